@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from django.contrib.admin.apps import AdminConfig
+
+
+class CountersignAdminConfig(AdminConfig):
+    default_site = "conversations.admin.site.TenantAdminSite"

@@ -1,0 +1,309 @@
+"""All settings. The environment is read here and nowhere else, through `config.env`."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+#: Everything that running makes on this machine: the embedded cluster, vectors, attachments, the demo's mail.
+LOCAL_DIR = Path(env.text("COUNTERSIGN_LOCAL_DIR", "") or BASE_DIR / ".local")
+
+DEMO = env.flag("DEMO", False)
+DEBUG = env.flag("DEBUG", False)
+SITE_URL = env.text("SITE_URL", "http://127.0.0.1:8000")
+
+# --- secrets -------------------------------------------------------------------------------------------------------
+EMBEDDED_DATABASE = not env.is_set("DATABASE_URL")
+
+
+def _local_secret(name: str) -> str:
+    """Without a service there is nobody else to keep a secret: it is made once and stays in the local folder."""
+    kept = LOCAL_DIR / "secrets" / name
+    if not kept.exists():
+        kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept.touch(mode=0o600)
+        if name == "field_encryption_key":
+            from cryptography.fernet import Fernet
+
+            kept.write_text(Fernet.generate_key().decode())
+        else:
+            kept.write_text(secrets.token_urlsafe(50))
+    return kept.read_text().strip()
+
+
+SECRET_KEY = env.text("SECRET_KEY", "")
+FIELD_ENCRYPTION_KEYS = env.words("FIELD_ENCRYPTION_KEYS")
+if EMBEDDED_DATABASE:
+    SECRET_KEY = SECRET_KEY or _local_secret("secret_key")
+    FIELD_ENCRYPTION_KEYS = FIELD_ENCRYPTION_KEYS or [_local_secret("field_encryption_key")]
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY is not set. Set it to 50 or more random characters and keep it secret.")
+if not FIELD_ENCRYPTION_KEYS:
+    raise ImproperlyConfigured(
+        "FIELD_ENCRYPTION_KEYS is not set. Set it to a Fernet key (32 random bytes, url-safe base64); "
+        "it encrypts channel credentials. Several keys are separated by commas, the current one first."
+    )
+SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+
+# --- applications --------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "conversations.apps.ConversationsConfig",
+    "ingestion.apps.IngestionConfig",
+    "drafts.apps.DraftsConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "config.apps.CountersignAdminConfig",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "procrastinate.contrib.django",
+    "ninja",
+]
+AUTH_USER_MODEL = "conversations.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+WSGI_APPLICATION = "config.wsgi.application"
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "conversations.csp.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "conversations.health.HealthMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "conversations.tenancy.TenantMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "conversations.csp.csp",
+                "conversations.tenancy.tenant",
+            ],
+        },
+    }
+]
+
+# --- database ------------------------------------------------------------------------------------------------------
+# `default` is the runtime role app_rw; `owner` (app_owner) migrates and nothing else. See docs/decisions/0002.
+if EMBEDDED_DATABASE:
+    from config.postgres import embedded
+
+    _cluster = embedded(LOCAL_DIR / "postgres")
+    _default, _owner = (
+        {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": "countersign",
+            "USER": role,
+            "HOST": str(_cluster.socket_dir),
+        }
+        for role in ("app_rw", "app_owner")
+    )
+else:
+    _default = env.database("DATABASE_URL", env.text("DATABASE_URL"))
+    _owner = env.database("DATABASE_OWNER_URL", env.text("DATABASE_OWNER_URL", "") or env.text("DATABASE_URL"))
+env.text("DATABASE_URL", "")
+env.text("DATABASE_OWNER_URL", "")
+_connection: dict[str, Any] = {
+    "CONN_MAX_AGE": env.number("DATABASE_CONN_MAX_AGE", 60),
+    "CONN_HEALTH_CHECKS": True,
+    # A transaction-mode PgBouncer cannot keep a cursor between statements.
+    "DISABLE_SERVER_SIDE_CURSORS": True,
+    "OPTIONS": {"options": "-c lock_timeout=10s -c statement_timeout=60s", "application_name": "countersign"},
+}
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {**_default, **_connection},
+    "owner": {**_owner, **_connection, "OPTIONS": {"application_name": "countersign-owner"}},
+}
+DATABASE_POOL = env.number("DATABASE_POOL", 0)
+if DATABASE_POOL:
+    # A server keeps connections in a pool; commands and workers keep one each.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 15}
+# No ATOMIC_REQUESTS: TenantMiddleware opens the request's one transaction (docs/decisions/0003).
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"}}
+
+# --- log-in --------------------------------------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/queue/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+ACCOUNT_ADAPTER = "conversations.people.InvitedOnlyAdapter"
+SOCIALACCOUNT_ADAPTER = "conversations.people.InvitedOnlySocialAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"  # people are invited by an admin; nobody signs up
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or DEMO
+SOCIALACCOUNT_LOGIN_ON_GET = False
+OIDC_SERVER_URL = env.text("OIDC_SERVER_URL", "")
+if OIDC_SERVER_URL:
+    SOCIALACCOUNT_PROVIDERS = {
+        "openid_connect": {
+            "OAUTH_PKCE_ENABLED": True,
+            "APPS": [
+                {
+                    "provider_id": "company",
+                    "name": env.text("OIDC_NAME", "Company account"),
+                    "client_id": env.text("OIDC_CLIENT_ID", ""),
+                    "secret": env.text("OIDC_CLIENT_SECRET", ""),
+                    "settings": {"server_url": OIDC_SERVER_URL},
+                }
+            ],
+        }
+    }
+else:
+    for _name, _fallback in (("OIDC_NAME", "Company account"), ("OIDC_CLIENT_ID", ""), ("OIDC_CLIENT_SECRET", "")):
+        env.text(_name, _fallback)
+
+# --- web -----------------------------------------------------------------------------------------------------------
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+HTTPS = env.flag("HTTPS", SITE_URL.startswith("https://"))
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+if env.flag("BEHIND_PROXY", False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_AGE = 60 * 60 * 12
+SESSION_COOKIE_SAMESITE = "Lax"
+# Django 6 knows this setting itself; on 5.2 conversations.csp reads it.
+SECURE_CSP: dict[str, list[str]] = {
+    "default-src": ["'self'"],
+    "script-src": ["'self'", "'nonce'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "connect-src": ["'self'"],
+    "frame-src": ["'self'"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "frame-ancestors": ["'none'"],
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+API_MAX_BODY_BYTES = env.number("API_MAX_BODY_BYTES", 1_048_576)
+MAIL_MAX_BYTES = env.number("MAIL_MAX_BYTES", 52_428_800)
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+STATIC_URL = "static/"
+STATIC_ROOT = LOCAL_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "attachments": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": env.text("ATTACHMENTS_DIR", "") or str(LOCAL_DIR / "attachments"), "base_url": None},
+    },
+}
+if not (DEBUG or DEMO):
+    STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+WHITENOISE_USE_FINDERS = DEBUG or DEMO
+WHITENOISE_AUTOREFRESH = DEBUG
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+# --- drafting and knowledge ----------------------------------------------------------------------------------------
+DRAFTER = env.text("DRAFTER", "offline", choices=("offline", "openai", "anthropic"))
+DRAFTER_URL = env.text("DRAFTER_URL", "")
+DRAFTER_MODEL = env.text("DRAFTER_MODEL", "")
+DRAFTER_KEY = env.text("DRAFTER_KEY", "")
+DRAFTER_TIMEOUT_SECONDS = env.number("DRAFTER_TIMEOUT_SECONDS", 60.0, low=1)
+EMBEDDINGS_URL = env.text("EMBEDDINGS_URL", "")
+EMBEDDINGS_MODEL = env.text("EMBEDDINGS_MODEL", "")
+EMBEDDINGS_KEY = env.text("EMBEDDINGS_KEY", "")
+EMBEDDINGS_THREADS = env.number("EMBEDDINGS_THREADS", 1, low=1)
+CHROMA_URL = env.text("CHROMA_URL", "")
+
+# --- mail out ------------------------------------------------------------------------------------------------------
+#: The key of our signed Message-IDs: a reply joins a conversation only by an id that we signed.
+MESSAGE_ID_KEY = (env.text("MESSAGE_ID_KEY", "") or SECRET_KEY).encode()
+MAIL_DOMAIN = env.text("MAIL_DOMAIN", "countersign.localhost")
+SMTP_TIMEOUT_SECONDS = env.number("SMTP_TIMEOUT_SECONDS", 20.0, low=0.1)
+#: All mail goes here instead of to the channel's own server, whatever a channel says. The demo's sink.
+SMTP_OVERRIDE = env.text("SMTP_OVERRIDE", "")
+DELIVERY_LEASE_SECONDS = env.number("DELIVERY_LEASE_SECONDS", 120.0, low=0.1)
+DELIVERY_MAX_ATTEMPTS = env.number("DELIVERY_MAX_ATTEMPTS", 8, low=1)
+INBOUND_RAW_DAYS = env.number("INBOUND_RAW_DAYS", 90, low=1)
+#: Names a point at which the process kills itself; for the crash tests, refused outside of them.
+FAILPOINT = env.text("FAILPOINT", "")
+DEMO_MAIL_DIR = Path(env.text("DEMO_MAIL_DIR", "") or LOCAL_DIR / "mail")
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.number("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER", "")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", False)
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "countersign@localhost")
+
+# --- jobs and logs -------------------------------------------------------------------------------------------------
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
+    "loggers": {
+        "procrastinate": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "granian": {"level": "INFO"},
+    },
+}

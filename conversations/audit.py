@@ -1,0 +1,277 @@
+"""The audit trail: kinds of events, writing them, reading them, and proving that nobody changed them.
+
+An event stores ids, states and numbers in `data`. What a person wrote is never copied into it: `commit` stores only
+sha256(salt || content). The sentence is made when it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.signing import Signer
+from django.db import connection, models
+
+from conversations.models import Account, AuditCheckpoint, AuditEvent, AuditHead, AuditSalt, ServiceToken, User
+from conversations.models.base import new_id
+
+
+class Kind(models.TextChoices):
+    ACCOUNT_CREATED = "account.created"
+    ACCOUNT_CHANGED = "account.changed"
+    PLATFORM_ENTERED = "platform.entered"
+    MEMBER_CHANGED = "member.changed"
+    TOKEN_ISSUED = "token.issued"
+    TOKEN_REVOKED = "token.revoked"
+    CHANNEL_CHANGED = "channel.changed"
+    POLICY_CHANGED = "policy.changed"
+    ADMIN_CHANGED = "admin.changed"
+    CONVERSATION_OPENED = "conversation.opened"
+    CONVERSATION_CLOSED = "conversation.closed"
+    MESSAGE_RECEIVED = "message.received"
+    MESSAGE_ERASED = "message.erased"
+    DRAFT_WRITTEN = "draft.written"
+    DRAFT_FAILED = "draft.failed"
+    DRAFT_RETIRED = "draft.retired"
+    DRAFT_CLAIMED = "draft.claimed"
+    DRAFT_RELEASED = "draft.released"
+    DRAFT_EDITED = "draft.edited"
+    DRAFT_APPROVED = "draft.approved"
+    DRAFT_REJECTED = "draft.rejected"
+    DRAFT_REGENERATED = "draft.regenerated"
+    DRAFT_KEPT = "draft.kept"
+    DRAFT_SNOOZED = "draft.snoozed"
+    DRAFT_UNDONE = "draft.undone"
+    DRAFT_ANSWERED_ELSEWHERE = "draft.answered_elsewhere"
+    DELIVERY_RELEASED = "delivery.released"
+    DELIVERY_CANCELLED = "delivery.cancelled"
+    DELIVERY_SENT = "delivery.sent"
+    DELIVERY_RETRIED = "delivery.retried"
+    DELIVERY_FAILED = "delivery.failed"
+    DELIVERY_UNCERTAIN = "delivery.uncertain"
+    DELIVERY_RESOLVED = "delivery.resolved"
+    DELIVERY_BOUNCED = "delivery.bounced"
+    JOB_FINISHED = "job.finished"
+    RETENTION_APPLIED = "retention.applied"
+    EXPORT_MADE = "export.made"
+
+
+#: One sentence a kind, filled from `data` when read. `{actor}` is the name as it was then.
+SENTENCES: dict[Kind, str] = {
+    Kind.ACCOUNT_CREATED: "{actor} created the account {name}",
+    Kind.ACCOUNT_CHANGED: "{actor} changed the account: {fields}",
+    Kind.PLATFORM_ENTERED: "{actor} entered this account for {minutes} minutes: {reason}",
+    Kind.MEMBER_CHANGED: "{actor} set {person} to {role}",
+    Kind.TOKEN_ISSUED: "{actor} issued the service token {name}",
+    Kind.TOKEN_REVOKED: "{actor} revoked the service token {name}",
+    Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",
+    Kind.POLICY_CHANGED: "{actor} changed the policy: {rule}",
+    Kind.ADMIN_CHANGED: "{actor} changed {what}: {fields}",
+    Kind.CONVERSATION_OPENED: "{actor} opened the conversation on {channel}",
+    Kind.CONVERSATION_CLOSED: "{actor} closed the conversation",
+    Kind.MESSAGE_RECEIVED: "{actor} wrote",
+    Kind.MESSAGE_ERASED: "{actor} removed the text of {count} messages ({rule})",
+    Kind.DRAFT_WRITTEN: "{actor} wrote a draft with {sources} sources, {unsourced} statements without one",
+    Kind.DRAFT_FAILED: "{actor} could not write a draft: {error}",
+    Kind.DRAFT_RETIRED: "{actor} retired the draft ({status}): {reason}",
+    Kind.DRAFT_CLAIMED: "{actor} took the conversation",
+    Kind.DRAFT_RELEASED: "{actor} let the conversation go",
+    Kind.DRAFT_EDITED: "{actor} saved revision {version}",
+    Kind.DRAFT_APPROVED: "{actor} approved version {version}",
+    Kind.DRAFT_REJECTED: "{actor} rejected the draft: {reasons}",
+    Kind.DRAFT_REGENERATED: "{actor} asked for another draft",
+    Kind.DRAFT_KEPT: "{actor} kept the draft although the customer wrote again",
+    Kind.DRAFT_SNOOZED: "{actor} snoozed the draft until {until}",
+    Kind.DRAFT_UNDONE: "{actor} took the approval back; nothing was sent",
+    Kind.DRAFT_ANSWERED_ELSEWHERE: "{actor} marked it as answered elsewhere",
+    Kind.DELIVERY_RELEASED: "{actor} let the reply go",
+    Kind.DELIVERY_CANCELLED: "{actor} stopped the delivery: {reason}",
+    Kind.DELIVERY_SENT: "{actor} delivered the reply on attempt {attempt}",
+    Kind.DELIVERY_RETRIED: "{actor} will try again: {error}",
+    Kind.DELIVERY_FAILED: "{actor} could not deliver: {error}",
+    Kind.DELIVERY_UNCERTAIN: "{actor} cannot tell whether the reply was delivered: {error}",
+    Kind.DELIVERY_RESOLVED: "{actor} settled the uncertain delivery: {outcome}",
+    Kind.DELIVERY_BOUNCED: "{actor} reported that the reply bounced",
+    Kind.JOB_FINISHED: "{actor} finished the job {type}: {status}",
+    Kind.RETENTION_APPLIED: "{actor} applied retention: {counts}",
+    Kind.EXPORT_MADE: "{actor} exported {what}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted. Never empty: the system and a model are actors too."""
+
+    type: AuditEvent.ActorType
+    name: str
+    id: str = ""
+    user: User | None = None
+
+
+SYSTEM = Actor(AuditEvent.ActorType.SYSTEM, "Countersign")
+
+
+def actor_of(who: User | ServiceToken | Actor) -> Actor:
+    """The actor that a person, a service token or an actor stands for."""
+    if isinstance(who, Actor):
+        return who
+    if isinstance(who, User):
+        return Actor(AuditEvent.ActorType.USER, who.name, str(who.pk), who)
+    return Actor(AuditEvent.ActorType.SERVICE, who.name, str(who.pk))
+
+
+def model_actor(model_key: str) -> Actor:
+    return Actor(AuditEvent.ActorType.MODEL, model_key or "model", model_key)
+
+
+def customer_actor(name: str) -> Actor:
+    """The customer acts through a channel; the system vouches for the receipt, the name is a snapshot."""
+    return Actor(AuditEvent.ActorType.SYSTEM, (name or "Customer")[:120], "customer")
+
+
+def commitment(salt: str, content: str) -> str:
+    return hashlib.sha256((salt + content).encode()).hexdigest()
+
+
+def record(
+    kind: Kind,
+    *,
+    actor: User | ServiceToken | Actor,
+    about: models.Model,
+    account: Account | uuid.UUID | None = None,
+    conversation_id: uuid.UUID | None = None,
+    data: Mapping[str, Any] | None = None,
+    commit: Mapping[str, str] | None = None,
+    act_id: uuid.UUID | None = None,
+) -> AuditEvent:
+    """Add one event, in the caller's transaction. `commit` maps names to texts that are bound but not stored."""
+    kind = Kind(kind)
+    who = actor_of(actor)
+    account_id = account.pk if isinstance(account, Account) else account or about.account_id  # type: ignore[attr-defined]
+    salt = secrets.token_hex(16)
+    event = AuditEvent.objects.create(
+        account_id=account_id,
+        kind=kind,
+        actor_type=who.type,
+        actor_id=who.id,
+        actor_name=who.name[:120],
+        object_type=about._meta.model_name,
+        object_id=str(about.pk),
+        conversation_id=conversation_id,
+        act_id=act_id or new_id(),
+        data=dict(data or {}),
+        commitments={name: commitment(salt, content) for name, content in (commit or {}).items()},
+    )
+    if commit:
+        AuditSalt.objects.create(account_id=account_id, event=event, conversation_id=conversation_id, value=salt)
+    return event
+
+
+def holds(event: AuditEvent, name: str, content: str) -> bool | None:
+    """Whether `content` is what the event committed to; None once an erasure removed the salt."""
+    salt = AuditSalt.objects.filter(event=event).values_list("value", flat=True).first()
+    if salt is None:
+        return None
+    return hmac.compare_digest(event.commitments.get(name, ""), commitment(salt, content))
+
+
+def sentence(event: AuditEvent) -> str:
+    """What happened, in words. A missing detail reads as a dash, an unknown kind is an error."""
+
+    class Known(dict[str, Any]):
+        def __missing__(self, key: str) -> str:
+            return "-"
+
+    return SENTENCES[Kind(event.kind)].format_map(Known({**event.data, "actor": event.actor_name}))
+
+
+def timeline(conversation_id: uuid.UUID, *, before: uuid.UUID | None = None, limit: int = 200) -> list[AuditEvent]:
+    """A conversation's newest `limit` events, oldest first; `before` is the id of the oldest one already shown."""
+    events = AuditEvent.objects.filter(conversation_id=conversation_id)
+    if before:
+        events = events.filter(id__lt=before)
+    return sorted(events.order_by("-id")[:limit], key=lambda event: event.pk)
+
+
+def forget(conversation_ids: list[uuid.UUID]) -> int:
+    """Delete the salts of these conversations: their commitments can no longer be tied to any text."""
+    return AuditSalt.objects.filter(conversation_id__in=conversation_ids).delete()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first place where the chain does not hold, and in which way."""
+
+    seq: int
+    reason: str
+
+
+BROKEN_SQL = """
+SELECT seq, reason FROM (
+  SELECT e.seq,
+    CASE
+      WHEN e.seq IS NULL THEN 'the event was never sealed'
+      WHEN e.seq <> lag(e.seq, 1, 0::bigint) OVER w + 1 THEN 'an event before it is missing'
+      WHEN e.prev_hash <> lag(e.hash, 1, encode(sha256(convert_to(e.account_id::text, 'UTF8')), 'hex')) OVER w
+        THEN 'it does not follow from the event before it'
+      WHEN e.hash <> audit_hash(e) THEN 'its content was changed'
+    END AS reason
+  FROM conversations_auditevent e WHERE e.account_id = %s
+  WINDOW w AS (ORDER BY e.seq NULLS LAST)) rows
+WHERE reason IS NOT NULL ORDER BY seq NULLS LAST LIMIT 1
+"""
+
+
+def verify(account_id: uuid.UUID) -> Break | None:
+    """Walk the tenant's whole chain in the database; None if it holds, also against head and signed checkpoints."""
+    with connection.cursor() as cursor:
+        cursor.execute(BROKEN_SQL, [account_id])
+        found = cursor.fetchone()
+    if found:
+        return Break(found[0] or 0, found[1])
+    head = AuditHead.objects.filter(account_id=account_id).first()
+    last = AuditEvent.objects.filter(account_id=account_id, seq__isnull=False).order_by("-seq").first()
+    if (head.seq if head else 0) != (last.seq if last else 0) or (head and last and head.hash != last.hash):
+        return Break((last.seq or 0) + 1 if last else 1, "the newest events are missing")
+    for point in AuditCheckpoint.objects.filter(account_id=account_id).order_by("seq"):
+        if not _signed(point):
+            return Break(point.seq, "a checkpoint was forged")
+        if not AuditEvent.objects.filter(account_id=account_id, seq=point.seq, hash=point.hash).exists():
+            return Break(point.seq, "the chain was rewritten after a signed checkpoint")
+    return None
+
+
+def checkpoint(account_id: uuid.UUID) -> AuditCheckpoint | None:
+    """Sign the newest link with a key that the database does not hold; None if nothing is new."""
+    head = AuditHead.objects.filter(account_id=account_id).first()
+    if head is None or AuditCheckpoint.objects.filter(account_id=account_id, seq=head.seq).exists():
+        return None
+    return AuditCheckpoint.objects.create(
+        account_id=account_id, seq=head.seq, hash=head.hash, signature=_sign(account_id, head.seq, head.hash)
+    )
+
+
+def _sign(account_id: uuid.UUID, seq: int, link: str) -> str:
+    return Signer(salt="countersign.audit.checkpoint").signature(f"{account_id}:{seq}:{link}")
+
+
+def _signed(point: AuditCheckpoint) -> bool:
+    value = f"{point.account_id}:{point.seq}:{point.hash}"
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return any(
+        hmac.compare_digest(point.signature, Signer(key=key, salt="countersign.audit.checkpoint").signature(value))
+        for key in keys
+    )
+
+
+def export(account_id: uuid.UUID) -> Iterator[dict[str, Any]]:
+    """Every event, oldest first, as plain data (for JSON lines)."""
+    fields = [field.attname for field in AuditEvent._meta.concrete_fields]
+    for event in AuditEvent.objects.filter(account_id=account_id).order_by("seq").iterator(chunk_size=500):
+        yield {name: getattr(event, name) for name in fields}

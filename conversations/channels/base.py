@@ -1,0 +1,124 @@
+"""What a channel adapter takes and gives: plain data, no models, no database.
+
+An adapter turns a provider's bytes into `Inbound` and an `Outbound` into a provider's call. Everything that decides
+(deduplication, threading, retries, holds) lives in `conversations.inbox` and `conversations.outbox`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A mailbox or chat identity: `address` as the provider names it, `name` as shown to people (may be empty)."""
+
+    address: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One attachment. `content_id` is set for parts that the HTML body refers to by `cid:`."""
+
+    file_name: str
+    mime_type: str
+    content: bytes
+    content_id: str = ""
+    inline: bool = False
+
+
+class Automatic(enum.StrEnum):
+    """Why no person wrote this message, so nobody should be drafted an answer (RFC 3834, RFC 3464)."""
+
+    AUTO_REPLY = "auto_reply"
+    BOUNCE = "bounce"
+    BULK = "bulk"
+    OWN = "own"
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One message as a provider delivered it, decoded and bounded, nothing dropped.
+
+    `body_text` is the whole text; `body_new` is what the sender wrote this time (quoted history and signature cut), a
+    view on it. `body_html` is unsanitised. `references` are the message ids it answers, nearest first. `problems` says
+    in words what could not be decoded; the raw bytes are kept by the caller.
+    """
+
+    external_id: str
+    sender: Party
+    body_text: str
+    body_new: str
+    subject: str = ""
+    body_html: str = ""
+    thread_id: str = ""
+    reply_to: Party | None = None
+    to: tuple[Party, ...] = ()
+    cc: tuple[Party, ...] = ()
+    sent_at: datetime | None = None
+    references: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+    automatic: Automatic | None = None
+    automatic_reason: str = ""
+    bounced_message_id: str = ""
+    bounced_addresses: tuple[str, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """One approved reply, frozen at approval. `message_id` is deterministic: it is also the idempotency key."""
+
+    message_id: str
+    sender: Party
+    to: tuple[Party, ...]
+    subject: str
+    body_text: str
+    body_html: str = ""
+    cc: tuple[Party, ...] = ()
+    in_reply_to: str = ""
+    references: tuple[str, ...] = ()
+    files: tuple[File, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the provider answered when it took the message over. `response` is trimmed to 500 characters."""
+
+    provider_id: str = ""
+    response: str = ""
+
+
+class Failure(enum.StrEnum):
+    """How sure we are that a failed send did not happen, which decides what may be done next."""
+
+    PERMANENT = "permanent"  # refused for good: never retried by itself
+    TRANSIENT = "transient"  # provably not taken: safe to send again
+    UNCERTAIN = "uncertain"  # may or may not have been taken: a person decides
+
+
+class ChannelError(Exception):
+    """The provider did not confirm the message; `failure` says what is known."""
+
+    def __init__(self, failure: Failure, detail: str, *, response: str = "") -> None:
+        super().__init__(detail)
+        self.failure = failure
+        self.response = response[:500]
+
+
+class Adapter(Protocol):
+    """The sending half of a channel."""
+
+    def send(self, outbound: Outbound, *, before_handover: Callable[[], None]) -> Receipt:
+        """Hand `outbound` over once.
+
+        `before_handover` is called right before the first byte after which the provider could accept the message; it
+        may raise, and then nothing has been sent. Raises `ChannelError`.
+        """
+        ...

@@ -1,0 +1,111 @@
+"""System checks: a wrong deployment is an error that names the setting and the fix, before the first request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections
+
+from conversations.guards import SameAccount, TenantIsolation
+from conversations.models.base import TenantRow
+
+
+@register()
+def settings_fit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    if settings.DRAFTER != "offline" and not settings.DRAFTER_MODEL:
+        found.append(
+            Error(
+                f"DRAFTER is {settings.DRAFTER!r} but DRAFTER_MODEL is not set.",
+                hint="Set DRAFTER_MODEL to the model's name, or DRAFTER=offline.",
+                id="countersign.E001",
+            )
+        )
+    if settings.DRAFTER == "anthropic" and not settings.DRAFTER_KEY:
+        found.append(
+            Error("DRAFTER is 'anthropic' but DRAFTER_KEY is not set.", hint="Set DRAFTER_KEY.", id="countersign.E002")
+        )
+    if settings.EMBEDDINGS_URL and not settings.EMBEDDINGS_MODEL:
+        found.append(
+            Error(
+                "EMBEDDINGS_URL is set but EMBEDDINGS_MODEL is not.",
+                hint="Set EMBEDDINGS_MODEL.",
+                id="countersign.E003",
+            )
+        )
+    for key in settings.FIELD_ENCRYPTION_KEYS:
+        try:
+            from cryptography.fernet import Fernet
+
+            Fernet(key)
+        except ValueError:
+            found.append(
+                Error(
+                    "FIELD_ENCRYPTION_KEYS holds something that is not a Fernet key.",
+                    hint="Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'",
+                    id="countersign.E004",
+                )
+            )
+    if settings.FAILPOINT and not settings.DEBUG and not settings.DEMO and not getattr(settings, "TESTING", False):
+        found.append(Error("FAILPOINT is set.", hint="Unset FAILPOINT: it is for crash tests.", id="countersign.E005"))
+    if settings.SMTP_OVERRIDE and not (settings.DEMO or settings.DEBUG or getattr(settings, "TESTING", False)):
+        found.append(
+            Warning(
+                "SMTP_OVERRIDE sends every tenant's mail to one server.",
+                hint="Unset it unless that server is your own relay.",
+                id="countersign.W001",
+            )
+        )
+    return found
+
+
+@register(Tags.models)
+def tenant_rows_are_guarded(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every model with an account declares its isolation, and every link inside a tenant its composite key."""
+    found: list[CheckMessage] = []
+    for model in apps.get_models():
+        if not issubclass(model, TenantRow):
+            continue
+        constraints = model._meta.constraints
+        if not any(isinstance(guard, TenantIsolation) for guard in constraints):
+            found.append(
+                Error(
+                    f"{model.__name__} has no TenantIsolation.", hint="Add *tenant_guards(...).", id="countersign.E010"
+                )
+            )
+        composite = {guard.field for guard in constraints if isinstance(guard, SameAccount)}
+        for field in model._meta.concrete_fields:
+            related = field.related_model
+            if isinstance(related, type) and issubclass(related, TenantRow) and field.name not in composite:
+                found.append(
+                    Error(
+                        f"{model.__name__}.{field.name} could point at another tenant's row.",
+                        hint=f"Add *same_account(..., {field.name!r}).",
+                        id="countersign.E011",
+                    )
+                )
+    return found
+
+
+@register(Tags.database, deploy=True)
+def runtime_role_is_bound(app_configs: Any, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """The web and the workers must run as a role that row-level security binds."""
+    if not databases or "default" not in databases:
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT rolsuper OR rolbypassrls, current_user FROM pg_roles WHERE rolname = current_user")
+        unbound, name = cursor.fetchone()
+        cursor.execute("SELECT count(*) FROM pg_tables WHERE tableowner = current_user AND schemaname = 'public'")
+        owned = cursor.fetchone()[0]
+    if unbound or owned:
+        return [
+            Error(
+                f"DATABASE_URL connects as {name!r}, which row-level security does not bind.",
+                hint="Connect as app_rw; keep the owner for DATABASE_OWNER_URL (deploy/roles.sql).",
+                id="countersign.E020",
+            )
+        ]
+    return []

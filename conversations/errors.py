@@ -1,0 +1,31 @@
+"""Refusals. The message is for the person: what happened, what was kept, what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Refusal(Exception):
+    """A verb declined; nothing was written. `status` is the HTTP answer."""
+
+    status = 409
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class Conflict(Refusal):
+    """The world is not what the person saw (409)."""
+
+
+class Invalid(Refusal):
+    """What was asked is not possible as asked (422)."""
+
+    status = 422
+
+
+class Locked(Refusal):
+    """Somebody else holds it (423)."""
+
+    status = 423

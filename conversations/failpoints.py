@@ -1,0 +1,26 @@
+"""Places where the crash tests make this process die as kill -9 would. Off unless FAILPOINT names one."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from django.conf import settings
+
+NAMES = (
+    "deliver.leased",
+    "smtp.before_connect",
+    "smtp.connected",
+    "smtp.handing_over",
+    "smtp.written",
+    "smtp.answered",
+    "deliver.answered",
+    "deliver.recorded",
+    "approve.before_commit",
+    "approve.after_commit",
+)
+
+
+def failpoint(name: str) -> None:
+    if settings.FAILPOINT and settings.FAILPOINT == name:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,269 @@
+"""Messages come in: stored once, matched to their conversation, and whoever must know is told, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from conversations import audit, files, hooks, outbox
+from conversations.channels.base import Inbound, Party
+from conversations.channels.message_ids import read_message_id
+from conversations.errors import Invalid
+from conversations.metadata import MessageMetadata
+from conversations.models import Channel, Conversation, Delivery, Message
+from conversations.sanitise import sanitise_html
+
+UNREADABLE = "(This message has no text.)"
+
+
+def clean(text: str) -> str:
+    """Text as PostgreSQL can keep it: no NUL, no lone surrogates."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def record_inbound(*, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
+    """Store one inbound message and retire what it makes stale; the second value says whether it is new.
+
+    The same external id with the same content is the same message, however often it is delivered. The same id with
+    other content is another message (some senders reuse ids) and is never dropped.
+    """
+    digest = content_digest(inbound)
+    with transaction.atomic():
+        if known := _known(channel, inbound, digest):
+            return known, False
+        conversation = _conversation(channel, inbound)
+        # Under the conversation's lock the question has a lasting answer.
+        if known := _known(channel, inbound, digest):
+            return known, False
+        message = _store(channel, conversation, inbound, digest)
+        if inbound.bounced_message_id or inbound.automatic == "bounce":
+            _bounce(conversation, message, inbound)
+        for handler in hooks.on_inbound:
+            handler(conversation, message)
+    return message, True
+
+
+def content_digest(inbound: Inbound) -> str:
+    """What makes two deliveries the same message: who, what, and the files; not the route it took."""
+    parts = [inbound.sender.address.lower(), inbound.subject, inbound.body_text, inbound.body_html]
+    parts += [hashlib.sha256(file.content).hexdigest() for file in inbound.files]
+    return hashlib.sha256(json.dumps([clean(part) for part in parts]).encode()).hexdigest()
+
+
+def _known(channel: Channel, inbound: Inbound, digest: str) -> Message | None:
+    names = [clean(inbound.external_id)[:998], _other_name(inbound, digest)]
+    found = Message.objects.filter(account_id=channel.account_id, channel=channel, external_id__in=names)
+    return found.filter(content_sha256=digest).first()
+
+
+def _other_name(inbound: Inbound, digest: str) -> str:
+    return f"{clean(inbound.external_id)[:960]}#{digest[:32]}"
+
+
+def _conversation(channel: Channel, inbound: Inbound) -> Conversation:
+    found = _find(channel, inbound)
+    if found is None:
+        # One at a time per account: numbers have no gaps, and two first messages of a thread meet here.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(channel.account_id)])
+        found = _find(channel, inbound)
+    if found is None:
+        return open_conversation(
+            channel=channel,
+            external_id=inbound.thread_id or _thread_key(inbound),
+            subject=inbound.subject or first_line(inbound.body_new or inbound.body_text),
+            customer=inbound.sender,
+        )
+    return Conversation.objects.select_for_update(of=("self",)).get(pk=found)
+
+
+def _thread_key(inbound: Inbound) -> str:
+    return clean(inbound.external_id)[:200] + ":" + hashlib.sha256(inbound.external_id.encode()).hexdigest()[:16]
+
+
+def _find(channel: Channel, inbound: Inbound) -> uuid.UUID | None:
+    """The conversation this belongs to.
+
+    A provider's thread id decides where there is one. For mail only an id that we signed joins a thread whoever sends
+    it; an id of the customer's own mail joins only from the customer's address. A subject never does.
+    """
+    rows = Conversation.objects.filter(account_id=channel.account_id, channel=channel)
+    if inbound.thread_id:
+        return rows.filter(external_id=clean(inbound.thread_id)[:255]).values_list("pk", flat=True).first()
+    for reference in inbound.references[:50]:
+        if delivery_id := read_message_id(reference, key=settings.MESSAGE_ID_KEY):
+            sent = Delivery.objects.filter(pk=delivery_id, channel=channel).values_list("conversation_id", flat=True)
+            if joined := sent.first():
+                return joined
+    names = [clean(reference)[:998] for reference in inbound.references[:50]]
+    own = Message.objects.filter(
+        account_id=channel.account_id,
+        channel=channel,
+        external_id__in=names,
+        direction=Message.Direction.INBOUND,
+        conversation__customer_email__iexact=clean(inbound.sender.address),
+    )
+    return own.order_by("-seq").values_list("conversation_id", flat=True).first() if names else None
+
+
+def open_conversation(
+    *, channel: Channel, external_id: str, subject: str = "", customer: Party | None = None, actor: Any = None
+) -> Conversation:
+    """A new customer conversation with the account's next number. The caller holds a transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(channel.account_id)])
+        cursor.execute(
+            "SELECT coalesce(max(number), 0) + 1 FROM conversations_conversation WHERE account_id = %s",
+            [channel.account_id],
+        )
+        number = cursor.fetchone()[0]
+    customer = customer or Party("")
+    conversation = Conversation.objects.create(
+        account_id=channel.account_id,
+        number=number,
+        channel=channel,
+        external_id=clean(external_id)[:255],
+        subject=clean(subject)[:200],
+        title=clean(subject)[:200],
+        customer_email=clean(customer.address)[:320],
+        customer_name=clean(customer.name)[:200],
+    )
+    audit.record(
+        audit.Kind.CONVERSATION_OPENED,
+        actor=actor or audit.customer_actor(conversation.customer),
+        about=conversation,
+        conversation_id=conversation.pk,
+        data={"channel": channel.name, "number": number},
+    )
+    return conversation
+
+
+def find_or_open(
+    *, channel: Channel, external_id: str, subject: str, customer: Party, actor: Any
+) -> tuple[Conversation, bool]:
+    """The conversation that the provider knows as `external_id`; the second value says whether it is new."""
+    rows = Conversation.objects.filter(account_id=channel.account_id, channel=channel, external_id=external_id)
+    with transaction.atomic():
+        if found := rows.first():
+            return found, False
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(channel.account_id)])
+        if found := rows.first():
+            return found, False
+        opened = open_conversation(
+            channel=channel, external_id=external_id, subject=subject, customer=customer, actor=actor
+        )
+    return opened, True
+
+
+def first_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text.strip())[:80]
+
+
+def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str) -> Message:
+    name = clean(inbound.external_id)[:998]
+    if Message.objects.filter(account_id=channel.account_id, channel=channel, external_id=name).exists():
+        name = _other_name(inbound, digest)
+    body_text = clean(inbound.body_text)
+    details = MessageMetadata(
+        sender=clean(inbound.sender.address),
+        reply_to=clean(inbound.reply_to.address) if inbound.reply_to else "",
+        to=[clean(party.address) for party in inbound.to][:100],
+        cc=[clean(party.address) for party in inbound.cc][:100],
+        headers={clean(key): clean(value)[:2000] for key, value in list(inbound.headers.items())[:40]},
+        problems=[clean(problem)[:300] for problem in inbound.problems][:20],
+        automatic=inbound.automatic or "",
+        automatic_reason=clean(inbound.automatic_reason)[:300],
+        source={"references": [clean(reference)[:998] for reference in inbound.references[:20]]},
+    ).model_dump(exclude_defaults=True)
+    message = Message.objects.create(
+        account_id=channel.account_id,
+        conversation=conversation,
+        channel=channel,
+        external_id=name,
+        direction=Message.Direction.INBOUND,
+        role=Message.Role.USER,
+        subject=clean(inbound.subject)[:998],
+        body_text=body_text if body_text.strip() else UNREADABLE,
+        body_new=clean(inbound.body_new) or (body_text if body_text.strip() else UNREADABLE),
+        body_html=sanitise_html(clean(inbound.body_html)) if inbound.body_html else "",
+        content_sha256=digest,
+        sent_at=inbound.sent_at or timezone.now(),
+        metadata=details,
+        is_automatic=inbound.automatic is not None,
+    )
+    files.attach(message, inbound.files)
+    conversation.refresh_from_db()  # the database moved its counters
+    _reopen(channel, conversation, message)
+    audit.record(
+        audit.Kind.MESSAGE_RECEIVED,
+        actor=audit.customer_actor(inbound.sender.name or inbound.sender.address),
+        about=message,
+        conversation_id=conversation.pk,
+        data={
+            "seq": message.seq,
+            "channel": channel.name,
+            "files": len(inbound.files),
+            "automatic": details.get("automatic", ""),
+        },
+        commit={"body": message.body_text},
+    )
+    return message
+
+
+def _reopen(channel: Channel, conversation: Conversation, message: Message) -> None:
+    if message.is_automatic:
+        return
+    minutes = channel.options.due_minutes or conversation.account.options.due_minutes
+    if conversation.due_at is None:
+        conversation.due_at = message.received_at + timedelta(minutes=minutes)
+    conversation.status = Conversation.Status.OPEN
+    conversation.completed_at = None
+    conversation.save(update_fields=["due_at", "status", "completed_at", "updated_at"])
+
+
+def _bounce(conversation: Conversation, message: Message, inbound: Inbound) -> None:
+    """A bounce belongs to the delivery it names; the delivery is marked and its people are told."""
+    delivery_id = read_message_id(inbound.bounced_message_id, key=settings.MESSAGE_ID_KEY)
+    if delivery_id:
+        outbox.record_bounce(delivery_id=delivery_id, detail=first_line(message.body_text))
+
+
+def record_outbound_elsewhere(
+    *, conversation: Conversation, external_id: str, body_text: str, actor: Any, sent_at: Any = None
+) -> tuple[Message, bool]:
+    """A reply that somebody sent outside this desk (a provider's echo): part of the thread, never delivered by us."""
+    if not body_text.strip():
+        raise Invalid("The message has no text. Nothing was stored.")
+    with transaction.atomic():
+        locked = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation.pk)
+        known = Message.objects.filter(account_id=locked.account_id, channel=locked.channel, external_id=external_id)
+        if external_id and (found := known.first()):
+            return found, False
+        message = Message.objects.create(
+            account_id=locked.account_id,
+            conversation=locked,
+            channel=locked.channel,
+            external_id=external_id,
+            direction=Message.Direction.OUTBOUND,
+            role=Message.Role.OPERATOR,
+            body_text=clean(body_text),
+            sent_at=sent_at or timezone.now(),
+        )
+        audit.record(
+            audit.Kind.MESSAGE_RECEIVED,
+            actor=actor,
+            about=message,
+            conversation_id=locked.pk,
+            data={"seq": message.seq, "elsewhere": True},
+            commit={"body": message.body_text},
+        )
+    return message, True

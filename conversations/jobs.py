@@ -1,0 +1,29 @@
+"""Wake-ups for workers, enqueued in the caller's transaction: a rollback takes them back.
+
+The row is the truth and the job only says "look at it", so a job that runs twice or late is harmless.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from procrastinate import exceptions
+from procrastinate.contrib.django import app
+
+
+def wake(task: str, *, at: datetime | None = None, once: str = "", queue: str = "default", **ids: Any) -> None:
+    """Enqueue `task` by name; `once` keeps at most one waiting job of that key. Ids only: job tables have no tenant."""
+    options: dict[str, Any] = {"queue": queue, "schedule_at": at}
+    if once:
+        options["queueing_lock"] = once
+    deferrer = app.configure_task(task, **{k: v for k, v in options.items() if v is not None})
+    arguments = {name: str(value) for name, value in ids.items()}
+    if not once:
+        deferrer.defer(**arguments)
+        return
+    # A second waiting job is refused by a unique index: undone by a savepoint, for it would spoil the transaction.
+    with contextlib.suppress(exceptions.AlreadyEnqueued), transaction.atomic():
+        deferrer.defer(**arguments)

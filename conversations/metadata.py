@@ -1,0 +1,111 @@
+"""The shapes of our JSON columns. JSON is validated on write by these models and is never the only home of a state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.core.exceptions import ValidationError
+from django.utils.deconstruct import deconstructible
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ValidationError as SchemaError
+
+
+class Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class AccountSettings(Shape):
+    """How an account works. `hold_seconds` is the undo window before an approved reply leaves."""
+
+    agent_approval: Literal["none", "sourced", "all"] = "sourced"
+    hold_seconds: int = Field(default=10, ge=0, le=60)
+    reply_name: str = ""
+    due_minutes: int = Field(default=240, ge=1, le=60 * 24 * 30)
+    draft_burst_seconds: float = Field(default=0.0, ge=0, le=600)
+
+
+class Preferences(Shape):
+    """What one person chose. `hold_seconds` None follows the account; 3600 and more means "until I press Send"."""
+
+    hold_seconds: int | None = Field(default=None, ge=0, le=86_400)
+    single_keys: Literal["on", "alt", "off"] = "on"
+    theme: Literal["auto", "light", "dark"] = "auto"
+    time_zone: str = ""
+
+
+class ChannelSettings(Shape):
+    """Where a channel listens and sends; secrets are in `Channel.credentials`."""
+
+    address: str = ""
+    sender_name: str = ""
+    smtp_host: str = ""
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_user: str = ""
+    region: str = ""
+    due_minutes: int | None = Field(default=None, ge=1)
+
+
+class ConfigReference(Shape):
+    path: str
+    type: Literal["yaml", "database", "both"]
+
+
+class DocumentationLink(Shape):
+    file: str
+    section: str | None = None
+
+
+class Suggestion(Shape):
+    type: Literal["workflow", "custom_field", "automation_rule", "infrastructure"]
+    config: dict[str, Any]
+    explanation: str
+
+
+class Difference(Shape):
+    path: str
+    yamlValue: Any = None
+    dbValue: Any = None
+    type: Literal["missing_in_db", "missing_in_yaml", "value_mismatch"]
+
+
+class ComparisonResults(Shape):
+    differences: list[Difference] = []
+
+
+class MessageMetadata(Shape):
+    """Everything a channel or the assistant tells about a message beside its text (seeds 001 and 004)."""
+
+    configReferences: list[ConfigReference] | None = None
+    documentationLinks: list[DocumentationLink] | None = None
+    suggestions: list[Suggestion] | None = None
+    comparisonResults: ComparisonResults | None = None
+    headers: dict[str, str] = {}
+    to: list[str] = []
+    cc: list[str] = []
+    reply_to: str = ""
+    sender: str = ""
+    problems: list[str] = []
+    automatic: str = ""
+    automatic_reason: str = ""
+    source: dict[str, Any] = {}
+
+
+@deconstructible
+@dataclass
+class validate_with:  # noqa: N801 - a validator, used like a function
+    shape: type[Shape]
+
+    def __call__(self, value: Any) -> None:
+        try:
+            self.shape.model_validate(value)
+        except SchemaError as error:
+            raise ValidationError([explain(e) for e in error.errors()]) from error
+
+
+def explain(error: Mapping[str, Any]) -> str:
+    """One line of a schema error: where, and what is wrong."""
+    where = ".".join(map(str, error["loc"])) or "value"
+    return f"{where}: {error['msg']}"

@@ -1,0 +1,26 @@
+from conversations.models.audit import AuditCheckpoint, AuditEvent, AuditHead, AuditSalt
+from conversations.models.channels import Channel
+from conversations.models.notices import Notification
+from conversations.models.outbox import Delivery, DeliveryAttempt
+from conversations.models.tenants import Account, Membership, PolicyRule, Role, ServiceToken, User
+from conversations.models.threads import Attachment, Conversation, Message
+
+__all__ = [
+    "Account",
+    "Attachment",
+    "AuditCheckpoint",
+    "AuditEvent",
+    "AuditHead",
+    "AuditSalt",
+    "Channel",
+    "Conversation",
+    "Delivery",
+    "DeliveryAttempt",
+    "Membership",
+    "Message",
+    "Notification",
+    "PolicyRule",
+    "Role",
+    "ServiceToken",
+    "User",
+]

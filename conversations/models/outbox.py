@@ -1,0 +1,145 @@
+"""What was approved to leave, and every attempt to hand it over."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
+from conversations.models.base import TenantForeignKey, TenantRow
+
+
+#: The arrows of a delivery's life; the database refuses any other.
+DELIVERY_MOVES = {
+    "held": ["queued", "cancelled"],
+    "queued": ["sending", "cancelled"],
+    "sending": ["queued", "sent", "failed", "uncertain"],
+    "failed": ["queued", "cancelled"],
+    "uncertain": ["queued", "sent", "cancelled"],
+    "sent": ["delivered", "bounced"],
+    "delivered": ["bounced"],
+}
+
+
+class Delivery(TenantRow):
+    """One approved reply on its way out: text, recipients and files as approved, never changed afterwards.
+
+    `idempotency_key` is also the mail's Message-ID. `handover_at` is set just before the provider could first accept
+    the message: a crash before it is safe to repeat, a crash after it is not.
+    """
+
+    class Status(models.TextChoices):
+        HELD = "held"
+        QUEUED = "queued"
+        SENDING = "sending"
+        SENT = "sent"
+        FAILED = "failed"
+        UNCERTAIN = "uncertain"
+        CANCELLED = "cancelled"
+        DELIVERED = "delivered"
+        BOUNCED = "bounced"
+
+    conversation = TenantForeignKey("conversations.Conversation", related_name="deliveries")
+    message = TenantForeignKey("conversations.Message", related_name="deliveries")
+    channel = TenantForeignKey("conversations.Channel", related_name="+")
+    draft_id = models.UUIDField(null=True, editable=False)
+    approved_by = models.ForeignKey(
+        "conversations.User", null=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
+    approved_by_name = models.CharField(max_length=120, blank=True, default="")
+    idempotency_key = models.CharField(max_length=255)
+    envelope = models.JSONField(help_text="sender, to, cc, subject, in_reply_to, references, files with digests")
+    body_text = models.TextField(blank=True)
+    body_html = models.TextField(blank=True, default="")
+    content_sha256 = models.CharField(max_length=64)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.HELD)
+    hold_until = models.DateTimeField(default=timezone.now)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    attempt_count = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    handover_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    receipt = models.CharField(max_length=500, blank=True, default="")
+    error = models.CharField(max_length=500, blank=True, default="")
+    erased_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints: ClassVar = [
+            *tenant_guards("delivery"),
+            models.UniqueConstraint(fields=["account", "idempotency_key"], name="delivery_idempotency"),
+            models.UniqueConstraint(
+                fields=["account", "draft_id"],
+                condition=Q(draft_id__isnull=False) & ~Q(status="cancelled"),
+                name="delivery_one_per_draft",
+            ),
+            models.UniqueConstraint(
+                fields=["account", "message"], condition=~Q(status="cancelled"), name="delivery_one_per_message"
+            ),
+            one_of(
+                "delivery",
+                "status",
+                ["held", "queued", "sending", "sent", "failed", "uncertain", "cancelled", "delivered", "bounced"],
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="sending") | Q(lease_until__isnull=False), name="delivery_sending_has_lease"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["sent", "delivered", "bounced"]) | Q(sent_at__isnull=False),
+                name="delivery_sent_has_time",
+            ),
+            models.CheckConstraint(condition=~Q(body_text="") | Q(erased_at__isnull=False), name="delivery_has_text"),
+            json_under_64k("delivery", "envelope"),
+            Transitions(moves=DELIVERY_MOVES, name="delivery_moves"),
+            *same_account("delivery", "conversation", "message", "channel"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["account", "next_attempt_at", "id"],
+                name="idx_delivery_waiting",
+                condition=Q(status__in=["held", "queued", "sending"]),
+            ),
+            models.Index(fields=["account", "approved_by", "-created_at"], name="idx_delivery_by_person"),
+            models.Index(fields=["account", "status", "-created_at"], name="idx_delivery_status"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.idempotency_key}"
+
+
+class DeliveryAttempt(TenantRow):
+    """One try. Written when it starts and completed once; a row without an outcome is a try that never came back."""
+
+    class Outcome(models.TextChoices):
+        SENT = "sent"
+        PERMANENT = "permanent"
+        TRANSIENT = "transient"
+        UNCERTAIN = "uncertain"
+        CRASHED = "crashed"
+
+    delivery = TenantForeignKey(Delivery, related_name="attempts")
+    number = models.PositiveIntegerField()
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=20, choices=Outcome.choices, blank=True, default="")
+    response = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("deliveryattempt", grants=("SELECT", "INSERT", "UPDATE")),
+            models.UniqueConstraint(fields=["account", "delivery", "number"], name="deliveryattempt_number"),
+            one_of("deliveryattempt", "outcome", ["", "sent", "permanent", "transient", "uncertain", "crashed"]),
+            Transitions(
+                field="outcome",
+                moves={"": ["sent", "permanent", "transient", "uncertain", "crashed"]},
+                name="deliveryattempt_moves",
+            ),
+            *same_account("deliveryattempt", "delivery"),
+        ]
+
+    def __str__(self) -> str:
+        return f"attempt {self.number}: {self.outcome or 'running'}"

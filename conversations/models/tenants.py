@@ -1,0 +1,178 @@
+"""Accounts (tenants), the people in them, what each role may do, and the tokens of services."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Lower
+
+from conversations.guards import TenantIsolation, json_under_64k, one_of, tenant_guards
+from conversations.metadata import AccountSettings, Preferences, validate_with
+from conversations.models.base import Row, TenantRow
+
+
+class Account(Row):
+    """A tenant. Its row is its own tenant row: `id` plays the part that `account_id` plays elsewhere."""
+
+    name = models.CharField(max_length=200)
+    slug = models.SlugField(max_length=60)
+    timezone = models.CharField(max_length=64, default="UTC")
+    is_active = models.BooleanField(default=True)
+    settings = models.JSONField(default=dict, blank=True, validators=[validate_with(AccountSettings)])
+    archive_bodies_after_days = models.PositiveIntegerField(
+        default=0, help_text="Closed conversations lose their texts after this many days. 0 keeps them."
+    )
+    purge_after_days = models.PositiveIntegerField(
+        default=0, help_text="Closed conversations are removed, all but the audit skeleton, after this many days."
+    )
+    expire_sessions_after_days = models.PositiveIntegerField(default=30)
+    legal_hold = models.BooleanField(default=False, help_text="While set, retention removes nothing.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            TenantIsolation(name="account_isolation", column="id"),
+            json_under_64k("account", "settings"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def options(self) -> AccountSettings:
+        return AccountSettings.model_validate(self.settings)
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email__iexact=username)
+
+
+class User(AbstractBaseUser, PermissionsMixin, Row):
+    """A person, known by e-mail across accounts. What they may do is on their memberships, never here."""
+
+    email = models.EmailField(max_length=254, unique=True)
+    display_name = models.CharField(max_length=120, blank=True)
+    auth_provider = models.CharField(max_length=60, default="password", help_text="password, or the OIDC provider")
+    auth_subject = models.CharField(max_length=255, blank=True, help_text="the provider's subject for this person")
+    preferences = models.JSONField(default=dict, blank=True, validators=[validate_with(Preferences)])
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("email"), name="user_email_unique"),
+            models.UniqueConstraint(
+                fields=["auth_provider", "auth_subject"],
+                condition=~models.Q(auth_subject=""),
+                name="user_subject_unique",
+            ),
+            json_under_64k("user", "preferences"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        return self.display_name or self.email.partition("@")[0]
+
+    @property
+    def choices(self) -> Preferences:
+        return Preferences.model_validate(self.preferences)
+
+
+class Role(models.TextChoices):
+    AGENT = "agent"
+    REVIEWER = "reviewer"
+    ADMIN = "admin"
+    AUDITOR = "auditor"
+
+
+class Membership(TenantRow):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=20, choices=Role.choices, default=Role.AGENT)
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("membership"),
+            models.UniqueConstraint(fields=["account", "user"], name="membership_once"),
+            one_of("membership", "role", Role.values),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class PolicyRule(TenantRow):
+    """An account's own answer to "may this role do that, to what kind?", over the default in `conversations.roles`.
+
+    `kind` narrows an approval: a draft that is all sourced, one with an unsourced statement, one about money; for
+    other verbs it is `any`.
+    """
+
+    class Kind(models.TextChoices):
+        ANY = "any"
+        SOURCED = "sourced"
+        UNSOURCED = "unsourced"
+        MONEY = "money"
+
+    role = models.CharField(max_length=20, choices=Role.choices)
+    verb = models.CharField(max_length=40)
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.ANY)
+    allowed = models.BooleanField(default=False)
+    four_eyes = models.BooleanField(default=False, help_text="The one who wrote or edited the text may not approve it.")
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("policyrule"),
+            models.UniqueConstraint(fields=["account", "role", "verb", "kind"], name="policyrule_once"),
+            one_of("policyrule", "role", Role.values),
+            one_of("policyrule", "kind", ["any", "sourced", "unsourced", "money"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.verb} {self.kind}: {'yes' if self.allowed else 'no'}"
+
+
+class ServiceToken(TenantRow):
+    """A service's key to the internal API: `cs_<key>_<secret>`; only the secret's SHA-256 is stored."""
+
+    name = models.CharField(max_length=120)
+    key = models.CharField(max_length=16, editable=False, validators=[RegexValidator(r"^[a-z0-9]{12}$")])
+    secret_hash = models.CharField(max_length=64, editable=False)
+    scopes = models.JSONField(default=list)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("servicetoken"),
+            models.UniqueConstraint(fields=["account", "key"], name="servicetoken_key"),
+            json_under_64k("servicetoken", "scopes"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["key"], name="servicetoken_by_key")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+SHARE = [MinValueValidator(0.0), MaxValueValidator(1.0)]

@@ -1,0 +1,383 @@
+"""Approved replies leave: held for the undo window, claimed, handed over once, recorded.
+
+Three steps, because no channel offers an idempotent send: claim under a lease (commit), hand over outside any
+transaction, record. A crash before the hand-over is safe to repeat; after it the delivery is `uncertain` and a person
+decides. Nothing is ever sent a second time on a guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from conversations import audit, hooks
+from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
+from conversations.channels.message_ids import make_message_id
+from conversations.channels.registry import SENDERS, Connection, adapter_for
+from conversations.errors import Conflict, Invalid
+from conversations.failpoints import failpoint
+from conversations.files import storage
+from conversations.jobs import wake
+from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
+from conversations.models.base import new_id
+from conversations.tenancy import tenant_context
+
+Status = Delivery.Status
+TASK = "conversations.deliver"
+#: Waits between attempts, in seconds; the last repeats. Only for failures after which a repeat is provably safe.
+BACKOFF = (5, 30, 120, 600, 1800)
+#: "Until I press Send": far enough that only a person's release ends the hold.
+UNTIL_RELEASED = 3600
+
+
+def queue_outbound(
+    *,
+    conversation: Conversation,
+    envelope: Mapping[str, Any],
+    body_text: str,
+    body_html: str = "",
+    actor: User,
+    hold_seconds: int,
+    draft_id: uuid.UUID | None = None,
+) -> Delivery:
+    """Put an approved reply into the outbox, in the caller's transaction, under the conversation's lock.
+
+    The text, the recipients and the files are copied here and never read from anywhere else again.
+    """
+    channel = Channel.objects.get(pk=conversation.channel_id)
+    if channel.type not in SENDERS:
+        raise Invalid(
+            f"{channel.name} cannot send yet: there is no sending half for {channel.get_type_display()} channels. "
+            "Nothing was sent; answer there and mark the draft as answered elsewhere."
+        )
+    if not envelope["to"] or not envelope["to"][0]["address"]:
+        raise Invalid("The customer's address is unknown, so there is nobody to send to. Nothing was sent.")
+    now, delivery_id = timezone.now(), new_id()
+    message = Message.objects.create(
+        account_id=conversation.account_id,
+        conversation=conversation,
+        direction=Message.Direction.OUTBOUND,
+        role=Message.Role.OPERATOR,
+        subject=str(envelope["subject"])[:998],
+        body_text=body_text,
+        body_html=body_html,
+        sent_at=now,
+    )
+    hold_until = now + timedelta(seconds=hold_seconds if hold_seconds < UNTIL_RELEASED else 86_400 * 365)
+    delivery = Delivery.objects.create(
+        id=delivery_id,
+        account_id=conversation.account_id,
+        conversation=conversation,
+        message=message,
+        channel=channel,
+        draft_id=draft_id,
+        approved_by=actor,
+        approved_by_name=actor.name,
+        idempotency_key=make_message_id(
+            key=settings.MESSAGE_ID_KEY, delivery_id=delivery_id, domain=settings.MAIL_DOMAIN
+        ),
+        envelope=dict(envelope),
+        body_text=body_text,
+        body_html=body_html,
+        content_sha256=hashlib.sha256(body_text.encode()).hexdigest(),
+        status=Status.HELD,
+        hold_until=hold_until,
+        next_attempt_at=hold_until,
+    )
+    _wake(delivery)
+    return delivery
+
+
+def _wake(delivery: Delivery) -> None:
+    wake(TASK, at=delivery.next_attempt_at, queue="outbox", account_id=delivery.account_id, delivery_id=delivery.pk)
+
+
+def lock_delivery(delivery_id: uuid.UUID) -> Delivery:
+    """The delivery under its conversation's lock: everything that changes a thread locks the conversation first."""
+    conversation_id = Delivery.objects.filter(pk=delivery_id).values_list("conversation_id", flat=True).get()
+    Conversation.objects.select_for_update(of=("self",)).get(pk=conversation_id)
+    return Delivery.objects.select_for_update(of=("self",)).get(pk=delivery_id)
+
+
+def _move(delivery: Delivery, to: Status, **changes: Any) -> None:
+    delivery.status = to
+    for name, value in changes.items():
+        setattr(delivery, name, value)
+    delivery.save(update_fields=["status", "updated_at", *changes])
+
+
+def _record(kind: audit.Kind, delivery: Delivery, actor: Any, **data: Any) -> None:
+    audit.record(kind, actor=actor, about=delivery, conversation_id=delivery.conversation_id, data=data)
+
+
+def _tell(delivery: Delivery) -> None:
+    for handler in hooks.on_delivery:
+        handler(delivery)
+
+
+def _notify(delivery: Delivery, kind: Notification.Type) -> None:
+    Notification.objects.create(
+        account_id=delivery.account_id,
+        user_id=delivery.approved_by_id,
+        type=kind,
+        payload={"delivery": str(delivery.pk), "conversation": str(delivery.conversation_id)},
+    )
+
+
+def release(*, delivery_id: uuid.UUID, actor: User) -> Delivery:
+    """End the hold now ("Send"). Conflict if it is no longer held."""
+    with transaction.atomic():
+        delivery = lock_delivery(delivery_id)
+        if delivery.status != Status.HELD:
+            raise Conflict(f"This reply is no longer held: it is {delivery.get_status_display().lower()}.")
+        _move(delivery, Status.HELD, hold_until=timezone.now(), next_attempt_at=timezone.now())
+        _record(audit.Kind.DELIVERY_RELEASED, delivery, actor)
+        _wake(delivery)
+    return delivery
+
+
+def cancel(*, delivery: Delivery, actor: Any, reason: str) -> Delivery:
+    """Take back a reply that has not left; the caller holds the lock (`lock_delivery`) and says why.
+
+    The message leaves the thread with it. Conflict once sending began: then it may be gone.
+    """
+    if delivery.status not in {Status.HELD, Status.QUEUED, Status.FAILED}:
+        moment = f" at {delivery.sent_at:%H:%M:%S}" if delivery.sent_at else ""
+        raise Conflict(f"Too late to stop: this reply is {delivery.get_status_display().lower()}{moment}.")
+    _move(delivery, Status.CANCELLED)
+    Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=timezone.now())
+    _record(audit.Kind.DELIVERY_CANCELLED, delivery, actor, reason=reason)
+    return delivery
+
+
+def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
+    """Send one delivery if it is due; returns its status afterwards. Harmless when it runs twice, early or late."""
+    with tenant_context(account_id):
+        claimed = _claim(delivery_id)
+        if claimed is None:
+            found = Delivery.objects.filter(pk=delivery_id).values_list("status", flat=True).first()
+            return found or "gone"
+        delivery, connection = claimed
+    failpoint("deliver.leased")
+    attempt = delivery.attempt_count
+
+    def handing_over() -> None:
+        with tenant_context(account_id):
+            # Fenced: if the lease ran out and somebody else took over, this attempt stops before it sends anything.
+            mine = Delivery.objects.filter(
+                pk=delivery_id, status=Status.SENDING, attempt_count=attempt, lease_until__gt=timezone.now()
+            ).update(handover_at=timezone.now())
+            if not mine:
+                raise ChannelError(Failure.TRANSIENT, "the lease ran out before the message was handed over")
+
+    try:
+        receipt = adapter_for(connection).send(_outbound(delivery), before_handover=handing_over)
+    except ChannelError as error:
+        with tenant_context(account_id):
+            return _record_failure(delivery_id, attempt, error)
+    except (LookupError, OSError) as error:
+        # A missing adapter or an unreadable attachment: nothing was handed over.
+        with tenant_context(account_id):
+            return _record_failure(delivery_id, attempt, ChannelError(Failure.PERMANENT, str(error)))
+    failpoint("deliver.answered")
+    with tenant_context(account_id):
+        status = _record_sent(delivery_id, attempt, receipt)
+    failpoint("deliver.recorded")
+    return status
+
+
+def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Connection] | None:
+    """Take the delivery for one attempt if it is due. The guarded UPDATE is the lock: one worker gets the row."""
+    now = timezone.now()
+    due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=now)
+    found = Delivery.objects.filter(due, pk=delivery_id, next_attempt_at__lte=now)
+    delivery = found.select_for_update(of=("self",), skip_locked=True).first()
+    if delivery is None:
+        return None
+    if delivery.status == Status.HELD:
+        _move(delivery, Status.QUEUED)
+    lease = now + timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
+    _move(delivery, Status.SENDING, lease_until=lease, handover_at=None, attempt_count=delivery.attempt_count + 1)
+    DeliveryAttempt.objects.create(
+        account_id=delivery.account_id, delivery=delivery, number=delivery.attempt_count, started_at=now
+    )
+    return delivery, connection_of(Channel.objects.get(pk=delivery.channel_id))
+
+
+def connection_of(channel: Channel) -> Connection:
+    options = channel.options
+    host, port, security = options.smtp_host, options.smtp_port, options.smtp_security
+    if settings.SMTP_OVERRIDE:
+        host, _, override_port = settings.SMTP_OVERRIDE.partition(":")
+        port, security = int(override_port or 25), "none"
+    user = "" if settings.SMTP_OVERRIDE else options.smtp_user
+    return Connection(channel.type, host, port, security, user, channel.credentials, settings.SMTP_TIMEOUT_SECONDS)
+
+
+def _outbound(delivery: Delivery) -> Outbound:
+    envelope = delivery.envelope
+    attached = []
+    for file in envelope["files"]:
+        with storage().open(file["key"], "rb") as stream:
+            attached.append(File(file["name"], file.get("type", "application/octet-stream"), stream.read()))
+    return Outbound(
+        message_id=delivery.idempotency_key,
+        sender=Party(**envelope["sender"]),
+        to=tuple(Party(**party) for party in envelope["to"]),
+        cc=tuple(Party(**party) for party in envelope["cc"]),
+        subject=envelope["subject"],
+        body_text=delivery.body_text,
+        body_html=delivery.body_html,
+        in_reply_to=envelope["in_reply_to"],
+        references=tuple(envelope["references"]),
+        files=tuple(attached),
+    )
+
+
+def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -> Delivery | None:
+    """Complete this attempt's row, and lock the delivery if the attempt still owns it."""
+    DeliveryAttempt.objects.filter(delivery_id=delivery_id, number=attempt, outcome="").update(
+        outcome=outcome, finished_at=timezone.now(), response=response[:500]
+    )
+    delivery = lock_delivery(delivery_id)
+    mine = delivery.status == Status.SENDING and delivery.attempt_count == attempt
+    # The sweep may have given up on us meanwhile; a definite answer still settles what it left open.
+    late = delivery.status == Status.UNCERTAIN and delivery.attempt_count == attempt and outcome == "sent"
+    return delivery if mine or late else None
+
+
+def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
+    delivery = _finish(delivery_id, attempt, DeliveryAttempt.Outcome.SENT, receipt.response)
+    if delivery is None:
+        return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
+    now = timezone.now()
+    _move(delivery, Status.SENT, sent_at=now, receipt=receipt.response[:500], error="", lease_until=None)
+    Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
+    _settle(delivery)
+    _record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=attempt, response=receipt.response[:200])
+    return Status.SENT
+
+
+def _settle(delivery: Delivery) -> None:
+    Conversation.objects.filter(pk=delivery.conversation_id).update(due_at=None, status=Conversation.Status.PENDING)
+    _tell(delivery)
+
+
+def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -> str:
+    detail = f"{error} {error.response}".strip()[:500]
+    delivery = _finish(delivery_id, attempt, error.failure.value, detail)
+    if delivery is None:
+        return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
+    if error.failure == Failure.TRANSIENT and delivery.attempt_count < settings.DELIVERY_MAX_ATTEMPTS:
+        wait = BACKOFF[min(attempt - 1, len(BACKOFF) - 1)]
+        again = timezone.now() + timedelta(seconds=wait)
+        _move(delivery, Status.QUEUED, next_attempt_at=again, error=detail, lease_until=None)
+        _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
+        _wake(delivery)
+    elif error.failure == Failure.UNCERTAIN:
+        _uncertain(delivery, detail)
+    else:
+        _move(delivery, Status.FAILED, error=detail, lease_until=None)
+        _notify(delivery, Notification.Type.SEND_FAILED)
+        _tell(delivery)
+        _record(audit.Kind.DELIVERY_FAILED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
+    return delivery.status
+
+
+def _uncertain(delivery: Delivery, detail: str) -> None:
+    _move(delivery, Status.UNCERTAIN, error=detail, lease_until=None)
+    _notify(delivery, Notification.Type.SEND_UNCERTAIN)
+    _tell(delivery)
+    _record(audit.Kind.DELIVERY_UNCERTAIN, delivery, audit.SYSTEM, attempt=delivery.attempt_count, error=detail[:200])
+
+
+def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, int]:
+    """Find what lost its worker or its job: one row, one transaction. Returns how many of each were found."""
+    now = now or timezone.now()
+    found = {"recovered": 0, "uncertain": 0, "woken": 0}
+    with tenant_context(account_id):
+        crashed = list(
+            Delivery.objects.filter(status=Status.SENDING, lease_until__lt=now).values_list("pk", "attempt_count")
+        )
+        due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lt=now)
+        waiting = list(
+            Delivery.objects.filter(due, next_attempt_at__lt=now - timedelta(seconds=5)).order_by("next_attempt_at")[
+                :500
+            ]
+        )
+    for delivery_id, attempt in crashed:
+        with tenant_context(account_id):
+            found[_recover(delivery_id, attempt, now)] += 1
+    for delivery in waiting:
+        with tenant_context(account_id):
+            wake(
+                TASK,
+                queue="outbox",
+                once=f"deliver:{delivery.pk}",
+                account_id=account_id,
+                delivery_id=delivery.pk,
+            )
+            found["woken"] += 1
+    return found
+
+
+def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
+    delivery = lock_delivery(delivery_id)
+    if delivery.status != Status.SENDING or delivery.attempt_count != attempt or delivery.lease_until is None:
+        return "woken"
+    if delivery.lease_until >= now:
+        return "woken"
+    DeliveryAttempt.objects.filter(delivery=delivery, number=attempt, outcome="").update(
+        outcome=DeliveryAttempt.Outcome.CRASHED, finished_at=now
+    )
+    if delivery.handover_at is not None:
+        _uncertain(delivery, "The worker stopped after it began to hand the message over.")
+        return "uncertain"
+    _move(delivery, Status.QUEUED, next_attempt_at=now, lease_until=None)
+    _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error="the worker stopped before it")
+    _wake(delivery)
+    return "recovered"
+
+
+def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
+    """A person settles an uncertain or failed delivery: `sent` (it arrived), `send_again`, or `give_up`."""
+    with transaction.atomic():
+        delivery = lock_delivery(delivery_id)
+        allowed = {Status.UNCERTAIN: {"sent", "send_again", "give_up"}, Status.FAILED: {"send_again", "give_up"}}
+        if outcome not in {"sent", "send_again", "give_up"}:
+            raise Invalid("Say what happened: sent, send_again or give_up. Nothing was changed.")
+        if outcome not in allowed.get(Status(delivery.status), set()):
+            raise Conflict(f"This delivery is {delivery.get_status_display().lower()}: there is nothing to settle.")
+        if outcome == "sent":
+            _move(delivery, Status.SENT, sent_at=timezone.now(), error="")
+            _settle(delivery)
+        elif outcome == "send_again":
+            _move(delivery, Status.QUEUED, next_attempt_at=timezone.now(), error="")
+            _wake(delivery)
+        else:
+            _move(delivery, Status.CANCELLED)
+            Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=timezone.now())
+            _tell(delivery)
+        _record(audit.Kind.DELIVERY_RESOLVED, delivery, actor, outcome=outcome)
+    return delivery
+
+
+def record_bounce(*, delivery_id: uuid.UUID, detail: str) -> bool:
+    """The provider says that it did not arrive; False if there is no such sent delivery."""
+    with transaction.atomic():
+        if not Delivery.objects.filter(pk=delivery_id, status__in=[Status.SENT, Status.DELIVERED]).exists():
+            return False
+        delivery = lock_delivery(delivery_id)
+        _move(delivery, Status.BOUNCED, error=detail[:500])
+        _notify(delivery, Notification.Type.BOUNCED)
+        _tell(delivery)
+        _record(audit.Kind.DELIVERY_BOUNCED, delivery, audit.SYSTEM)
+    return True

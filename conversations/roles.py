@@ -1,0 +1,135 @@
+"""Who may do what: role x verb x kind. Defaults here, an account's own answers in PolicyRule, edited in the admin."""
+
+from __future__ import annotations
+
+import functools
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+
+from conversations.models import Account, Membership, PolicyRule, Role, User
+from conversations.tenancy import Tenant, require_tenant
+
+Kind = PolicyRule.Kind
+
+
+class Verb(models.TextChoices):
+    READ = "read"
+    CLAIM = "claim"
+    TAKE_OVER = "take_over"
+    EDIT = "edit"
+    REJECT = "reject"
+    REGENERATE = "regenerate"
+    SNOOZE = "snooze"
+    ANSWER_ELSEWHERE = "answer_elsewhere"
+    APPROVE = "approve"
+    UNDO = "undo"
+    BATCH_APPROVE = "batch_approve"
+    RESOLVE_DELIVERY = "resolve_delivery"
+    EXPORT_SAMPLES = "export_samples"
+    EXPORT_AUDIT = "export_audit"
+    RUN_JOBS = "run_jobs"
+    MANAGE = "manage"
+
+
+_EVERYONE = frozenset({Role.AGENT, Role.REVIEWER, Role.ADMIN, Role.AUDITOR})
+_DECIDERS = frozenset({Role.AGENT, Role.REVIEWER, Role.ADMIN})
+_REVIEWERS = frozenset({Role.REVIEWER, Role.ADMIN})
+_ADMINS = frozenset({Role.ADMIN})
+
+DEFAULTS: dict[Verb, frozenset[Role]] = {
+    Verb.READ: _EVERYONE,
+    Verb.CLAIM: _DECIDERS,
+    Verb.TAKE_OVER: _REVIEWERS,
+    Verb.EDIT: _DECIDERS,
+    Verb.REJECT: _DECIDERS,
+    Verb.REGENERATE: _DECIDERS,
+    Verb.SNOOZE: _DECIDERS,
+    Verb.ANSWER_ELSEWHERE: _DECIDERS,
+    Verb.APPROVE: _REVIEWERS,  # agents: by the account's setting, see `_agent_approves`
+    Verb.UNDO: _DECIDERS,
+    Verb.BATCH_APPROVE: _REVIEWERS,
+    Verb.RESOLVE_DELIVERY: _REVIEWERS,
+    Verb.EXPORT_SAMPLES: _ADMINS,
+    Verb.EXPORT_AUDIT: _ADMINS | {Role.AUDITOR},
+    Verb.RUN_JOBS: _REVIEWERS,
+    Verb.MANAGE: _ADMINS,
+}
+
+REFUSALS: dict[Verb, str] = {
+    Verb.APPROVE: "Your role may not approve this draft. It was left as it is; a reviewer can decide it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    allowed: bool
+    four_eyes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One account's answers, loaded once and asked many times."""
+
+    agent_approval: str
+    rules: dict[tuple[str, str, str], Answer]
+
+    @classmethod
+    def of(cls, account_id: uuid.UUID) -> Policy:
+        account = Account.objects.only("settings").get(pk=account_id)
+        rules = {
+            (rule.role, rule.verb, rule.kind): Answer(rule.allowed, rule.four_eyes)
+            for rule in PolicyRule.objects.filter(account_id=account_id)
+        }
+        return cls(account.options.agent_approval, rules)
+
+    def answer(self, role: Role | None, verb: Verb, kind: Kind = Kind.ANY) -> Answer:
+        if role is None:
+            return Answer(False)
+        for wanted in (kind, Kind.ANY):
+            if (found := self.rules.get((role, verb, wanted))) is not None:
+                return found
+        if verb == Verb.APPROVE and role == Role.AGENT:
+            return Answer(self.agent_approval == "all" or (self.agent_approval == "sourced" and kind == Kind.SOURCED))
+        return Answer(role in DEFAULTS[verb])
+
+
+def role_of(user: User, account_id: uuid.UUID) -> Role | None:
+    """The person's role here, read again inside the verb's own transaction."""
+    found = Membership.objects.filter(account_id=account_id, user=user, is_active=True).values_list("role", flat=True)
+    return Role(found[0]) if found else None
+
+
+def check(user: User, verb: Verb, *, account_id: uuid.UUID, kind: Kind = Kind.ANY) -> Answer:
+    """Raises PermissionDenied (403) with a sentence for the person; verbs call it before they look at anything else."""
+    answer = Policy.of(account_id).answer(role_of(user, account_id), verb, kind)
+    if not answer.allowed:
+        raise PermissionDenied(
+            REFUSALS.get(verb, f"Your role may not do this ({verb.label.lower()}). Nothing was changed; ask an admin.")
+        )
+    return answer
+
+
+def may(tenant: Tenant | None, verb: Verb) -> bool:
+    """The default answer without a query, for menus; a verb always asks `check`."""
+    return tenant is not None and tenant.role is not None and tenant.role in DEFAULTS[verb]
+
+
+def require(verb: Verb) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """View decorator: the signed-in person's role must have `verb`, else 403."""
+
+    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @functools.wraps(view)
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not may(require_tenant(request), verb):
+                raise PermissionDenied("Your role may not open this page. Ask an admin of your account.")
+            return view(request, *args, **kwargs)
+
+        return inner
+
+    return decorate

@@ -1,0 +1,207 @@
+"""Which tenant this transaction belongs to: the one mechanism for requests, tasks, commands and the admin.
+
+The database decides what is visible, by `app.account_id`, set for one transaction only (`set_config(..., true)`), so a
+pooled connection cannot carry it into another request. Forgetting to enter a tenant gives no rows, never all rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import connection, transaction
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+
+from conversations.models import Account, Role, User
+from conversations.models.base import new_id
+
+SETTING = "app.account_id"
+SESSION_KEY = "account_id"
+GRANT_KEY = "platform_grant"
+
+
+@contextlib.contextmanager
+def tenant_context(account_id: uuid.UUID | str, *, read_only: bool = False) -> Iterator[None]:
+    """One transaction (or a savepoint of the caller's) in which the rows of one account exist.
+
+    Leaving it restores the outer tenant; after an error the rollback does. `read_only` lets the database itself refuse
+    every write; it needs to be the outermost context.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            if read_only:
+                cursor.execute("SET TRANSACTION READ ONLY")
+            cursor.execute(
+                "SELECT current_setting(%s, true), set_config(%s, %s, true)", [SETTING, SETTING, str(account_id)]
+            )
+            before = cursor.fetchone()[0] or ""
+        yield
+        if before != str(account_id):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, before])
+
+
+def current_account_id() -> uuid.UUID | None:
+    """The tenant of this transaction, as the database sees it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nullif(current_setting(%s, true), '')", [SETTING])
+        found = cursor.fetchone()[0]
+    return uuid.UUID(found) if found else None
+
+
+def _ask(sql: str, *params: Any) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        names = [column.name for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def memberships_of(user: User) -> list[dict[str, Any]]:
+    """The accounts a person may enter: account_id, slug, name, role."""
+    return _ask("SELECT * FROM memberships_of(%s)", user.pk)
+
+
+def account_directory() -> list[dict[str, Any]]:
+    """Every account's id, slug, name and whether it is active: what work across tenants loops over."""
+    return _ask("SELECT * FROM account_directory()")
+
+
+def channels_named(name: str) -> list[dict[str, Any]]:
+    """Channels of any account with this address, name or id: account_id, slug, channel_id."""
+    return _ask("SELECT * FROM channels_named(%s)", name)
+
+
+def service_token_by_key(key: str) -> dict[str, Any] | None:
+    return next(iter(_ask("SELECT * FROM service_token_by_key(%s)", key)), None)
+
+
+def create_account(*, name: str, slug: str, actor: Any, timezone: str = "UTC") -> Account:
+    """A new tenant. Its row is the first that its own policy lets in."""
+    from conversations import audit
+
+    account = Account(id=new_id(), name=name, slug=slug, timezone=timezone)
+    if any(entry["slug"] == slug for entry in account_directory()):
+        raise ValueError(f"An account with the short name {slug!r} exists. Choose another; nothing was created.")
+    with tenant_context(account.pk):
+        account.save(force_insert=True)
+        audit.record(audit.Kind.ACCOUNT_CREATED, account=account, actor=actor, about=account, data={"name": name})
+    return account
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Whom this request acts as, and where. `role` None is the platform operator without a membership."""
+
+    account_id: uuid.UUID
+    slug: str
+    name: str
+    role: Role | None
+    timezone: str
+    unread: int = 0
+    granted_until: datetime | None = None  # a platform operator's audited, time-limited look inside
+
+
+def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
+    """Check the membership and name the tenant, in one statement; None if the person may not."""
+    found = _ask(
+        "SELECT m.*, set_config(%s, %s, true) AS entered FROM membership_in(%s, %s) m",
+        SETTING,
+        str(account_id),
+        user.pk,
+        str(account_id),
+    )
+    if not found:
+        return None
+    row = found[0]
+    return Tenant(
+        account_id=uuid.UUID(str(account_id)),
+        slug=row["slug"],
+        name=row["name"],
+        role=Role(row["role"]),
+        timezone=row["timezone"],
+        unread=row["unread"],
+    )
+
+
+class TenantMiddleware:
+    """Opens the request's one transaction, names its tenant, and rolls back whatever a failed view had written.
+
+    Rendering happens inside it too (Django renders a TemplateResponse outside ATOMIC_REQUESTS, where the setting would
+    be gone). An auditor's transaction is read-only in the database.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request.tenant = None  # type: ignore[attr-defined]
+        user = request.user if getattr(request, "user", None) and request.user.is_authenticated else None
+        if user is None:
+            return self.get_response(request)
+        with transaction.atomic():
+            tenant = self._tenant(request, user)
+            request.tenant = tenant  # type: ignore[attr-defined]
+            if tenant and tenant.role == Role.AUDITOR and request.method not in {"GET", "HEAD", "OPTIONS"}:
+                if not request.path.startswith(("/accounts/", "/profile/")):
+                    raise PermissionDenied("Auditors read everything and change nothing. Nothing was changed.")
+            response = self.get_response(request)
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+        # Django turns the exception into a response inside our transaction, which would then commit.
+        if connection.in_atomic_block:
+            transaction.set_rollback(True)
+
+    def _tenant(self, request: HttpRequest, user: Any) -> Tenant | None:
+        wanted = request.session.get(SESSION_KEY)
+        tenant = enter(user, wanted) if wanted else None
+        if tenant is None and user.is_superuser and wanted:
+            tenant = self._platform(request, wanted)
+        if tenant is None and not (wanted and user.is_superuser):
+            first = next(iter(memberships_of(user)), None)
+            if first:
+                request.session[SESSION_KEY] = str(first["account_id"])
+                tenant = enter(user, first["account_id"])
+        return tenant
+
+    def _platform(self, request: HttpRequest, account_id: str) -> Tenant | None:
+        grant = request.session.get(GRANT_KEY) or {}
+        until = datetime.fromisoformat(grant["until"]) if grant.get("account_id") == account_id else None
+        if until is None or until < timezone.now():
+            request.session.pop(SESSION_KEY, None)
+            request.session.pop(GRANT_KEY, None)
+            return None
+        found = next((entry for entry in account_directory() if str(entry["id"]) == account_id), None)
+        if found is None:
+            return None
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, account_id])
+        return Tenant(
+            account_id=found["id"],
+            slug=found["slug"],
+            name=found["name"],
+            role=None,
+            timezone="UTC",
+            granted_until=until,
+        )
+
+
+def tenant(request: HttpRequest) -> dict[str, Any]:
+    """Context processor: `tenant` in every template."""
+    return {"tenant": getattr(request, "tenant", None)}
+
+
+def require_tenant(request: HttpRequest) -> Tenant:
+    """The request's tenant; 404 for a signed-in person who belongs nowhere (the same answer as for a foreign row)."""
+    found: Tenant | None = getattr(request, "tenant", None)
+    if found is None:
+        raise Http404("You are signed in, but belong to no account. Ask an admin to invite you.")
+    return found

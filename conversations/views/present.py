@@ -1,0 +1,149 @@
+"""What conversation pages show: messages and headings as plain values, from rows or from a query's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from conversations.models import Channel, Conversation
+from conversations.views.words import CHANNEL_ICONS, Clock, initials, size
+
+STATUS_CLASSES = {"open": "tag--accent", "pending": "", "closed": "tag--ok"}
+
+
+@dataclass(frozen=True, slots=True)
+class FileView:
+    name: str
+    size: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """One message, as text. `quoted` is what the new text leaves out: shown on demand, never dropped."""
+
+    id: str
+    by: str
+    initials: str
+    avatar: str
+    at: str
+    at_iso: str
+    paragraphs: list[str]
+    quoted: list[str]
+    notes: list[str]
+    files: list[FileView]
+    html_url: str = ""
+    lang: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a conversation's pages say on top."""
+
+    title: str
+    customer: str
+    channel: str
+    icon: str
+    reference: str
+    opened: str
+    status: str
+    status_class: str
+    url: str
+    timeline_url: str
+    list_url: str
+
+
+def title_of(subject: str, title: str) -> str:
+    return subject or title or "No subject"
+
+
+def channel_words(kind: str, name: str) -> str:
+    """Email via Zoho, or just the channel's name when it says so already."""
+    label = Channel.Type(kind).label if kind else "Assistant"
+    return name if not name or label.lower() in name.lower() else f"{label} via {name}"
+
+
+def heading(conversation: Conversation, clock: Clock) -> Heading:
+    channel = conversation.channel
+    url = reverse("conversations:detail", args=[conversation.pk])
+    return Heading(
+        title=title_of(conversation.subject, conversation.title),
+        customer=conversation.customer,
+        channel=channel_words(channel.type, channel.name) if channel else "Assistant",
+        icon=CHANNEL_ICONS.get(channel.type, "chat") if channel else "assist",
+        reference=f"#{conversation.number}",
+        opened=f"Opened {clock.stamp(conversation.started_at)}",
+        status=conversation.get_status_display(),
+        status_class=STATUS_CLASSES.get(conversation.status, ""),
+        url=url,
+        timeline_url=f"{url}timeline/",
+        list_url=reverse("conversations:list"),
+    )
+
+
+def message_view(message: Mapping[str, Any], clock: Clock, *, customer: str, account: str) -> MessageView:
+    """`message` has the keys of `drafts.queue.panes`' thread, or of `Message` values of the same names."""
+    sent_at = message["sent_at"]
+    at = sent_at if isinstance(sent_at, datetime) else datetime.fromisoformat(sent_at)
+    inbound = message["direction"] == "inbound"
+    by = customer if inbound else "System" if message["direction"] == "system" else account
+    full, new = message["text"] or "", message["new"] or ""
+    notes = []
+    if message.get("is_automatic"):
+        notes.append("automatic")
+    if message.get("erased_at"):
+        full = full or "The text was removed under the retention rules."
+    sender = message.get("sender") or ""
+    if inbound and sender and sender.lower() not in by.lower() and sender != customer:
+        notes.append(sender)
+    shown = new if inbound and new else full
+    return MessageView(
+        id=str(message["id"]),
+        by=by,
+        initials=initials(by),
+        avatar="" if inbound else " avatar--3",
+        at=clock.stamp(at),
+        at_iso=at.isoformat(timespec="seconds"),
+        paragraphs=_paragraphs(shown),
+        quoted=_paragraphs(_rest(full, shown)),
+        notes=notes,
+        files=[
+            FileView(file["name"], size(file["size"]), reverse("conversations:attachment", args=[file["id"]]))
+            for file in message["files"] or ()
+        ],
+        html_url=reverse("conversations:message-html", args=[message["id"]]) if message.get("has_html") else "",
+    )
+
+
+def _rest(full: str, shown: str) -> str:
+    """The part of a message that the shown text leaves out."""
+    if full.strip() == shown.strip():
+        return ""
+    return full[len(shown) :] if full.startswith(shown) else full
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
+
+
+def conversation_rows(found: Sequence[Mapping[str, Any]], clock: Clock, base_url: str) -> list[dict[str, Any]]:
+    """Rows of the conversation list as text. `base_url` is the list's own address: a row's is below it."""
+    return [
+        {
+            "url": f"{base_url}{row['id']}/",
+            "subject": title_of(row["subject"], row["title"]),
+            "snippet": (row["snippet"] or "").replace("\n", " "),
+            "who": row["customer_name"] or row["customer_email"] or "Customer",
+            "icon": CHANNEL_ICONS.get(row["channel__type"] or "", "chat"),
+            "channel": row["channel__name"] or "",
+            "status": Conversation.Status(row["status"]).label,
+            "status_class": STATUS_CLASSES.get(row["status"], ""),
+            "messages": row["message_count"],
+            "at": clock.stamp(row["last_message_at"]) if row["last_message_at"] else "",
+        }
+        for row in found
+    ]

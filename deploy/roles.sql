@@ -1,0 +1,26 @@
+-- The three roles, idempotent. Run once as a superuser (or a role that may create roles), connected to the database that
+-- app_owner owns: createdb -O app_owner countersign; psql -d countersign -f deploy/roles.sql
+-- Then give each a password: ALTER ROLE app_rw PASSWORD '...';
+DO $$
+DECLARE
+  name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['app_owner', 'app_rw', 'app_ro'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
+      EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS', name);
+    END IF;
+  END LOOP;
+END $$;
+
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+GRANT USAGE, CREATE ON SCHEMA public TO app_owner;
+GRANT USAGE ON SCHEMA public TO app_rw, app_ro;
+-- Tables without a tenant (log-in, sessions, jobs) follow these; a tenant table's own guard narrows them.
+ALTER DEFAULT PRIVILEGES FOR ROLE app_owner IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO app_rw;
+ALTER DEFAULT PRIVILEGES FOR ROLE app_owner IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO app_rw;
+DO $$
+BEGIN
+  -- A temporary table could shadow one of ours for this session.
+  EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+  EXECUTE format('ALTER ROLE app_rw IN DATABASE %I SET max_parallel_workers_per_gather = 0', current_database());
+END $$;

@@ -1,0 +1,251 @@
+"""Drafts, what people wrote over them, who holds them, and what was decided."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from conversations.guards import AppendOnly, Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
+from conversations.models.base import TenantForeignKey, TenantRow
+from conversations.models.tenants import SHARE
+
+
+#: The arrows of a draft's life; the database refuses any other.
+DRAFT_MOVES = {
+    "pending": ["approved", "rejected", "superseded", "stale", "answered_elsewhere", "expired"],
+    "approved": ["sent", "pending", "stale"],
+    "rejected": ["pending", "archived"],
+    **{state: ["archived"] for state in ("sent", "superseded", "stale", "answered_elsewhere", "expired")},
+}
+
+
+class DraftQuerySet(models.QuerySet["Draft"]):
+    def pending(self) -> DraftQuerySet:
+        return self.filter(status=Draft.Status.PENDING)
+
+    def in_queue(self) -> DraftQuerySet:
+        """Pending and not snoozed: what an operator is asked to decide now."""
+        return self.pending().filter(Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=timezone.now()))
+
+    def due_first(self) -> DraftQuerySet:
+        return self.order_by("due_at", "id")
+
+
+class Draft(TenantRow):
+    """A proposed reply to `base_message`, the inbound that was newest when it was written.
+
+    `version` counts what people saved over it: 0 is the text as suggested, n is revision n. A decision names the
+    version it was made on.
+    """
+
+    class Status(models.TextChoices):
+        PENDING = "pending"
+        APPROVED = "approved"
+        SENT = "sent"
+        REJECTED = "rejected"
+        SUPERSEDED = "superseded"
+        STALE = "stale"
+        ANSWERED_ELSEWHERE = "answered_elsewhere"
+        EXPIRED = "expired"
+        ARCHIVED = "archived"
+
+    conversation = TenantForeignKey("conversations.Conversation", related_name="drafts")
+    base_message = TenantForeignKey("conversations.Message", related_name="drafts_based_on")
+    trigger_message = TenantForeignKey("conversations.Message", null=True, related_name="drafts_triggered")
+    author_user = models.ForeignKey(
+        "conversations.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="drafts_created"
+    )
+    model_key = models.CharField(max_length=100)
+    prompt_version = TenantForeignKey("drafts.PromptVersion", null=True, related_name="drafts")
+    prompt_label = models.CharField(max_length=80, blank=True, default="", help_text="e.g. reply-v14")
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
+    version = models.PositiveIntegerField(default=0)
+    suggested_text = models.TextField()
+    suggested_html = models.TextField(blank=True, default="")
+    top_sources = models.JSONField(default=list)
+    claims = models.JSONField(default=list, help_text="[{start, end, sources}] spans in code points")
+    checks = models.JSONField(default=list)
+    unsourced_count = models.PositiveIntegerField(default=0)
+    is_about_money = models.BooleanField(default=False)
+    confidence = models.FloatField(null=True, validators=SHARE)
+    confidence_reasons = models.JSONField(default=list)
+    intent = models.CharField(max_length=100, blank=True, default="")
+    needs_human = models.JSONField(default=list)
+    tokens_used = models.PositiveIntegerField(null=True)
+    latency_ms = models.PositiveIntegerField(null=True)
+    is_canary = models.BooleanField(default=False)
+    due_at = models.DateTimeField(default=timezone.now, help_text="Copied from the conversation: the queue's order.")
+    snoozed_until = models.DateTimeField(null=True)
+    erased_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = DraftQuerySet.as_manager()
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("draft"),
+            models.UniqueConstraint(
+                fields=["account", "conversation"], condition=Q(status="pending"), name="draft_one_live"
+            ),
+            one_of(
+                "draft",
+                "status",
+                [
+                    "pending",
+                    "approved",
+                    "sent",
+                    "rejected",
+                    "superseded",
+                    "stale",
+                    "answered_elsewhere",
+                    "expired",
+                    "archived",
+                ],
+            ),
+            models.CheckConstraint(condition=~Q(suggested_text="") | Q(erased_at__isnull=False), name="draft_has_text"),
+            models.CheckConstraint(
+                condition=Q(confidence__isnull=True) | Q(confidence__range=(0, 1)), name="draft_confidence_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_canary=False) | ~Q(status__in=["approved", "sent"]), name="draft_canary_never_leaves"
+            ),
+            *(
+                json_under_64k("draft", field)
+                for field in ("top_sources", "claims", "checks", "confidence_reasons", "needs_human")
+            ),
+            Transitions(moves=DRAFT_MOVES, name="draft_moves"),
+            Trigger(name="draft_answers_latest", when="BEFORE UPDATE OF status", function="draft_answers_latest"),
+            *same_account("draft", "conversation", "base_message", "trigger_message", "prompt_version"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "due_at", "id"], name="idx_draft_queue", condition=Q(status="pending")),
+            models.Index(fields=["account", "status", "due_at", "id"], name="idx_draft_status_due"),
+            models.Index(fields=["conversation", "status"], name="idx_draft_conversation_status"),
+            models.Index(fields=["status", "created_at"], name="idx_draft_status_created"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} draft v{self.version}"
+
+
+class DraftRevision(TenantRow):
+    """What a person saved while editing. Kept for good, never overwritten."""
+
+    draft = TenantForeignKey(Draft, related_name="revisions")
+    number = models.PositiveIntegerField()
+    text = models.TextField(blank=True)
+    html = models.TextField(blank=True, default="")
+    claims = models.JSONField(default=list)
+    author = models.ForeignKey("conversations.User", null=True, on_delete=models.SET_NULL, related_name="+")
+    author_name = models.CharField(max_length=120)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("draftrevision", grants=("SELECT", "INSERT", "UPDATE")),
+            models.UniqueConstraint(fields=["account", "draft", "number"], name="draftrevision_number"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="draftrevision_from_one"),
+            AppendOnly(name="draftrevision_append_only", erasable=["text", "html", "claims", "author_id"]),
+            json_under_64k("draftrevision", "claims"),
+            *same_account("draftrevision", "draft"),
+        ]
+
+    def __str__(self) -> str:
+        return f"revision {self.number}"
+
+
+class Claim(TenantRow):
+    """Who is working on a conversation. `token` fences: an older holder's writes carry an older token.
+
+    One live claim per conversation: a claim whose lease ran out is replaced in the same statement that takes it.
+    """
+
+    conversation = TenantForeignKey("conversations.Conversation", related_name="claims", db_index=False)
+    draft_id = models.UUIDField(null=True)
+    user = models.ForeignKey("conversations.User", on_delete=models.CASCADE, related_name="+")
+    lease_until = models.DateTimeField()
+    token = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("claim"),
+            models.UniqueConstraint(fields=["account", "conversation"], name="claim_one_per_conversation"),
+            *same_account("claim", "conversation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} until {self.lease_until:%H:%M:%S}"
+
+
+class DraftAction(TenantRow):
+    """One decision or touch, as it happened. Append-only; an erasure may empty its texts."""
+
+    class Type(models.TextChoices):
+        APPROVE = "approve"
+        EDIT = "edit"
+        REJECT = "reject"
+        REGENERATE = "regenerate"
+        CLAIM = "claim"
+        RELEASE = "release"
+        UNDO = "undo"
+        ESCALATE = "escalate"
+        ANSWER_ELSEWHERE = "answer_elsewhere"
+
+    draft = TenantForeignKey(Draft, related_name="actions")
+    conversation = TenantForeignKey("conversations.Conversation", related_name="draft_actions")
+    user = models.ForeignKey("conversations.User", null=True, on_delete=models.SET_NULL, related_name="draft_actions")
+    user_name = models.CharField(max_length=120)
+    type = models.CharField(max_length=20, choices=Type.choices)
+    version = models.PositiveIntegerField(help_text="The draft version that was decided on.")
+    final_text = models.TextField(null=True, blank=True)  # noqa: DJ001 - null: this act has no text; '' : erased
+    final_html = models.TextField(blank=True, default="")
+    reasons = ArrayField(models.CharField(max_length=40), default=list, blank=True)
+    notes = models.TextField(blank=True, default="")
+    diff = models.JSONField(null=True)
+    seen = models.JSONField(default=dict, help_text="What was on the screen: version, last inbound, envelope hash.")
+    viewed_ms = models.PositiveIntegerField(null=True)
+    sources_opened = models.PositiveSmallIntegerField(default=0)
+    pressed_twice = models.BooleanField(default=False)
+    request_id = models.CharField(max_length=64, blank=True, default="")
+    message = TenantForeignKey("conversations.Message", null=True, related_name="draft_actions")
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("draftaction", grants=("SELECT", "INSERT", "UPDATE")),
+            one_of(
+                "draftaction",
+                "type",
+                [
+                    "approve",
+                    "edit",
+                    "reject",
+                    "regenerate",
+                    "claim",
+                    "release",
+                    "undo",
+                    "escalate",
+                    "answer_elsewhere",
+                ],
+            ),
+            models.UniqueConstraint(
+                fields=["account", "user", "request_id"], condition=~Q(request_id=""), name="draftaction_request"
+            ),
+            AppendOnly(
+                name="draftaction_append_only",
+                erasable=["final_text", "final_html", "notes", "diff", "user_id"],
+            ),
+            json_under_64k("draftaction", "seen"),
+            *same_account("draftaction", "draft", "conversation", "message"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["draft"], name="idx_action_draft"),
+            models.Index(fields=["user", "created_at"], name="idx_action_user_created"),
+            models.Index(fields=["account", "-created_at"], name="idx_action_recent"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} by {self.user_name}"

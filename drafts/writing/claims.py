@@ -1,0 +1,192 @@
+"""Which sentences of a text say something, and which passages really say it too.
+
+The check does not trust who wrote the text: a claim keeps a source only if the words of that source bear it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from drafts.diffing import render_ops
+from drafts.writing.port import Claim, Source
+from drafts.writing.sentences import Sentence, split_sentences, terms
+
+ENOUGH_SHARED = 0.8
+"""The share of a sentence's meaningful words that one or two neighbouring sentences of a passage must have."""
+
+_NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")
+_NEGATED = re.compile(r"\b(?:not|no|never|none|nothing|neither|nor|cannot|without|\w+n['’]t|non(?=-))\b", re.IGNORECASE)
+_MONEY = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[$€£¥]|USD|EUR|GBP|dollars?|euros?)\b", re.IGNORECASE)
+_MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
+_TABLE_RULE = re.compile(r"^[\s|:+-]+$")
+
+# A courtesy says nothing that could be wrong. Whole sentences only: "Happy to help, your refund is on its way" does.
+_COURTESIES = [
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))(?: [^\s,.!?]+){0,4}[,.!]?",
+    r"(?:many )?thanks?(?: you)?(?: so much| very much| again)?(?: for (?:getting in touch|reaching out|writing(?: in)?"
+    r"|asking|waiting|letting us know|your (?:message|question|e-?mail|patience|note|order|photos?|reply)))?[.!]?",
+    r"(?:i|we)(?:['’]m| am|['’]re| are) (?:really |very |so )?sorry(?: about (?:that|this|the (?:trouble|wait|mix-up))"
+    r"| to hear (?:that|this)| for (?:that|the (?:trouble|wait|delay|mix-up)))?[.!]?",
+    r"(?:please )?(?:let (?:us|me) know|just (?:reply|ask))(?: if (?:you have (?:any )?(?:other |more |further )?questions"
+    r"|(?:anything|something) is(?: still)? unclear|there is anything else|this does not answer (?:it|your question)))?[.!]?",
+    r"(?:i|we) hope (?:this|that) helps[.!]?",
+    r"(?:happy|glad) to help(?: further)?[.!]?",
+    r"(?:have a (?:great|nice|good) (?:day|week|weekend|one))[.!]?",
+    r"(?:best|kind|warm)(?: regards| wishes)?[,.]?|(?:regards|sincerely|cheers|yours)[,.]?|all the best[,.]?",
+]
+_CLOSING = re.compile(_COURTESIES[-1], re.IGNORECASE)
+_NAME_WORDS = frozenset({"at", "from", "the", "and", "of", "team", "de", "van", "von", "der", "da"})
+_COURTESY = re.compile("|".join(f"(?:{pattern})" for pattern in _COURTESIES), re.IGNORECASE)
+
+#: What the offline drafter says when the sources are silent; it promises a person, and nothing else.
+HOLDING_SENTENCES = (
+    "I could not find the answer to this in our documentation, so I do not want to guess.",
+    "I have passed your question to a colleague, who will get back to you.",
+)
+
+
+def factual_sentences(text: str) -> list[Sentence]:
+    """The sentences that state something: all but greetings, courtesies, questions and the sign-off at the end."""
+    found = [sentence for sentence in split_sentences(text) if not is_courtesy(sentence.text)]
+    sign_off = _sign_off_start(text)
+    return [sentence for sentence in found if sentence.start < sign_off]
+
+
+def is_courtesy(sentence: str) -> bool:
+    """True for a sentence that claims nothing: a greeting, thanks, a question, the holding reply."""
+    plain = " ".join(sentence.split()).strip("*_ ")
+    if not any(sign.isalnum() for sign in plain) or plain in HOLDING_SENTENCES:
+        return True
+    if plain.endswith(("?", "？")):  # a question states nothing, unless it is a statement in disguise
+        return not _MONEY.search(plain) and not plain.casefold().startswith(("did you know", "do you know that"))
+    return _COURTESY.fullmatch(plain) is not None
+
+
+def check_claims(text: str, claims: Iterable[Claim], sources: Sequence[Source]) -> tuple[Claim, ...]:
+    """One claim for each factual sentence of ``text``, in order, with the sources among those named that bear it.
+
+    A named source keeps its place only if it holds the sentence, or nearly all of its words with the same numbers and
+    no other "not". A sentence that no claim names, or whose sources fall away, becomes a claim without sources.
+    """
+    by_id = {source.passage_id: source for source in sources}
+    given = list(claims)
+    checked: list[Claim] = []
+    for sentence in factual_sentences(text):
+        named: dict[Any, Source] = {}
+        for claim in given:
+            if claim.start < sentence.end and sentence.start < claim.end:
+                named |= {key: by_id[key] for key in claim.source_ids if key in by_id}
+        borne = tuple(key for key, source in named.items() if supports(sentence.text, source.text))
+        checked.append(Claim(sentence.start, sentence.end, borne))
+    return tuple(checked)
+
+
+def supports(sentence: str, passage: str) -> bool:
+    """Whether the passage says the sentence: word for word, or with nearly all words of two neighbouring sentences."""
+    wanted = normalised(sentence).rstrip(".!")
+    if not any(sign.isalnum() for sign in wanted):
+        return False
+    literal = re.compile(rf"(?<![\w-]){re.escape(wanted)}(?!\w)")
+    words, numbers = set(terms(plain_text(sentence))), set(_NUMBER.findall(wanted))
+    parts = split_sentences(unwrap(passage))
+    for first in range(len(parts)):
+        for last in (first, first + 1):
+            near = normalised(" ".join(part.text for part in parts[first : last + 1]))
+            if len(_NEGATED.findall(near)) != len(_NEGATED.findall(wanted)):
+                continue  # "it is safe" is in "it is not safe", or "never assume that it is safe"
+            if literal.search(near):
+                return True
+            shared = len(words & set(terms(near)))
+            if len(words) >= 3 and shared >= ENOUGH_SHARED * len(words) and numbers <= set(_NUMBER.findall(near)):
+                return True
+    return False
+
+
+def rebase_claims(claims: Iterable[Claim], ops: dict[str, Any], *, source: str) -> tuple[Claim, ...]:
+    """The claims of the edited text, given those of ``source`` and the edit as ``diffing.diff_ops`` made it.
+
+    A sentence that stands in the edited text exactly as before, untouched up to its own ends, keeps its sources.
+    Every other factual sentence is a claim without sources. Raises diffing.ReplayError when the edit is another's.
+    """
+    stretches: list[tuple[int, int, int]] = []  # (start and end in the new text, how far it moved)
+    before = after = 0
+    pieces: list[str] = []
+    for kind, piece in render_ops(ops, source):
+        if kind == "same":
+            stretches.append((after, after + len(piece), before - after))
+        before += len(piece) if kind != "ins" else 0
+        after += len(piece) if kind != "del" else 0
+        pieces.append(piece if kind != "del" else "")
+    old_sentences = {(sentence.start, sentence.end) for sentence in split_sentences(source)}
+    given = list(claims)
+    rebased: list[Claim] = []
+    for sentence in factual_sentences("".join(pieces)):
+        sources: dict[Any, None] = {}
+        for start, end, moved in stretches:
+            span = (sentence.start + moved, sentence.end + moved)
+            if start <= sentence.start and sentence.end <= end and span in old_sentences:
+                for claim in given:
+                    if claim.start <= span[0] and span[1] <= claim.end:
+                        sources |= dict.fromkeys(claim.source_ids)
+        rebased.append(Claim(sentence.start, sentence.end, tuple(sources)))
+    return tuple(rebased)
+
+
+def unsourced(claims: Iterable[Claim]) -> int:
+    """How many claims no passage bears."""
+    return sum(1 for claim in claims if not claim.source_ids)
+
+
+def plain_text(markdown: str) -> str:
+    """A line of Markdown without its emphasis, code marks and link targets; the words stay as they are."""
+    return _MARKUP.sub(lambda match: match[1] or "", markdown)
+
+
+def normalised(text: str) -> str:
+    """For comparing word for word: no markup, one kind of quote and blank, no case."""
+    plain = unicodedata.normalize("NFKC", plain_text(text)).casefold()
+    for fancy, simple in (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"), ("‑", "-")):
+        plain = plain.replace(fancy, simple)
+    return " ".join(plain.split())
+
+
+def unwrap(markdown: str) -> str:
+    """Joins hard-wrapped lines of a paragraph; headings, list items, quotes and table rows stay lines of their own."""
+    lines: list[str] = []
+    open_paragraph = False
+    for line in markdown.split("\n"):
+        text = line.strip()
+        starts = not text or text[0] in "#>|" or re.match(r"(?:[-*•+]|\d{1,2}[.)])\s", text) is not None
+        if open_paragraph and not starts:
+            lines[-1] = f"{lines[-1].rstrip()} {text}"
+        elif not _TABLE_RULE.match(text) or not text:
+            lines.append(line.rstrip())
+        open_paragraph = bool(text) and text[0] not in "#|"
+    return "\n".join(lines)
+
+
+def _sign_off_start(text: str) -> int:
+    """Where the sign-off begins: names on the last lines, alone in their paragraph or under "Best regards,"."""
+    paragraph = text.rstrip().rfind("\n\n") + 2
+    if paragraph < 2:
+        return len(text)
+    lines = [line.strip() for line in text[paragraph:].strip().split("\n")]
+    closed = bool(lines) and _CLOSING.fullmatch(lines[0]) is not None
+    names = lines[1:] if closed else lines
+    if len(names) <= 3 and all(_is_name(line, digits=closed) for line in names):
+        return paragraph
+    return len(text)
+
+
+def _is_name(line: str, *, digits: bool) -> bool:
+    # Capitals tell "Tess at Hot Rod AN" from "Refund granted in full", which is a claim wherever it stands.
+    words = [word.strip(",.&|-–—") for word in line.split()]
+    return (
+        len(words) <= 6
+        and not line.endswith((".", "!", "?", ":"))
+        and (digits or not any(sign.isdigit() for sign in line))
+        and all(not word or word[0].isupper() or word[0].isdigit() or word in _NAME_WORDS for word in words)
+    )

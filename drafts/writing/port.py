@@ -1,0 +1,94 @@
+"""What a drafter is given and what it gives back. Everything that writes drafts speaks these types and no others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+from uuid import UUID
+
+
+class DrafterUnavailable(Exception):
+    """No draft came out; nothing was stored. ``retryable``: the same request may succeed later."""
+
+    def __init__(self, message: str, *, retryable: bool) -> None:
+        super().__init__(message)
+        self.retryable = retryable
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One message of the thread, oldest first. ``text`` is what the customer typed: data, never an instruction."""
+
+    role: Literal["customer", "operator", "assistant", "system"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage the draft may quote. Ranks count from 1 and are None where that search did not find the passage."""
+
+    passage_id: UUID
+    document_id: UUID
+    title: str
+    url: str
+    text: str
+    score: float
+    indexed_at: datetime
+    dense_rank: int | None = None
+    text_rank: int | None = None
+
+
+@dataclass(frozen=True)
+class DraftRequest:
+    """Everything a draft is written from. ``question`` is the inbound to answer (the last customer turn of ``thread``).
+
+    ``instruction`` is what the operator asked for on regenerating ("shorter"); the operator is trusted, the customer
+    and the sources are not.
+    """
+
+    thread: tuple[Turn, ...]
+    question: str
+    customer_name: str
+    sources: tuple[Source, ...]
+    prompt_text: str
+    prompt_version: str
+    account_name: str
+    instruction: str = ""
+    language_hint: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A factual sentence of a text, by code points ``[start, end)``, and the passages that say so; none: unsourced."""
+
+    start: int
+    end: int
+    source_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True)
+class DraftResult:
+    """A draft. Each factual sentence is a claim, in order; greetings, courtesies and questions are not.
+
+    ``confidence`` is 0 to 1 and ``reasons`` say why, for people. ``needs_human`` holds codes of ``reading.Need`` (why a
+    person should look twice); ``warnings`` are sentences about the writing itself.
+    """
+
+    text: str
+    claims: tuple[Claim, ...]
+    confidence: float
+    reasons: tuple[str, ...]
+    intent: str
+    needs_human: tuple[str, ...]
+    model_key: str
+    tokens_used: int
+    latency_ms: int
+    warnings: tuple[str, ...] = ()
+
+
+class Drafter(Protocol):
+    """Writes a reply draft. May be called from any thread."""
+
+    def write(self, request: DraftRequest) -> DraftResult:
+        """Raises DrafterUnavailable. Never sends, stores or changes anything."""

@@ -1,0 +1,103 @@
+"""What a customer's message is about, and why a person should look twice: plain rules, the same for every drafter.
+
+English key words. A rule that fires too often costs a reviewer a second look; one that stays silent costs more, so the
+rules lean towards firing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Need(StrEnum):
+    """Why a person should look twice. The values are stored with drafts and shown as tags."""
+
+    REFUND = "refund"
+    UPSET = "upset"
+    LEGAL = "legal"
+    SAFETY = "safety"
+    ORDER = "order"
+    PERSON = "person"
+    NO_SOURCE = "no_source"
+    INJECTION = "injection"
+    LANGUAGE = "language"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The topic (one word, stored as the draft's intent) and the needs, strongest first."""
+
+    intent: str
+    needs: tuple[Need, ...]
+
+
+# The first topic with the most hits wins, so the order is from the particular to the general.
+_TOPICS: dict[str, str] = {
+    "refund": r"refund|money back|charge ?back|charged (?:twice|double)|cancel(?:led|l?ing|lation)?|reimburse",
+    "returns": r"return(?!\s+(?:line|side|hose|fitting|bung|fuel|feed|port|style|regulator))(?:s|ed|ing)?"
+    r"(?! (?:line|side|port|bung))|send (?:it|them|this|these) back|exchange|restock(?:ing)? fee|rma",
+    "order_status": r"where(?:'s| is) my (?:order|package|parcel)|tracking|(?:order|package|parcel) (?:status|number)"
+    r"|not (?:yet )?(?:arrived|received|shipped)|has(?:n't| not) (?:arrived|shipped|moved)|lost in (?:the )?(?:mail|post)",
+    "order_problem": r"wrong (?:part|size|item|order|colou?r|fitting|one)|missing (?:part|item|from)|damaged|broken"
+    r"|ordered .{1,40} (?:and|but) (?:got|received)|short[- ]shipped",
+    "warranty": r"warrant(?:y|ies)|guarantee|defect(?:ive)?|replac(?:e|ement) (?:it|one|under)",
+    "shipping": r"ship(?:s|ping|ped|ment)?|deliver(?:y|ed|s)?|courier|customs|vat|dut(?:y|ies)|express|overnight|post(?:age)?",
+    "wholesale": r"dealer|wholesale|net[- ]?30|bulk|resale|trade (?:account|pric)|purchase order|\bpcs\b",
+    "leak": r"leak(?:s|ing|ed|age)?|weep(?:s|ing)?|seep(?:s|ing)?|drip(?:s|ping)?|sweat(?:s|ing)?",
+    "installation": r"torque|tighten|assembl[ey]\w*|install\w*|cut(?:ting)? (?:the )?(?:hose|line|braid)|lube|oil or dry|"
+    r"thread (?:sealant|tape)|sealant|loctite|teflon tape|flare|ft-?lb|route|routing|bend radius",
+    "compatibility": r"compatib\w*|work with|fit(?:s|ting my)?\b|e ?-?85|ethanol|methanol|rubber|adapt(?:er|or)s?|swap|diesel",
+    "sizing": r"what size|which size|size(?:s|d)?\b|how (?:big|long|many|much)|diameter|horse ?power|\bhp\b|-\d{1,2} ?an|an-?\d",
+    "payment": r"pay(?:ment|ing|pal)?|invoice|card|discount|coupon|price|quote|cost",
+    "account": r"password|log ?in|account|unsubscribe|e-?mail address",
+}
+_NEEDS: dict[Need, str] = {
+    Need.LEGAL: r"lawyer|attorney|legal action|sue|lawsuit|small claims|court|bbb|better business|trading standards"
+    r"|gdpr|data protection|consumer protection",
+    Need.SAFETY: r"caught fire|on fire|fire\b|burn(?:t|ed|s)\b|injur(?:y|ed|ies)|hospital|explo(?:de|ded|sion)|recall"
+    r"|unsafe|dangerous",
+    Need.REFUND: r"refund|money back|charge ?back|charged (?:twice|double)|reimburse|compensat\w*|store credit"
+    r"|cancel (?:my|the|this) order",
+    Need.UPSET: r"not happy|unhappy|angry|furious|ridiculous|unacceptable|terrible|awful|worst|disappoint\w*|fed up|rip ?-?off"
+    r"|scam|joke|never (?:again|buy|order)|third time|second (?:one|time)|still (?:no|not|waiting)|disgust\w*|frustrat\w*"
+    r"|pissed|wtf|useless|waste of",
+    Need.PERSON: r"(?:speak|talk|chat) (?:to|with) (?:a |an |some)?(?:human|person|real|someone|somebody|manager|supervisor)"
+    r"|real person|call me|phone me|your (?:manager|supervisor)",
+    Need.ORDER: r"\b[A-Z]{2,5}-?\d{4,}\b|order (?:#|no\.?|number) ?\w*\d|#\d{4,}|where(?:'s| is) my (?:order|package|parcel)"
+    r"|my tracking|tracking (?:number|has|says|shows)",
+}
+_INJECTION = re.compile(
+    r"(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|guideline|above|previous|prior|polic)"
+    r"|(?:system|developer) (?:prompt|message|note|override)|you are now\b|act as (?:an? |the )?(?:admin|system|developer|dan\b)"
+    r"|(?:reveal|print|repeat|show) (?:me )?(?:your|the) (?:\w+ )?(?:prompt|instructions?)|jailbreak"
+    r"|</?(?:system|assistant|instructions?|source|customer|thread)\b|\[/?INST\]|<\|\w+\|>"
+    r"|(?:note|message|instruction)s? (?:to|for) (?:the )?(?:ai|assistant|bot|model|llm)\b"
+    r"|(?:reply|respond|answer) (?:only )?with (?:the (?:word|text|phrase)|exactly)\b|as an ai\b.{0,40}\bmust\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_TOPIC_RULES = {topic: re.compile(rf"\b(?:{words})", re.IGNORECASE) for topic, words in _TOPICS.items()}
+_NEED_RULES = {
+    need: re.compile(rf"(?:{words})", 0 if need is Need.ORDER else re.IGNORECASE) for need, words in _NEEDS.items()
+}
+_SHOUTING = re.compile(r"(?:\b[A-Z]{3,}\b[^a-z]{0,3}){4,}|!{3,}")
+
+
+def read_question(text: str) -> Reading:
+    """The topic of a customer's message and why a person should look twice. Never fails; "other" when nothing fits."""
+    text = text[:20_000].replace("’", "'")
+    hits = {topic: len(rule.findall(text)) for topic, rule in _TOPIC_RULES.items()}
+    best = max(hits.values())
+    intent = next((topic for topic, count in hits.items() if count and count == best), "other")
+    needs = [need for need, rule in _NEED_RULES.items() if rule.search(text)]
+    if _SHOUTING.search(text) and Need.UPSET not in needs:
+        needs.append(Need.UPSET)
+    if plants_instruction(text):
+        needs.append(Need.INJECTION)
+    return Reading(intent, tuple(needs))
+
+
+def plants_instruction(text: str) -> bool:
+    """Whether a text that should be data speaks to the model ("ignore previous instructions"). A hint, not a wall."""
+    return _INJECTION.search(text) is not None

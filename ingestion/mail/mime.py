@@ -1,0 +1,230 @@
+"""The tree of a mail's parts (RFC 2045, RFC 2046) as offsets into its bytes: bounded, iterative, nothing copied.
+
+The standard library's parser recurses once for each level (a mail of 10,000 levels ends in RecursionError), compares
+every line with every open boundary and keeps several copies of the mail; a help desk reads mail from strangers. Here
+a level is one search in C, the depth and the number of parts are capped, and what lies beyond is kept as one file.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ingestion.mail.headers import Headers, Parameters, parse_headers, parse_parameters
+
+MAX_DEPTH = 30
+MAX_PARTS = 1000
+# More than any honest header block; the search for its end never reads further than this.
+HEADER_BLOCK_BYTES = 1024 * 1024
+_GUESSED_BOUNDARY = re.compile(rb"^--([^\s-][^\s]{0,199}|-[^\s]{1,199})[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE)
+_TYPE = re.compile(r"[\w!#$&^*+.-]{1,80}/[\w!#$&^*+.-]{1,120}")
+_CHARSET = re.compile(rb"charset\s{0,5}=\s{0,5}\"?([\w.:-]{2,40})", re.IGNORECASE)
+_UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?$", re.MULTILINE)
+
+
+@dataclass
+class Part:
+    """One part: its headers, where its body lies in the raw mail, and its children when it is a multipart."""
+
+    raw: bytes = field(repr=False)
+    headers: Headers
+    body_start: int
+    body_end: int
+    depth: int = 0
+    default_type: str = "text/plain"
+    charset_hint: str = ""  # for raw 8-bit parameters: the charset last named before this part
+    parent_type: str = ""
+    children: list[Part] = field(default_factory=list)
+    cut: bool = False  # a multipart too deep or too rich to be opened
+    problems: list[str] = field(default_factory=list)
+
+    @cached_property
+    def content_type(self) -> Parameters:
+        raw = self.headers.raw("content-type")
+        # Tolerates a missing semicolon: multipart/mixed boundary="x".
+        raw = re.sub(rb"^\s*([\w!#$&^*+.-]+\s*/\s*[\w!#$&^*+.-]+)\s+(?=\w+\*?=)", rb"\1; ", raw, count=1)
+        parsed = parse_parameters(raw, charset=self.charset_hint)
+        value = re.sub(r"\s+", "", parsed.value)
+        if not _TYPE.fullmatch(value):
+            # RFC 2045 section 5.2: an unreadable type is text, except where a bare "text" or "html" says which.
+            value = {"html": "text/html", "text": "text/plain", "plain": "text/plain"}.get(value, self.default_type)
+        return Parameters(value, parsed.parameters)
+
+    @cached_property
+    def disposition(self) -> Parameters:
+        return parse_parameters(self.headers.raw("content-disposition"), charset=self.charset_hint)
+
+    @property
+    def type(self) -> str:
+        return self.content_type.value
+
+    @property
+    def is_multipart(self) -> bool:
+        return bool(self.children)
+
+    @property
+    def body(self) -> bytes:
+        return self.raw[self.body_start : self.body_end]
+
+    @cached_property
+    def content(self) -> bytes:
+        """The body without its transfer encoding. A wrong encoding never raises and never loses bytes."""
+        content, problem = decode_transfer(self.body, self.headers.raw("content-transfer-encoding"))
+        if problem:
+            self.problems.append(problem)
+        return content
+
+
+def parse_tree(raw: bytes) -> Part:
+    """Return the root part of a mail. Never raises; at most MAX_PARTS parts, at most MAX_DEPTH levels."""
+    root = _open_part(raw, (0, len(raw)), default_type="text/plain")
+    count = 1
+    stack = [root]
+    while stack:
+        part = stack.pop()
+        if not part.type.startswith("multipart/"):
+            continue
+        spans = _child_spans(part)
+        if not spans:
+            continue
+        if part.depth + 1 >= MAX_DEPTH or count + len(spans) > MAX_PARTS:
+            part.cut = True
+            part.problems.append("The message is nested too deeply or has too many parts; the rest is kept as one file.")
+            continue
+        count += len(spans)
+        inner_default = "message/rfc822" if part.type == "multipart/digest" else "text/plain"
+        for start, end in spans:
+            previous = part.children[-1] if part.children else part
+            part.children.append(_open_part(raw, (start, end), default_type=inner_default, parent=part, before=previous))
+        stack.extend(reversed(part.children))
+    return root
+
+
+def walk(root: Part) -> list[Part]:
+    """Return every part of the tree, parents first, in the order of the mail."""
+    found: list[Part] = []
+    stack = [root]
+    while stack:
+        part = stack.pop()
+        found.append(part)
+        stack.extend(reversed(part.children))
+    return found
+
+
+def _open_part(
+    raw: bytes, span: tuple[int, int], *, default_type: str, parent: Part | None = None, before: Part | None = None
+) -> Part:
+    start, end = span
+    headers, offset = parse_headers(raw[start : min(end, start + HEADER_BLOCK_BYTES)])
+    named = _CHARSET.search(headers.raw("content-type"))
+    return Part(
+        raw=raw,
+        headers=headers,
+        body_start=min(start + offset, end),
+        body_end=end,
+        depth=parent.depth + 1 if parent else 0,
+        default_type=default_type,
+        charset_hint=named[1].decode("ascii") if named else (before.charset_hint if before else ""),
+        parent_type=parent.type if parent else "",
+    )
+
+
+def _child_spans(part: Part) -> list[tuple[int, int]]:
+    """Find where the children of a multipart lie; an absent or wrong boundary is guessed from the body."""
+    boundary = part.content_type.get("boundary").encode("utf-8", "replace").rstrip()
+    spans = _spans_between(part, boundary) if boundary else []
+    if not spans:
+        guess = _GUESSED_BOUNDARY.search(part.raw, part.body_start, part.body_end)
+        if guess:
+            part.problems.append("The boundary between the parts is wrong or missing; it was guessed.")
+            spans = _spans_between(part, guess[1])
+    return spans
+
+
+def _spans_between(part: Part, boundary: bytes) -> list[tuple[int, int]]:
+    pattern = re.compile(rb"^--" + re.escape(boundary) + rb"(--)?[ \t]*\r?$", re.MULTILINE)
+    spans: list[tuple[int, int]] = []
+    open_at: int | None = None
+    for match in pattern.finditer(part.raw, part.body_start, part.body_end):
+        if open_at is not None:
+            spans.append((open_at, max(open_at, _before_line_break(part.raw, match.start()))))
+        # A part after the closing delimiter is broken mail, not an epilogue: only text without delimiter is.
+        open_at = None if match[1] else min(match.end() + 1, part.body_end)
+        if len(spans) > MAX_PARTS:
+            return spans
+    if open_at is not None and open_at < part.body_end:
+        spans.append((open_at, part.body_end))  # never closed: cut off in transit
+    return spans
+
+
+def _before_line_break(raw: bytes, position: int) -> int:
+    """The line break before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1)."""
+    position -= raw[position - 1 : position] == b"\n"
+    return position - (raw[position - 1 : position] == b"\r")
+
+
+def decode_transfer(body: bytes, encoding: bytes) -> tuple[bytes, str]:
+    """Undo a Content-Transfer-Encoding; return the bytes and a problem in words ("" when none)."""
+    name = encoding.split(b";")[0].strip(b" \t\"'").lower()
+    if name in {b"", b"7bit", b"8bit", b"binary", b"7-bit", b"8-bit"}:
+        return body, ""
+    if name in {b"quoted-printable", b"quotedprintable"}:
+        return binascii.a2b_qp(body), ""
+    if name in {b"base64", b"base-64", b"b"}:
+        return _decode_base64(body)
+    if name in {b"x-uuencode", b"uuencode", b"uue", b"x-uue"}:
+        found = uudecode(body)
+        return (found[0][1], "") if found else (body, "The uuencoded part could not be decoded.")
+    return body, f"The transfer encoding “{name[:40].decode('ascii', 'replace')}” is unknown; the part is kept as it is."
+
+
+def _decode_base64(body: bytes) -> tuple[bytes, str]:
+    try:
+        return base64.b64decode(b"".join(body.split()), validate=True), ""
+    except binascii.Error:
+        pass
+    # Text after the padding is a mailing list's footer, anything else outside the alphabet is damage.
+    stripped = re.sub(rb"[^A-Za-z0-9+/=]", b"", body)
+    if len(stripped) < len(body) // 2:
+        return body, "A part said to be base64 is not; it is kept as it is."
+    out = bytearray()
+    for group in re.split(rb"=+", stripped):
+        group = group[:-1] if len(group) % 4 == 1 else group
+        out += base64.b64decode(group + b"=" * (-len(group) % 4))
+    return bytes(out), "A part is damaged base64; what could be decoded is kept."
+
+
+def uudecode(body: bytes) -> list[tuple[str, bytes, int, int]]:
+    """Return the uuencoded files inside `body`: name, content, and the span to cut out of the text."""
+    files: list[tuple[str, bytes, int, int]] = []
+    position = 0
+    while begin := _UU_BEGIN.search(body, position):
+        position = begin.end() + 1
+        content, ended, cursor = bytearray(), False, position
+        while cursor < len(body):
+            line_end = body.find(b"\n", cursor)
+            after = len(body) if line_end < 0 else line_end + 1
+            line = body[cursor:after].rstrip(b"\r\n")
+            cursor = after
+            if line == b"end":
+                ended = True
+                break
+            if len(line) > 90 or (line and not 32 <= line[0] <= 96):
+                break
+            try:
+                content += binascii.a2b_uu(line) if line else b""
+            except binascii.Error:
+                # Encoders that pad wrongly: decode the bytes that the length character promises.
+                length = (((line[0] - 32) & 63) * 4 + 5) // 3
+                try:
+                    content += binascii.a2b_uu(line[:length])
+                except binascii.Error:
+                    break
+        if ended:
+            name = begin[1].decode("utf-8", "replace").strip().strip('"')
+            files.append((name, bytes(content), begin.start(), cursor))
+            position = cursor
+    return files

@@ -1,0 +1,125 @@
+"""A mail as bytes becomes an `Inbound`: the one way in for IMAP, files, standard input and the mail webhook."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from conversations.channels.base import Inbound, Party
+from ingestion.mail.addresses import parse_addresses
+from ingestion.mail.automatic import classify
+from ingestion.mail.bodies import MAX_TEXT_CHARS, read_bodies
+from ingestion.mail.charsets import clean_text, decode_bytes
+from ingestion.mail.headers import Headers, decode_words, message_ids, one_line, parse_date
+from ingestion.mail.mime import Part, parse_tree, walk
+from ingestion.mail.quoting import split_reply
+
+logger = logging.getLogger(__name__)
+
+MAX_REFERENCES = 100
+MAX_HEADER_CHARS = 5000
+MAX_HEADERS_KEPT = 200
+
+
+def parse_mail(raw: bytes, *, own_addresses: frozenset[str] = frozenset()) -> Inbound:
+    """Return the mail `raw` (RFC 5322, MIME), decoded and bounded. Never raises, whatever the bytes.
+
+    `own_addresses` are the mailboxes of the desk: a mail from one of them is marked `Automatic.OWN`. Message ids come
+    with their angle brackets. `external_id` is the Message-ID, or `sha256:<hex of raw>` when there is none. `headers`
+    has names in lower case, repeated fields joined by a line break. What could not be decoded is told in `problems`
+    and kept as replacement characters or as a file; the caller keeps `raw`.
+    """
+    try:
+        return _parse(_with_line_feeds(raw), raw, own_addresses)
+    except Exception:
+        # The last net, so that one mail never stops a mailbox. A mail that lands here is a defect of this package.
+        logger.exception("A mail of %d bytes could not be read and is kept as plain text", len(raw))
+        text = decode_bytes(raw[: MAX_TEXT_CHARS // 2])[0]
+        problem = "This message could not be read. It is shown as it arrived; the original is kept."
+        return Inbound(_digest(raw), Party(""), body_text=text, body_new=text, problems=(problem,))
+
+
+def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str]) -> Inbound:
+    root = parse_tree(mail)
+    headers = root.headers
+    charset = _charset_hint(root)
+    bodies = read_bodies(root)
+    problems = [*bodies.problems]
+    sender = _sender(headers, charset, problems)
+    reply_to = next((party for party in _parties(headers, "reply-to", charset) if "@" in party.address), None)
+    date = headers.text("date")
+    sent_at = parse_date(date)
+    if date and sent_at is None:
+        problems.append(f"The date “{one_line(date, 80)}” could not be read.")
+    verdict = classify(root, sender=sender, reply_to=reply_to, body_text=bodies.text, own_addresses=own_addresses)
+    new, _ = split_reply(bodies.text)
+    for part in walk(root):
+        problems.extend(part.problems)
+    return Inbound(
+        external_id=next(iter(message_ids(headers.text("message-id"))), _digest(raw)),
+        sender=sender,
+        body_text=bodies.text,
+        body_new=new,
+        subject=one_line(headers.text("subject", charset=charset)),
+        body_html=bodies.html,
+        reply_to=reply_to,
+        to=_parties(headers, "to", charset),
+        cc=_parties(headers, "cc", charset),
+        sent_at=sent_at,
+        references=_references(headers),
+        files=tuple(bodies.files),
+        automatic=verdict.kind,
+        automatic_reason=verdict.reason,
+        bounced_message_id=verdict.message_id,
+        bounced_addresses=verdict.addresses,
+        headers=_kept_headers(headers, charset),
+        problems=tuple(dict.fromkeys(clean_text(problem) for problem in problems)),
+    )
+
+
+def _with_line_feeds(raw: bytes) -> bytes:
+    """Mail of old Macs, or mangled by a gateway, ends its lines in CR alone."""
+    return raw.replace(b"\r", b"\n") if b"\n" not in raw and b"\r" in raw else raw
+
+
+def _digest(raw: bytes) -> str:
+    return "sha256:" + hashlib.sha256(raw).hexdigest()
+
+
+def _charset_hint(root: Part) -> str:
+    """The charset that raw 8-bit header bytes are most likely in: the one of the first text part."""
+    return next((label for part in walk(root) if (label := part.content_type.get("charset"))), "")
+
+
+def _parties(headers: Headers, name: str, charset: str) -> tuple[Party, ...]:
+    return parse_addresses(headers.plain(name, charset=charset))
+
+
+def _sender(headers: Headers, charset: str, problems: list[str]) -> Party:
+    written = _parties(headers, "from", charset)
+    for name in ("from", "reply-to", "sender", "return-path"):
+        found = next((party for party in _parties(headers, name, charset) if "@" in party.address), None)
+        if found is not None:
+            if name != "from":
+                problems.append(f"The From field names no address; the sender is taken from {name.title()}.")
+            return found
+    problems.append("The message names no sender address.")
+    return next(iter(written), Party(""))
+
+
+def _references(headers: Headers) -> tuple[str, ...]:
+    """In-Reply-To first, then References from its end: the nearest message first (RFC 5322 section 3.6.4)."""
+    nearest = message_ids(headers.text("in-reply-to"))
+    thread = message_ids(headers.text("references"))
+    return tuple(dict.fromkeys([*nearest, *reversed(thread)]))[:MAX_REFERENCES]
+
+
+def _kept_headers(headers: Headers, charset: str) -> dict[str, str]:
+    kept: dict[str, str] = {}
+    for name, raw in headers.fields:
+        if name not in kept and len(kept) >= MAX_HEADERS_KEPT:
+            continue
+        text = one_line(decode_words(decode_bytes(raw, charset if not raw.isascii() else "")[0]), MAX_HEADER_CHARS)
+        joined = f"{kept[name]}\n{text}" if name in kept else text
+        kept[name] = joined[: 4 * MAX_HEADER_CHARS]
+    return kept

@@ -1,0 +1,3 @@
+from __future__ import annotations
+def split_reply(text: str) -> tuple[str, str]:
+    return text, ""

@@ -1,0 +1,179 @@
+"""What came in from outside: raw events, jobs, and the documents that drafts draw on."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector, SearchVectorField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
+from conversations.models.base import TenantForeignKey, TenantRow
+
+
+class InboundEvent(TenantRow):
+    """The raw bytes as they came, kept until they expire: the proof that nothing was lost and redelivery is harmless."""
+
+    class Status(models.TextChoices):
+        RECEIVED = "received"
+        PROCESSED = "processed"
+        IGNORED = "ignored"
+        FAILED = "failed"
+
+    channel = TenantForeignKey("conversations.Channel", related_name="+")
+    external_id = models.CharField(max_length=998, help_text="The provider's event id, or the digest of the bytes.")
+    received_at = models.DateTimeField(default=timezone.now)
+    signature = models.CharField(max_length=20, default="none")
+    payload = models.BinaryField(null=True)
+    payload_sha256 = models.CharField(max_length=64)
+    size_bytes = models.PositiveBigIntegerField()
+    expires_at = models.DateTimeField(null=True)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.RECEIVED)
+    detail = models.CharField(max_length=500, blank=True, default="")
+    message = TenantForeignKey("conversations.Message", null=True, related_name="events")
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("inboundevent"),
+            models.UniqueConstraint(
+                fields=["account", "channel", "external_id", "payload_sha256"], name="inboundevent_once"
+            ),
+            one_of("inboundevent", "status", ["received", "processed", "ignored", "failed"]),
+            one_of("inboundevent", "signature", ["none", "valid", "invalid"]),
+            Transitions(
+                moves={"received": ["processed", "ignored", "failed"], "failed": ["processed", "ignored"]},
+                name="inboundevent_moves",
+            ),
+            *same_account("inboundevent", "channel", "message"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "-received_at"], name="idx_inboundevent_recent"),
+            models.Index(fields=["expires_at"], name="idx_inboundevent_expiry", condition=Q(payload__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.external_id}"
+
+
+class JobRun(TenantRow):
+    """A long piece of work that people watch: progress, heartbeat, outcome."""
+
+    class Type(models.TextChoices):
+        CRAWL = "crawl"
+        INGEST_GOLDENS = "ingest_goldens"
+        INGEST_FILES = "ingest_files"
+        CORRECTIONS_SYNC = "corrections_sync"
+        MAIL_FETCH = "mail_fetch"
+        RETENTION = "retention"
+        EVAL = "eval"
+        EXPORT = "export"
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    type = models.CharField(max_length=40, choices=Type.choices)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.QUEUED)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(null=True)
+    unit = models.CharField(max_length=40, blank=True, default="")
+    error = models.TextField(blank=True, default="")
+    metrics = models.JSONField(default=dict)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("jobrun"),
+            one_of(
+                "jobrun",
+                "type",
+                [
+                    "crawl",
+                    "ingest_goldens",
+                    "ingest_files",
+                    "corrections_sync",
+                    "mail_fetch",
+                    "retention",
+                    "eval",
+                    "export",
+                ],
+            ),
+            one_of("jobrun", "status", ["queued", "running", "succeeded", "failed", "cancelled"]),
+            Transitions(
+                moves={
+                    "queued": ["running", "cancelled"],
+                    "running": ["succeeded", "failed", "cancelled", "queued"],
+                    "failed": ["queued"],
+                },
+                name="jobrun_moves",
+            ),
+            json_under_64k("jobrun", "metrics"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["account", "type", "created_at"], name="idx_jobrun_account_type")]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.status}"
+
+
+class SourceDocument(TenantRow):
+    """A document that drafts may quote. Its passages are here; their vectors are in the account's Chroma collection."""
+
+    class Status(models.TextChoices):
+        INDEXED = "indexed"
+        FAILED = "failed"
+        GONE = "gone"
+
+    source_url = models.CharField(max_length=2000)
+    title = models.CharField(max_length=500, blank=True, default="")
+    hash = models.CharField(max_length=64, blank=True, default="")
+    indexed_at = models.DateTimeField(default=timezone.now)
+    next_refresh_at = models.DateTimeField(null=True)
+    metadata = models.JSONField(default=dict)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.INDEXED)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("sourcedocument"),
+            models.UniqueConstraint(fields=["account", "source_url"], name="sourcedocument_url"),
+            one_of("sourcedocument", "status", ["indexed", "failed", "gone"]),
+            json_under_64k("sourcedocument", "metadata"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or self.source_url
+
+
+class Passage(TenantRow):
+    """A piece of a document: what a draft cites and what full-text search reads. Its id is its vector's id."""
+
+    document = TenantForeignKey(SourceDocument, on_delete=models.CASCADE, related_name="passages")
+    ordinal = models.PositiveIntegerField()
+    heading = models.CharField(max_length=500, blank=True, default="")
+    text = models.TextField()
+    hash = models.CharField(max_length=64)
+    search = models.GeneratedField(
+        expression=SearchVector("heading", weight="A", config="english")
+        + SearchVector("text", weight="B", config="english"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("passage"),
+            models.UniqueConstraint(fields=["account", "document", "ordinal"], name="passage_ordinal"),
+            *same_account("passage", "document"),
+        ]
+        indexes: ClassVar = [GinIndex(fields=["account", "search"], name="idx_passage_search")]
+
+    def __str__(self) -> str:
+        return f"{self.heading} ({self.ordinal})"
