@@ -79,7 +79,9 @@ def waiting(filters: Filters, user: User) -> QuerySet[Draft]:
 
 
 def _claimed_by(user: User) -> Exists:
-    return Exists(Claim.objects.filter(conversation=OuterRef("conversation"), user=user, lease_until__gt=timezone.now()))
+    return Exists(
+        Claim.objects.filter(conversation=OuterRef("conversation"), user=user, lease_until__gt=timezone.now())
+    )
 
 
 def _needs_care() -> Q:
@@ -337,7 +339,9 @@ def panes(draft_ids: Sequence[uuid.UUID | str]) -> list[Draft]:
         DraftAction.objects.filter(draft=OuterRef("pk"))
         .order_by("-created_at")
         .values(
-            json=JSONObject(type="type", by="user_name", user_id="user_id", at="created_at", reasons="reasons", notes="notes")
+            json=JSONObject(
+                type="type", by="user_name", user_id="user_id", at="created_at", reasons="reasons", notes="notes"
+            )
         )
     )
     found = (

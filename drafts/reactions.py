@@ -1,5 +1,60 @@
+"""What drafts do when something happens below them, in that thing's own transaction and under the conversation's lock."""
+
 from __future__ import annotations
 
+from datetime import timedelta
 
-def customer_wrote(conversation, message): ...
-def delivery_moved(delivery): ...
+from django.utils import timezone
+
+from conversations import audit, outbox
+from conversations.jobs import wake
+from conversations.models import Conversation, Delivery, Message, Notification
+from drafts import learning
+from drafts.decisions import WRITE_TASK
+from drafts.editing import retire
+from drafts.models import Claim, Draft
+
+_NOT_YET_SENT = [Delivery.Status.HELD, Delivery.Status.QUEUED]
+
+
+def customer_wrote(conversation: Conversation, message: Message) -> None:
+    """A newer inbound makes the live draft stale, brings a held approval back, and asks for a new draft.
+
+    An automatic message asks for no answer and changes nothing. A burst asks once: one waiting job per conversation.
+    """
+    if message.is_automatic:
+        return
+    for draft in Draft.objects.filter(conversation=conversation).pending():
+        retire(draft, Draft.Status.STALE, reason="the customer wrote again")
+    for delivery in Delivery.objects.select_for_update(of=("self",)).filter(
+        conversation=conversation, status__in=_NOT_YET_SENT, draft_id__isnull=False
+    ):
+        outbox.cancel(delivery=delivery, actor=audit.SYSTEM, reason="the customer wrote again before it left")
+        draft = Draft.objects.select_for_update(of=("self",)).get(pk=delivery.draft_id)
+        learning.drop_samples(draft=draft)
+        retire(draft, Draft.Status.STALE, reason="the customer wrote again before it left")
+        Notification.objects.create(
+            account_id=draft.account_id,
+            user_id=delivery.approved_by_id,
+            type=Notification.Type.CAME_BACK,
+            payload={"draft": str(draft.pk), "conversation": str(conversation.pk), "customer": conversation.customer},
+        )
+    Claim.objects.filter(conversation=conversation, lease_until__lte=timezone.now()).delete()
+    wait = conversation.account.options.draft_burst_seconds
+    wake(
+        WRITE_TASK,
+        at=timezone.now() + timedelta(seconds=wait) if wait else None,
+        once=f"write:{conversation.pk}",
+        queue="drafts",
+        account_id=conversation.account_id,
+        conversation_id=conversation.pk,
+    )
+
+
+def delivery_moved(delivery: Delivery) -> None:
+    """A draft is `sent` when its delivery is. One whose delivery was given up stays approved, with that in its trail."""
+    if delivery.draft_id and delivery.status == Delivery.Status.SENT:
+        draft = Draft.objects.select_for_update(of=("self",)).get(pk=delivery.draft_id)
+        if draft.status == Draft.Status.APPROVED:
+            draft.status = Draft.Status.SENT
+            draft.save(update_fields=["status", "updated_at"])

@@ -43,7 +43,8 @@ BEGIN
 END $$;
 
 -- Message order and the conversation's counters change here and nowhere else: arrival decides the order, under the
--- conversation's row lock that the UPDATE takes.
+-- conversation's row lock that the UPDATE takes. An automatic reply or a bounce asks for no answer, so it is not the
+-- "last inbound" that a draft has to answer.
 CREATE FUNCTION message_arrives() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE conversations_conversation SET
@@ -52,7 +53,8 @@ BEGIN
     user_message_count = user_message_count + (NEW.role = 'user')::int,
     ai_message_count = ai_message_count + (NEW.role = 'assistant')::int,
     last_message_at = greatest(last_message_at, NEW.received_at),
-    last_inbound_message_id = CASE WHEN NEW.direction = 'inbound' THEN NEW.id ELSE last_inbound_message_id END
+    last_inbound_message_id = CASE WHEN NEW.direction = 'inbound' AND NOT NEW.is_automatic THEN NEW.id
+                                    ELSE last_inbound_message_id END
   WHERE id = NEW.conversation_id AND account_id = NEW.account_id
   RETURNING last_seq INTO NEW.seq;
   IF NEW.seq IS NULL THEN

@@ -61,7 +61,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("version", models.PositiveIntegerField(default=0)),
-                ("suggested_text", models.TextField()),
+                ("suggested_text", models.TextField(blank=True)),
                 ("suggested_html", models.TextField(blank=True, default="")),
                 ("top_sources", models.JSONField(default=list)),
                 ("claims", models.JSONField(default=list, help_text="[{start, end, sources}] spans in code points")),
@@ -83,6 +83,10 @@ class Migration(migrations.Migration):
                 ("needs_human", models.JSONField(default=list)),
                 ("tokens_used", models.PositiveIntegerField(null=True)),
                 ("latency_ms", models.PositiveIntegerField(null=True)),
+                (
+                    "error",
+                    models.CharField(blank=True, default="", help_text="Why there is no text to sign.", max_length=500),
+                ),
                 ("is_canary", models.BooleanField(default=False)),
                 (
                     "due_at",
@@ -781,7 +785,10 @@ class Migration(migrations.Migration):
             model_name="draft",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("suggested_text", ""), _negated=True), ("erased_at__isnull", False), _connector="OR"
+                    models.Q(("suggested_text", ""), _negated=True),
+                    ("erased_at__isnull", False),
+                    models.Q(("error", ""), _negated=True),
+                    _connector="OR",
                 ),
                 name="draft_has_text",
             ),

@@ -64,7 +64,7 @@ class Draft(TenantRow):
     prompt_label = models.CharField(max_length=80, blank=True, default="", help_text="e.g. reply-v14")
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
     version = models.PositiveIntegerField(default=0)
-    suggested_text = models.TextField()
+    suggested_text = models.TextField(blank=True)
     suggested_html = models.TextField(blank=True, default="")
     top_sources = models.JSONField(default=list)
     claims = models.JSONField(default=list, help_text="[{start, end, sources}] spans in code points")
@@ -77,6 +77,7 @@ class Draft(TenantRow):
     needs_human = models.JSONField(default=list)
     tokens_used = models.PositiveIntegerField(null=True)
     latency_ms = models.PositiveIntegerField(null=True)
+    error = models.CharField(max_length=500, blank=True, default="", help_text="Why there is no text to sign.")
     is_canary = models.BooleanField(default=False)
     due_at = models.DateTimeField(default=timezone.now, help_text="Copied from the conversation: the queue's order.")
     snoozed_until = models.DateTimeField(null=True)
@@ -106,7 +107,7 @@ class Draft(TenantRow):
                     "archived",
                 ],
             ),
-            models.CheckConstraint(condition=~Q(suggested_text="") | Q(erased_at__isnull=False), name="draft_has_text"),
+            models.CheckConstraint(condition=~Q(suggested_text="") | Q(erased_at__isnull=False) | ~Q(error=""), name="draft_has_text"),
             models.CheckConstraint(
                 condition=Q(confidence__isnull=True) | Q(confidence__range=(0, 1)), name="draft_confidence_range"
             ),

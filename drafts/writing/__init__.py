@@ -1,0 +1,1 @@
+"""Writing reply drafts: the port that all drafters speak, the offline one, the model's, and the check of claims."""

@@ -25,7 +25,7 @@ _TABLE_RULE = re.compile(r"^[\s|:+-]+$")
 
 # A courtesy says nothing that could be wrong. Whole sentences only: "Happy to help, your refund is on its way" does.
 _COURTESIES = [
-    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))(?: [^\s,.!?]+){0,4}[,.!]?",
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))(?: [^\s,!?]+){0,3}[,!]?",
     r"(?:many )?thanks?(?: you)?(?: so much| very much| again)?(?: for (?:getting in touch|reaching out|writing(?: in)?"
     r"|asking|waiting|letting us know|your (?:message|question|e-?mail|patience|note|order|photos?|reply)))?[.!]?",
     r"(?:i|we)(?:['’]m| am|['’]re| are) (?:really |very |so )?sorry(?: about (?:that|this|the (?:trouble|wait|mix-up))"
@@ -41,11 +41,11 @@ _CLOSING = re.compile(_COURTESIES[-1], re.IGNORECASE)
 _NAME_WORDS = frozenset({"at", "from", "the", "and", "of", "team", "de", "van", "von", "der", "da"})
 _COURTESY = re.compile("|".join(f"(?:{pattern})" for pattern in _COURTESIES), re.IGNORECASE)
 
-#: What the offline drafter says when the sources are silent; it promises a person, and nothing else.
-HOLDING_SENTENCES = (
-    "I could not find the answer to this in our documentation, so I do not want to guess.",
-    "I have passed your question to a colleague, who will get back to you.",
-)
+#: What a holding reply says: that a person will answer, and nothing else.
+NOT_FOUND = "I could not find a reliable answer to this in our documentation, and I do not want to guess."
+PARTLY_FOUND = "I could not find a reliable answer to the rest of your message in our documentation."
+PASSED_ON = "I have passed your message to a colleague, who will get back to you."
+HOLDING_SENTENCES = frozenset({NOT_FOUND, PARTLY_FOUND, PASSED_ON})
 
 
 def factual_sentences(text: str) -> list[Sentence]:

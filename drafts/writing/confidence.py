@@ -3,10 +3,10 @@
     confidence = 0.35 support + 0.25 relevance + 0.25 agreement + 0.15 margin
 
 support    share of the draft's factual sentences that a passage bears
-relevance  how well the best sentence answers the question, as the drafter measured it
+relevance  how well the best cited passage answers the question (`relevance.best_by_passage`)
 agreement  the two searches, by meaning and by words, put the same passage first: 1; it is in the first three of both:
            0.6; only one of them found it: 0.2
-margin     the best passage's lead over the next document's best, relative: a close race means an unclear question
+margin     the best document's lead over the next one, relative and doubled: a close race means an unclear question
 
 A draft without a source is worth 0.05, one with an unsourced sentence at most 0.6, one that a person must see (a refund,
 an upset customer, a planted instruction) at most 0.5. The outcome is for ordering and for people; the desk learns the
@@ -15,7 +15,8 @@ real rate at which such drafts are sent unchanged from decisions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from drafts.writing.port import Claim, Source
 from drafts.writing.reading import Need
@@ -25,22 +26,22 @@ _CAPPING = {Need.REFUND, Need.UPSET, Need.LEGAL, Need.SAFETY, Need.PERSON, Need.
 
 
 def rate(
-    *, claims: Sequence[Claim], sources: Sequence[Source], needs: Sequence[Need], relevance: float
+    *, claims: Sequence[Claim], sources: Sequence[Source], needs: Sequence[Need], relevance: Mapping[UUID, float]
 ) -> tuple[float, tuple[str, ...]]:
-    """(confidence 0 to 1, the reasons in words), by the formula above. ``relevance`` is 0 to 1."""
+    """(confidence 0 to 1, the reasons in words), by the formula above. ``relevance`` is 0 to 1 for each passage."""
     cited = [source for source in sources if any(source.passage_id in claim.source_ids for claim in claims)]
     if not cited:
         return NO_SOURCE, ("No source answers the question.",)
     sourced = sum(1 for claim in claims if claim.source_ids)
     support = sourced / len(claims)
     agreement, agreed = max(map(_agreement, cited))
-    margin = _margin(sources)
-    relevance = min(1.0, max(0.0, relevance))
-    value = 0.35 * support + 0.25 * relevance + 0.25 * agreement + 0.15 * margin
+    margin = _margin(sources, relevance)
+    fit = min(1.0, max(relevance.get(source.passage_id, 0.0) for source in cited))
+    value = 0.35 * support + 0.25 * fit + 0.25 * agreement + 0.15 * margin
     reasons = [f"{sourced} of {len(claims)} statements have a source.", agreed]
-    if relevance >= 0.6:
+    if fit >= 0.6:
         reasons.append("A passage speaks directly to the question.")
-    elif relevance < 0.4:
+    elif fit < 0.45:
         reasons.append("The passages touch the question only loosely.")
     if margin < 0.1:
         reasons.append("Several documents fit about equally well.")
@@ -63,11 +64,11 @@ def _agreement(source: Source) -> tuple[float, str]:
     return 0.2, "Only one of two searches found the passage."
 
 
-def _margin(sources: Sequence[Source]) -> float:
-    best_by_document: dict[object, float] = {}
+def _margin(sources: Sequence[Source], relevance: Mapping[UUID, float]) -> float:
+    best: dict[UUID, float] = {}
     for source in sources:
-        best_by_document[source.document_id] = max(source.score, best_by_document.get(source.document_id, 0.0))
-    scores = sorted(best_by_document.values(), reverse=True)
+        best[source.document_id] = max(relevance.get(source.passage_id, 0.0), best.get(source.document_id, 0.0))
+    scores = sorted(best.values(), reverse=True)
     if len(scores) < 2 or scores[0] <= 0:
         return 1.0
-    return min(1.0, max(0.0, 2 * (scores[0] - scores[1]) / scores[0]))
+    return min(1.0, 2 * (scores[0] - scores[1]) / scores[0])

@@ -37,7 +37,7 @@ class Reading:
 _TOPICS: dict[str, str] = {
     "refund": r"refund|money back|charge ?back|charged (?:twice|double)|cancel(?:led|l?ing|lation)?|reimburse",
     "returns": r"return(?!\s+(?:line|side|hose|fitting|bung|fuel|feed|port|style|regulator))(?:s|ed|ing)?"
-    r"(?! (?:line|side|port|bung))|send (?:it|them|this|these) back|exchange|restock(?:ing)? fee|rma",
+    r"(?! (?:line|side|port|bung))|send .{1,40} back|exchange|restock(?:ing)? fee|rma",
     "order_status": r"where(?:'s| is) my (?:order|package|parcel)|tracking|(?:order|package|parcel) (?:status|number)"
     r"|not (?:yet )?(?:arrived|received|shipped)|has(?:n't| not) (?:arrived|shipped|moved)|lost in (?:the )?(?:mail|post)",
     "order_problem": r"wrong (?:part|size|item|order|colou?r|fitting|one)|missing (?:part|item|from)|damaged|broken"
@@ -46,10 +46,12 @@ _TOPICS: dict[str, str] = {
     "shipping": r"ship(?:s|ping|ped|ment)?|deliver(?:y|ed|s)?|courier|customs|vat|dut(?:y|ies)|express|overnight|post(?:age)?",
     "wholesale": r"dealer|wholesale|net[- ]?30|bulk|resale|trade (?:account|pric)|purchase order|\bpcs\b",
     "leak": r"leak(?:s|ing|ed|age)?|weep(?:s|ing)?|seep(?:s|ing)?|drip(?:s|ping)?|sweat(?:s|ing)?",
-    "installation": r"torque|tighten|assembl[ey]\w*|install\w*|cut(?:ting)? (?:the )?(?:hose|line|braid)|lube|oil or dry|"
+    "complaint": r"not happy|unhappy|unacceptable|ridiculous|terrible|awful|worst|complain\w*|disappoint\w*|lawyer|injured"
+    r"|fire\b|burnt?|scam|rip ?-?off",
+    "installation": r"torque|which way|direction|reuse|olives?|kink(?:ed)?|tighten|assembl[ey]\w*|install\w*|cut(?:ting)? (?:the )?(?:hose|line|braid)|lube|oil or dry|"
     r"thread (?:sealant|tape)|sealant|loctite|teflon tape|flare|ft-?lb|route|routing|bend radius",
-    "compatibility": r"compatib\w*|work with|fit(?:s|ting my)?\b|e ?-?85|ethanol|methanol|rubber|adapt(?:er|or)s?|swap|diesel",
-    "sizing": r"what size|which size|size(?:s|d)?\b|how (?:big|long|many|much)|diameter|horse ?power|\bhp\b|-\d{1,2} ?an|an-?\d",
+    "compatibility": r"compatib\w*|work with|fit(?:s|ting my)?\b|e ?-?85|ethanol|methanol|rubber|adapt(?:er|or)s?|swap|diesel|clear(?:s|ance)?",
+    "sizing": r"what size|which size|size(?:s|d)?\b|how (?:big|long|many|much)|how tight|bend|diameter|horse ?power|\bhp\b|-\d{1,2} ?an|an-?\d",
     "payment": r"pay(?:ment|ing|pal)?|invoice|card|discount|coupon|price|quote|cost",
     "account": r"password|log ?in|account|unsubscribe|e-?mail address",
 }
@@ -65,8 +67,8 @@ _NEEDS: dict[Need, str] = {
     r"|pissed|wtf|useless|waste of",
     Need.PERSON: r"(?:speak|talk|chat) (?:to|with) (?:a |an |some)?(?:human|person|real|someone|somebody|manager|supervisor)"
     r"|real person|call me|phone me|your (?:manager|supervisor)",
-    Need.ORDER: r"\b[A-Z]{2,5}-?\d{4,}\b|order (?:#|no\.?|number) ?\w*\d|#\d{4,}|where(?:'s| is) my (?:order|package|parcel)"
-    r"|my tracking|tracking (?:number|has|says|shows)",
+    Need.ORDER: r"\b[A-Z]{2,5}-?\d{4,}\b|[Oo]rder (?:#|no\.?|number) ?\w*\d|#\d{4,}|(?i:where(?:'s| is) my (?:order|package|parcel)"
+    r"|my tracking|tracking (?:number|has|says|shows))",
 }
 _INJECTION = re.compile(
     r"(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|guideline|above|previous|prior|polic)"
@@ -79,7 +81,8 @@ _INJECTION = re.compile(
 )
 _TOPIC_RULES = {topic: re.compile(rf"\b(?:{words})", re.IGNORECASE) for topic, words in _TOPICS.items()}
 _NEED_RULES = {
-    need: re.compile(rf"(?:{words})", 0 if need is Need.ORDER else re.IGNORECASE) for need, words in _NEEDS.items()
+    need: re.compile(words if need is Need.ORDER else rf"\b(?:{words})\b", 0 if need is Need.ORDER else re.IGNORECASE)
+    for need, words in _NEEDS.items()
 }
 _SHOUTING = re.compile(r"(?:\b[A-Z]{3,}\b[^a-z]{0,3}){4,}|!{3,}")
 

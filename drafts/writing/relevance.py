@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,26 @@ from ingestion.knowledge.embed import Embedder, EmbedderDown
 log = logging.getLogger(__name__)
 
 MOST_ASKS = 6  # a long letter is read for its first questions; the rest is for the person
+
+_ASKING_WORDS = (
+    "what|how|which|who|when|where|why|is|are|do|does|did|can|could|should|shall|will|would|may|has|have|any chance"
+)
+_ASKING = re.compile(rf"(?:(?:and|but|so|also|plus|or|hey|hi|hello)[, ]+)*(?:{_ASKING_WORDS})\b", re.IGNORECASE)
+_AND_ASKING = re.compile(rf"[,;]? and (?:also )?(?=(?:{_ASKING_WORDS})\b)", re.IGNORECASE)
+_WONDERING = re.compile(r"\b(?:(?:not|un)[ -]?sure|wonder(?:ing)?|(?:like|need|want) to know|don'?t know)\b", re.IGNORECASE)
+_LEANING = re.compile(r"\b(?:it|its|that|this|they|them|these|those|ones?|either|both)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One thing a message asks. ``before`` is the sentence it leans on ("can I reuse them?"), if it does."""
+
+    text: str
+    before: str = ""
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        return (self.text, f"{self.before} {self.text}") if self.before else (self.text,)
 
 
 @dataclass(frozen=True)
@@ -33,36 +54,47 @@ class Candidate:
         return max(self.scores, default=0.0)
 
 
-def asks_of(question: str) -> list[str]:
-    """The separate things a message asks: its questions, or all its statements when it asks none outright."""
+def asks_of(question: str) -> list[Ask]:
+    """The separate things a message asks: its questions, or the whole message when it asks none outright."""
     sentences = [s.text for s in split_sentences(question)]
-    questions = [text for text in sentences if text.endswith("?") and len(terms(text)) >= 2]
-    rest = [text for text in sentences if not is_courtesy(text) and len(terms(text)) >= 2]
-    chosen = questions or rest or [question.strip()]
-    return [ask for ask in dict.fromkeys(chosen) if ask][:MOST_ASKS]
+    asks: dict[str, Ask] = {}
+    for place, sentence in enumerate(sentences):
+        if not (sentence.endswith("?") or _ASKING.match(sentence) or _WONDERING.search(sentence)):
+            continue
+        for n, part in enumerate(_AND_ASKING.split(sentence)):
+            leans = n == 0 and place > 0 and _LEANING.search(part) and len(sentences[place - 1].split()) <= 30
+            if len(terms(part)) >= 2:
+                asks.setdefault(part, Ask(part, before=sentences[place - 1] if leans else ""))
+    if asks:
+        return list(asks.values())[:MOST_ASKS]
+    whole = " ".join(question.split())[:1000]
+    return [Ask(whole)] if whole else []
 
 
-def score_sentences(
-    *, asks: Sequence[str], context: str, sources: Sequence[Source], embedder: Embedder | None
-) -> list[Candidate]:
+def score_sentences(*, asks: Sequence[Ask], sources: Sequence[Source], embedder: Embedder | None) -> list[Candidate]:
     """The quotable sentences of the sources, in reading order, each scored against each ask.
 
-    ``context`` (the whole message) settles what "it" in an ask is about. Without an embedder, or when it is down, only
-    words count and scores are lower, so a caller's threshold makes the draft more cautious, not less.
+    score = 0.5 likeness of the sentence + 0.25 likeness of its whole passage + 0.25 shared words, rare words counting
+    more; the better of an ask's forms counts. Without an embedder, or when it is down, it is 0.6 of the shared words:
+    a caller's threshold then makes the draft more cautious, not less.
     """
     quotable = [(source, n, text) for source in sources for n, text in enumerate(quotable_sentences(source.text))]
     if not quotable or not asks:
         return []
-    rarity = _rarity([terms(f"{source.title} {text}") for source, _, text in quotable])
-    meanings = _meanings(asks, context, quotable, embedder)
+    forms = [form for ask in asks for form in ask.forms]
+    words = [terms(f"{source.title} {text}") for source, _, text in quotable]
+    rarity = _rarity(words)
+    shared = [[_overlap(each, set(terms(form)), rarity) for each in words] for form in forms]
+    likeness = _likeness(forms, quotable, embedder)
+    table = [
+        [0.25 * row[place] + likeness[form][place] if likeness else 0.6 * row[place] for place in range(len(quotable))]
+        for form, row in enumerate(shared)
+    ]
     found: list[Candidate] = []
     for place, (source, n, text) in enumerate(quotable):
-        scores = []
-        for row, ask in enumerate(asks):
-            words = _overlap(terms(f"{source.title} {text}"), set(terms(ask)), rarity)
-            meaning = meanings[row][place] if meanings else 0.0
-            scores.append(round(0.75 * meaning + 0.25 * words if meanings else 0.6 * words, 4))
-        found.append(Candidate(source, n, text, tuple(scores)))
+        rows = iter(table)
+        scores = tuple(round(max(next(rows)[place] for _ in ask.forms), 4) for ask in asks)
+        found.append(Candidate(source, n, text, scores))
     return found
 
 
@@ -86,23 +118,26 @@ def quotable_sentences(passage: str) -> list[str]:
     return found
 
 
-def _meanings(
-    asks: Sequence[str], context: str, quotable: Sequence[tuple[Source, int, str]], embedder: Embedder | None
+def _likeness(
+    forms: Sequence[str], quotable: Sequence[tuple[Source, int, str]], embedder: Embedder | None
 ) -> list[list[float]] | None:
-    """Cosine of each ask (blended with the whole message) with each sentence; None without an embedder."""
+    """For each form of an ask and each sentence: half its cosine and a quarter of its passage's; None without an embedder."""
     if embedder is None:
         return None
-    texts = [*asks, context, *(f"{source.title}: {text}" for source, _, text in quotable)]
+    passages = list(dict.fromkeys(source.text for source, _, _ in quotable))
     try:
-        vectors = embedder.embed(texts)
+        vectors = embedder.embed([*forms, *passages, *(text for _, _, text in quotable)])
     except EmbedderDown as error:
         log.warning("Sentences are compared by words only: %s", error)
         return None
-    whole, sentences = vectors[len(asks)], vectors[len(asks) + 1 :]
-    share = 0.3 if len(asks) > 1 or context.strip() != asks[0].strip() else 0.0
+    by_passage = dict(zip(passages, vectors[len(forms) :], strict=False))
+    sentences = vectors[len(forms) + len(passages) :]
     return [
-        [max(0.0, (1 - share) * _cosine(ask, sentence) + share * _cosine(whole, sentence)) for sentence in sentences]
-        for ask in vectors[: len(asks)]
+        [
+            0.5 * max(0.0, _cosine(ask, sentence)) + 0.25 * max(0.0, _cosine(ask, by_passage[source.text]))
+            for sentence, (source, _, _) in zip(sentences, quotable, strict=True)
+        ]
+        for ask in vectors[: len(forms)]
     ]
 
 

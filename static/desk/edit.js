@@ -3,6 +3,7 @@ import { $, clone, say, token } from './dom.js';
 import { draw } from './diff.js';
 
 const PAUSE = 800;
+const HEARTBEAT = 45000; // a claim lasts two minutes
 let timer = 0;
 let saving = Promise.resolve();
 
@@ -49,7 +50,10 @@ async function send(url, form) {
 async function save(form) {
   const note = $('#saved');
   const answer = await send(form.dataset.save, form);
-  if (answer?.ok) form.elements.version.value = answer.headers.get('X-Version') || form.elements.version.value;
+  if (answer?.ok) {
+    form.elements.version.value = answer.headers.get('X-Version') || form.elements.version.value;
+    form.dataset.second = answer.headers.get('X-Second') ?? form.dataset.second;
+  }
   if (answer?.status === 401) document.body.dispatchEvent(new Event('session-ended'));
   if (!note?.isConnected) return;
   if (answer?.ok) note.textContent = `Saved ${new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}`;
@@ -75,3 +79,5 @@ document.addEventListener('input', (event) => {
   clearTimeout(timer);
   timer = setTimeout(() => { saving = saving.then(() => save(form)); }, PAUSE);
 });
+
+setInterval(() => { if (changed() && !document.hidden) claim(pane()); }, HEARTBEAT);

@@ -23,7 +23,8 @@ const ready = () => $$('template', slot).filter((t) => !decided.has(t.dataset.ne
 function arrived({ words = '', focus = true } = {}) {
   const form = pane(), id = form?.dataset.id;
   shownAt = performance.now();
-  confirmed = Boolean(form?.dataset.confirm);
+  confirmed = form?.elements.pressed_twice?.value === '1';
+  decided.delete(id);
   waiting = false;
   opened = new Set();
   for (const row of $$('#rows .row')) {
@@ -68,14 +69,14 @@ function move(step) {
   if (row) go(row); else say(step > 0 ? 'This is the last draft.' : 'This is the first draft.');
 }
 
-/** The second press: only when a statement has no source. True when the first press was spent on the warning. */
+/** The second press: only when a statement has no source, or money is named. True when this press was the first. */
 function mustConfirm(form, button) {
-  const unsourced = $$('.claim--none', form);
-  if (confirmed || editing() || !+form.dataset.unsourced) return false;
+  const why = form.dataset.second, unsourced = $$('.claim--none', form);
+  if (confirmed || !why) return false;
   confirmed = true;
-  button.firstChild.textContent = `Press again: ${form.dataset.unsourced} unsourced `;
+  button.firstChild.textContent = `Press again: ${why} `;
   unsourced[0]?.scrollIntoView({ block: 'center' });
-  say(`${unsourced.length} statement${unsourced.length === 1 ? ' has' : 's have'} no source: ${unsourced[0]?.textContent ?? ''} Press A again to send anyway.`);
+  say(`${why}${unsourced[0] ? `: ${unsourced[0].textContent}` : ''}. Press ${editing() ? 'Ctrl Enter' : 'A'} again to send anyway.`);
   return true;
 }
 
@@ -216,7 +217,11 @@ if (review) {
   });
   document.body.addEventListener('htmx:beforeSwap', (event) => {
     const { xhr } = event.detail, id = idOf(event);
-    if (!id || xhr.status < 400 || !event.detail.shouldSwap) return;
+    if (!id || xhr.status < 400) return;
+    if (!xhr.getResponseHeader('HX-Retarget')) { // not one of the desk's own answers
+      event.detail.shouldSwap = false;
+      return comeBack(id, 'That was refused and nothing was sent. The draft is back as you left it.');
+    }
     decided.delete(id);
     flights.delete(id);
     if (!changed()) return;

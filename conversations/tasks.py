@@ -1,0 +1,40 @@
+"""Workers' tasks of the desk. Each takes ids, calls one verb, and is harmless when it runs twice or late."""
+
+from __future__ import annotations
+
+import uuid
+
+from procrastinate.contrib.django import app
+
+from conversations import audit, outbox
+from conversations.tenancy import account_directory, tenant_context
+
+
+@app.task(name="conversations.deliver", queue="outbox")
+def deliver(account_id: str, delivery_id: str) -> str:
+    return outbox.deliver(account_id=uuid.UUID(account_id), delivery_id=uuid.UUID(delivery_id))
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="conversations.sweep_outbox", queue="outbox", queueing_lock="sweep_outbox")
+def sweep_outbox(timestamp: int) -> None:
+    """Find deliveries that lost their worker or their job."""
+    for account in account_directory():
+        outbox.sweep(account_id=account["id"])
+
+
+@app.periodic(cron="17 * * * *")
+@app.task(name="conversations.checkpoint_audit", queueing_lock="checkpoint_audit")
+def checkpoint_audit(timestamp: int) -> None:
+    """Sign every tenant's newest audit link, so that a chain cut later is noticed."""
+    for account in account_directory():
+        with tenant_context(account["id"]):
+            audit.checkpoint(account["id"])
+
+
+@app.periodic(cron="* * * * * */15")
+@app.task(name="conversations.retry_stalled", queueing_lock="retry_stalled", pass_context=True)
+async def retry_stalled(context: object, timestamp: int) -> None:
+    """Jobs of a killed worker: its heartbeat stopped, so they are put back. Every task tolerates that."""
+    for job in await app.job_manager.get_stalled_jobs():
+        await app.job_manager.retry_job(job)

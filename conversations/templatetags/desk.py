@@ -1,0 +1,82 @@
+"""`{% desk_shell as shell %}`: what the top bar shows. A tag and not a context processor: fragments do not pay for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.middleware.csrf import get_token
+from django.urls import NoReverseMatch, reverse
+
+from conversations.models import Role
+from conversations.views.words import initials
+
+register = template.Library()
+
+#: Key, label, icon, URL name. A page that is not built in is left out.
+PAGES = (
+    ("queue", "Queue", "inbox", "drafts:queue"),
+    ("history", "History", "lines", "conversations:list"),
+    ("sources", "Sources", "db", "ingestion:sources"),
+    ("quality", "Quality", "chart", "drafts:quality"),
+    ("assistant", "Assistant", "assist", "drafts:assistant"),
+)
+LINKS = {
+    "queue": "drafts:queue",
+    "conversations": "conversations:list",
+    "profile": "conversations:profile",
+    "notices": "conversations:notices",
+    "switch": "conversations:switch",
+    "logout": "account_logout",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    theme: str
+    keys: str
+    person: str
+    initials: str
+    role: str
+    account: str
+    unread: int
+    csrf: str
+    preferences_url: str
+    urls: dict[str, str]
+    nav: list[dict[str, str]]
+
+
+def _address(name: str) -> str:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+@register.simple_tag(takes_context=True)
+def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
+    """The signed-in person's shell; an empty dict for strangers and for error pages without a request."""
+    request = context.get("request")
+    user = getattr(request, "user", None)
+    if request is None or user is None or not user.is_authenticated:
+        return {}
+    tenant = getattr(request, "tenant", None)
+    choices = user.choices
+    urls = {key: _address(name) for key, name in LINKS.items()}
+    admin = user.is_staff or (tenant is not None and tenant.role == Role.ADMIN)
+    urls["admin"] = _address("admin:index") if admin else ""
+    nav = [{"key": key, "label": label, "icon": icon, "url": _address(name)} for key, label, icon, name in PAGES]
+    return Shell(
+        theme=choices.theme,
+        keys=choices.single_keys,
+        person=user.name,
+        initials=initials(user.name),
+        role=tenant.role.label if tenant and tenant.role else "Platform operator" if user.is_superuser else "No role",
+        account=tenant.name if tenant else "No account",
+        unread=tenant.unread if tenant else 0,
+        csrf=get_token(request),
+        preferences_url=_address("conversations:preferences"),
+        urls=urls,
+        nav=[item for item in nav if item["url"]],
+    )

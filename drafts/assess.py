@@ -1,0 +1,87 @@
+"""What a draft's text is, at this moment: its words, its claims, what about it a person should look at twice."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from conversations.models import PolicyRule
+from drafts.diffing import diff_ops
+from drafts.models import Draft, DraftRevision
+from drafts.writing.claims import rebase_claims
+from drafts.writing.port import Claim
+
+Kind = PolicyRule.Kind
+_MONEY = re.compile(
+    r"[$€£¥]\s?\d|\d\s?(?:[$€£¥]|USD|EUR|GBP|dollars?|euros?)\b|\brefund(?:ed|ing|s)?\b|\bstore credit\b|\bdiscount\b",
+    re.IGNORECASE,
+)
+_PROMISE = re.compile(r"\bin stock\b|\bwe guarantee\b|\bwill (?:arrive|be delivered) (?:by|on)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text with its claims. `kind` is what the approval policy is asked about."""
+
+    text: str
+    claims: tuple[Claim, ...]
+
+    @property
+    def unsourced(self) -> int:
+        return sum(1 for claim in self.claims if not claim.source_ids)
+
+    @property
+    def is_about_money(self) -> bool:
+        return _MONEY.search(self.text) is not None
+
+    @property
+    def kind(self) -> Kind:
+        if self.is_about_money:
+            return Kind.MONEY
+        return Kind.UNSOURCED if self.unsourced else Kind.SOURCED
+
+
+def claims_from_json(value: Iterable[dict[str, Any]]) -> tuple[Claim, ...]:
+    return tuple(
+        Claim(item["start"], item["end"], tuple(uuid.UUID(source) for source in item["sources"])) for item in value
+    )
+
+
+def claims_to_json(claims: Iterable[Claim]) -> list[dict[str, Any]]:
+    return [
+        {"start": claim.start, "end": claim.end, "sources": [str(source) for source in claim.source_ids]}
+        for claim in claims
+    ]
+
+
+def latest_revision(draft: Draft) -> DraftRevision | None:
+    return DraftRevision.objects.filter(draft=draft, number=draft.version).first() if draft.version else None
+
+
+def current(draft: Draft) -> Text:
+    """The draft's text as it stands: as suggested, or as last saved."""
+    revision = latest_revision(draft)
+    if revision is None:
+        return Text(draft.suggested_text, claims_from_json(draft.claims))
+    return Text(revision.text, claims_from_json(revision.claims))
+
+
+def edited(draft: Draft, text: str) -> Text:
+    """The draft after a person wrote `text`: untouched sentences keep their sources, all others have none."""
+    operations = diff_ops(draft.suggested_text, text)
+    return Text(text, rebase_claims(claims_from_json(draft.claims), operations, source=draft.suggested_text))
+
+
+def checks(text: Text, *, recipient: str, sender: str) -> list[dict[str, Any]]:
+    """The lines under a draft: what was looked at, and whether it is as it should be."""
+    promises = _PROMISE.search(text.text) is not None
+    unsourced = text.unsourced
+    noun = "statement has" if unsourced == 1 else "statements have"
+    return [
+        {"ok": recipient.lower() == sender.lower(), "text": "Goes to the person who wrote"},
+        {"ok": not (text.is_about_money or promises), "text": "No price, refund or stock promised"},
+        {"ok": not unsourced, "text": f"{unsourced} {noun} no source" if unsourced else "Every statement sourced"},
+    ]

@@ -1,0 +1,236 @@
+"""From an inbound message to a draft in the queue: read, retrieve, write, store.
+
+Reading and storing are short transactions; the drafter works between them. If the customer wrote again meanwhile, what
+was written is thrown away and the newest message is answered instead.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from conversations import audit
+from conversations.models import Account, Channel, Conversation, Message, Notification
+from conversations.tenancy import tenant_context
+from drafts import assess
+from drafts.editing import retire
+from drafts.models import Draft, DraftAction, PromptVersion
+from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
+from drafts.writing.registry import get_drafter
+from ingestion.knowledge.search import find_passages
+
+logger = logging.getLogger(__name__)
+
+BUILT_IN_PROMPT = (
+    "You write reply drafts for a support desk. A person checks and signs each one. Answer only from the sources given, "
+    "cite them sentence by sentence, keep the customer's language, be brief and warm. If the sources do not hold the "
+    "answer, say so and promise a person."
+)
+THREAD_TURNS = 20
+ROLES = {"user": "customer", "operator": "operator", "assistant": "assistant", "system": "system"}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be answered, read in one transaction."""
+
+    conversation_id: uuid.UUID
+    base: Message
+    request: DraftRequest
+    prompt: PromptVersion | None
+
+
+def write_draft(
+    *,
+    account_id: uuid.UUID,
+    conversation_id: uuid.UUID,
+    asked_by: uuid.UUID | None = None,
+    drafter: Drafter | None = None,
+) -> Draft | None:
+    """Write the draft that the conversation's newest inbound asks for; None if there is nothing to write.
+
+    `asked_by` is the regenerate action that asked for another one, with its instruction. Raises DrafterUnavailable if
+    the drafter may work later; otherwise a draft without text says why, so that a person sees the conversation.
+    """
+    drafter = drafter or get_drafter()
+    for _ in range(5):
+        with tenant_context(account_id):
+            task = _read(account_id, conversation_id, asked_by)
+        if task is None:
+            return None
+        try:
+            result = drafter.write(task.request)
+        except DrafterUnavailable as error:
+            if error.retryable:
+                raise
+            with tenant_context(account_id):
+                return store_failure(account_id=account_id, conversation_id=conversation_id, reason=str(error))
+        with tenant_context(account_id):
+            draft = _store(account_id, task, result, asked_by)
+        if draft is not None:
+            return draft
+    logger.warning("conversation %s: the customer writes faster than drafts are written", conversation_id)
+    return None
+
+
+def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID | None) -> Task | None:
+    conversation = Conversation.objects.filter(pk=conversation_id).first()
+    if conversation is None or conversation.last_inbound_message_id is None:
+        return None
+    base = Message.objects.get(pk=conversation.last_inbound_message_id)
+    live = Draft.objects.filter(conversation=conversation, base_message=base)
+    if asked_by is None and live.exclude(status=Draft.Status.SUPERSEDED).exists():
+        return None
+    if Message.objects.filter(conversation=conversation, seq__gt=base.seq, direction="outbound").shown().exists():
+        return None  # it was answered already
+    instruction = ""
+    if asked_by:
+        action = DraftAction.objects.filter(pk=asked_by).first()
+        instruction = action.notes if action else ""
+        newer = (
+            Draft.objects.filter(conversation=conversation, created_at__gt=action.created_at)
+            if action
+            else Draft.objects.none()
+        )
+        if newer.exists():
+            return None  # this request was carried out by an earlier run
+    recent = Message.objects.filter(conversation=conversation).shown().order_by("-seq")[:THREAD_TURNS]
+    thread = tuple(Turn(ROLES[m.role], m.body_new or m.body_text) for m in reversed(recent))  # type: ignore[arg-type]
+    account = Account.objects.get(pk=account_id)
+    prompt = PromptVersion.objects.filter(key="reply", status=PromptVersion.Status.ACTIVE).first()
+    question = base.body_new or base.body_text
+    request = DraftRequest(
+        thread=thread,
+        question=question,
+        customer_name=conversation.customer_name,
+        sources=tuple(_sources(account_id, f"{conversation.subject}\n{question}")),
+        prompt_text=prompt.text if prompt else BUILT_IN_PROMPT,
+        prompt_version=prompt.label if prompt else "reply-v0",
+        account_name=account.options.reply_name or account.name,
+        instruction=instruction,
+    )
+    return Task(conversation_id, base, request, prompt)
+
+
+def _sources(account_id: uuid.UUID, question: str) -> list[Source]:
+    return [
+        Source(
+            passage_id=found.passage.pk,
+            document_id=found.passage.document_id,
+            title=found.passage.document.title,
+            url=found.passage.document.source_url,
+            text=found.passage.text,
+            score=found.score,
+            indexed_at=found.passage.document.indexed_at,
+            dense_rank=found.dense_rank,
+            text_rank=found.text_rank,
+        )
+        for found in find_passages(account_id=account_id, text=question, limit=6)
+    ]
+
+
+def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uuid.UUID | None) -> Draft | None:
+    """Put the draft into the queue; None if it would already be stale."""
+    conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=task.conversation_id)
+    if conversation.last_inbound_message_id != task.base.pk:
+        return None
+    for other in Draft.objects.filter(conversation=conversation).pending():
+        retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
+    text = assess.Text(result.text, result.claims)
+    channel = Channel.objects.get(pk=conversation.channel_id)
+    details = task.base.details
+    draft = Draft.objects.create(
+        account_id=account_id,
+        conversation=conversation,
+        base_message=task.base,
+        trigger_message=task.base,
+        model_key=result.model_key,
+        prompt_version=task.prompt,
+        prompt_label=task.request.prompt_version,
+        suggested_text=result.text,
+        top_sources=sources_to_json(task.request.sources, result),
+        claims=assess.claims_to_json(result.claims),
+        checks=assess.checks(text, recipient=details.reply_to or details.sender, sender=details.sender),
+        unsourced_count=text.unsourced,
+        is_about_money=text.is_about_money,
+        confidence=max(0.0, min(1.0, result.confidence)),
+        confidence_reasons=list(result.reasons),
+        intent=result.intent[:100],
+        needs_human=list(result.needs_human),
+        tokens_used=result.tokens_used,
+        latency_ms=result.latency_ms,
+        due_at=conversation.due_at or timezone.now(),
+    )
+    audit.record(
+        audit.Kind.DRAFT_WRITTEN,
+        actor=audit.model_actor(result.model_key),
+        about=draft,
+        conversation_id=conversation.pk,
+        data={
+            "prompt": draft.prompt_label,
+            "sources": len(draft.top_sources),
+            "unsourced": text.unsourced,
+            "confidence": round(draft.confidence or 0.0, 3),
+            "channel": channel.name,
+            "asked_by": str(asked_by or ""),
+        },
+        commit={"text": result.text},
+    )
+    return draft
+
+
+def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[dict[str, Any]]:
+    """The sources a person is shown: those that are cited, in order of citation, then the others."""
+    cited = list(dict.fromkeys(source for claim in result.claims for source in claim.source_ids))
+    ordered = sorted(sources, key=lambda source: cited.index(source.passage_id) if source.passage_id in cited else 99)
+    return [
+        {
+            "passage": str(source.passage_id),
+            "document": str(source.document_id),
+            "title": source.title[:300],
+            "url": source.url[:2000],
+            "quote": source.text[:1500],
+            "score": round(source.score, 4),
+            "indexed_at": source.indexed_at.isoformat(),
+            "cited": source.passage_id in cited,
+        }
+        for source in ordered
+    ]
+
+
+def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: str) -> Draft | None:
+    """No text came out: put the conversation into the queue all the same, saying why. The caller is in the tenant."""
+    with transaction.atomic():
+        conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation_id)
+        if Draft.objects.filter(conversation=conversation).pending().exists():
+            return None
+        if conversation.last_inbound_message_id is None:
+            return None
+        draft = Draft.objects.create(
+            account_id=account_id,
+            conversation=conversation,
+            base_message_id=conversation.last_inbound_message_id,
+            trigger_message_id=conversation.last_inbound_message_id,
+            model_key="none",
+            suggested_text="",
+            error=reason[:500] or "The drafter gave no answer.",
+            due_at=conversation.due_at or timezone.now(),
+        )
+        Notification.objects.create(
+            account_id=account_id,
+            type=Notification.Type.DRAFT_FAILED,
+            payload={"draft": str(draft.pk), "conversation": str(conversation.pk), "customer": conversation.customer},
+        )
+        audit.record(
+            audit.Kind.DRAFT_FAILED,
+            actor=audit.SYSTEM,
+            about=draft,
+            conversation_id=conversation.pk,
+            data={"error": reason[:200]},
+        )
+    return draft

@@ -1,0 +1,242 @@
+"""Working on a draft before deciding it: claim, release, save a revision, keep a stale one, snooze."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from conversations import audit
+from conversations.errors import Conflict, Invalid, Locked
+from conversations.models import Conversation, User
+from conversations.roles import Verb, check
+from drafts import assess
+from drafts.decisions import AlreadyDecided, Changed, Stale, act, add_revision, decided, lock, tidy
+from drafts.models import Claim, Draft, DraftAction, DraftRevision
+
+LEASE = timedelta(minutes=2)
+MAX_TEXT = 100_000
+
+
+def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim:
+    """Take the conversation for two minutes, or prolong one's own lease. Raises Locked (423) naming the holder."""
+    with transaction.atomic():
+        conversation, draft = lock(draft_id)
+        check(actor, Verb.TAKE_OVER if take_over else Verb.CLAIM, account_id=draft.account_id)
+        if draft.status != Draft.Status.PENDING:
+            raise decided(draft)
+        now = timezone.now()
+        held = Claim.objects.select_for_update(of=("self",)).filter(conversation=conversation).first()
+        mine = held is not None and held.user_id == actor.pk
+        if held and not mine and held.lease_until > now and not take_over:
+            raise Locked(
+                f"{held.user.name} is working on this conversation until {held.lease_until:%H:%M} UTC.", claim=held
+            )
+        if held and mine and held.lease_until > now:
+            Claim.objects.filter(pk=held.pk).update(lease_until=now + LEASE, draft_id=draft.pk)
+            held.lease_until = now + LEASE
+            return held
+        if held:
+            # A new holder's token is higher: what the former one still sends is recognised as older.
+            Claim.objects.filter(pk=held.pk).update(
+                user=actor, lease_until=now + LEASE, token=F("token") + 1, draft_id=draft.pk
+            )
+            held.refresh_from_db()
+        else:
+            held = Claim.objects.create(
+                account_id=draft.account_id,
+                conversation=conversation,
+                draft_id=draft.pk,
+                user=actor,
+                lease_until=now + LEASE,
+            )
+        action = act(DraftAction.Type.CLAIM, draft, actor, version=draft.version)
+        audit.record(
+            audit.Kind.DRAFT_CLAIMED,
+            actor=actor,
+            about=draft,
+            conversation_id=conversation.pk,
+            data={"token": held.token, "took_over": take_over},
+            act_id=action.pk,
+        )
+    return held
+
+
+def release(*, draft_id: uuid.UUID, actor: User) -> bool:
+    """Let one's own claim go; False if there was none."""
+    with transaction.atomic():
+        conversation, draft = lock(draft_id)
+        check(actor, Verb.CLAIM, account_id=draft.account_id)
+        if not Claim.objects.filter(conversation=conversation, user=actor).delete()[0]:
+            return False
+        action = act(DraftAction.Type.RELEASE, draft, actor, version=draft.version)
+        audit.record(
+            audit.Kind.DRAFT_RELEASED, actor=actor, about=draft, conversation_id=conversation.pk, act_id=action.pk
+        )
+    return True
+
+
+def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) -> Draft:
+    """Keep what a person typed as the next version. `version` is the one they typed over (If-Match).
+
+    Raises Changed if somebody saved meanwhile: both texts stay, the newer one is not overwritten.
+    """
+    with transaction.atomic():
+        conversation, draft = lock(draft_id)
+        check(actor, Verb.EDIT, account_id=draft.account_id)
+        if draft.status != Draft.Status.PENDING:
+            raise decided(draft)
+        tidy = tidy(text)
+        if len(tidy) > MAX_TEXT:
+            raise Invalid(
+                f"A reply can have {MAX_TEXT:,} characters; this one has {len(tidy):,}. Shorten it; nothing was saved."
+            )
+        if not tidy.strip():
+            raise Invalid("A reply cannot be empty. The last saved text was kept.")
+        if assess.current(draft).text == tidy:
+            return draft
+        held = (
+            Claim.objects.filter(conversation=conversation, lease_until__gt=timezone.now()).exclude(user=actor).first()
+        )
+        if held:
+            raise Locked(f"{held.user.name} is working on this conversation. Your text is still in the box, not saved.")
+        if version != draft.version:
+            author = DraftRevision.objects.filter(draft=draft, number=draft.version).values_list(
+                "author_name", flat=True
+            )
+            raise Changed(
+                f"{author.first() or 'Somebody'} saved version {draft.version} while you were typing on version {version}. "
+                "Both texts are kept: theirs is saved, yours is still in the box.",
+                version=draft.version,
+            )
+        revision = add_revision(draft, assess.edited(draft, tidy), actor)
+        audit.record(
+            audit.Kind.DRAFT_EDITED,
+            actor=actor,
+            about=draft,
+            conversation_id=conversation.pk,
+            data={"version": revision.number},
+            commit={"text": tidy},
+        )
+    return draft
+
+
+def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
+    """Use a stale draft's text as the answer to the newer message, knowingly. It becomes a new pending draft."""
+    with transaction.atomic():
+        conversation, old = lock(draft_id)
+        check(actor, Verb.EDIT, account_id=old.account_id)
+        if old.status != Draft.Status.STALE:
+            raise AlreadyDecided("This draft is not stale any more. Look at it again.")
+        if last_inbound != conversation.last_inbound_message_id:
+            raise Stale("The customer wrote yet again. Read the newest message first; nothing was changed.")
+        text = assess.current(old)
+        for other in Draft.objects.filter(conversation=conversation).pending():
+            retire(other, Draft.Status.SUPERSEDED, reason="an earlier draft was kept", actor=actor)
+        kept = Draft.objects.create(
+            account_id=old.account_id,
+            conversation=conversation,
+            base_message_id=last_inbound,
+            trigger_message_id=last_inbound,
+            author_user=actor,
+            model_key=old.model_key,
+            prompt_version=old.prompt_version,
+            prompt_label=old.prompt_label,
+            suggested_text=text.text,
+            claims=assess.claims_to_json(text.claims),
+            top_sources=old.top_sources,
+            checks=old.checks,
+            unsourced_count=text.unsourced,
+            is_about_money=text.is_about_money,
+            confidence=old.confidence,
+            confidence_reasons=old.confidence_reasons,
+            intent=old.intent,
+            needs_human=old.needs_human,
+            due_at=conversation.due_at or timezone.now(),
+        )
+        audit.record(
+            audit.Kind.DRAFT_KEPT,
+            actor=actor,
+            about=kept,
+            conversation_id=conversation.pk,
+            data={"from": str(old.pk)},
+            commit={"text": text.text},
+        )
+    return kept
+
+
+def snooze(*, draft_id: uuid.UUID, actor: User, until: datetime) -> Draft:
+    """Out of the queue until `until` (at most 30 days)."""
+    with transaction.atomic():
+        conversation, draft = lock(draft_id)
+        check(actor, Verb.SNOOZE, account_id=draft.account_id)
+        if draft.status != Draft.Status.PENDING:
+            raise decided(draft)
+        if not timezone.now() < until <= timezone.now() + timedelta(days=30):
+            raise Invalid("Snooze to a time in the next 30 days. Nothing was changed.")
+        draft.snoozed_until = until
+        draft.save(update_fields=["snoozed_until", "updated_at"])
+        Claim.objects.filter(conversation=conversation, user=actor).delete()
+        audit.record(
+            audit.Kind.DRAFT_SNOOZED,
+            actor=actor,
+            about=draft,
+            conversation_id=conversation.pk,
+            data={"until": until.isoformat(timespec="minutes")},
+        )
+    return draft
+
+
+def retire(draft: Draft, status: Draft.Status, *, reason: str, actor: User | audit.Actor = audit.SYSTEM) -> None:
+    """Move a draft out of the queue without a decision; the caller holds the conversation's lock."""
+    draft.status = status
+    draft.save(update_fields=["status", "updated_at"])
+    audit.record(
+        audit.Kind.DRAFT_RETIRED,
+        actor=actor,
+        about=draft,
+        conversation_id=draft.conversation_id,
+        data={"status": str(status), "reason": reason},
+    )
+
+
+def reopen(*, draft_id: uuid.UUID, actor: User) -> Draft:
+    """Bring a rejected draft back to the queue, if it still answers the newest message and none took its place."""
+    with transaction.atomic():
+        conversation, draft = lock(draft_id)
+        check(actor, Verb.REJECT, account_id=draft.account_id)
+        if draft.status != Draft.Status.REJECTED:
+            raise decided(draft)
+        if draft.base_message_id != conversation.last_inbound_message_id:
+            raise Stale("The customer wrote again since. Answer the new message; nothing was changed.")
+        if Draft.objects.filter(conversation=conversation).pending().exists():
+            raise Conflict("Another draft took its place. Decide that one; nothing was changed.")
+        draft.status = Draft.Status.PENDING
+        draft.save(update_fields=["status", "updated_at"])
+        action = act(DraftAction.Type.UNDO, draft, actor, version=draft.version)
+        audit.record(
+            audit.Kind.DRAFT_UNDONE, actor=actor, about=draft, conversation_id=conversation.pk, act_id=action.pk
+        )
+    return draft
+
+
+def close_conversation(*, conversation_id: uuid.UUID, actor: User) -> Conversation:
+    """Nothing more to do here: pending drafts expire, the conversation closes."""
+    with transaction.atomic():
+        conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation_id)
+        check(actor, Verb.ANSWER_ELSEWHERE, account_id=conversation.account_id)
+        if conversation.status == Conversation.Status.CLOSED:
+            return conversation
+        for draft in Draft.objects.filter(conversation=conversation).pending():
+            retire(draft, Draft.Status.EXPIRED, reason="the conversation was closed", actor=actor)
+        conversation.status, conversation.completed_at, conversation.due_at = (
+            Conversation.Status.CLOSED,
+            timezone.now(),
+            None,
+        )
+        conversation.save(update_fields=["status", "completed_at", "due_at", "updated_at"])
+        audit.record(audit.Kind.CONVERSATION_CLOSED, actor=actor, about=conversation, conversation_id=conversation.pk)
+    return conversation

@@ -1,0 +1,83 @@
+"""What an edit teaches: samples whose operations replay, and their export."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from conversations.models import Message
+from drafts.diffing import apply_ops, diff_ops, similarity
+from drafts.models import Draft, DraftAction, LearningSample
+
+#: Personal data is found, counted and reported, never silently changed: the operations must replay on these texts.
+_PERSONAL = {
+    "email": re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
+    "phone": re.compile(r"(?<!\w)\+?\d[\d ().-]{7,}\d(?!\w)"),
+    "card": re.compile(r"(?<!\d)(?:\d[ -]?){13,16}(?!\d)"),
+}
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def split_of(conversation_id: uuid.UUID) -> str:
+    """Train or validation, by the conversation's hash: a conversation is never on both sides. One in ten validates."""
+    bucket = int(hashlib.sha256(conversation_id.bytes).hexdigest()[:8], 16) % 10
+    return LearningSample.Split.VALIDATION if bucket == 0 else LearningSample.Split.TRAIN
+
+
+def keep_sample(*, draft: Draft, action: DraftAction) -> LearningSample:
+    """Store what a person changed, in the decision's own transaction. Raises ReplayError if it would not replay."""
+    final = action.final_text or ""
+    operations = action.diff or diff_ops(draft.suggested_text, final)
+    apply_ops(draft.suggested_text, operations)
+    question = Message.objects.values_list("body_new", flat=True).get(pk=draft.base_message_id)
+    return LearningSample.objects.create(
+        account_id=draft.account_id,
+        draft=draft,
+        action=action,
+        conversation_id=draft.conversation_id,
+        question=question,
+        original=draft.suggested_text,
+        final=final,
+        operations=operations,
+        reasons=action.reasons,
+        similarity=similarity(operations),
+        model_key=draft.model_key,
+        prompt_label=draft.prompt_label,
+        split=split_of(draft.conversation_id),
+        redaction_report={name: len(pattern.findall(question + "\n" + final)) for name, pattern in _PERSONAL.items()},
+    )
+
+
+def drop_samples(*, draft: Draft) -> int:
+    """An approval that was taken back teaches nothing."""
+    return LearningSample.objects.filter(draft=draft).delete()[0]
+
+
+def export(*, account_id: uuid.UUID, since: datetime) -> Iterator[dict[str, Any]]:
+    """Samples created at or after `since`, oldest first, as plain data for JSON lines."""
+    rows = LearningSample.objects.filter(account_id=account_id, created_at__gte=since, erased_at__isnull=True)
+    for sample in rows.order_by("created_at", "id").iterator(chunk_size=200):
+        yield {
+            "id": str(sample.pk),
+            "created_at": sample.created_at.isoformat(),
+            "conversation": str(sample.conversation_id),
+            "draft": str(sample.draft_id),
+            "action": str(sample.action_id),
+            "question": sample.question,
+            "original": sample.original,
+            "final": sample.final,
+            "operations": sample.operations,
+            "reasons": sample.reasons,
+            "similarity": sample.similarity,
+            "model": sample.model_key,
+            "prompt": sample.prompt_label,
+            "split": sample.split,
+            "personal_data_found": sample.redaction_report,
+        }

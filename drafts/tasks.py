@@ -1,0 +1,35 @@
+"""Workers' tasks of drafting."""
+
+from __future__ import annotations
+
+import uuid
+
+from procrastinate import JobContext, RetryStrategy
+from procrastinate.contrib.django import app
+
+from conversations.tenancy import tenant_context
+from drafts import drafting
+from drafts.writing.port import DrafterUnavailable
+
+ATTEMPTS = 4
+
+
+@app.task(
+    name="drafts.write",
+    queue="drafts",
+    pass_context=True,
+    retry=RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=3, retry_exceptions={DrafterUnavailable}),
+)
+def write(context: JobContext, account_id: str, conversation_id: str, asked_by: str = "") -> str:
+    """Write the draft that a conversation asks for. After the last attempt a person sees it without one."""
+    account, conversation = uuid.UUID(account_id), uuid.UUID(conversation_id)
+    try:
+        draft = drafting.write_draft(
+            account_id=account, conversation_id=conversation, asked_by=uuid.UUID(asked_by) if asked_by else None
+        )
+    except DrafterUnavailable as error:
+        if context.job and context.job.attempts + 1 < ATTEMPTS:
+            raise
+        with tenant_context(account):
+            draft = drafting.store_failure(account_id=account, conversation_id=conversation, reason=str(error))
+    return str(draft.pk) if draft else "nothing to write"

@@ -1,0 +1,261 @@
+"""How the desk answers: a pane, a whole page around it, or only what changed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django_htmx.http import reswap, retarget
+
+from conversations.errors import Refusal
+from conversations.models import Channel
+from conversations.tenancy import require_tenant
+from conversations.views.access import is_fragment, person
+from conversations.views.words import clock_for, span
+from drafts import queue
+from drafts.decisions import NeedsSecondPress
+from drafts.models import Draft
+from drafts.queue import Decided, Filters, Summary
+from drafts.views import banners, present
+from drafts.views.pane import UNTIL_RELEASED, Desk, Urls, build
+
+PREFETCH = 2
+REFUSED = (Refusal, PermissionDenied)
+
+
+def desk_of(request: HttpRequest, filters: Filters) -> tuple[Desk, Summary]:
+    """Who is looking and what the desk around the draft says: one statement."""
+    user, tenant = person(request), require_tenant(request)
+    summary = queue.summary(tenant.account_id, user, tenant.role)
+    return Desk.of(user, tenant, clock_for(request), filters, summary, get_token(request)), summary
+
+
+def draft_or_404(pk: uuid.UUID) -> Draft:
+    """The draft with all that the pane shows; a foreign id and an absent one get the same answer."""
+    found = queue.panes([pk])
+    if not found:
+        raise Http404("There is no such draft in this account.")
+    return found[0]
+
+
+def page(request: HttpRequest, *, filters: Filters, draft_id: uuid.UUID | None, after: str = "", **extra: Any) -> HttpResponse:
+    """The desk: list, one draft, two more ready. `extra` goes to the pane (`do`, a banner, the person's own text)."""
+    status = extra.pop("status", 200)
+    desk, summary = desk_of(request, filters)
+    found, more = queue.feed(filters, desk.user, after=after)
+    ids = [row["id"] for row in found]
+    current = draft_id or (ids[0] if ids else None)
+    at = ids.index(current) + 1 if current in ids else 0
+    wanted = ([current] if current else []) + [pk for pk in ids[at:] if pk != current][:PREFETCH]
+    panes = queue.panes(wanted)
+    if draft_id and (not panes or panes[0].pk != draft_id):
+        raise Http404("There is no such draft in this account.")
+    shown = build(panes[0], desk, **extra) if panes else None
+    context = {
+        "nav": "queue",
+        "view": "review" if draft_id else "list",
+        "current": str(current) if current else "",
+        "pane": shown,
+        "prefetched": [build(draft, desk) for draft in panes[1:]],
+        "empty": None if shown else empty(filters, summary, desk),
+        "chips": chips(filters, summary, desk),
+        "channels": [present.Choice("", "All channels", not filters.channel)]
+        + [present.Choice(value, label, filters.channel == value) for value, label in Channel.Type.choices],
+        "sorts": [present.Choice(key, words, filters.sort == key) for key, (words, _) in queue.SORTS.items()],
+        "show": filters.show,
+        "filter_query": filters.query,
+        "pulse_url": f"{desk.queue_url}pulse/",
+        "since": summary.since,
+        "queue_count": present.count_words(summary.counts[""]),
+        **rows_context(found, more, desk),
+        **counts_context(summary, desk),
+    }
+    return render(request, "drafts/queue.html", context, status=status)
+
+
+def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk) -> dict[str, Any]:
+    query = desk.filters.query
+    tail = f"?{query}" if query else ""
+    joined = f"{query}&" if query else ""
+    return {
+        "rows": [present.row(entry, desk.clock, desk.drafts_url, tail) for entry in found],
+        "more_url": f"{desk.queue_url}?{joined}after={more}" if more else "",
+    }
+
+
+def counts_context(summary: Summary, desk: Desk) -> dict[str, Any]:
+    return {
+        "count": present.count_words(summary.counts[desk.filters.show]),
+        "oldest": f"Oldest waits {span(desk.clock.now - summary.oldest)}" if summary.oldest else "",
+        "outbox": [outbox_item(entry, desk) for entry in summary.decided],
+        "csrf": desk.csrf,
+    }
+
+
+def chips(filters: Filters, summary: Summary, desk: Desk) -> list[dict[str, Any]]:
+    out = []
+    for show, label in queue.SHOWS.items():
+        query = filters.showing(show)
+        url = f"{desk.queue_url}?{query}" if query else desk.queue_url
+        count = present.count_words(summary.counts[show]) if summary.counts[show] else ""
+        out.append({"url": url, "label": label, "count": count, "current": show == filters.show})
+    return out
+
+
+def empty(filters: Filters, summary: Summary, desk: Desk) -> dict[str, str]:
+    """All caught up, or nothing matches: the words and the way on."""
+    hidden, snoozed = summary.counts[""], summary.counts["snoozed"]
+    if filters.query and hidden:
+        return {
+            "icon": "search",
+            "title": "Nothing matches these filters",
+            "text": f"{present.count_words(hidden)} drafts wait outside of them.",
+            "url": desk.queue_url,
+            "label": "Clear filters",
+        }
+    waiting = f" {present.count_words(snoozed)} snoozed drafts come back by themselves." if snoozed else ""
+    return {
+        "icon": "check",
+        "title": "All caught up",
+        "text": f"Nobody is waiting for an answer.{waiting}",
+        "url": f"{desk.queue_url}?show=snoozed" if snoozed else "",
+        "label": "See snoozed",
+    }
+
+
+def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
+    """One line of the strip, as text. `state`: held, problem, sent, or plain."""
+    clock = desk.clock
+    timeline = f"{desk.conversations_url}{entry.conversation_id}/timeline/"
+    common = {"id": entry.draft_id, "draft_id": entry.draft_id, "who": entry.who, "url": timeline, "at": clock.time(entry.at)}
+    if entry.type == "reject":
+        reopen = f"{desk.drafts_url}{entry.draft_id}/reopen/"
+        return {**common, "state": "rejected", "icon": "x", "text": "Rejected,", "undo_url": reopen}
+    if entry.type == "answer_elsewhere":
+        return {**common, "state": "plain", "icon": "check", "text": "Answered elsewhere,"}
+    deliveries = f"/deliveries/{entry.delivery_id}/"
+    if entry.delivery_status == "held" and entry.hold_until:
+        left = entry.hold_until - clock.now
+        hold = max(1, (entry.hold_until - entry.at).total_seconds())
+        seconds = max(0.0, left.total_seconds())
+        return {
+            **common,
+            "state": "held",
+            "undo_url": f"{deliveries}undo/",
+            "release_url": f"{deliveries}release/",
+            "open_ended": seconds >= UNTIL_RELEASED,
+            "left_ms": round(seconds * 1000),
+            "left_s": round(seconds),
+            "hold_ms": round(hold * 1000),
+            "share": round(100 * min(1, seconds / hold)),
+        }
+    words = {
+        "queued": ("plain", "clock", "Waits to be sent to"),
+        "sending": ("plain", "send", "Being sent to"),
+        "sent": ("sent", "check", "Sent to"),
+        "delivered": ("sent", "check", "Delivered to"),
+        "failed": ("problem", "alert", "could not be sent"),
+        "uncertain": ("problem", "alert", "sent or not? Please check"),
+        "bounced": ("problem", "alert", "came back undelivered"),
+        "cancelled": ("plain", "undo", "Taken back,"),
+        "": ("plain", "info", "A check draft with a planted error, never sent:"),
+    }
+    state, icon, text = words[entry.delivery_status]
+    at = clock.time(entry.sent_at) if entry.sent_at else common["at"]
+    return {**common, "state": state, "icon": icon, "text": text, "at": at}
+
+
+def pane_answer(
+    request: HttpRequest, pk: uuid.UUID, *, filters: Filters, status: int = 200, retargeted: bool = False, **extra: Any
+) -> HttpResponse:
+    """The review pane alone for htmx, else the page with it."""
+    if not is_fragment(request):
+        return page(request, filters=filters, draft_id=pk, status=status, **extra)
+    desk, _ = desk_of(request, filters)
+    draft = draft_or_404(pk)
+    response = render(
+        request, "drafts/_pane.html", {"pane": build(draft, desk, **extra), "csrf": desk.csrf}, status=status
+    )
+    return reswap(retarget(response, "#review"), "innerHTML") if retargeted else response
+
+
+def refusal(
+    request: HttpRequest,
+    pk: uuid.UUID,
+    error: Exception,
+    *,
+    filters: Filters,
+    do: str = "",
+    own_text: str = "",
+    own_reasons: Sequence[str] = (),
+) -> HttpResponse:
+    """A decision that was not carried out, shown in place: the reason, the way on, and the person's own text."""
+    status = error.status if isinstance(error, Refusal) else 403
+    desk, _ = desk_of(request, filters)
+    draft = draft_or_404(pk)
+    urls = Urls.of(
+        draft, base=desk.drafts_url, queue=desk.queue_url, conversations=desk.conversations_url, query=filters.query
+    )
+    banner = banners.refused(error, urls, text_kept=bool(own_text))
+    if request.headers.get("HX-Target") == "saved":
+        return render(request, "drafts/_banner.html", {"banner": banner}, status=status)
+    shown = build(
+        draft,
+        desk,
+        do="edit" if own_text else do,
+        banner=banner,
+        own_text=own_text,
+        own_reasons=own_reasons,
+        confirm=isinstance(error, NeedsSecondPress),
+    )
+    if not is_fragment(request):
+        return page(
+            request,
+            filters=filters,
+            draft_id=pk,
+            status=status,
+            do="edit" if own_text else do,
+            banner=banner,
+            own_text=own_text,
+            own_reasons=own_reasons,
+            confirm=isinstance(error, NeedsSecondPress),
+        )
+    response = render(request, "drafts/refused.html", {"pane": shown, "csrf": desk.csrf, "live": draft.status == "pending"}, status=status)
+    return reswap(retarget(response, "#review"), "innerHTML")
+
+
+def changed(request: HttpRequest, *, filters: Filters, gone: Sequence[uuid.UUID], restored: uuid.UUID | None = None) -> HttpResponse:
+    """After a decision, for htmx: counts, strip, rows that left, and the panes that the client will need next."""
+    desk, summary = desk_of(request, filters)
+    wanted = _ids(request.POST.get("want", ""))
+    if not wanted and not restored and "want" in request.POST:
+        skip = [*_ids(request.POST.get("skip", ""), limit=200), *gone]
+        wanted = queue.following(filters, desk.user, skip=skip, limit=PREFETCH)
+    context = {
+        "gone": [str(pk) for pk in gone],
+        "prefetched": [build(draft, desk) for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING] if wanted else [],
+        "empty": empty(filters, summary, desk) if not wanted and not restored else None,
+        **counts_context(summary, desk),
+    }
+    if restored is None:
+        return render(request, "drafts/decided.html", context)
+    found, more = queue.feed(filters, desk.user)
+    shown = build(draft_or_404(restored), desk)
+    context |= {"pane": shown, "current": str(restored), **rows_context(found, more, desk)}
+    return reswap(retarget(render(request, "drafts/restored.html", context), "#review"), "innerHTML")
+
+
+def _ids(value: str, limit: int = PREFETCH) -> list[uuid.UUID]:
+    """Ids out of a comma-separated field; what is not an id is left out."""
+    out = []
+    for part in value.split(",")[:limit]:
+        try:
+            out.append(uuid.UUID(part))
+        except ValueError:
+            continue
+    return out

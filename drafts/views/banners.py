@@ -1,0 +1,116 @@
+"""The words over a draft that cannot simply be decided: what happened, what was kept, what to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.core.exceptions import PermissionDenied
+
+from conversations.errors import Locked, Refusal
+from conversations.models import User
+from conversations.views.words import Clock, span
+from drafts.decisions import AlreadyDecided, NeedsSecondPress, Stale
+from drafts.models import Draft, DraftAction
+from drafts.queue import moment
+from drafts.views.present import Action, Banner, Can, Urls
+
+ACTED = {
+    DraftAction.Type.APPROVE: "approved",
+    DraftAction.Type.EDIT: "edited and approved",
+    DraftAction.Type.REJECT: "rejected",
+    DraftAction.Type.ANSWER_ELSEWHERE: "marked as answered elsewhere",
+}
+QUOTE = 140
+
+
+def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can) -> Banner | None:
+    """The banner that a draft's own state asks for, strongest first; None when it can be decided."""
+    if _is_stale(draft):
+        return _stale(draft, urls, clock)
+    if draft.status != Draft.Status.PENDING:
+        return _decided(draft, urls, clock)
+    holder = draft.holder  # type: ignore[attr-defined]
+    if holder and str(holder["user_id"]) != str(user.pk):
+        name = holder["name"] or holder["email"]
+        left = moment(holder["until"]) - clock.now
+        return Banner(
+            "info",
+            "lock",
+            f"{name} is working on this conversation.",
+            f"You can read along, not decide. Their claim ends in {span(max(left, timedelta(0)))} unless they go on.",
+            (Action("Next draft", urls.next, act="next", key="J"), Action("Take over", urls.claim, True, "take-over", "", "take_over", "1"))
+            if can.claim
+            else (),
+        )
+    return None
+
+
+def _is_stale(draft: Draft) -> bool:
+    newer = draft.base_message_id != draft.conversation.last_inbound_message_id
+    return draft.status == Draft.Status.STALE or (draft.status == Draft.Status.PENDING and newer)
+
+
+def _stale(draft: Draft, urls: Urls, clock: Clock) -> Banner:
+    newest = next((m for m in draft.thread if m["direction"] == "inbound"), None)  # type: ignore[attr-defined]
+    when = f" at {clock.time(moment(newest['sent_at']))}" if newest else ""
+    words = " ".join(((newest["new"] or newest["text"]) if newest else "").split())
+    quote = f"“{words[:QUOTE]}{'…' if len(words) > QUOTE else ''}” " if words else ""
+    return Banner(
+        "warn",
+        "alert",
+        f"{draft.conversation.customer} wrote again{when}.",
+        f"{quote}This draft answers the earlier message; a new one is being written.",
+        (
+            Action("Redraft", urls.regenerate, True, "redraft-now", "G"),
+            Action("Keep this draft", urls.keep, True, "keep"),
+        ),
+        alert=True,
+    )
+
+
+def _decided(draft: Draft, urls: Urls, clock: Clock) -> Banner:
+    act = draft.last_act  # type: ignore[attr-defined]
+    said = ACTED.get(act["type"]) if act else None
+    if said:
+        title = f"{act['by']} {said} this at {clock.time(moment(act['at']), seconds=True)}."
+    else:
+        title = f"This draft is {draft.get_status_display().lower()}."
+    return Banner(
+        "info",
+        "info",
+        title,
+        "It is no longer in the queue. The timeline shows what became of it.",
+        (Action("Audit timeline", urls.timeline), Action("Next draft", urls.queue, key="J", act="next")),
+    )
+
+
+def refused(error: Exception, urls: Urls, *, text_kept: bool) -> Banner:
+    """The answer to a decision that was not carried out."""
+    kept = " Your text is still in the box." if text_kept else ""
+    words = f"{error}{kept}" if str(error) else f"Nothing was changed.{kept}"
+    onward = Action("Next draft", urls.next, act="next", key="J")
+    match error:
+        case NeedsSecondPress():
+            return Banner("warn", "alert", "Look once more before it goes.", words, alert=True)
+        case Stale():
+            return Banner(
+                "warn",
+                "alert",
+                "The customer wrote again.",
+                words,
+                (Action("Redraft", urls.regenerate, True, "redraft-now", "G"), Action("Keep this draft", urls.keep, True, "keep")),
+                alert=True,
+            )
+        case Locked():
+            take = Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")
+            return Banner("info", "lock", "Somebody else is working on this.", words, (onward, take), alert=True)
+        case AlreadyDecided():
+            actions = (Action("Compare", urls.timeline), onward)
+            return Banner("warn", "alert", "Already decided.", words, actions, alert=True)
+        case PermissionDenied():
+            return Banner("bad", "lock", "Your role may not do this.", words, (onward,), alert=True)
+        case Refusal(status=422):
+            return Banner("warn", "alert", "Not like this.", words, alert=True)
+        case _:
+            again = Action("Look again", urls.detail)
+            return Banner("warn", "alert", "It changed while you were reading.", words, (again, onward), alert=True)

@@ -1,0 +1,299 @@
+"""Builds the review pane of one draft from what `drafts.queue.panes` fetched."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from django.urls import reverse
+
+from conversations.envelope import digest, reply_envelope
+from conversations.models import Role, User
+from conversations.roles import Policy
+from conversations.tenancy import Tenant
+from conversations.views.present import FileView, channel_words, message_view, title_of
+from conversations.views.words import CHANNEL_ICONS, Clock, initials, plural, size, span
+from drafts import diffing
+from drafts.models import Draft
+from drafts.queue import Filters, Summary, moment
+from drafts.views import banners
+from drafts.views.present import (
+    NEEDS,
+    OLD_SOURCE,
+    REASONS,
+    Banner,
+    Can,
+    Change,
+    Check,
+    Choice,
+    More,
+    Pane,
+    SourceView,
+    Urls,
+    due_words,
+)
+from drafts.views.prose import blocks
+
+UNTIL_RELEASED = 3600  # seconds of hold from which on a reply waits until somebody presses Send
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Who looks, from where, and what they may do: the same for every pane of one answer."""
+
+    user: User
+    tenant: Tenant
+    clock: Clock
+    filters: Filters
+    policy: Policy
+    hold_seconds: int
+    csrf: str
+    queue_url: str
+    drafts_url: str
+    conversations_url: str
+
+    @classmethod
+    def of(cls, user: User, tenant: Tenant, clock: Clock, filters: Filters, summary: Summary, csrf: str) -> Desk:
+        return cls(
+            user=user,
+            tenant=tenant,
+            clock=clock,
+            filters=filters,
+            policy=summary.policy,
+            hold_seconds=summary.hold_seconds,
+            csrf=csrf,
+            queue_url=reverse("drafts:queue"),
+            drafts_url=reverse("drafts:queue").replace("/queue/", "/drafts/"),
+            conversations_url=reverse("conversations:list"),
+        )
+
+    @property
+    def role(self) -> Role | None:
+        return self.tenant.role
+
+
+def build(
+    draft: Draft,
+    desk: Desk,
+    *,
+    do: str = "",
+    banner: Banner | None = None,
+    own_text: str = "",
+    own_reasons: Sequence[str] = (),
+    confirm: bool = False,
+    field_error: str = "",
+) -> Pane:
+    """`own_text` is what the person had typed when a decision was refused: it stays in the box."""
+    clock, conversation = desk.clock, draft.conversation
+    channel = conversation.channel
+    urls = Urls.of(
+        draft,
+        base=desk.drafts_url,
+        queue=desk.queue_url,
+        conversations=desk.conversations_url,
+        query=desk.filters.query,
+    )
+    live = draft.status == Draft.Status.PENDING
+    can = Can.of(desk.policy, desk.role, draft)
+    revision = draft.revision if draft.version else None  # type: ignore[attr-defined]
+    text = revision["text"] if revision else draft.suggested_text
+    claims = revision["claims"] if revision else draft.claims
+    sources = [_source(n, entry, clock) for n, entry in enumerate(draft.top_sources, 1)]
+    numbers = {str(entry.get("passage") or entry.get("passage_id")): n for n, entry in enumerate(draft.top_sources, 1)}
+    unsourced = sum(1 for claim in claims if not any(str(s) in numbers for s in claim.get("sources", ())))
+    thread = [
+        message_view(entry, clock, customer=conversation.customer, account=desk.tenant.name)
+        for entry in reversed(draft.thread)  # type: ignore[attr-defined]
+    ]
+    cut = _first_unanswered(draft.thread)  # type: ignore[attr-defined]
+    due, urgency = due_words(draft.due_at, clock)
+    holder = _holder(draft, desk)
+    notice = banner or banners.standing(draft, desk.user, urls, clock, can)
+    editing = do == "edit" and can.edit
+    own = own_text or text
+    envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {"to": [], "cc": []}
+    ops = diffing.diff_ops(draft.suggested_text, own) if editing and own != draft.suggested_text else None
+    return Pane(
+        id=str(draft.pk),
+        urls=urls,
+        can=can,
+        title=title_of(conversation.subject, conversation.title),
+        customer=conversation.customer,
+        icon=CHANNEL_ICONS.get(channel.type, "mail") if channel else "mail",
+        channel=channel_words(channel.type, channel.name) if channel else "",
+        reference=f"#{conversation.number}",
+        due=f"Reply due in {due}" if urgency != "late" else f"Reply {due}",
+        due_class=f" due--{urgency}",
+        presence=[holder] if holder else [],
+        hidden=[
+            ("version", str(draft.version)),
+            ("last_inbound", str(conversation.last_inbound_message_id or "")),
+            ("envelope", digest(envelope)),
+            ("request_id", uuid.uuid4().hex),
+            ("filter", desk.filters.query),
+            ("pressed_twice", "1" if confirm else ""),
+        ],
+        recipients=_recipients(envelope),
+        earlier=thread[: len(thread) - cut],
+        latest=thread[len(thread) - cut :],
+        has_draft=bool(draft.suggested_text) or draft.erased_at is not None,
+        no_draft="The writer gave up on this one. Write the reply yourself, or ask for another draft.",
+        draft_title="Draft reply" if live else f"Draft reply, {draft.get_status_display().lower()}",
+        written=_written(draft, revision, clock),
+        text=text,
+        blocks=blocks(text, claims, numbers),
+        statements=len(claims),
+        unsourced=unsourced,
+        second="" if confirm else _second(unsourced, draft.is_about_money),
+        original=draft.suggested_text,
+        draft_files=[FileView(f["name"], size(f["size"]), _file_url(f["id"])) for f in draft.own_files],  # type: ignore[attr-defined]
+        checks=[Check("ok" if entry["ok"] else "warn", entry["text"]) for entry in draft.checks],
+        sources=sources,
+        support=_support(len(claims), unsourced),
+        support_notes=[*map(str, draft.confidence_reasons)],
+        meter=[True] * (len(claims) - unsourced) + [False] * unsourced,
+        customer_facts=[
+            ("Name", conversation.customer),
+            *([("Address", conversation.customer_email)] if conversation.customer_email else []),
+            ("Messages", str(conversation.message_count)),
+            *([("Needs", ", ".join(NEEDS[c][0] for c in draft.needs_human if c in NEEDS))] if draft.needs_human else []),
+        ],
+        provenance=_provenance(draft),
+        hold_note=_hold_words(desk.hold_seconds),
+        approve_label="Press again: send anyway" if confirm else "Approve the edit" if editing else "Approve and send",
+        readonly_note=_readonly(live, draft),
+        edit_reasons=[Choice(value, label, value in own_reasons) for value, label in REASONS.items()],
+        reject_reasons=[Choice(value, label) for value, label in REASONS.items()],
+        snoozes=_snoozes(clock),
+        more=_more(can, urls, holder is not None, desk.user, draft),
+        do=do if (do != "edit" or can.edit) and live else "",
+        banner=notice,
+        blocked=_blocked(can, draft),
+        own_text=own if editing else own_text,
+        saved=f"Saved {clock.time(moment(revision['at']))}" if revision else "",
+        field_error=field_error,
+        changes=[Change(kind, words) for kind, words in diffing.render_ops(ops, draft.suggested_text)] if ops else [],
+        change_counts="{} words out, {} in".format(*diffing.word_counts(ops)) if ops else "",
+    )
+
+
+def _first_unanswered(thread: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the newest messages to show open: the customer's last words since anybody answered, at least one."""
+    count = 0
+    for entry in thread:  # newest first
+        if entry["direction"] != "inbound":
+            break
+        count += 1
+    return max(1, min(count, 3))
+
+
+def _source(n: int, entry: Mapping[str, Any], clock: Clock) -> SourceView:
+    indexed = entry.get("indexed_at")
+    age = clock.now - moment(indexed) if indexed else None
+    url = str(entry.get("url") or "")
+    return SourceView(
+        n=n,
+        title=str(entry.get("title") or "Untitled"),
+        quote=str(entry.get("quote") or entry.get("text") or ""),
+        url=url if url.startswith(("https://", "http://")) else "",
+        age=f"Indexed {span(age)} ago" if age is not None else "",
+        old=age is not None and age > OLD_SOURCE,
+    )
+
+
+def _support(statements: int, unsourced: int) -> str:
+    if not statements:
+        return "It states no facts"
+    return f"{statements - unsourced} of {plural(statements, 'statement')} {'has' if statements == 1 else 'have'} a source"
+
+
+def _second(unsourced: int, money: bool) -> str:
+    """What a second press of Approve is asked for; "" when one press is enough."""
+    return ", ".join([*([f"{unsourced} unsourced"] if unsourced else []), *(["money"] if money else [])])
+
+
+def _provenance(draft: Draft) -> list[tuple[str, str, bool]]:
+    facts = [("Model", draft.model_key, True)]
+    if draft.prompt_label:
+        facts.append(("Prompt", draft.prompt_label, True))
+    if draft.confidence is not None:
+        facts.append(("Confidence", f"{draft.confidence:.0%}", False))
+    if draft.intent:
+        facts.append(("Topic", draft.intent, False))
+    if draft.latency_ms is not None:
+        facts.append(("Took", f"{draft.latency_ms / 1000:.1f} s", False))
+    facts.append(("Draft version", str(draft.version), False))
+    return facts
+
+
+def _written(draft: Draft, revision: Mapping[str, Any] | None, clock: Clock) -> str:
+    if revision:
+        return f"Version {draft.version}, saved {clock.time(moment(revision['at']))} by {revision['author']}"
+    return f"Written {clock.stamp(draft.created_at)}"
+
+
+def _holder(draft: Draft, desk: Desk) -> dict[str, str] | None:
+    found = draft.holder  # type: ignore[attr-defined]
+    if not found or str(found["user_id"]) == str(desk.user.pk):
+        return None
+    name = found["name"] or found["email"]
+    return {"name": name, "initials": initials(name)}
+
+
+def _recipients(envelope: Mapping[str, Any]) -> str:
+    def party(entry: Mapping[str, str]) -> str:
+        return f"{entry['name']} <{entry['address']}>" if entry.get("name") else entry["address"]
+
+    copies = f", copy {', '.join(map(party, envelope['cc']))}" if envelope["cc"] else ""
+    return ", ".join(map(party, envelope["to"])) + copies
+
+
+def _hold_words(seconds: int) -> str:
+    if seconds <= 0:
+        return "Sends at once"
+    return "Waits until you send it" if seconds >= UNTIL_RELEASED else f"Undo for {seconds} s"
+
+
+def _readonly(live: bool, draft: Draft) -> str:
+    if live:
+        return "You can read and export. Decisions are made by reviewers."
+    return f"This draft is {draft.get_status_display().lower()}: there is nothing left to decide."
+
+
+def _blocked(can: Can, draft: Draft) -> str:
+    """Why Approve is drawn but cannot be pressed."""
+    if not can.any:
+        return ""
+    newer = draft.base_message_id != draft.conversation.last_inbound_message_id
+    if newer or draft.status == Draft.Status.STALE:
+        return "Answer the new message first"
+    if not can.approve:
+        return "Your role may not approve this one; a reviewer can" if can.edit else ""
+    return ""
+
+
+def _snoozes(clock: Clock) -> list[Choice]:
+    local = clock.local(clock.now)
+    morning = (local + timedelta(days=1)).replace(hour=9, minute=0, second=0, microsecond=0)
+    hours = [("1 hour", clock.now + timedelta(hours=1)), ("4 hours", clock.now + timedelta(hours=4))]
+    choices = [*hours, ("Tomorrow 9:00", morning), ("In a week", morning + timedelta(days=6))]
+    return [Choice(at.isoformat(timespec="minutes"), label) for label, at in choices]
+
+
+def _more(can: Can, urls: Urls, held: bool, user: User, draft: Draft) -> list[More]:
+    items = []
+    if can.elsewhere:
+        items.append(More("Answered elsewhere", urls.elsewhere, "elsewhere", "check"))
+    holder = draft.holder  # type: ignore[attr-defined]
+    if can.claim and not holder:
+        items.append(More("Claim", urls.claim, "claim", "lock"))
+    elif holder and str(holder["user_id"]) == str(user.pk):
+        items.append(More("Release", urls.release, "release", "lock"))
+    return items
+
+
+def _file_url(attachment_id: str) -> str:
+    return reverse("conversations:attachment", args=[attachment_id])
