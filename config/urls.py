@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
+
+from ingestion.api import api
 
 urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("internal/", api.urls),
+    path("", include("conversations.urls")),
+    path("", include("drafts.urls")),
 ]
+if settings.DEMO:
+    from config.demo.mailbox import urlpatterns as mailbox
+
+    urlpatterns += mailbox

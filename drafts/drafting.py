@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
@@ -63,6 +63,9 @@ def write_draft(
             task = _read(account_id, conversation_id, asked_by)
         if task is None:
             return None
+        # Outside any transaction: retrieval and drafting wait for the network and for models.
+        sources = _sources(account_id, f"{task.base.subject}\n{task.request.question}")
+        task = replace(task, request=replace(task.request, sources=tuple(sources)))
         try:
             result = drafter.write(task.request)
         except DrafterUnavailable as error:
@@ -108,7 +111,7 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         thread=thread,
         question=question,
         customer_name=conversation.customer_name,
-        sources=tuple(_sources(account_id, f"{conversation.subject}\n{question}")),
+        sources=(),
         prompt_text=prompt.text if prompt else BUILT_IN_PROMPT,
         prompt_version=prompt.label if prompt else "reply-v0",
         account_name=account.options.reply_name or account.name,

@@ -89,14 +89,14 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
         check(actor, Verb.EDIT, account_id=draft.account_id)
         if draft.status != Draft.Status.PENDING:
             raise decided(draft)
-        tidy = tidy(text)
-        if len(tidy) > MAX_TEXT:
+        typed = tidy(text)
+        if len(typed) > MAX_TEXT:
             raise Invalid(
-                f"A reply can have {MAX_TEXT:,} characters; this one has {len(tidy):,}. Shorten it; nothing was saved."
+                f"A reply can have {MAX_TEXT:,} characters; this one has {len(typed):,}. Shorten it; nothing was saved."
             )
-        if not tidy.strip():
+        if not typed.strip():
             raise Invalid("A reply cannot be empty. The last saved text was kept.")
-        if assess.current(draft).text == tidy:
+        if assess.current(draft).text == typed:
             return draft
         held = (
             Claim.objects.filter(conversation=conversation, lease_until__gt=timezone.now()).exclude(user=actor).first()
@@ -112,14 +112,14 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
                 "Both texts are kept: theirs is saved, yours is still in the box.",
                 version=draft.version,
             )
-        revision = add_revision(draft, assess.edited(draft, tidy), actor)
+        revision = add_revision(draft, assess.edited(draft, typed), actor)
         audit.record(
             audit.Kind.DRAFT_EDITED,
             actor=actor,
             about=draft,
             conversation_id=conversation.pk,
             data={"version": revision.number},
-            commit={"text": tidy},
+            commit={"text": typed},
         )
     return draft
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, FilteredRelation, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
@@ -51,6 +51,11 @@ class Filters:
             return value if value in known else ""
 
         return cls(one_of("show", SHOWS), one_of("channel", Channel.Type.values), one_of("sort", SORTS))
+
+    @classmethod
+    def of_query(cls, query: str) -> Filters:
+        """Back from `query`, as it travels in forms."""
+        return cls.read(dict(parse_qsl(query[:200])))
 
     @property
     def query(self) -> str:
@@ -148,14 +153,25 @@ def _place(cursor: str, sort: str) -> list[Any] | None:
     return place if all(not isinstance(v, datetime) or v.tzinfo for v in place) else None
 
 
-def _beyond(fields: Sequence[str], place: Sequence[Any]) -> Q:
+def _beyond(fields: Sequence[str], place: Sequence[Any], way: str = "gt") -> Q:
     """Row comparison (a, b, c) > (x, y, z), spelled out: the ORM has no tuples."""
     wanted = Q()
     for at, field in enumerate(fields):
-        same = {name: value for name, value in zip(fields[:at], place[:at], strict=True)}
-        wanted |= Q(**same, **{f"{field}__gt": place[at]})
+        same = dict(zip(fields[:at], place[:at], strict=True))
+        wanted |= Q(**same, **{f"{field}__{way}": place[at]})
     # The first field alone bounds the index scan.
-    return Q(**{f"{fields[0]}__gte": place[0]}) & wanted
+    return Q(**{f"{fields[0]}__{way}e": place[0]}) & wanted
+
+
+def neighbour(filters: Filters, user: User, draft_id: uuid.UUID, *, back: bool) -> uuid.UUID | None:
+    """The draft after (or before) this one in the queue's order, whether or not it is still in it."""
+    fields = SORTS[filters.sort][1]
+    place = Draft.objects.filter(pk=draft_id).values_list(*fields).first()
+    if place is None:
+        return None
+    page = waiting(filters, user)
+    page = page.reverse().filter(_beyond(fields, place, "lt")) if back else page.filter(_beyond(fields, place))
+    return page.values_list("pk", flat=True).first()
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ def is_fragment(request: HttpRequest) -> bool:
 
 def person(request: HttpRequest) -> User:
     """The signed-in person, after `signed_in`."""
-    assert isinstance(request.user, User)  # noqa: S101 - for the type checker; `signed_in` came first
+    assert isinstance(request.user, User)
     return request.user
 
 

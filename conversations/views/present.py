@@ -85,8 +85,12 @@ def heading(conversation: Conversation, clock: Clock) -> Heading:
     )
 
 
-def message_view(message: Mapping[str, Any], clock: Clock, *, customer: str, account: str) -> MessageView:
-    """`message` has the keys of `drafts.queue.panes`' thread, or of `Message` values of the same names."""
+def message_view(
+    message: Mapping[str, Any], clock: Clock, *, customer: str, account: str, address: str = ""
+) -> MessageView:
+    """`address` is the customer's usual one: another sender is named.
+
+    `message` has the keys of `drafts.queue.panes`' thread, or of `Message` values of the same names."""
     sent_at = message["sent_at"]
     at = sent_at if isinstance(sent_at, datetime) else datetime.fromisoformat(sent_at)
     inbound = message["direction"] == "inbound"
@@ -98,7 +102,7 @@ def message_view(message: Mapping[str, Any], clock: Clock, *, customer: str, acc
     if message.get("erased_at"):
         full = full or "The text was removed under the retention rules."
     sender = message.get("sender") or ""
-    if inbound and sender and sender.lower() not in by.lower() and sender != customer:
+    if inbound and sender and sender.lower() not in {address.lower(), by.lower()}:
         notes.append(sender)
     shown = new if inbound and new else full
     return MessageView(

@@ -107,7 +107,9 @@ class Draft(TenantRow):
                     "archived",
                 ],
             ),
-            models.CheckConstraint(condition=~Q(suggested_text="") | Q(erased_at__isnull=False) | ~Q(error=""), name="draft_has_text"),
+            models.CheckConstraint(
+                condition=~Q(suggested_text="") | Q(erased_at__isnull=False) | ~Q(error=""), name="draft_has_text"
+            ),
             models.CheckConstraint(
                 condition=Q(confidence__isnull=True) | Q(confidence__range=(0, 1)), name="draft_confidence_range"
             ),

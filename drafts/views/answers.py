@@ -23,6 +23,7 @@ from drafts.models import Draft
 from drafts.queue import Decided, Filters, Summary
 from drafts.views import banners, present
 from drafts.views.pane import UNTIL_RELEASED, Desk, Urls, build
+from drafts.views.present import Banner
 
 PREFETCH = 2
 REFUSED = (Refusal, PermissionDenied)
@@ -43,15 +44,17 @@ def draft_or_404(pk: uuid.UUID) -> Draft:
     return found[0]
 
 
-def page(request: HttpRequest, *, filters: Filters, draft_id: uuid.UUID | None, after: str = "", **extra: Any) -> HttpResponse:
+def page(
+    request: HttpRequest, *, filters: Filters, draft_id: uuid.UUID | None, after: str = "", **extra: Any
+) -> HttpResponse:
     """The desk: list, one draft, two more ready. `extra` goes to the pane (`do`, a banner, the person's own text)."""
     status = extra.pop("status", 200)
     desk, summary = desk_of(request, filters)
     found, more = queue.feed(filters, desk.user, after=after)
-    ids = [row["id"] for row in found]
-    current = draft_id or (ids[0] if ids else None)
-    at = ids.index(current) + 1 if current in ids else 0
-    wanted = ([current] if current else []) + [pk for pk in ids[at:] if pk != current][:PREFETCH]
+    listed = [row["id"] for row in found]
+    current = draft_id or (listed[0] if listed else None)
+    at = listed.index(current) + 1 if current in listed else 0
+    wanted = ([current] if current else []) + [pk for pk in listed[at:] if pk != current][:PREFETCH]
     panes = queue.panes(wanted)
     if draft_id and (not panes or panes[0].pk != draft_id):
         raise Http404("There is no such draft in this account.")
@@ -132,7 +135,13 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
     """One line of the strip, as text. `state`: held, problem, sent, or plain."""
     clock = desk.clock
     timeline = f"{desk.conversations_url}{entry.conversation_id}/timeline/"
-    common = {"id": entry.draft_id, "draft_id": entry.draft_id, "who": entry.who, "url": timeline, "at": clock.time(entry.at)}
+    common = {
+        "id": entry.draft_id,
+        "draft_id": entry.draft_id,
+        "who": entry.who,
+        "url": timeline,
+        "at": clock.time(entry.at),
+    }
     if entry.type == "reject":
         reopen = f"{desk.drafts_url}{entry.draft_id}/reopen/"
         return {**common, "state": "rejected", "icon": "x", "text": "Rejected,", "undo_url": reopen}
@@ -168,6 +177,11 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
     state, icon, text = words[entry.delivery_status]
     at = clock.time(entry.sent_at) if entry.sent_at else common["at"]
     return {**common, "state": state, "icon": icon, "text": text, "at": at}
+
+
+def done(words: str) -> Banner:
+    """A quiet note over the pane that something was started."""
+    return Banner("info", "info", words, "")
 
 
 def pane_answer(
@@ -225,21 +239,32 @@ def refusal(
             own_reasons=own_reasons,
             confirm=isinstance(error, NeedsSecondPress),
         )
-    response = render(request, "drafts/refused.html", {"pane": shown, "csrf": desk.csrf, "live": draft.status == "pending"}, status=status)
+    response = render(
+        request,
+        "drafts/refused.html",
+        {"pane": shown, "csrf": desk.csrf, "live": draft.status == "pending"},
+        status=status,
+    )
     return reswap(retarget(response, "#review"), "innerHTML")
 
 
-def changed(request: HttpRequest, *, filters: Filters, gone: Sequence[uuid.UUID], restored: uuid.UUID | None = None) -> HttpResponse:
+def changed(
+    request: HttpRequest, *, filters: Filters, gone: Sequence[uuid.UUID], restored: uuid.UUID | None = None
+) -> HttpResponse:
     """After a decision, for htmx: counts, strip, rows that left, and the panes that the client will need next."""
     desk, summary = desk_of(request, filters)
-    wanted = _ids(request.POST.get("want", ""))
-    if not wanted and not restored and "want" in request.POST:
-        skip = [*_ids(request.POST.get("skip", ""), limit=200), *gone]
-        wanted = queue.following(filters, desk.user, skip=skip, limit=PREFETCH)
+    wanted = ids(request.POST.get("want", ""))
+    held = request.POST.get("have", "")
+    short = PREFETCH - int(held) if held.isdecimal() else 0
+    if not wanted and short > 0:
+        skip = [*ids(request.POST.get("skip", ""), limit=200), *gone]
+        wanted = queue.following(filters, desk.user, skip=skip, limit=short)
     context = {
         "gone": [str(pk) for pk in gone],
-        "prefetched": [build(draft, desk) for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING] if wanted else [],
-        "empty": empty(filters, summary, desk) if not wanted and not restored else None,
+        "prefetched": [build(draft, desk) for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING]
+        if wanted
+        else [],
+        "empty": empty(filters, summary, desk) if not wanted and short == PREFETCH else None,
         **counts_context(summary, desk),
     }
     if restored is None:
@@ -250,7 +275,7 @@ def changed(request: HttpRequest, *, filters: Filters, gone: Sequence[uuid.UUID]
     return reswap(retarget(render(request, "drafts/restored.html", context), "#review"), "innerHTML")
 
 
-def _ids(value: str, limit: int = PREFETCH) -> list[uuid.UUID]:
+def ids(value: str, limit: int = PREFETCH) -> list[uuid.UUID]:
     """Ids out of a comma-separated field; what is not an id is left out."""
     out = []
     for part in value.split(",")[:limit]:

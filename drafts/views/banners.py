@@ -38,7 +38,10 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can) -> Ba
             "lock",
             f"{name} is working on this conversation.",
             f"You can read along, not decide. Their claim ends in {span(max(left, timedelta(0)))} unless they go on.",
-            (Action("Next draft", urls.next, act="next", key="J"), Action("Take over", urls.claim, True, "take-over", "", "take_over", "1"))
+            (
+                Action("Next draft", urls.next, act="next", key="J"),
+                Action("Take over", urls.claim, True, "take-over", "", "take_over", "1"),
+            )
             if can.claim
             else (),
         )
@@ -98,7 +101,10 @@ def refused(error: Exception, urls: Urls, *, text_kept: bool) -> Banner:
                 "alert",
                 "The customer wrote again.",
                 words,
-                (Action("Redraft", urls.regenerate, True, "redraft-now", "G"), Action("Keep this draft", urls.keep, True, "keep")),
+                (
+                    Action("Redraft", urls.regenerate, True, "redraft-now", "G"),
+                    Action("Keep this draft", urls.keep, True, "keep"),
+                ),
                 alert=True,
             )
         case Locked():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -105,7 +105,9 @@ def build(
     numbers = {str(entry.get("passage") or entry.get("passage_id")): n for n, entry in enumerate(draft.top_sources, 1)}
     unsourced = sum(1 for claim in claims if not any(str(s) in numbers for s in claim.get("sources", ())))
     thread = [
-        message_view(entry, clock, customer=conversation.customer, account=desk.tenant.name)
+        message_view(
+            entry, clock, customer=conversation.customer, account=desk.tenant.name, address=conversation.customer_email
+        )
         for entry in reversed(draft.thread)  # type: ignore[attr-defined]
     ]
     cut = _first_unanswered(draft.thread)  # type: ignore[attr-defined]
@@ -147,7 +149,7 @@ def build(
         blocks=blocks(text, claims, numbers),
         statements=len(claims),
         unsourced=unsourced,
-        second="" if confirm else _second(unsourced, draft.is_about_money),
+        second="" if confirm else second_press(unsourced, draft.is_about_money),
         original=draft.suggested_text,
         draft_files=[FileView(f["name"], size(f["size"]), _file_url(f["id"])) for f in draft.own_files],  # type: ignore[attr-defined]
         checks=[Check("ok" if entry["ok"] else "warn", entry["text"]) for entry in draft.checks],
@@ -159,7 +161,11 @@ def build(
             ("Name", conversation.customer),
             *([("Address", conversation.customer_email)] if conversation.customer_email else []),
             ("Messages", str(conversation.message_count)),
-            *([("Needs", ", ".join(NEEDS[c][0] for c in draft.needs_human if c in NEEDS))] if draft.needs_human else []),
+            *(
+                [("Needs", ", ".join(NEEDS[c][0] for c in draft.needs_human if c in NEEDS))]
+                if draft.needs_human
+                else []
+            ),
         ],
         provenance=_provenance(draft),
         hold_note=_hold_words(desk.hold_seconds),
@@ -207,10 +213,12 @@ def _source(n: int, entry: Mapping[str, Any], clock: Clock) -> SourceView:
 def _support(statements: int, unsourced: int) -> str:
     if not statements:
         return "It states no facts"
-    return f"{statements - unsourced} of {plural(statements, 'statement')} {'has' if statements == 1 else 'have'} a source"
+    return (
+        f"{statements - unsourced} of {plural(statements, 'statement')} {'has' if statements == 1 else 'have'} a source"
+    )
 
 
-def _second(unsourced: int, money: bool) -> str:
+def second_press(unsourced: int, money: bool) -> str:
     """What a second press of Approve is asked for; "" when one press is enough."""
     return ", ".join([*([f"{unsourced} unsourced"] if unsourced else []), *(["money"] if money else [])])
 

@@ -9,11 +9,11 @@ from typing import Any, TypedDict
 
 from conversations.models import PolicyRule
 from conversations.roles import Policy, Role, Verb
-from conversations.views.present import FileView, MessageView, channel_words, message_view, title_of
-from conversations.views.words import CHANNEL_ICONS, Clock, initials, plural, size, span
+from conversations.views.present import FileView, MessageView, title_of
+from conversations.views.words import CHANNEL_ICONS, Clock, initials, span
 from drafts.models import Draft
-from drafts.queue import COUNT_CAP, Decided, Filters
-from drafts.views.prose import Block, blocks
+from drafts.queue import COUNT_CAP
+from drafts.views.prose import Block
 
 SOON = timedelta(minutes=15)
 OLD_SOURCE = timedelta(days=30)
@@ -66,7 +66,8 @@ def due_words(due_at: datetime, clock: Clock) -> tuple[str, str]:
     return span(left), "soon" if left < SOON else "calm"
 
 
-def row(found: Mapping[str, Any], clock: Clock, base_url: str) -> Row:
+def row(found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "") -> Row:
+    """`base_url` is the drafts' address, `tail` the filters as a query string with its question mark."""
     due, urgency = due_words(found["due_at"], clock)
     if found["snoozed_until"] and found["snoozed_until"] > clock.now:
         due, urgency = clock.stamp(found["snoozed_until"]), "calm"
@@ -76,7 +77,7 @@ def row(found: Mapping[str, Any], clock: Clock, base_url: str) -> Row:
     key = str(found["id"])
     return Row(
         id=key,
-        url=f"{base_url}{key}/",
+        url=f"{base_url}{key}/{tail}",
         icon=CHANNEL_ICONS.get(found["conversation__channel__type"], "mail"),
         who=who,
         channel=found["conversation__channel__name"] or "",
@@ -241,7 +242,10 @@ class Urls:
         return cls(
             detail=own,
             extra=f"&{query}" if query else "",
-            **{verb: f"{own}{verb}/" for verb in ("approve", "edit", "reject", "regenerate", "snooze", "claim", "release", "keep", "reopen")},
+            **{
+                verb: f"{own}{verb}/"
+                for verb in ("approve", "edit", "reject", "regenerate", "snooze", "claim", "release", "keep", "reopen")
+            },
             elsewhere=f"{own}answered-elsewhere/",
             queue=listed,
             next=f"{listed}{sign}next={draft.pk}",

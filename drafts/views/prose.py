@@ -35,7 +35,9 @@ def paragraphs(text: str) -> list[str]:
     return [part for part in _PLAIN.split(text.strip()) if part]
 
 
-def blocks(text: str, claims: Sequence[Mapping[str, Any]] = (), numbers: Mapping[str, int] | None = None) -> list[Block]:
+def blocks(
+    text: str, claims: Sequence[Mapping[str, Any]] = (), numbers: Mapping[str, int] | None = None
+) -> list[Block]:
     """`claims` are `{start, end, sources}` in code points of `text`; `numbers` gives each source id its number.
 
     A claim that crosses a paragraph is shown in each. A claim all of whose sources are unknown counts as unsourced: a

@@ -25,7 +25,8 @@ _TABLE_RULE = re.compile(r"^[\s|:+-]+$")
 
 # A courtesy says nothing that could be wrong. Whole sentences only: "Happy to help, your refund is on its way" does.
 _COURTESIES = [
-    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening))(?: [^\s,!?]+){0,3}[,!]?",
+    r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|bonjour|bonsoir|hola|hallo|guten (?:tag|morgen)|liebe[r]?"
+    r"|sehr geehrte[r]?|ciao|buongiorno|ol[áa]|hei|hej)(?: [^\s,!?]+){0,3}[,!]?",
     r"(?:many )?thanks?(?: you)?(?: so much| very much| again)?(?: for (?:getting in touch|reaching out|writing(?: in)?"
     r"|asking|waiting|letting us know|your (?:message|question|e-?mail|patience|note|order|photos?|reply)))?[.!]?",
     r"(?:i|we)(?:['’]m| am|['’]re| are) (?:really |very |so )?sorry(?: about (?:that|this|the (?:trouble|wait|mix-up))"
@@ -35,7 +36,9 @@ _COURTESIES = [
     r"(?:i|we) hope (?:this|that) helps[.!]?",
     r"(?:happy|glad) to help(?: further)?[.!]?",
     r"(?:have a (?:great|nice|good) (?:day|week|weekend|one))[.!]?",
-    r"(?:best|kind|warm)(?: regards| wishes)?[,.]?|(?:regards|sincerely|cheers|yours)[,.]?|all the best[,.]?",
+    r"(?:best|kind|warm)(?: regards| wishes)?[,.]?|(?:regards|sincerely|cheers|yours)[,.]?|all the best[,.]?"
+    r"|(?:mit )?(?:freundlichen|besten|viele|beste|liebe) gr(?:ü|ue)(?:ß|ss)en?[,.]?|(?:bien )?cordialement[,.]?"
+    r"|(?:un )?saludos?(?: cordial(?:es)?)?[,.]?|cordiali saluti[,.]?|med vennlig hilsen[,.]?",
 ]
 _CLOSING = re.compile(_COURTESIES[-1], re.IGNORECASE)
 _NAME_WORDS = frozenset({"at", "from", "the", "and", "of", "team", "de", "van", "von", "der", "da"})

@@ -11,6 +11,7 @@ import time
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from drafts.writing import confidence
 from drafts.writing.claims import NOT_FOUND, PARTLY_FOUND, PASSED_ON
@@ -59,7 +60,9 @@ class OfflineDrafter:
         needs, warnings = list(reading.needs), []
         if not _ENGLISH.match(request.language_hint):
             needs.append(Need.LANGUAGE)
-            warnings.append(f"The built-in drafter writes English only; the customer may write {request.language_hint}.")
+            warnings.append(
+                f"The built-in drafter writes English only; the customer may write {request.language_hint}."
+            )
         if any(plants_instruction(source.text) for source in request.sources):
             warnings.append("A source contains text that reads like an instruction to the model.")
 
@@ -116,7 +119,7 @@ def _belongs_to_a_person(needs: Sequence[Need]) -> bool:
 def _choose(asks: Sequence[Ask], scored: Sequence[Candidate], most: int) -> tuple[list[Quote], list[Ask]]:
     """(what to quote, in the order of the asks and then as the passage has it; the questions without an answer)."""
     by_place = {(candidate.source.passage_id, candidate.position): candidate for candidate in scored}
-    chosen: dict[tuple[object, int], Candidate] = {}
+    chosen: dict[tuple[UUID, int], Candidate] = {}
     open_asks: list[Ask] = []
     for row, ask in enumerate(asks):
         # Ties go to the better found passage, then to the earlier sentence: the order must not depend on chance.
@@ -140,7 +143,7 @@ def _choose(asks: Sequence[Ask], scored: Sequence[Candidate], most: int) -> tupl
     return [Quote(c.source, c.position, c.text) for c in ordered], open_asks
 
 
-def _with_context(candidate: Candidate, by_place: dict[tuple[object, int], Candidate]) -> list[Candidate]:
+def _with_context(candidate: Candidate, by_place: dict[tuple[UUID, int], Candidate]) -> list[Candidate]:
     """The sentence, and those before it that it leans on ("It holds 58 psi"); none when they are out of reach."""
     group = [candidate]
     while _NEEDS_CONTEXT.match(group[0].text):

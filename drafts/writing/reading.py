@@ -55,6 +55,7 @@ _TOPICS: dict[str, str] = {
     "payment": r"pay(?:ment|ing|pal)?|invoice|card|discount|coupon|price|quote|cost",
     "account": r"password|log ?in|account|unsubscribe|e-?mail address",
 }
+TOPICS = (*_TOPICS, "other")
 _NEEDS: dict[Need, str] = {
     Need.LEGAL: r"lawyer|attorney|legal action|sue|lawsuit|small claims|court|bbb|better business|trading standards"
     r"|gdpr|data protection|consumer protection",

@@ -24,7 +24,9 @@ _ASKING_WORDS = (
 )
 _ASKING = re.compile(rf"(?:(?:and|but|so|also|plus|or|hey|hi|hello)[, ]+)*(?:{_ASKING_WORDS})\b", re.IGNORECASE)
 _AND_ASKING = re.compile(rf"[,;]? and (?:also )?(?=(?:{_ASKING_WORDS})\b)", re.IGNORECASE)
-_WONDERING = re.compile(r"\b(?:(?:not|un)[ -]?sure|wonder(?:ing)?|(?:like|need|want) to know|don'?t know)\b", re.IGNORECASE)
+_WONDERING = re.compile(
+    r"\b(?:(?:not|un)[ -]?sure|wonder(?:ing)?|(?:like|need|want) to know|don'?t know)\b", re.IGNORECASE
+)
 _LEANING = re.compile(r"\b(?:it|its|that|this|they|them|these|those|ones?|either|both)\b", re.IGNORECASE)
 
 
@@ -113,7 +115,7 @@ def quotable_sentences(passage: str) -> list[str]:
     found: list[str] = []
     for sentence in split_sentences("\n".join(lines)):
         text = " ".join(plain_text(sentence.text).split())
-        if len(text.split()) >= 4 and text[-1] in ".!)”\"。" and not is_courtesy(text):
+        if len(text.split()) >= 4 and text[-1] in '.!)”"。' and not is_courtesy(text):
             found.append(text)
     return found
 

@@ -7,22 +7,27 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # After these a full stop does not end a sentence. "no." and "in." end sentences more often than they abbreviate.
-_ABBREVIATIONS = frozenset(
-    "e.g i.e eg ie etc vs approx max min dia dept est ext fig incl mr mrs ms dr st jr sr inc ltd co corp cf al "
-    "u.s a.m p.m qty pcs mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep sept oct nov dec".split()
-)
+_ABBREVIATIONS = _words("""
+    e.g i.e eg ie etc vs approx max min dia dept est ext fig incl mr mrs ms dr st jr sr inc ltd co corp cf al
+    u.s a.m p.m qty pcs mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep sept oct nov dec
+""")
 _LINE = re.compile(r"[^\n]+")
 _STOP = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[」』”）]*")
 _BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s+")
 _BEFORE_STOP = re.compile(r"([^\s(\"'“‘]+)$")
 _WORD = re.compile(r"\d+(?:[.,/]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
-_STOP_WORDS = frozenset(
-    "a an and any are as at be been but by can could do does did for from had has have how i if in into is it its "
-    "just may me might must my of on or our shall should so some that the their them then there these they this those "
-    "to us was we were what when where which while who why will with would you your am im ive id please also too "
-    "about get got want need know tell let hi hello hey thanks thank".split()
-)
+_STOP_WORDS = _words("""
+    a an and any are as at be been but by can could do does did for from had has have how i if in into is it its
+    just may me might must my of on or our shall should so some that the their them then there these they this those
+    to us was we were what when where which while who why will with would you your am im ive id please also too
+    about get got want need know tell let hi hello hey thanks thank
+""")
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ies", "ied", "es", "ed", "ly", "s")
 
 

@@ -27,18 +27,13 @@ class Chunk:
     text: str
     heading: str
 
-    @property
-    def text_to_embed(self) -> str:
-        """The passage under its headings: "Loosen by a quarter turn" is only found if its subject stands with it."""
-        return f"{self.heading}\n{self.text}" if self.heading else self.text
-
 
 def split_passages(text: str, *, title: str) -> list[Chunk]:
     """Cut a Markdown or plain text into passages, in order, ordinals from 0. Nothing but blanks and headings is lost.
 
     A heading stays with what follows it. An empty document has no passages.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = storable(text).replace("\r\n", "\n").replace("\r", "\n")
     pieces: list[tuple[int, str]] = []
     for start, piece in _splitter().chunk_indices(text):
         if _is_only_headings(piece):
@@ -49,6 +44,11 @@ def split_passages(text: str, *, title: str) -> list[Chunk]:
         pieces.append((start, piece))
     headings = _headings(text)
     return [Chunk(n, piece, _path(headings, start, title)) for n, (start, piece) in enumerate(pieces)]
+
+
+def storable(text: str) -> str:
+    """The text as PostgreSQL and UTF-8 can hold it: no NUL, and a mark for each lone surrogate."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 @lru_cache(maxsize=1)

@@ -18,6 +18,8 @@ import httpx2
 import stamina
 from django.conf import settings
 
+from ingestion.knowledge.chunk import storable
+
 TOKENIZER = Path(__file__).parent / "data" / "minilm-tokenizer.json"
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 
@@ -64,7 +66,7 @@ class MiniLmEmbedder:
         import numpy
 
         model, tokenizer = _load_minilm(self._threads)
-        encodings = tokenizer.encode_batch([_encodable(text) for text in texts])
+        encodings = tokenizer.encode_batch([storable(text) for text in texts])
         vectors: list[list[float]] = [[]] * len(encodings)
         # Like lengths together: a batch is padded to its longest text, and padding costs as much as words.
         order = sorted(range(len(encodings)), key=lambda index: len(encodings[index].ids))
@@ -114,7 +116,7 @@ class HttpEmbedder:
         """One vector of length 1 for each text, in order. Raises EmbedderDown."""
         vectors: list[list[float]] = []
         for start in range(0, len(texts), self._batch_size):
-            vectors += self._embed_batch([_encodable(text) or " " for text in texts[start : start + self._batch_size]])
+            vectors += self._embed_batch([storable(text) or " " for text in texts[start : start + self._batch_size]])
         return vectors
 
     def _embed_batch(self, texts: list[str]) -> list[list[float]]:
@@ -201,7 +203,3 @@ def _normalised(vector: list[float]) -> list[float]:
     if not vector or not math.isfinite(length) or length == 0:
         raise ValueError("a vector without a direction")
     return [number / length for number in vector]
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates of broken mail have no UTF-8 form

@@ -23,7 +23,9 @@ _AUTO_HEADERS = (
     "x-mail-autoreply x-autoreply-to x-vacation"
 ).split()
 _ROBOTS = re.compile(r"(?:mailer-?daemon|postmaster|mail-?delivery[\w.-]*|bounces?)(?:[+=.-][^@]*)?@", re.IGNORECASE)
-_NO_REPLY = re.compile(r"(?:do[-_.]?not[-_.]?reply|no[-_.]?reply|noreply[\w.-]*|ne[-_.]pas[-_.]repondre)(?:[+.-][^@]*)?@", re.IGNORECASE)
+_NO_REPLY = re.compile(
+    r"(?:do[-_.]?not[-_.]?reply|no[-_.]?reply|noreply[\w.-]*|ne[-_.]pas[-_.]repondre)(?:[+.-][^@]*)?@", re.IGNORECASE
+)
 _AWAY_SUBJECT = re.compile(
     r"(?:automatic reply|auto(?:matic)?[- ]?(?:reply|response)|out of (?:the )?office|automatische antwort|"
     r"abwesenheits(?:notiz|nachricht|meldung)|réponse automatique|respuesta automática|resposta automática|"

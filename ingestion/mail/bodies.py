@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass, field
 
 from conversations.channels.base import File
+from conversations.sanitise import text_to_html
 from ingestion.mail.charsets import clean_text, decode_bytes
 from ingestion.mail.headers import one_line, parse_headers
-from ingestion.mail.html_text import MAX_HTML_CHARS, html_to_text, plain_to_html
+from ingestion.mail.html_text import MAX_HTML_CHARS, html_to_text
 from ingestion.mail.mime import Part, uudecode
 
 # A longer text is cut here and kept whole as a file: the page, the index and the model all read the text.
@@ -152,7 +153,7 @@ def _html_of(part: Part, bodies: Bodies) -> str:
     kind = _leaf_type(part)
     if kind == "text/html":
         return _decoded(part, bodies)
-    return plain_to_html(_text_of(part, Bodies())) if kind == "text/plain" else ""
+    return text_to_html(_text_of(part, Bodies())) if kind == "text/plain" else ""
 
 
 def _decoded(part: Part, bodies: Bodies, content: bytes | None = None) -> str:

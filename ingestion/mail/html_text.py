@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from html import escape
 from typing import Any
 
+from conversations.sanitise import strip_tags
 from ingestion.mail.charsets import clean_text
 
 # Above these the layout engine is not asked: it recurses by depth and aligns by width.
@@ -23,8 +23,8 @@ _HIDDEN = frozenset({"head", "script", "style", "template", "noscript", "title",
 
 def html_to_text(html: str) -> str:
     """Return the visible text of an HTML body; cited blocks get `> ` before each line. Never raises, near linear."""
-    import lxml.etree
-    import lxml.html
+    import lxml.etree  # type: ignore[import-untyped]
+    import lxml.html  # type: ignore[import-untyped]
 
     html = html.replace(_OPEN, "").replace(_CLOSE, "").strip()
     if not html:
@@ -41,36 +41,6 @@ def html_to_text(html: str) -> str:
     nodes, depth = _measure(tree)
     text = _walk_plainly(tree) if nodes > MAX_NODES or depth > MAX_DEPTH else _lay_out(tree)
     return _tidy(_prefix_cited(text))
-
-
-def plain_to_html(text: str) -> str:
-    """Return text as HTML that shows it as it is."""
-    return "<div>" + escape(text).replace("\r\n", "\n").replace("\n", "<br>\n") + "</div>"
-
-
-def strip_tags(html: str) -> str:
-    """Return `html` without its tags, by one forward scan: no expression that could run away, no tree."""
-    from html import unescape
-
-    out: list[str] = []
-    position = 0
-    while (opening := html.find("<", position)) >= 0:
-        out.append(html[position:opening])
-        closing = html.find(">", opening)
-        if closing < 0:
-            position = opening
-            break
-        name = re.match(r"</?([a-zA-Z0-9]{1,12})", html[opening : opening + 16])
-        tag = name[1].lower() if name else ""
-        if tag in {"script", "style"} and html[opening + 1] != "/":
-            end = html.find(f"</{tag}", closing)
-            closing = html.find(">", end) if end >= 0 else closing
-            closing = len(html) - 1 if closing < 0 else closing
-        elif tag in _BLOCKS:
-            out.append("\n")
-        position = closing + 1
-    out.append(html[position:])
-    return clean_text(unescape("".join(out)))
 
 
 def _measure(tree: Any) -> tuple[int, int]:
@@ -115,7 +85,8 @@ def _lay_out(tree: Any) -> str:
         end_tag_mapping=dict.fromkeys(("table", "td", "th"), _nothing),
     )
     try:
-        return Inscriptis(tree, ParserConfig(css=css, custom_html_tag_handler_mapping=flat)).get_text()
+        text: str = Inscriptis(tree, ParserConfig(css=css, custom_html_tag_handler_mapping=flat)).get_text()
+        return text
     except (RecursionError, ValueError, KeyError, IndexError, AttributeError, TypeError):
         return _walk_plainly(tree)
 

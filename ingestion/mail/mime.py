@@ -19,7 +19,9 @@ MAX_DEPTH = 30
 MAX_PARTS = 1000
 # More than any honest header block; the search for its end never reads further than this.
 HEADER_BLOCK_BYTES = 1024 * 1024
-_GUESSED_BOUNDARY = re.compile(rb"^--([^\s-][^\s]{0,199}|-[^\s]{1,199})[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE)
+_GUESSED_BOUNDARY = re.compile(
+    rb"^--([^\s-][^\s]{0,199}|-[^\s]{1,199})[ \t]*\r?\nContent-", re.MULTILINE | re.IGNORECASE
+)
 _TYPE = re.compile(r"[\w!#$&^*+.-]{1,80}/[\w!#$&^*+.-]{1,120}")
 _CHARSET = re.compile(rb"charset\s{0,5}=\s{0,5}\"?([\w.:-]{2,40})", re.IGNORECASE)
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?$", re.MULTILINE)
@@ -92,13 +94,17 @@ def parse_tree(raw: bytes) -> Part:
             continue
         if part.depth + 1 >= MAX_DEPTH or count + len(spans) > MAX_PARTS:
             part.cut = True
-            part.problems.append("The message is nested too deeply or has too many parts; the rest is kept as one file.")
+            part.problems.append(
+                "The message is nested too deeply or has too many parts; the rest is kept as one file."
+            )
             continue
         count += len(spans)
         inner_default = "message/rfc822" if part.type == "multipart/digest" else "text/plain"
         for start, end in spans:
             previous = part.children[-1] if part.children else part
-            part.children.append(_open_part(raw, (start, end), default_type=inner_default, parent=part, before=previous))
+            part.children.append(
+                _open_part(raw, (start, end), default_type=inner_default, parent=part, before=previous)
+            )
         stack.extend(reversed(part.children))
     return root
 
@@ -178,7 +184,10 @@ def decode_transfer(body: bytes, encoding: bytes) -> tuple[bytes, str]:
     if name in {b"x-uuencode", b"uuencode", b"uue", b"x-uue"}:
         found = uudecode(body)
         return (found[0][1], "") if found else (body, "The uuencoded part could not be decoded.")
-    return body, f"The transfer encoding “{name[:40].decode('ascii', 'replace')}” is unknown; the part is kept as it is."
+    return (
+        body,
+        f"The transfer encoding “{name[:40].decode('ascii', 'replace')}” is unknown; the part is kept as it is.",
+    )
 
 
 def _decode_base64(body: bytes) -> tuple[bytes, str]:

@@ -21,6 +21,8 @@ MAX_HEADING_LINES = 5
 # Below the history stand footers and remains of wrapping; more text than this is an answer below the quote.
 MAX_TAIL = 7
 MAX_SIGNATURE_LINES = 25
+# No mail of a person has more lines that end like a heading; a text of nothing else is an attack.
+MAX_CANDIDATES = 2000
 
 _QUOTED = re.compile(r"\s{0,3}>")
 _FENCE = re.compile(r"\s{0,3}(?:```|~~~)")
@@ -106,22 +108,29 @@ def _kinds(lines: list[str]) -> list[_Kind]:
             kinds[index] = _Kind.DASHES
         elif phrases.MOBILE_SIGNATURE.match(line):
             kinds[index] = _Kind.MOBILE
-    _find_headings(lines, kinds)
-    _find_field_blocks(lines, kinds)
+    _find_headings(lines, kinds, stop=_find_field_block(lines, kinds))
     _find_wrapped_quotes(lines, kinds)
     return kinds
 
 
-def _find_headings(lines: list[str], kinds: list[_Kind]) -> None:
+def _find_headings(lines: list[str], kinds: list[_Kind], *, stop: int) -> None:
     loose = (_Kind.TEXT, _Kind.MOBILE, _Kind.DASHES)
-    for last, line in enumerate(lines):
+    looked_at = 0
+    for last, line in enumerate(lines[:stop]):
         if kinds[last] not in loose or not _may_end_heading(line):
             continue
+        looked_at += 1
+        if looked_at > MAX_CANDIDATES:
+            return
         # The most complete reading of the lines above wins; among equals the shortest, but the whole date.
         best, chosen, joined = 0, last, ""
         for first in range(last, max(-1, last - MAX_HEADING_LINES), -1):
             joined = f"{lines[first].strip()} {joined}".strip()
-            if kinds[first] not in loose or len(joined) > MAX_LINE or (first < last and re.search(r"[!?]\s*\Z", lines[first])):
+            if (
+                kinds[first] not in loose
+                or len(joined) > MAX_LINE
+                or (first < last and re.search(r"[!?]\s*\Z", lines[first]))
+            ):
                 break
             rank = _heading_rank(joined)
             if rank > best or rank == 3:
@@ -135,7 +144,9 @@ def _find_headings(lines: list[str], kinds: list[_Kind]) -> None:
 
 def _may_end_heading(line: str) -> bool:
     ending = _bare(line)
-    return len(line) <= MAX_LINE and (ending.endswith((":", "：", ">", "-")) or phrases.WROTE.search(ending[-14:]) is not None)
+    return len(line) <= MAX_LINE and (
+        ending.endswith((":", "：", ">", "-")) or phrases.WROTE.search(ending[-14:]) is not None
+    )
 
 
 def _bare(line: str) -> str:
@@ -168,8 +179,11 @@ def _heading_rank(line: str) -> int:
     return 1 if name and verb.start() <= name.end() + 40 else 0
 
 
-def _find_field_blocks(lines: list[str], kinds: list[_Kind]) -> None:
-    """Mark where a block of mail fields (From:, Sent:, To:, Subject:) starts, with the rule above it if there is one."""
+def _find_field_block(lines: list[str], kinds: list[_Kind]) -> int:
+    """Mark where the first block of mail fields (From:, Sent:, To:, Subject:) starts, or the rule above it.
+
+    Everything below it is history. Returns that line's index, the number of lines when there is no such block.
+    """
     names = [
         _field_name(line) if kind in {_Kind.TEXT, _Kind.MOBILE} and len(line) <= MAX_LINE else ""
         for line, kind in zip(lines, kinds, strict=True)
@@ -197,8 +211,9 @@ def _find_field_blocks(lines: list[str], kinds: list[_Kind]) -> None:
         subject = bool(found & phrases.SUBJECT_NAMES)
         if (len(found) >= 3 and (has_address or subject)) or (len(found) >= 2 and (ruled or (has_address and subject))):
             kinds[above if ruled else index] = _Kind.HISTORY
-            return  # everything below is history
+            return above if ruled else index
         index += 1
+    return len(lines)
 
 
 def _field_name(line: str) -> str:
@@ -284,15 +299,17 @@ def _cut_trailing_quote(kinds: list[_Kind], labels: list[str], end: int) -> int:
 
 
 def _cut_signature(lines: list[str], kinds: list[_Kind], labels: list[str], end: int) -> None:
-    for index in range(end):
+    first = next((at for at in range(end) if kinds[at] in _WRITTEN and labels[at] == "n"), end)
+    filled = sum(kind is not _Kind.EMPTY for kind in kinds[first:end])
+    long_lines = sum(len(line) > 90 for line in lines[first:end])
+    for index in range(first, end):
+        filled -= kinds[index] is not _Kind.EMPTY
+        long_lines -= len(lines[index]) > 90
         if kinds[index] is not _Kind.DASHES or labels[index] != "n":
             continue
-        if not any(kinds[at] in _WRITTEN and labels[at] == "n" for at in range(index)):
-            continue
-        below = [at for at in range(index + 1, end) if kinds[at] is not _Kind.EMPTY]
         certain = _DASHES.match(lines[index]) is not None
-        long_lines = sum(len(lines[at]) > 90 for at in below)
-        if len(below) <= MAX_SIGNATURE_LINES and (certain or (len(below) <= 15 and long_lines <= 1)):
+        # A rule may also part two paragraphs: below it only what looks like a visiting card is a signature.
+        if filled <= MAX_SIGNATURE_LINES and (certain or (filled <= 15 and long_lines <= 1)):
             labels[index:end] = ["s"] * (end - index)
             end = index
             break

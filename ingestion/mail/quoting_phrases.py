@@ -39,7 +39,9 @@ DATE = re.compile(
 )
 TIME = re.compile(r"\d{1,2}[:.h]\d\d")
 BRACKETED_ADDRESS = re.compile(r"[<(\[][^<>()\s]{1,100}@[^<>()\s]{1,100}")
-QUOTING = re.compile(r"(?:quoting|zitat von|zitiere|citando|selon|citerar|citát)\s[^@]{0,100}@[^@]{1,100}[:：]\Z", re.IGNORECASE)
+QUOTING = re.compile(
+    r"(?:quoting|zitat von|zitiere|citando|selon|citerar|citát)\s[^@]{0,100}@[^@]{1,100}[:：]\Z", re.IGNORECASE
+)
 AT_DATE = re.compile(r"at\s+\d{1,2}/\d{1,2}/\d{2,4}", re.IGNORECASE)
 # Gmail of old and Google Inbox: a date, a name and an address, no verb.
 DATE_NAME_ADDRESS = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}\s[^<>]{0,200}<\s?[^<>\s]{1,200}@[^<>\s]{1,200}>\s?:?")

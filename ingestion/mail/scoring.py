@@ -250,9 +250,13 @@ def _score_crisp(folder: Path) -> CorpusScore:
                 score.measure("reply text").add(path.name, normalised(new) == normalised(wanted))
             patterns = [*(case.get("first_regexes") or []), *(case.get("visible_regexes") or [])]
             for pattern in patterns:
-                score.measure("holds what it must").add(path.name, re.search(_python(pattern), new, re.MULTILINE) is not None)
+                score.measure("holds what it must").add(
+                    path.name, re.search(_python(pattern), new, re.MULTILINE) is not None
+                )
             for pattern in case.get("first_not") or []:
-                score.measure("lacks what it must not").add(path.name, re.search(_python(pattern), new, re.MULTILINE) is None)
+                score.measure("lacks what it must not").add(
+                    path.name, re.search(_python(pattern), new, re.MULTILINE) is None
+                )
     return score
 
 

@@ -16,8 +16,11 @@ let opened = new Set();
 
 const pane = () => $('#decide');
 const rows = () => $$('#rows .row').filter((row) => !decided.has(row.dataset.id));
-const held = (id) => $$('template', slot).find((t) => t.dataset.next === id && !decided.has(id));
-const ready = () => $$('template', slot).filter((t) => !decided.has(t.dataset.next));
+const ready = () => { // the words for an empty queue come last
+  const all = $$('template', slot).filter((t) => !decided.has(t.dataset.next)), drafts = all.filter((t) => t.dataset.next);
+  return drafts.length ? drafts : all;
+};
+const held = (id) => ready().find((t) => id && t.dataset.next === id);
 
 /** After any swap: which row is current, where the focus is, what is said. */
 function arrived({ words = '', focus = true } = {}) {
@@ -112,7 +115,7 @@ async function decide(form, button) {
   if (template) show(template, { words }); else { waiting = true; review.replaceChildren(clone($('#skeleton'))); say(words); }
   await settled(); // an autosave under way brings the version that this decision is made on
   sent.version = form.elements.version.value;
-  htmx.ajax('POST', url, { source: '#decider', target: '#review', swap: 'none', values: { ...sent, want: wanted().join(), skip: [...decided, pane()?.dataset.id ?? ''].join(), filter: $('#decider').dataset.filter } })
+  htmx.ajax('POST', url, { source: '#decider', target: '#review', swap: 'none', values: { ...sent, want: wanted().join(), have: ready().filter((t) => t.dataset.next).length, skip: [...decided, pane()?.dataset.id, ...ready().map((t) => t.dataset.next)].filter(Boolean).join(), filter: $('#decider').dataset.filter } })
     .then(() => { if (waiting && ready().length) show(ready()[0]); });
 }
 
@@ -147,12 +150,14 @@ function nextUnsourced() {
   say(`No source: ${all[lastUnsourced].textContent}`);
 }
 
-/** Reject, redraft and snooze ask one thing first, in the page. */
+/** Reject, redraft and snooze ask one thing first, in the page. The questions are the same for every draft. */
+const VERBS = { reject: 'reject', redraft: 'regenerate', snooze: 'snooze' };
 function ask(kind) {
-  const form = pane(), area = form && $('[data-ask]', form), template = form && $(`template[data-form=${kind}]`, form);
-  if (!template) return;
+  const form = pane(), area = form && $('[data-ask]', form), template = document.getElementById(`ask-${kind}`);
+  if (!template || !$(`.actions [data-act=${kind}]`, form)) return;
   if ($(`[data-form=${kind}]`, area)) return $('[type=submit]', area).click();
   area.replaceChildren(clone(template));
+  $('[type=submit]', area).setAttribute('formaction', new URL(`${VERBS[kind]}/`, new URL(form.dataset.detail, location)).pathname);
   area.scrollIntoView({ block: 'nearest' });
   $('input', area).focus();
 }

@@ -1,0 +1,70 @@
+# Countersign. `make demo` shows it, `make test` proves it; both set up everything they need.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Bytecode makes every later start several times quicker.
+unexport PYTHONDONTWRITEBYTECODE
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help demo test lint bench reset shell stop lock fmt coverage
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Countersign needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Use: make PYTHON=/path/to/python3.12 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+# A stamp holds the digest of what was installed. The development set contains the demo's, so either serves the demo.
+$(VENV)/.demo: requirements-demo.txt | $(BIN)/uv
+	@test -e $(VENV)/.dev || $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-demo.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt | $(BIN)/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements-dev.txt
+	@touch $@
+
+demo: $(VENV)/.demo  ## run the product here with demo data: database, vectors, mail sink, web, worker (Ctrl-C stops)
+	@exec $(BIN)/python -m config.demo
+
+test: lint  ## everything: lint, types, contracts, and all tests on a throw-away database
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(VENV)/.dev  ## format, lint, types, import contracts, dependencies, templates, migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/djade --check --target-version 5.2 $$(git ls-files --cached --others --exclude-standard 'templates/**/*.html')
+	COUNTERSIGN_LOCAL_DIR=$$(mktemp -d) $(BIN)/python manage.py makemigrations --check --dry-run
+	COUNTERSIGN_LOCAL_DIR=$$(mktemp -d) $(BIN)/python manage.py check
+
+fmt: $(VENV)/.dev  ## format code and templates
+	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/djade --target-version 5.2 $$(git ls-files 'templates/**/*.html')
+
+bench: $(VENV)/.dev  ## measure against the goals; prints a table and writes .local/bench.json
+	$(BIN)/python -m tests.bench
+
+coverage: $(VENV)/.dev  ## tests with branch coverage
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-branch --cov-report=term-missing:skip-covered
+
+shell: $(VENV)/.demo  ## a Django shell on the demo's data
+	$(BIN)/python manage.py shell
+
+stop:  ## stop a database server that a killed demo left behind
+	$(BIN)/python -m config.postgres stop
+
+reset: $(VENV)/.demo  ## forget the demo's data
+	-@$(BIN)/python -m config.postgres stop
+	rm -rf .local
+
+lock: | $(BIN)/uv  ## resolve pyproject.toml into the hash-locked requirement files
+	@echo 'django<6' > $(VENV)/lts.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --extra demo --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-demo.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements-demo.txt --extra demo --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-dev.txt

@@ -1,0 +1,180 @@
+"""`python -m config.demo`: the whole product on this machine, until Ctrl-C.
+
+Starts the embedded PostgreSQL (unless DATABASE_URL names a server), the Chroma server, a local SMTP sink, the web
+server and a worker; migrates, seeds, prints where to go, and stops everything in the reverse order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = "countersign-demo"  # noqa: S105 - of the demo's people only
+
+WELCOME = """
+  Countersign is running:   {url}
+
+    reviewer   tess@hotrodan.example     approves, edits, rejects (start here)
+    agent      joel@hotrodan.example     approves what is fully sourced
+    admin      mina@hotrodan.example     also {url}/admin/
+    auditor    ava@hotrodan.example      reads everything, changes nothing
+    platform   root@countersign.example  creates tenants in {url}/admin/
+    password   {password}
+
+  Mail that leaves is kept in {mail} and shown at {url}/demo/mail/
+  Be a customer, from a second terminal in this folder:
+
+    printf 'From: Pat Doe <pat@example.com>\\nTo: support@hotrodan.example\\nSubject: E85 hose\\nMessage-ID: <%s@example.com>\\n\\nHi, is PTFE hose safe with E85 on the return line?\\n' $RANDOM | .venv/bin/python manage.py receive_mail --channel support@hotrodan.example -
+
+  Internal API: {url}/internal/docs   Ctrl-C stops everything; the data stays for the next `make demo`.
+"""
+
+
+def free_port(wanted: int = 0) -> int:
+    """`wanted` if nobody has it, else one that is free."""
+    for port in dict.fromkeys((wanted, 0)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise SystemExit("No free port on 127.0.0.1.")
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], name: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise SystemExit(f"{name} stopped with code {process.returncode} while starting; see .local/logs/{name}.log")
+        with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=2):  # noqa: S310
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"{name} did not answer within {seconds:.0f} s; see .local/logs/{name}.log")
+
+
+class Supervisor:
+    """Children, started in order and stopped in reverse; if one dies, all stop and say which."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.children: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self.stopping = threading.Event()
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def start(self, name: str, *command: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
+        log = (self.logs / f"{name}.log").open("ab")
+        # A session of its own: Ctrl-C reaches the supervisor alone, which then stops the children in order.
+        child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
+        self.children.append((name, child))
+        return child
+
+    def watch(self) -> None:
+        while not self.stopping.wait(0.5):
+            for name, child in self.children:
+                if child.poll() is not None:
+                    print(f"\n  {name} stopped by itself (code {child.returncode}); see .local/logs/{name}.log")
+                    return
+
+    def stop(self) -> None:
+        for name, child in reversed(self.children):
+            if child.poll() is None:
+                child.terminate()
+                try:
+                    child.wait(timeout=15)
+                except subprocess.TimeoutExpired:
+                    print(f"  {name} did not stop in 15 s and is killed")
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(child.pid, signal.SIGKILL)
+                    child.wait()
+
+
+@contextlib.contextmanager
+def database() -> Iterator[None]:
+    from config import env
+
+    if env.is_set("DATABASE_URL"):
+        yield
+        return
+    from config.postgres import embedded
+    from config.settings import LOCAL_DIR
+
+    cluster = embedded(LOCAL_DIR / "postgres")
+    with cluster.in_use():
+        cluster.create_database("countersign")
+        yield
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    web_port, sink_port = free_port(int(os.environ.get("PORT", "8000"))), free_port(8025)
+    url = f"http://127.0.0.1:{web_port}"
+    os.environ.update({"DEMO": "true", "SMTP_OVERRIDE": f"127.0.0.1:{sink_port}", "SITE_URL": url})
+    from config.settings import DEMO_MAIL_DIR, LOCAL_DIR
+
+    supervisor = Supervisor(LOCAL_DIR / "logs")
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        supervisor.stopping.set()
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        with database():
+            run(supervisor, url, web_port, sink_port, DEMO_MAIL_DIR, LOCAL_DIR)
+    except KeyboardInterrupt:
+        pass
+    print("  Countersign has stopped.")
+
+
+def run(supervisor: Supervisor, url: str, web_port: int, sink_port: int, mail: Path, local: Path) -> None:
+    python, env = sys.executable, dict(os.environ)
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every process compiles every import again
+    try:
+        chroma_env = env | {"ANONYMIZED_TELEMETRY": "False"}
+        if not env.get("CHROMA_URL") and (chroma := shutil.which("chroma", path=str(Path(python).parent))):
+            port = free_port(8020)
+            env["CHROMA_URL"] = f"http://127.0.0.1:{port}"
+            vectors = supervisor.start(
+                "chroma", chroma, "run", "--host", "127.0.0.1", "--port", str(port), "--path", str(local / "chroma"),
+                env=chroma_env,
+            )  # fmt: skip
+        else:
+            vectors = None
+        supervisor.start(
+            "mail-sink", python, "-m", "config.demo.sink", "--host", "127.0.0.1", "--port", str(sink_port),
+            "--folder", str(mail), env=env,
+        )  # fmt: skip
+        subprocess.run([python, "manage.py", "migrate", "--database", "owner", "--verbosity", "0"], cwd=ROOT, env=env, check=True)
+        if vectors is not None:
+            wait_for(env["CHROMA_URL"] + "/api/v2/heartbeat", vectors, "chroma")
+        web = supervisor.start(
+            "web", str(Path(python).parent / "granian"), "--interface", "asginl", "--host", "127.0.0.1",
+            "--port", str(web_port), "--no-ws", "config.asgi:application", env=env | {"DATABASE_POOL": "8"},
+        )  # fmt: skip
+        subprocess.run([python, "manage.py", "seed", "--password", PASSWORD], cwd=ROOT, env=env, check=True)
+        supervisor.start(
+            "worker", python, "manage.py", "procrastinate", "worker", "--concurrency", "4",
+            "--fetch-job-polling-interval", "1", env=env,
+        )  # fmt: skip
+        wait_for(url + "/readyz", web, "web")
+        print(WELCOME.format(url=url, password=PASSWORD, mail=mail), flush=True)
+        supervisor.watch()
+    finally:
+        print("\n  Stopping ...", flush=True)
+        supervisor.stop()
+
+
+if __name__ == "__main__":
+    main()

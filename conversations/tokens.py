@@ -1,0 +1,100 @@
+"""Service tokens: `cs_<12-character key>_<43-character secret>`, shown once, stored as SHA-256 of the secret.
+
+A secret of 256 random bits needs no slow hash; it is compared in constant time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import re
+import secrets
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from conversations import audit
+from conversations.errors import Invalid
+from conversations.models import Account, AuditEvent, ServiceToken, User
+from conversations.roles import Verb, check
+from conversations.tenancy import service_token_by_key
+
+_TOKEN = re.compile(r"cs_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+class Scope(models.TextChoices):
+    READ_CONVERSATIONS = "conversations:read"
+    WRITE_MESSAGES = "messages:write"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A service that proved its token."""
+
+    token_id: uuid.UUID
+    account_id: uuid.UUID
+    name: str
+    scopes: frozenset[str]
+
+    @property
+    def actor(self) -> audit.Actor:
+        return audit.Actor(AuditEvent.ActorType.SERVICE, self.name, str(self.token_id))
+
+
+def issue(
+    *, account: Account, name: str, scopes: Sequence[str], actor: User | audit.Actor, expires_at: datetime | None = None
+) -> tuple[ServiceToken, str]:
+    """A new token and its plain text, which is shown this once and never stored."""
+    if isinstance(actor, User):
+        check(actor, Verb.MANAGE, account_id=account.pk)
+    unknown = sorted(set(scopes) - set(Scope.values))
+    if unknown or not scopes:
+        raise Invalid(f"Scopes are {', '.join(Scope.values)}. No token was issued.")
+    key = "".join(secrets.choice(_ALPHABET) for _ in range(12))
+    secret = secrets.token_urlsafe(32)
+    with transaction.atomic():
+        token = ServiceToken.objects.create(
+            account=account,
+            name=name,
+            key=key,
+            secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
+            scopes=sorted(set(scopes)),
+            expires_at=expires_at,
+        )
+        audit.record(audit.Kind.TOKEN_ISSUED, actor=actor, about=token, data={"name": name, "scopes": sorted(scopes)})
+    return token, f"cs_{key}_{secret}"
+
+
+def revoke(*, token: ServiceToken, actor: User) -> None:
+    """From now on the token opens nothing."""
+    check(actor, Verb.MANAGE, account_id=token.account_id)
+    with transaction.atomic():
+        if ServiceToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=timezone.now()):
+            audit.record(audit.Kind.TOKEN_REVOKED, actor=actor, about=token, data={"name": token.name})
+
+
+def read(header: str) -> Caller | None:
+    """The caller that an `Authorization: Bearer` header proves; None for anything else, in the same time."""
+    scheme, _, value = header.partition(" ")
+    found = _TOKEN.fullmatch(value.strip()) if scheme.lower() == "bearer" else None
+    key, secret = found.groups() if found else ("", "")
+    row = service_token_by_key(key) if key else None
+    stored = row["secret_hash"] if row else "0" * 64
+    right = hmac.compare_digest(stored, hashlib.sha256(secret.encode()).hexdigest())
+    if row is None or not right or row["revoked_at"] or (row["expires_at"] and row["expires_at"] < timezone.now()):
+        return None
+    scopes = json.loads(row["scopes"]) if isinstance(row["scopes"], str) else row["scopes"]
+    return Caller(row["id"], row["account_id"], row["name"], frozenset(scopes))
+
+
+def touch(caller: Caller) -> None:
+    """Remember the use, at most once a minute; the caller is in the tenant."""
+    a_minute_ago = timezone.now() - timedelta(minutes=1)
+    stale = models.Q(last_used_at__isnull=True) | models.Q(last_used_at__lt=a_minute_ago)
+    ServiceToken.objects.filter(stale, pk=caller.token_id).update(last_used_at=timezone.now())

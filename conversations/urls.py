@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from conversations.views import people, threads
+
+app_name = "conversations"
+urlpatterns = [
+    path("conversations/", threads.conversation_list, name="list"),
+    path("conversations/<uuid:pk>/", threads.conversation_detail, name="detail"),
+    path("messages/<uuid:pk>/html/", threads.message_html, name="message-html"),
+    path("attachments/<uuid:pk>/", threads.attachment, name="attachment"),
+    path("notifications/", people.notices, name="notices"),
+    path("profile/", people.profile, name="profile"),
+    path("profile/preferences/", people.preferences, name="preferences"),
+    path("switch/", people.switch, name="switch"),
+]

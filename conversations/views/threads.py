@@ -1,0 +1,260 @@
+"""Conversations: the list with its search, one conversation, its files and its HTML as it was sent."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Left, NullIf
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.safestring import mark_safe
+from django.views.decorators.clickjacking import xframe_options_sameorigin
+from django.views.decorators.http import require_safe
+
+from conversations import files
+from conversations.models import Attachment, Conversation, Delivery, Message
+from conversations.roles import Verb, may
+from conversations.tenancy import require_tenant
+from conversations.views import present
+from conversations.views.access import signed_in
+from conversations.views.words import Clock, clock_for, plural
+
+PAGE = 50
+MESSAGES = 100
+STATUSES = {"": "All", "open": "Open", "pending": "Waiting for the customer", "closed": "Closed"}
+HTML_POLICY = {
+    "default-src": ["'none'"],
+    "img-src": ["data:"],
+    "style-src": ["'none'"],
+    "frame-ancestors": ["'self'"],
+    "sandbox": [],
+}
+
+
+def get_conversation_for(request: HttpRequest, pk: uuid.UUID) -> Conversation:
+    """The tenant's customer conversation; a foreign id and an absent one get the same 404."""
+    require_tenant(request)
+    found = Conversation.objects.of_customers().select_related("channel").filter(pk=pk).first()
+    if found is None:
+        raise Http404("There is no such conversation in this account.")
+    return found
+
+
+@require_safe
+@signed_in
+def conversation_list(request: HttpRequest) -> HttpResponse:
+    """Newest activity first, by keyset. `q` looks in customers' names and addresses, subjects, and for `#number`."""
+    require_tenant(request)
+    clock, url = clock_for(request), reverse("conversations:list")
+    status = request.GET.get("status", "")
+    status = status if status in STATUSES else ""
+    words = request.GET.get("q", "").replace("\x00", "").strip()[:200]
+    page = matching(Conversation.objects.of_customers().newest_first(), words)
+    if status:
+        page = page.filter(status=status)
+    place = _place(request.GET.get("after", ""))
+    if place:
+        at, pk = place
+        page = page.filter(Q(last_message_at__lt=at) | Q(last_message_at=at, pk__lt=pk), last_message_at__lte=at)
+    snippet = Message.objects.shown().filter(conversation=OuterRef("pk")).order_by("-seq")
+    fields = ("id", "subject", "title", "customer_name", "customer_email", "status", "message_count", "last_message_at")
+    found = list(
+        page.filter(last_message_at__isnull=False)
+        .annotate(
+            snippet=Subquery(snippet.values(short=Left(Coalesce(NullIf("body_new", Value("")), "body_text"), 120))[:1])
+        )
+        .values(*fields, "channel__type", "channel__name", "snippet")[: PAGE + 1]
+    )
+    asked = {key: value for key, value in (("q", words), ("status", status)) if value}
+    more = ""
+    if len(found) > PAGE:
+        last = found[PAGE - 1]
+        more = f"?{urlencode({**asked, 'after': _cursor(last['last_message_at'], last['id'])})}"
+    context = {
+        "nav": "history",
+        "rows": present.conversation_rows(found[:PAGE], clock, url),
+        "query": words,
+        "chips": [
+            {
+                "label": label,
+                "current": key == status,
+                "url": f"?{urlencode({k: v for k, v in (('q', words), ('status', key)) if v})}",
+            }
+            for key, label in STATUSES.items()
+        ],
+        "more_url": more,
+        "newest_url": f"?{urlencode(asked)}" if place else "",
+        "clear_url": url,
+    }
+    return render(request, "conversations/list.html", context)
+
+
+def matching(conversations: QuerySet[Conversation], words: str) -> QuerySet[Conversation]:
+    """Those whose customer, subject or number match every word."""
+    for word in words.split()[:8]:
+        wanted = (
+            Q(customer_name__icontains=word)
+            | Q(customer_email__icontains=word)
+            | Q(subject__icontains=word)
+            | Q(title__icontains=word)
+        )
+        if word.startswith("#") and word[1:].isdecimal() and len(word) < 10:
+            wanted |= Q(number=int(word[1:]))
+        conversations = conversations.filter(wanted)
+    return conversations
+
+
+def _cursor(at: datetime, pk: uuid.UUID) -> str:
+    return base64.urlsafe_b64encode(f"{at.isoformat()}~{pk}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[datetime, uuid.UUID] | None:
+    try:
+        at, pk = base64.urlsafe_b64decode((cursor + "=" * (-len(cursor) % 4)).encode()).decode().split("~")
+        when, key = datetime.fromisoformat(at), uuid.UUID(pk)
+    except (ValueError, binascii.Error, UnicodeError):
+        return None
+    return (when, key) if when.tzinfo else None
+
+
+@require_safe
+@signed_in
+def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The thread, newest `MESSAGES` messages, oldest first; `before` is the sequence number to go back from."""
+    conversation = get_conversation_for(request, pk)
+    tenant, clock = require_tenant(request), clock_for(request)
+    before = request.GET.get("before", "")
+    messages = (
+        Message.objects.shown().filter(conversation=conversation).prefetch_related("attachments").order_by("-seq")
+    )
+    if before.isdecimal() and len(before) < 10:
+        messages = messages.filter(seq__lt=int(before))
+    found = list(messages[: MESSAGES + 1])
+    shown = list(reversed(found[:MESSAGES]))
+    heading = present.heading(conversation, clock)
+    context = {
+        "nav": "history",
+        "conversation": heading,
+        "thread": [
+            present.message_view(
+                _as_entry(message),
+                clock,
+                customer=conversation.customer,
+                account=tenant.name,
+                address=conversation.customer_email,
+            )
+            for message in shown
+        ],
+        "earlier_url": f"{heading.url}?before={shown[0].seq}" if len(found) > MESSAGES else "",
+        "facts": _facts(conversation, clock),
+        "deliveries": _unsettled(conversation, may(tenant, Verb.RESOLVE_DELIVERY)),
+        "draft_url": _draft_url(conversation),
+    }
+    return render(request, "conversations/detail.html", context)
+
+
+def _as_entry(message: Message) -> dict[str, Any]:
+    return {
+        "id": message.pk,
+        "direction": message.direction,
+        "text": message.body_text,
+        "new": message.body_new,
+        "has_html": bool(message.body_html),
+        "sent_at": message.sent_at,
+        "is_automatic": message.is_automatic,
+        "erased_at": message.erased_at,
+        "sender": message.metadata.get("sender", ""),
+        "files": [{"id": f.pk, "name": f.file_name, "size": f.size_bytes} for f in message.attachments.all()],
+    }
+
+
+def _facts(conversation: Conversation, clock: Clock) -> list[tuple[str, str]]:
+    facts = [("Customer", conversation.customer)]
+    if conversation.customer_email:
+        facts.append(("Address", conversation.customer_email))
+    facts.append(("Messages", str(conversation.message_count)))
+    if conversation.due_at:
+        facts.append(("Answer due", clock.stamp(conversation.due_at)))
+    if conversation.tags:
+        facts.append(("Tags", ", ".join(map(str, conversation.tags))))
+    return facts
+
+
+def _draft_url(conversation: Conversation) -> str:
+    """The live draft by address: this app knows drafts only as data."""
+    found = conversation.drafts.filter(status="pending").values_list("pk", flat=True).first()  # type: ignore[attr-defined]
+    return f"/drafts/{found}/" if found else ""
+
+
+def _unsettled(conversation: Conversation, may_resolve: bool) -> list[dict[str, Any]]:
+    """Deliveries that need a person: failed, uncertain, bounced; and what may be done about each."""
+    words = {
+        "failed": ("bad", "alert", "A reply could not be sent", ("send_again", "give_up")),
+        "uncertain": ("warn", "alert", "Was this reply sent or not?", ("sent", "send_again", "give_up")),
+        "bounced": ("bad", "alert", "A reply came back", ()),
+    }
+    labels = {"sent": "It arrived", "send_again": "Send again", "give_up": "Give up"}
+    out = []
+    for delivery in Delivery.objects.filter(conversation=conversation, status__in=list(words)).order_by("-id")[:5]:
+        kind, icon, title, outcomes = words[delivery.status]
+        tried = f"Tried {plural(delivery.attempt_count, 'time')}. " if delivery.attempt_count else ""
+        out.append(
+            {
+                "kind": kind,
+                "icon": icon,
+                "title": title,
+                "text": f"{tried}{delivery.error} The approved text is kept as it was.",
+                "actions": [
+                    {"url": f"/deliveries/{delivery.pk}/resolve/{outcome}/", "label": labels[outcome]}
+                    for outcome in outcomes
+                ]
+                if may_resolve
+                else [],
+            }
+        )
+    return out
+
+
+@require_safe
+@signed_in
+@xframe_options_sameorigin
+def message_html(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The sanitised HTML of one message, for a sandboxed frame, under a policy that lets nothing be fetched or run."""
+    require_tenant(request)
+    found = Message.objects.filter(pk=pk).exclude(body_html="").values_list("body_html", flat=True).first()
+    if found is None:
+        raise Http404("There is no such message in this account.")
+    body = mark_safe(found)
+    response = render(request, "conversations/html_message.html", {"body": body})
+    response.csp = HTML_POLICY  # type: ignore[attr-defined]
+    return response
+
+
+@require_safe
+@signed_in
+def attachment(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """One file as a download, never shown inline; the name is sent by RFC 6266, the type is never guessed."""
+    require_tenant(request)
+    found = Attachment.objects.filter(pk=pk).first()
+    if found is None:
+        raise Http404("There is no such file in this account.")
+    try:
+        stream = files.storage().open(found.storage_key, "rb")
+    except (OSError, ObjectDoesNotExist):
+        raise Http404("The file was removed from the store; its name and digest are kept.") from None
+    response = FileResponse(stream, content_type="application/octet-stream")
+    ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in found.file_name)[:150]
+    name = quote(found.file_name.replace("\x00", ""), safe="")
+    response["Content-Disposition"] = f"attachment; filename=\"{ascii_name or 'file'}\"; filename*=UTF-8''{name}"
+    response["Content-Length"] = str(found.size_bytes)
+    response["X-Content-Type-Options"] = "nosniff"
+    response.csp = {"default-src": ["'none'"], "sandbox": []}  # type: ignore[attr-defined]
+    return response

@@ -1,0 +1,267 @@
+"""The Hot Rod AN tenant of seed 004, made by the product's own verbs, so that its history is real. Idempotent."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from conversations import audit, tokens
+from conversations.channels.base import Inbound, Party
+from conversations.envelope import digest
+from conversations.inbox import record_inbound, record_outbound_elsewhere
+from conversations.models import Account, Channel, Conversation, Membership, Notification, ServiceToken, User
+from conversations.tenancy import account_directory, create_account, tenant_context
+from drafts import decisions, drafting, editing
+from drafts.models import Draft, PromptVersion
+from ingestion import jobs
+from ingestion.knowledge.index import index_document
+from ingestion.models import JobRun, SourceDocument
+
+HERE = Path(__file__).resolve().parent
+SLUG, ADDRESS, SITE = "hot-rod-an", "support@hotrodan.example", "https://hotrodan.example/help"
+PEOPLE = (
+    ("tess@hotrodan.example", "Tess Novak", "reviewer"),
+    ("joel@hotrodan.example", "Joel Park", "agent"),
+    ("mina@hotrodan.example", "Mina Alvarez", "admin"),
+    ("ava@hotrodan.example", "Ava Lindqvist", "auditor"),
+)
+CHANNELS: tuple[dict[str, Any], ...] = (
+    {
+        "type": "email",
+        "provider": "zoho",
+        "external_id": ADDRESS,
+        "name": "Email via Zoho",
+        "metadata": {"address": ADDRESS, "sender_name": "Hot Rod AN", "smtp_host": "smtp.zoho.example", "due_minutes": 60},
+    },
+    {"type": "chat", "provider": "intercom", "external_id": "intercom-hotrodan", "name": "Chat via Intercom", "metadata": {"due_minutes": 15}},
+    {"type": "shopify", "provider": "shopify", "external_id": "hotrodan.myshopify.example", "name": "Shopify comments", "metadata": {}},
+    {"type": "slack", "provider": "slack", "external_id": "T0HOTROD", "name": "Slack, dealers", "metadata": {}},
+)  # fmt: skip
+Say = Callable[[str], None]
+
+
+def seed(*, password: str, say: Say) -> Account:
+    """Make what is missing and leave the rest as it is; `say` hears one line for each part."""
+    account = _account()
+    with tenant_context(account.pk):
+        _people(account, password)
+        channels = _channels(account)
+        _prompt(account)
+    _platform_operator(password)
+    say(f"{account.name}: {len(PEOPLE)} people, {len(channels)} channels (password of all: {password})")
+    say(f"{_documents(account)} source documents indexed")
+    new = _conversations(account, channels)
+    say(f"{len(new)} conversations received and drafted for")
+    with tenant_context(account.pk):
+        _decisions(account, new)
+        _operations(account)
+    _second_tenant(password)
+    return account
+
+
+def _account() -> Account:
+    known = next((entry for entry in account_directory() if entry["slug"] == SLUG), None)
+    if known is None:
+        return create_account(name="Hot Rod AN", slug=SLUG, actor=audit.SYSTEM, timezone="America/New_York")
+    with tenant_context(known["id"]):
+        return Account.objects.get(pk=known["id"])
+
+
+def _person(email: str, name: str, password: str, **flags: Any) -> User:
+    user = User.objects.filter(email=email).first()
+    return user or User.objects.create_user(email, password, display_name=name, **flags)
+
+
+def _people(account: Account, password: str) -> None:
+    for email, name, role in PEOPLE:
+        user = _person(email, name, password)
+        _, created = Membership.objects.get_or_create(account=account, user=user, defaults={"role": role})
+        if created:
+            data = {"person": name, "role": role}
+            audit.record(audit.Kind.MEMBER_CHANGED, actor=audit.SYSTEM, about=user, account=account, data=data)
+
+
+def _platform_operator(password: str) -> None:
+    if not User.objects.filter(email="root@countersign.example").exists():
+        User.objects.create_superuser("root@countersign.example", password, display_name="Platform operator")
+
+
+def _channels(account: Account) -> dict[str, Channel]:
+    found = {}
+    for values in CHANNELS:
+        found[values["type"]], _ = Channel.objects.get_or_create(
+            account=account, type=values["type"], external_id=values["external_id"], defaults=values
+        )
+    return found
+
+
+def _prompt(account: Account) -> None:
+    if not PromptVersion.objects.filter(key="reply").exists():
+        PromptVersion.objects.create(
+            account=account, key="reply", version=1, text=drafting.BUILT_IN_PROMPT, status=PromptVersion.Status.ACTIVE
+        )
+
+
+def _documents(account: Account) -> int:
+    files = sorted((HERE / "knowledge").glob("*.md"))
+    with tenant_context(account.pk):
+        known = set(SourceDocument.objects.values_list("source_url", flat=True))
+        job = None
+        if len(known) < len(files):
+            job = jobs.start_job(account_id=account.pk, type=JobRun.Type.CRAWL, total=len(files), unit="pages")
+    for number, file in enumerate(files, 1):
+        text = file.read_text()
+        title = text.partition("\n")[0].lstrip("# ").strip()
+        index_document(account_id=account.pk, source_url=f"{SITE}/{file.stem}", title=title, text=text, metadata={"kind": "help page"})  # fmt: skip
+        if job:
+            with tenant_context(account.pk):
+                jobs.progress(job, done=number)
+    if job:
+        with tenant_context(account.pk):
+            jobs.finish_job(job, metrics={"pages": len(files), "changed": len(files), "errors": 0})
+    return len(files)
+
+
+def _conversations(account: Account, channels: dict[str, Channel]) -> list[tuple[dict[str, Any], uuid.UUID]]:
+    """Receive the threads that are not there yet, oldest first, and write a draft for each. Returns the new ones."""
+    threads = json.loads((HERE / "conversations.json").read_text())
+    new = []
+    for number, thread in enumerate(threads, 1):
+        channel = channels[thread["channel"]]
+        with tenant_context(account.pk):
+            conversation_id, created = _thread(channel, number, thread, len(threads))
+        if created:
+            drafting.write_draft(account_id=account.pk, conversation_id=conversation_id)
+            new.append((thread, conversation_id))
+    return new
+
+
+def _thread(channel: Channel, number: int, thread: dict[str, Any], of: int) -> tuple[uuid.UUID, bool]:
+    sender = Party(thread["customer_email"], thread["customer_name"])
+    arrived = timezone.now() - timedelta(minutes=6 * (of - number) + 3)
+    conversation: Conversation | None = None
+    created = False
+    for position, message in enumerate(thread["messages"], 1):
+        at = arrived - timedelta(hours=20 * (len(thread["messages"]) - position))
+        name = f"<demo-{number}-{position}@{sender.address.rpartition('@')[2]}>"
+        if message["direction"] == "outbound" and conversation:
+            record_outbound_elsewhere(
+                conversation=conversation,
+                external_id=name,
+                body_text=message["text"],
+                actor=audit.SYSTEM,
+                sent_at=at,
+            )
+            continue
+        first = f"<demo-{number}-1@{sender.address.rpartition('@')[2]}>"
+        stored, created = record_inbound(
+            channel=channel,
+            inbound=Inbound(
+                external_id=name,
+                sender=sender,
+                subject=thread["subject"],
+                body_text=message["text"],
+                body_new=message["text"],
+                sent_at=at,
+                references=(first,) if position > 1 else (),
+                thread_id="" if channel.type == "email" else f"demo-{number}",
+            ),
+        )
+        conversation = Conversation.objects.get(pk=stored.conversation_id)
+    assert conversation is not None
+    if created:
+        due = arrived + timedelta(minutes=channel.options.due_minutes or 180)
+        Conversation.objects.filter(pk=conversation.pk).update(due_at=due)
+    return conversation.pk, created
+
+
+def _seen(draft: Draft) -> decisions.Seen:
+    conversation = Conversation.objects.get(pk=draft.conversation_id)
+    assert conversation.last_inbound_message_id is not None
+    envelope = digest(decisions.envelope_of(conversation, draft))
+    return decisions.Seen(draft.version, conversation.last_inbound_message_id, envelope)
+
+
+def _decisions(account: Account, new: list[tuple[dict[str, Any], uuid.UUID]]) -> None:
+    """Some of the new threads are decided already, as on any working day; the worker then delivers what was approved."""
+    if not new:
+        return
+    tess = User.objects.get(email="tess@hotrodan.example")
+    joel = User.objects.get(email="joel@hotrodan.example")
+    mail = [entry[1] for entry in new if entry[0]["channel"] == "email" and entry[0].get("answered_by")]
+    drafts = {draft.conversation_id: draft for draft in Draft.objects.pending()}
+    ready = [drafts[key] for key in mail if key in drafts and not drafts[key].is_about_money and drafts[key].claims]
+    looked = decisions.Attention(viewed_ms=24_000, sources_opened=1, pressed_twice=True)
+    if len(ready) < 4:
+        return
+    plain, edited, rejected = ready[-1], ready[-2], ready[-3]
+    decisions.approve(draft_id=plain.pk, actor=tess, seen=_seen(plain), attention=looked)
+    text = edited.suggested_text.replace("Hi ", "Hello ", 1)
+    decisions.approve(
+        draft_id=edited.pk, actor=tess, seen=_seen(edited), final_text=text, reasons=["tone"], attention=looked
+    )
+    decisions.reject(
+        draft_id=rejected.pk,
+        actor=joel,
+        seen=_seen(rejected),
+        reasons=["missing_detail"],
+        notes="Ask for the part number first.",
+        attention=looked,
+    )
+    chats = [drafts[key] for thread, key in new if thread["channel"] != "email" and key in drafts]
+    if chats:
+        editing.claim(draft_id=chats[0].pk, actor=joel)
+        decisions.answered_elsewhere(draft_id=chats[-1].pk, actor=tess, seen=_seen(chats[-1]))
+
+
+def _operations(account: Account) -> None:
+    if not Notification.objects.exists():
+        pending = Draft.objects.in_queue().due_first().select_related("conversation").first()
+        if pending:
+            Notification.objects.create(
+                account=account,
+                type=Notification.Type.DRAFT_READY,
+                payload={
+                    "draft": str(pending.pk),
+                    "conversation": str(pending.conversation_id),
+                    "customer": pending.conversation.customer,
+                },
+            )
+    if not ServiceToken.objects.exists():
+        tokens.issue(account=account, name="Zoho sync service", scopes=tokens.Scope.values, actor=audit.SYSTEM)
+
+
+def _second_tenant(password: str) -> None:
+    """A neighbour, so that isolation and the tenant menu can be seen: Mina works in both."""
+    if any(entry["slug"] == "bay-marine" for entry in account_directory()):
+        return
+    account = create_account(name="Bay Marine Supply", slug="bay-marine", actor=audit.SYSTEM)
+    with tenant_context(account.pk):
+        mina = User.objects.get(email="mina@hotrodan.example")
+        Membership.objects.create(account=account, user=mina, role="admin")
+        channel = Channel.objects.create(
+            account=account,
+            type="email",
+            provider="smtp",
+            external_id="help@baymarine.example",
+            name="Email",
+            metadata={"address": "help@baymarine.example", "sender_name": "Bay Marine", "smtp_host": "smtp.baymarine.example"},
+        )
+        record_inbound(
+            channel=channel,
+            inbound=Inbound(
+                external_id="<bay-1@example.org>",
+                sender=Party("olav@example.org", "Olav Brekke"),
+                subject="Bilge pump size",
+                body_text="Which bilge pump do I need for a 28 foot sloop?",
+                body_new="Which bilge pump do I need for a 28 foot sloop?",
+            ),
+        )
+
+

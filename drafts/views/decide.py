@@ -1,0 +1,277 @@
+"""The decisions, one POST each. First the form, then the verb, then the answer; the verb checks everything itself."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from conversations.errors import Invalid
+from conversations.views.access import is_fragment, person, signed_in
+from conversations.views.words import clock_for
+from drafts import decisions, editing, queue
+from drafts.decisions import Attention, Seen
+from drafts.models import Draft
+from drafts.queue import Filters
+from drafts.views import answers
+from drafts.views.pane import second_press
+
+MAX_MS = 2**31 - 1
+
+
+class SeenForm(forms.Form):
+    """What was on the screen, how it was read, and what the person adds. One form for every decision."""
+
+    version = forms.IntegerField(min_value=0, max_value=MAX_MS)
+    last_inbound = forms.UUIDField()
+    envelope = forms.RegexField(r"^[0-9a-f]{64}$")
+    request_id = forms.RegexField(r"^[0-9a-zA-Z_-]{8,64}$")
+    pressed_twice = forms.BooleanField(required=False)
+    viewed_ms = forms.IntegerField(min_value=0, max_value=MAX_MS, required=False)
+    sources_opened = forms.IntegerField(min_value=0, max_value=1000, required=False)
+    final_text = forms.CharField(required=False, strip=False, max_length=200_000)
+    note = forms.CharField(required=False, max_length=2000)
+    instruction = forms.CharField(required=False, max_length=1000)
+
+    def seen(self) -> Seen:
+        data = self.cleaned_data
+        return Seen(version=data["version"], last_inbound=data["last_inbound"], envelope=data["envelope"])
+
+    def attention(self) -> Attention:
+        data = self.cleaned_data
+        return Attention(
+            viewed_ms=data["viewed_ms"],
+            sources_opened=data["sources_opened"] or 0,
+            pressed_twice=data["pressed_twice"],
+        )
+
+
+Verb = Callable[[HttpRequest, uuid.UUID, SeenForm], Any]
+DONE = {
+    "approve": "Approved. You can take it back below until it is sent.",
+    "reject": "Rejected. Nothing was sent; you can reopen it below.",
+    "regenerate": "Another draft is being written. This one stays until it is ready.",
+    "answered_elsewhere": "Marked as answered elsewhere. Nothing was sent.",
+    "snooze": "Snoozed. It comes back by itself.",
+}
+
+
+def decision(name: str, *, leaves: bool) -> Callable[[Verb], Callable[..., HttpResponse]]:
+    """A decision's view around its verb call. `leaves`: the draft leaves the queue, so the next one is shown."""
+
+    def decorate(verb: Verb) -> Callable[..., HttpResponse]:
+        @require_POST
+        @signed_in
+        def view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+            filters = Filters.of_query(request.POST.get("filter", ""))
+            form = SeenForm(request.POST)
+            own_text = request.POST.get("final_text", "").replace("\x00", "")
+            try:
+                if not form.is_valid():
+                    raise Invalid(f"{_first_error(form)} Nothing was changed.")
+                verb(request, pk, form)
+            except Draft.DoesNotExist:
+                raise Http404("There is no such draft in this account.") from None
+            except answers.REFUSED as error:
+                return answers.refusal(
+                    request,
+                    pk,
+                    error,
+                    filters=filters,
+                    do="reject" if name == "reject" else "",
+                    own_text=own_text,
+                    own_reasons=request.POST.getlist("reason"),
+                )
+            if is_fragment(request):
+                if leaves:
+                    return answers.changed(request, filters=filters, gone=[pk])
+                return answers.pane_answer(request, pk, filters=filters, banner=answers.done(DONE[name]))
+            messages.success(request, DONE[name])
+            return _onward(request, pk, filters, leaves)
+
+        view.__name__, view.__doc__ = name, verb.__doc__
+        return view
+
+    return decorate
+
+
+def _onward(request: HttpRequest, pk: uuid.UUID, filters: Filters, leaves: bool) -> HttpResponse:
+    """Without the script: 303 to the next draft, or back to this one."""
+    tail = f"?{filters.query}" if filters.query else ""
+    if not leaves:
+        return see_other(f"/drafts/{pk}/{tail}")
+    following = queue.following(filters, person(request), skip=[pk], limit=1)
+    return see_other(f"/drafts/{following[0]}/{tail}" if following else f"/queue/{tail}")
+
+
+def see_other(url: str) -> HttpResponseRedirect:
+    response = HttpResponseRedirect(url)
+    response.status_code = 303
+    return response
+
+
+def _first_error(form: forms.Form) -> str:
+    field, errors = next(iter(form.errors.items()))
+    return f"{field.replace('_', ' ').capitalize()}: {errors[0]}"
+
+
+@decision("approve", leaves=True)
+def approve(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
+    """Sign for the draft as shown, or for the text in the box."""
+    decisions.approve(
+        draft_id=pk,
+        actor=person(request),
+        seen=form.seen(),
+        final_text=form.cleaned_data["final_text"] if "final_text" in request.POST else None,
+        reasons=request.POST.getlist("reason"),
+        notes=form.cleaned_data["note"],
+        attention=form.attention(),
+        request_id=form.cleaned_data["request_id"],
+    )
+
+
+@decision("reject", leaves=True)
+def reject(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
+    decisions.reject(
+        draft_id=pk,
+        actor=person(request),
+        seen=form.seen(),
+        reasons=request.POST.getlist("reason"),
+        notes=form.cleaned_data["note"],
+        attention=form.attention(),
+        request_id=form.cleaned_data["request_id"],
+    )
+
+
+@decision("regenerate", leaves=False)
+def regenerate(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
+    decisions.regenerate(
+        draft_id=pk,
+        actor=person(request),
+        seen=form.seen(),
+        instruction=form.cleaned_data["instruction"],
+        request_id=form.cleaned_data["request_id"],
+    )
+
+
+@decision("answered_elsewhere", leaves=True)
+def answered_elsewhere(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
+    decisions.answered_elsewhere(
+        draft_id=pk, actor=person(request), seen=form.seen(), request_id=form.cleaned_data["request_id"]
+    )
+
+
+@decision("snooze", leaves=True)
+def snooze(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
+    editing.snooze(draft_id=pk, actor=person(request), until=_until(request))
+
+
+def _until(request: HttpRequest) -> datetime:
+    try:
+        until = datetime.fromisoformat(request.POST.get("until", ""))
+    except ValueError:
+        raise Invalid("Pick when it should come back. Nothing was changed.") from None
+    return until if until.tzinfo else timezone.make_aware(until, clock_for(request).zone)
+
+
+@require_POST
+@signed_in
+def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Save what was typed as the next version; `version` is the one it was typed over (If-Match, RFC 9110 13.1.1)."""
+    filters = Filters.of_query(request.POST.get("filter", ""))
+    text, version = request.POST.get("final_text", ""), request.POST.get("version", "")
+    try:
+        if not version.isdecimal() or len(version) > 9:
+            raise Invalid("The version is missing. Reload the page; your text is still in the box.")
+        draft = editing.save_revision(draft_id=pk, actor=person(request), version=int(version), text=text)
+    except Draft.DoesNotExist:
+        raise Http404("There is no such draft in this account.") from None
+    except answers.REFUSED as error:
+        return answers.refusal(request, pk, error, filters=filters, own_text=text.replace("\x00", ""))
+    if not is_fragment(request):
+        messages.success(request, f"Saved as version {draft.version}.")
+        return see_other(f"/drafts/{pk}/?do=edit")
+    response = HttpResponse(status=204)
+    response["ETag"], response["X-Version"] = f'"{draft.version}"', str(draft.version)
+    response["X-Second"] = second_press(draft.unsourced_count, draft.is_about_money)
+    return response
+
+
+@require_POST
+@signed_in
+def claim(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Take the conversation for two minutes, or prolong one's own claim."""
+    take_over = request.POST.get("take_over") == "1"
+    return _touch(
+        request,
+        pk,
+        lambda: editing.claim(draft_id=pk, actor=person(request), take_over=take_over),
+        "It is yours for two minutes.",
+    )
+
+
+@require_POST
+@signed_in
+def release(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    return _touch(request, pk, lambda: editing.release(draft_id=pk, actor=person(request)), "You let it go.")
+
+
+@require_POST
+@signed_in
+def reopen(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Bring a rejected draft back."""
+    filters = Filters.of_query(request.POST.get("filter", ""))
+    try:
+        editing.reopen(draft_id=pk, actor=person(request))
+    except Draft.DoesNotExist:
+        raise Http404("There is no such draft in this account.") from None
+    except answers.REFUSED as error:
+        return answers.refusal(request, pk, error, filters=filters)
+    if is_fragment(request):
+        return answers.changed(request, filters=filters, gone=[], restored=pk)
+    messages.success(request, "Reopened.")
+    return _onward(request, pk, filters, leaves=False)
+
+
+@require_POST
+@signed_in
+def keep(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Use a stale draft's text as the answer to the newer message, knowingly."""
+    filters = Filters.of_query(request.POST.get("filter", ""))
+    try:
+        try:
+            last_inbound = uuid.UUID(request.POST.get("last_inbound", ""))
+        except ValueError:
+            raise Invalid("Reload the page and try again; nothing was changed.") from None
+        kept = editing.keep(draft_id=pk, actor=person(request), last_inbound=last_inbound)
+    except Draft.DoesNotExist:
+        raise Http404("There is no such draft in this account.") from None
+    except answers.REFUSED as error:
+        return answers.refusal(request, pk, error, filters=filters)
+    if is_fragment(request):
+        return answers.changed(request, filters=filters, gone=[pk], restored=kept.pk)
+    return _onward(request, kept.pk, filters, leaves=False)
+
+
+def _touch(request: HttpRequest, pk: uuid.UUID, verb: Callable[[], Any], words: str) -> HttpResponse:
+    """Claim and release: 204 for the editor's heartbeat, the pane again for a press of the button."""
+    filters = Filters.of_query(request.POST.get("filter", ""))
+    try:
+        verb()
+    except Draft.DoesNotExist:
+        raise Http404("There is no such draft in this account.") from None
+    except answers.REFUSED as error:
+        return answers.refusal(request, pk, error, filters=filters, own_text=request.POST.get("final_text", ""))
+    if request.headers.get("HX-Target") == "saved":
+        return HttpResponse(status=204)
+    if is_fragment(request):
+        return answers.pane_answer(request, pk, filters=filters)
+    messages.success(request, words)
+    return _onward(request, pk, filters, leaves=False)

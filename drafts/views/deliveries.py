@@ -1,0 +1,99 @@
+"""What can still be done about a reply on its way out: take it back, let it go, settle what is in doubt."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_POST
+from django_htmx.http import reswap
+
+from conversations import outbox
+from conversations.errors import Refusal
+from conversations.models import Delivery
+from conversations.roles import Verb, check
+from conversations.tenancy import require_tenant
+from conversations.views.access import is_fragment, person, signed_in
+from drafts import decisions
+from drafts.queue import Filters
+from drafts.views import answers
+from drafts.views.decide import see_other
+
+
+def get_delivery_for(request: HttpRequest, pk: uuid.UUID) -> Delivery:
+    """The tenant's delivery; a foreign id and an absent one get the same 404."""
+    require_tenant(request)
+    found = Delivery.objects.filter(pk=pk).first()
+    if found is None:
+        raise Http404("There is no such delivery in this account.")
+    return found
+
+
+@require_POST
+@signed_in
+def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Take an approval back before it left. The draft returns to the queue; nothing was sent."""
+    delivery = get_delivery_for(request, pk)
+    filters = Filters.of_query(request.POST.get("filter", ""))
+    try:
+        decisions.undo(delivery_id=pk, actor=person(request))
+    except answers.REFUSED as error:
+        return _too_late(request, delivery, error, filters)
+    draft_id = delivery.draft_id
+    if is_fragment(request) and draft_id:
+        return answers.changed(request, filters=filters, gone=[], restored=draft_id)
+    messages.success(request, "Undone. Nothing was sent.")
+    return see_other(f"/drafts/{draft_id}/" if draft_id else "/queue/")
+
+
+@require_POST
+@signed_in
+def release(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """End the hold now."""
+    delivery = get_delivery_for(request, pk)
+    return _settle(request, delivery, lambda: _released(request, delivery), "It leaves now.")
+
+
+def _released(request: HttpRequest, delivery: Delivery) -> None:
+    check(person(request), Verb.UNDO, account_id=delivery.account_id)
+    outbox.release(delivery_id=delivery.pk, actor=person(request))
+
+
+@require_POST
+@signed_in
+def resolve(request: HttpRequest, pk: uuid.UUID, outcome: str) -> HttpResponse:
+    """Settle an uncertain or failed delivery: `sent`, `send_again` or `give_up`."""
+    delivery = get_delivery_for(request, pk)
+    words = {"sent": "Marked as sent.", "send_again": "It is sent again.", "give_up": "Given up; it will not be sent."}
+
+    def verb() -> None:
+        check(person(request), Verb.RESOLVE_DELIVERY, account_id=delivery.account_id)
+        outbox.resolve(delivery_id=delivery.pk, actor=person(request), outcome=outcome)
+
+    return _settle(request, delivery, verb, words.get(outcome, "Settled."))
+
+
+def _settle(request: HttpRequest, delivery: Delivery, verb: Callable[[], Any], words: str) -> HttpResponse:
+    filters = Filters.of_query(request.POST.get("filter", ""))
+    try:
+        verb()
+    except answers.REFUSED as error:
+        return _too_late(request, delivery, error, filters)
+    if is_fragment(request):
+        return answers.changed(request, filters=filters, gone=[])
+    messages.success(request, words)
+    return see_other(f"/conversations/{delivery.conversation_id}/")
+
+
+def _too_late(request: HttpRequest, delivery: Delivery, error: Exception, filters: Filters) -> HttpResponse:
+    """The strip as it now stands, and why the press did nothing."""
+    status = error.status if isinstance(error, Refusal) else 403
+    if not is_fragment(request):
+        return render(request, "409.html" if status != 403 else "403.html", {"reason": str(error)}, status=status)
+    desk, summary = answers.desk_of(request, filters)
+    context = {**answers.counts_context(summary, desk), "words": str(error)}
+    return reswap(render(request, "drafts/too_late.html", context, status=status), "none")

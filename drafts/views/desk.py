@@ -1,0 +1,96 @@
+"""The queue, one draft, and the pulse that keeps an open page true."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from conversations.models import AuditHead
+from conversations.tenancy import require_tenant
+from conversations.views.access import is_fragment, person, signed_in
+from drafts import queue
+from drafts.models import Draft
+from drafts.queue import Filters
+from drafts.views import answers, banners
+from drafts.views.pane import Urls
+from drafts.views.present import Can
+
+MAX_ROWS = 200  # of a list that was lengthened by "Show more": a pulse keeps its length up to here
+DOINGS = {"edit", "reject", "redraft", "snooze"}
+
+
+@require_safe
+@signed_in
+def queue_page(request: HttpRequest) -> HttpResponse:
+    """The list and its first draft; `after` is a keyset cursor, `next`/`prev` lead to a neighbour of a draft."""
+    filters = Filters.read(request.GET)
+    for direction in ("next", "prev"):
+        if draft_id := _uuid(request.GET.get(direction, "")):
+            return _neighbour(request, filters, draft_id, back=direction == "prev")
+    after = request.GET.get("after", "")
+    if is_fragment(request) and after:
+        desk, _ = answers.desk_of(request, filters)
+        found, more = queue.feed(filters, desk.user, after=after)
+        return render(request, "drafts/_rows.html", {"current": "", **answers.rows_context(found, more, desk)})
+    return answers.page(request, filters=filters, draft_id=None, after=after)
+
+
+@require_safe
+@signed_in
+def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """One draft: the pane for htmx, else the desk around it. `do` opens a form without the script."""
+    do = request.GET.get("do", "")
+    return answers.pane_answer(request, pk, filters=Filters.read(request.GET), do=do if do in DOINGS else "")
+
+
+@require_safe
+@signed_in
+def pulse(request: HttpRequest) -> HttpResponse:
+    """What changed since `since` (the newest audit event that the page knows), or 204. `want` asks for panes ahead."""
+    tenant = require_tenant(request)
+    data = request.GET
+    seq = AuditHead.objects.filter(account_id=tenant.account_id).values_list("seq", flat=True).first() or 0
+    news = data.get("since", "") != str(seq)
+    wanted = answers.ids(data.get("want", ""))
+    if not news and not wanted:
+        return HttpResponse(status=204)
+    filters = Filters.of_query(data.get("filter", ""))
+    desk, summary = answers.desk_of(request, filters)
+    context = {"changed": news, "csrf": desk.csrf}
+    if news:
+        rows = data.get("rows", "")
+        length = min(max(int(rows) if rows.isdecimal() and len(rows) < 4 else 0, queue.PAGE), MAX_ROWS)
+        found, more = queue.feed(filters, desk.user, limit=length)
+        context |= {"current": data.get("draft", ""), **answers.rows_context(found, more, desk)}
+        context |= answers.counts_context(summary, desk)
+    open_id = _uuid(data.get("draft", "")) if news else None
+    fetched = {draft.pk: draft for draft in queue.panes([*wanted, *([open_id] if open_id else [])])}
+    if open_id and (draft := fetched.get(open_id)):
+        urls = Urls.of(
+            draft, base=desk.drafts_url, queue=desk.queue_url, conversations=desk.conversations_url, query=filters.query
+        )
+        can = Can.of(desk.policy, desk.role, draft)
+        context |= {"draft_id": str(open_id), "banner": banners.standing(draft, desk.user, urls, desk.clock, can)}
+    ahead = [fetched[pk] for pk in wanted if pk in fetched and fetched[pk].status == Draft.Status.PENDING]
+    context["prefetched"] = [answers.build(draft, desk) for draft in ahead]
+    response = render(request, "drafts/pulse.html", context)
+    response["X-Since"] = str(summary.since)
+    return response
+
+
+def _neighbour(request: HttpRequest, filters: Filters, draft_id: uuid.UUID, *, back: bool) -> HttpResponse:
+    found = queue.neighbour(filters, person(request), draft_id, back=back)
+    tail = f"?{filters.query}" if filters.query else ""
+    if found is None:
+        return redirect(f"/queue/{tail}")
+    return redirect(f"/drafts/{found}/{tail}")
+
+
+def _uuid(value: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        return None

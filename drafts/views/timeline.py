@@ -1,0 +1,300 @@
+"""The audit timeline of a conversation: what happened, in words, with its place in the account's chain."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from conversations import audit
+from conversations.models import AuditEvent, Message
+from conversations.roles import Verb, may, require
+from conversations.tenancy import require_tenant
+from conversations.views import present
+from conversations.views.access import is_fragment, signed_in
+from conversations.views.threads import get_conversation_for
+from conversations.views.words import Clock, clock_for, plural
+from drafts import diffing
+from drafts.models import Draft, DraftAction
+from drafts.views.present import REASONS, Change
+
+PAGE = 200
+QUOTE = 280
+UNCHANGED = 60  # characters of unchanged text kept on either side of a change
+
+Kind = audit.Kind
+SHOWS = {"": "All", "messages": "Messages", "drafts": "Drafts", "people": "People", "delivery": "Delivery"}
+#: Colour and icon of each kind of event; what is not named is drawn by its first word.
+LOOKS = {
+    Kind.MESSAGE_RECEIVED: ("in", "mail"),
+    Kind.DRAFT_WRITTEN: ("ai", "assist"),
+    Kind.DRAFT_FAILED: ("bad", "alert"),
+    Kind.DRAFT_RETIRED: ("sys", "redo"),
+    Kind.DRAFT_CLAIMED: ("p", "lock"),
+    Kind.DRAFT_RELEASED: ("p", "lock"),
+    Kind.DRAFT_EDITED: ("p", "edit"),
+    Kind.DRAFT_APPROVED: ("p", "check"),
+    Kind.DRAFT_REJECTED: ("p", "x"),
+    Kind.DRAFT_REGENERATED: ("p", "redo"),
+    Kind.DRAFT_KEPT: ("p", "check"),
+    Kind.DRAFT_SNOOZED: ("p", "clock"),
+    Kind.DRAFT_UNDONE: ("p", "undo"),
+    Kind.DRAFT_ANSWERED_ELSEWHERE: ("p", "check"),
+    Kind.DELIVERY_RELEASED: ("p", "send"),
+    Kind.DELIVERY_SENT: ("out", "send"),
+    Kind.DELIVERY_CANCELLED: ("sys", "undo"),
+    Kind.DELIVERY_RETRIED: ("sys", "redo"),
+    Kind.DELIVERY_FAILED: ("bad", "alert"),
+    Kind.DELIVERY_UNCERTAIN: ("bad", "alert"),
+    Kind.DELIVERY_RESOLVED: ("p", "check"),
+    Kind.DELIVERY_BOUNCED: ("bad", "alert"),
+    Kind.CONVERSATION_OPENED: ("sys", "inbox"),
+    Kind.CONVERSATION_CLOSED: ("p", "check"),
+    Kind.MESSAGE_ERASED: ("sys", "x"),
+}
+CHAIN_SQL = """
+SELECT count(*), count(*) FILTER (WHERE e.hash = audit_hash(e) AND (
+         p.hash = e.prev_hash
+         OR e.seq = 1 AND e.prev_hash = encode(sha256(convert_to(e.account_id::text, 'UTF8')), 'hex'))),
+       min(e.seq) FILTER (WHERE e.hash <> audit_hash(e) OR p.hash <> e.prev_hash)
+  FROM conversations_auditevent e
+  LEFT JOIN conversations_auditevent p ON p.account_id = e.account_id AND p.seq = e.seq - 1
+ WHERE e.account_id = %s AND e.conversation_id = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    seq: int
+    kind: str
+    icon: str
+    title: str
+    by: str
+    tags: list[tuple[str, str]]
+    at: str
+    at_iso: str
+    day: str
+    url: str
+    quote: str = ""
+    note: str = ""
+    changes: list[Change] = field(default_factory=list)
+    selected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail:
+    seq: int
+    title: str
+    facts: list[tuple[str, str, bool]]
+    payload: str
+    prev_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    ok: bool
+    text: str
+
+
+@require_safe
+@signed_in
+def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Newest `PAGE` events, oldest first; `before` goes back, `show` filters, `event` fills the panel beside them."""
+    conversation = get_conversation_for(request, pk)
+    tenant, clock = require_tenant(request), clock_for(request)
+    url = reverse("drafts:timeline", args=[pk])
+    show = request.GET.get("show", "")
+    show = show if show in SHOWS else ""
+    before = _uuid(request.GET.get("before", ""))
+    events = audit.timeline(pk, before=before, limit=PAGE)
+    chosen = request.GET.get("event", "")
+    selected = next((e for e in events if str(e.seq) == chosen), None)
+    actions = {
+        str(a.pk): a for a in DraftAction.objects.filter(pk__in=[e.act_id for e in events]).select_related("draft")
+    }
+    if is_fragment(request) and request.headers.get("HX-Target") == "detail":
+        context = {"selected": _detail(selected, actions, clock) if selected else None}
+        return render(request, "conversations/timeline.html#detail", context)
+    texts = _quotes(events)
+    counts = {key: sum(1 for e in events if _belongs(e, key)) for key in SHOWS}
+    shown = [
+        _view(e, actions, texts, clock, f"{url}?show={show}&event={e.seq}#e{e.seq}", e is selected)
+        for e in events
+        if _belongs(e, show)
+    ]
+    people = {e.actor_id for e in events if e.actor_type == AuditEvent.ActorType.USER}
+    context = {
+        "nav": "history",
+        "conversation": present.heading(conversation, clock),
+        "summary": f"{plural(len(events), 'event')}, {plural(len(people), 'person', 'people')}",
+        "days": [{"label": day, "events": list(group)} for day, group in groupby(shown, key=lambda view: view.day)],
+        "chips": [
+            {"label": label, "url": f"{url}?show={key}" if key else url, "count": counts[key], "current": key == show}
+            for key, label in SHOWS.items()
+        ],
+        "chain": _chain(tenant.account_id, pk),
+        "selected": _detail(selected, actions, clock) if selected else None,
+        "exports": [{"url": f"{url}export.jsonl", "label": "Export"}] if may(tenant, Verb.EXPORT_AUDIT) else [],
+        "earlier_url": f"{url}?before={events[0].pk}" if len(events) == PAGE else "",
+    }
+    return render(request, "conversations/timeline.html", context)
+
+
+@require_safe
+@signed_in
+@require(Verb.EXPORT_AUDIT)
+def export(request: HttpRequest, pk: uuid.UUID) -> StreamingHttpResponse:
+    """The conversation's events as JSON lines, oldest first, with hashes; read before streaming begins."""
+    conversation = get_conversation_for(request, pk)
+    names = [f.attname for f in AuditEvent._meta.concrete_fields]
+    found = list(AuditEvent.objects.filter(conversation_id=pk).order_by("seq").values(*names))
+
+    def lines() -> Iterator[str]:
+        for event in found:
+            yield json.dumps(event, default=str, sort_keys=True) + "\n"
+
+    response = StreamingHttpResponse(lines(), content_type="application/x-ndjson")
+    response["Content-Disposition"] = f'attachment; filename="conversation-{conversation.number}-timeline.jsonl"'
+    return response
+
+
+def _belongs(event: AuditEvent, show: str) -> bool:
+    subject = event.kind.partition(".")[0]
+    match show:
+        case "messages":
+            return subject in {"message", "conversation"}
+        case "drafts":
+            return subject == "draft"
+        case "people":
+            return event.actor_type == AuditEvent.ActorType.USER
+        case "delivery":
+            return subject == "delivery"
+        case _:
+            return True
+
+
+def _quotes(events: Sequence[AuditEvent]) -> dict[str, str]:
+    """The texts of the messages that arrived, by id; the event itself holds only a commitment to them."""
+    ids = [e.object_id for e in events if e.kind == Kind.MESSAGE_RECEIVED]
+    found = Message.objects.filter(pk__in=ids).values_list("pk", "body_new", "body_text", "erased_at")
+    return {
+        str(pk): (new or text) if not erased else "The text was removed under the retention rules."
+        for pk, new, text, erased in found
+    }
+
+
+def _view(
+    event: AuditEvent, actions: dict[str, DraftAction], texts: dict[str, str], clock: Clock, url: str, selected: bool
+) -> EventView:
+    kind, icon = LOOKS.get(Kind(event.kind), ("sys", "db"))
+    action = actions.get(str(event.act_id))
+    tags: list[tuple[str, str]] = []
+    changes: list[Change] = []
+    note = ""
+    if event.kind == Kind.DRAFT_APPROVED and event.data.get("edited"):
+        tags.append(("tag--accent", "edited"))
+    if event.kind == Kind.DRAFT_APPROVED and event.data.get("unsourced"):
+        tags.append(("tag--warn", f"{event.data['unsourced']} unsourced"))
+    if event.kind == Kind.DRAFT_RETIRED:
+        tags.append(("tag--warn", str(event.data.get("status", ""))))
+    if action is not None and event.kind == Kind.DRAFT_APPROVED and action.diff:
+        changes = _changes(action)
+    if action is not None and action.notes and event.kind in {Kind.DRAFT_REJECTED, Kind.DRAFT_REGENERATED}:
+        note = action.notes
+    quote = texts.get(event.object_id, "") if event.kind == Kind.MESSAGE_RECEIVED else ""
+    words = audit.sentence(event)
+    return EventView(
+        seq=event.seq or 0,
+        kind=kind,
+        icon=icon,
+        title=words,
+        by="" if event.actor_name in words else event.actor_name,
+        tags=tags,
+        at=clock.time(event.at, seconds=True),
+        at_iso=event.at.isoformat(timespec="seconds"),
+        day=clock.day(event.at),
+        url=url,
+        quote=quote[:QUOTE] + ("…" if len(quote) > QUOTE else ""),
+        note=note,
+        changes=changes,
+        selected=selected,
+    )
+
+
+def _changes(action: DraftAction) -> list[Change]:
+    """The edit as pieces, its unchanged stretches shortened. An erased text has no pieces."""
+    try:
+        pieces = diffing.render_ops(action.diff or {}, action.draft.suggested_text)
+    except diffing.ReplayError:
+        return []
+    out = []
+    for kind, text in pieces:
+        if kind == "same" and len(text) > 2 * UNCHANGED:
+            text = f"{text[:UNCHANGED]} … {text[-UNCHANGED:]}"
+        out.append(Change(kind, text))
+    return out
+
+
+def _detail(event: AuditEvent, actions: dict[str, DraftAction], clock: Clock) -> EventDetail:
+    action = actions.get(str(event.act_id))
+    facts: list[tuple[str, str, bool]] = [
+        ("Who", f"{event.actor_name}, {AuditEvent.ActorType(event.actor_type).label.lower()}", False),
+        ("When", f"{clock.day(event.at)}, {clock.time(event.at, seconds=True)}", False),
+        ("What", event.kind, True),
+    ]
+    if action is not None and event.object_type == Draft._meta.model_name:
+        facts.append(("Draft version", str(action.version), False))
+        if action.viewed_ms is not None:
+            facts.append(("Read before deciding", f"{action.viewed_ms / 1000:.0f} s", False))
+        facts.append(("Sources opened", str(action.sources_opened), False))
+        if action.pressed_twice:
+            facts.append(("Second press", "yes", False))
+        if action.diff:
+            out, into = diffing.word_counts(action.diff)
+            facts.append(("Words changed", f"{out} out, {into} in", False))
+        if action.reasons:
+            facts.append(("Reason", ", ".join(REASONS.get(r, r) for r in action.reasons), False))
+        if action.request_id:
+            facts.append(("Request", action.request_id[:12], True))
+    return EventDetail(
+        seq=event.seq or 0,
+        title=audit.sentence(event),
+        facts=facts,
+        payload=json.dumps(
+            {**event.data, **({"bound texts": event.commitments} if event.commitments else {})}, indent=1, default=str
+        )
+        if event.data or event.commitments
+        else "",
+        prev_hash=_short(event.prev_hash),
+        hash=_short(event.hash),
+    )
+
+
+def _short(link: str) -> str:
+    return f"{link[:8]}…{link[-8:]}" if link else "not sealed yet"
+
+
+def _chain(account_id: uuid.UUID, conversation_id: uuid.UUID) -> Chain:
+    """Whether this conversation's events still hash to what they are bound to; the whole chain has a command."""
+    with connection.cursor() as cursor:
+        cursor.execute(CHAIN_SQL, [account_id, conversation_id])
+        total, good, broken = cursor.fetchone()
+    if good == total:
+        return Chain(True, f"Chain intact, {good} of {total}")
+    return Chain(False, f"Chain broken at event {broken or '?'}")
+
+
+def _uuid(value: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(value)
+    except ValueError:
+        return None

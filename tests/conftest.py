@@ -1,0 +1,195 @@
+"""The world of the tests: a throw-away PostgreSQL migrated by app_owner and used as app_rw, two tenants, six people.
+
+ada (reviewer), bo (auditor), cy (agent) and dan (admin) work at Acme; eve (reviewer) at Globex; root runs the platform.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, connections, transaction
+from django.test import Client
+from django.test.testcases import TestCase, TransactionTestCase
+
+from config.postgres import SUPERUSER, Cluster, embedded
+from conversations.models import Account, Channel, User
+from conversations.tenancy import tenant_context
+from tests import factories
+
+CORPORA = Path(settings.BASE_DIR).parent / "shared" / "corpora"
+needs_corpora = pytest.mark.skipif(
+    not CORPORA.exists(), reason="the shared mail corpora are not beside this checkout (they are in CI)"
+)
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+
+
+# --- the database --------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
+    """One cluster a test process, under a folder that the server may reach whoever runs the tests."""
+    folder = Path(tempfile.mkdtemp(prefix=f"countersign-pg-{worker_id}-"))
+    folder.chmod(0o755)
+    found = embedded(folder / "data")
+    found.start(*FAST)
+    yield found
+    connections.close_all()
+    found.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def worker_id() -> str:
+    return os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(cluster: Cluster, django_db_blocker: Any) -> Iterator[None]:
+    """Migrate as app_owner; from then on the tests are app_rw, which row-level security binds."""
+    cluster.create_database("countersign_test")
+    for alias, user in (("default", "app_rw"), ("owner", "app_owner")):
+        connections[alias].close()
+        for target in (connections[alias].settings_dict, settings.DATABASES[alias]):
+            target.update(NAME="countersign_test", HOST=str(cluster.socket_dir), USER=user, PASSWORD="", PORT="")
+    with django_db_blocker.unblock():
+        call_command("migrate", database="owner", verbosity=0, interactive=False)
+        connections["owner"].close()
+    yield
+
+
+def _empty_database(cluster: Cluster) -> None:
+    """After a test that committed: every table but the migrations' own is emptied, by a superuser, triggers off."""
+    with cluster.connect("countersign_test", SUPERUSER) as server:
+        server.execute("SET session_replication_role = replica")
+        keep = ("django_migrations", "django_content_type", "auth_permission")
+        names = [
+            row[0]
+            for row in server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+            if row[0] not in keep
+        ]
+        server.execute("TRUNCATE " + ", ".join(f'"{name}"' for name in names) + " RESTART IDENTITY CASCADE")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_flush() -> None:
+    """Django flushes by TRUNCATE as the connected role, which app_rw rightly may not; `committed` does it instead."""
+    TransactionTestCase._fixture_teardown = lambda self: None  # type: ignore[method-assign]
+    TestCase._fixture_teardown = TestCase.__dict__.get("_original_teardown", _test_case_teardown)  # type: ignore[attr-defined]
+
+
+def _test_case_teardown(self: TestCase) -> None:
+    for alias in reversed(list(self._databases_names())):  # type: ignore[attr-defined]
+        if self.atomics and alias in self.atomics:  # type: ignore[attr-defined]
+            transaction.set_rollback(True, using=alias)
+            self.atomics[alias].__exit__(None, None, None)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def committed(transactional_db: None, cluster: Cluster) -> Iterator[None]:
+    """Real commits, seen by other connections; the database is emptied afterwards."""
+    yield
+    connections["default"].close()
+    _empty_database(cluster)
+
+
+# --- the world -----------------------------------------------------------------------------------------------------
+class World:
+    """Two tenants and their people. Attributes are made on first use, inside the right tenant."""
+
+    def __init__(self) -> None:
+        self.acme = factories.account("Acme", "acme")
+        self.globex = factories.account("Globex", "globex")
+        self.ada = factories.person("ada", self.acme, "reviewer")
+        self.bo = factories.person("bo", self.acme, "auditor")
+        self.cy = factories.person("cy", self.acme, "agent")
+        self.dan = factories.person("dan", self.acme, "admin")
+        self.eve = factories.person("eve", self.globex, "reviewer")
+        self.mail = factories.channel(self.acme)
+        self.other_mail = factories.channel(self.globex)
+
+    def people(self) -> list[User]:
+        return [self.ada, self.bo, self.cy, self.dan, self.eve]
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    return World()
+
+
+@pytest.fixture
+def committed_world(committed: None) -> World:
+    return World()
+
+
+@pytest.fixture
+def acme(world: World) -> Iterator[Account]:
+    """Inside Acme for the whole test."""
+    with tenant_context(world.acme.pk):
+        yield world.acme
+
+
+@pytest.fixture
+def signed_in() -> Callable[[User], Client]:
+    """A browser of this person, past the log-in page."""
+
+    def open_browser(user: User, **headers: Any) -> Client:
+        client = Client(**headers)
+        client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        return client
+
+    return open_browser
+
+
+@pytest.fixture
+def in_threads() -> Callable[[list[Callable[[], Any]]], list[Any]]:
+    """Run each callable in a thread of its own, with a connection of its own, all let go at once."""
+
+    def run(calls: list[Callable[[], Any]]) -> list[Any]:
+        results: list[Any] = [None] * len(calls)
+        gate = threading.Barrier(len(calls))
+
+        def one(index: int, call: Callable[[], Any]) -> None:
+            try:
+                gate.wait(timeout=30)
+                results[index] = call()
+            except Exception as error:
+                results[index] = error
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=one, args=(i, call)) for i, call in enumerate(calls)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=120)
+        return results
+
+    return run
+
+
+@pytest.fixture
+def attachments_dir(tmp_path: Path, settings: Any) -> Path:
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "attachments": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "attachments"), "base_url": None},
+        },
+    }
+    return tmp_path / "attachments"
+
+
+def some_id() -> uuid.UUID:
+    return uuid.uuid4()
+
+
+__all__ = ["Channel", "World", "needs_corpora"]

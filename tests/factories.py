@@ -1,0 +1,123 @@
+"""Rows of the tests, made by the product's own verbs where there is one, each inside its tenant."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from conversations import audit
+from conversations.channels.base import Inbound, Party
+from conversations.envelope import digest
+from conversations.inbox import record_inbound
+from conversations.models import Account, Channel, Conversation, Delivery, Membership, Message, User
+from conversations.tenancy import create_account, tenant_context
+from drafts import assess, decisions
+from drafts.models import Draft
+from drafts.writing.port import Claim
+
+_number = itertools.count(1)
+
+
+def account(name: str, slug: str) -> Account:
+    return create_account(name=name, slug=slug, actor=audit.SYSTEM)
+
+
+def person(name: str, account: Account, role: str) -> User:
+    user = User.objects.create_user(f"{name}@{account.slug}.test", "correct horse", display_name=name.capitalize())
+    with tenant_context(account.pk):
+        Membership.objects.create(account=account, user=user, role=role)
+    return user
+
+
+def channel(account: Account, **changes: Any) -> Channel:
+    values: dict[str, Any] = {
+        "type": "email",
+        "provider": "smtp",
+        "external_id": f"support@{account.slug}.test",
+        "name": f"{account.name} mail",
+        "metadata": {"sender_name": f"{account.name} support", "smtp_host": "127.0.0.1", "smtp_security": "none"},
+    }
+    with tenant_context(account.pk):
+        return Channel.objects.create(account=account, **{**values, **changes})
+
+
+def inbound(text: str = "Does PTFE hose work with E85?", **changes: Any) -> Inbound:
+    number = next(_number)
+    values: dict[str, Any] = {
+        "external_id": f"<{number}@customer.test>",
+        "sender": Party("marcus@customer.test", "Marcus Delgado"),
+        "body_text": text,
+        "body_new": text,
+        "subject": "Hose for E85",
+    }
+    return Inbound(**{**values, **changes})
+
+
+def message(channel: Channel, text: str = "Does PTFE hose work with E85?", **changes: Any) -> Message:
+    with tenant_context(channel.account_id):
+        return record_inbound(channel=channel, inbound=inbound(text, **changes))[0]
+
+
+def reply_to(message: Message, text: str = "And on the return side?", **changes: Any) -> Message:
+    """The same customer writes again in the same thread."""
+    with tenant_context(message.account_id):
+        channel = Channel.objects.get(pk=message.channel_id)
+    return _again(channel, message, text, changes)
+
+
+def _again(channel: Channel, first: Message, text: str, changes: dict[str, Any]) -> Message:
+    with tenant_context(first.account_id):
+        return record_inbound(
+            channel=channel, inbound=inbound(text, **{"references": (first.external_id,), **changes})
+        )[0]
+
+
+SENTENCE = "PTFE hose is safe with E85."
+
+
+def draft(message: Message, text: str = f"Hi Marcus,\n\n{SENTENCE}\n\nBest regards", **changes: Any) -> Draft:
+    """A pending draft that answers `message`; its one factual sentence is sourced unless `claims` says otherwise."""
+    start = text.find(SENTENCE)
+    source = "01890000-0000-7000-8000-000000000001"
+    claims = [{"start": start, "end": start + len(SENTENCE), "sources": [source]}] if start >= 0 else []
+    values: dict[str, Any] = {
+        "suggested_text": text,
+        "claims": claims,
+        "model_key": "offline",
+        "prompt_label": "reply-v1",
+    }
+    values.update(changes)
+    with tenant_context(message.account_id):
+        judged = assess.Text(values["suggested_text"], assess.claims_from_json(values["claims"]))
+        return Draft.objects.create(
+            account_id=message.account_id,
+            conversation_id=message.conversation_id,
+            base_message=message,
+            trigger_message=message,
+            unsourced_count=judged.unsourced,
+            is_about_money=judged.is_about_money,
+            **values,
+        )
+
+
+def unsourced(message: Message) -> Draft:
+    text = "Hi Marcus,\n\nTighten the ends to 18 ft-lb.\n\nBest regards"
+    return draft(message, text, claims=assess.claims_to_json([Claim(12, 41)]))
+
+
+def seen(draft: Draft) -> decisions.Seen:
+    """What a person who has this draft open now sees."""
+    with tenant_context(draft.account_id):
+        conversation = Conversation.objects.get(pk=draft.conversation_id)
+        fresh = Draft.objects.get(pk=draft.pk)
+        assert conversation.last_inbound_message_id is not None
+        return decisions.Seen(
+            fresh.version, conversation.last_inbound_message_id, digest(decisions.envelope_of(conversation, fresh))
+        )
+
+
+def approved(draft: Draft, user: User, **changes: Any) -> Delivery:
+    """Approve and return the delivery that now waits."""
+    with tenant_context(draft.account_id):
+        action = decisions.approve(draft_id=draft.pk, actor=user, seen=seen(draft), **changes)
+        return Delivery.objects.get(message_id=action.message_id)
