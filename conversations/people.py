@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.db import transaction
 from django.http import HttpRequest
 
-from conversations.models import User
+from conversations import audit
+from conversations.errors import Invalid
+from conversations.models import Membership, Role, User
 
 
 class InvitedOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -30,3 +34,30 @@ class InvitedOnlySocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[mis
             sociallogin.connect(request, person)
             person.auth_provider, person.auth_subject = sociallogin.account.provider, sociallogin.account.uid
             person.save(update_fields=["auth_provider", "auth_subject"])
+
+
+def invite(*, email: str, name: str = "") -> User:
+    """The person with this address, made without a password if they are new."""
+    found = User.objects.filter(email__iexact=email.strip()).first()
+    return found or User.objects.create_user(email.strip(), None, display_name=name)
+
+
+def set_role(
+    *, account_id: uuid.UUID, user: User, role: Role, actor: User | audit.Actor, is_active: bool = True
+) -> Membership:
+    """Give a person a role in an account, or switch them off there. An account keeps at least one active admin."""
+    with transaction.atomic():
+        rows = Membership.objects.select_for_update(of=("self",)).filter(account_id=account_id)
+        admins = {row.user_id for row in rows if row.role == Role.ADMIN and row.is_active}
+        if admins == {user.pk} and (role != Role.ADMIN or not is_active):
+            raise Invalid("An account needs an admin: make somebody else admin first. Nothing was changed.")
+        membership, _ = Membership.objects.update_or_create(
+            account_id=account_id, user=user, defaults={"role": role, "is_active": is_active}
+        )
+        audit.record(
+            audit.Kind.MEMBER_CHANGED,
+            actor=actor,
+            about=membership,
+            data={"person": user.name, "role": role.value if is_active else "switched off"},
+        )
+    return membership

@@ -38,7 +38,10 @@ def build_mail(outbound: Outbound) -> bytes:
     mail is never repaired silently, because what people approved is what is sent.
     """
     _check(outbound)
-    message = EmailMessage(policy=_POLICY)
+    parties = (outbound.sender, *outbound.to, *outbound.cc)
+    # Raw UTF-8 headers (RFC 6532) only where an address has no other form; the server must then offer SMTPUTF8.
+    needs_utf8 = not all(party.address.rpartition("@")[0].isascii() for party in parties)
+    message = EmailMessage(policy=_POLICY.clone(utf8=needs_utf8))
     try:
         message["From"] = _address(outbound.sender)
         message["To"] = [_address(party) for party in outbound.to]
@@ -87,7 +90,8 @@ def _refused(reason: str) -> ChannelError:
 
 
 def _address(party: Party) -> Address:
-    return Address(display_name=party.name, addr_spec=_wire_address(party.address))
+    local, _, domain = _wire_address(party.address).rpartition("@")
+    return Address(display_name=party.name, username=local, domain=domain)
 
 
 def _wire_address(address: str) -> str:

@@ -15,7 +15,7 @@ import logging
 import re
 import secrets
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
 
@@ -72,12 +72,13 @@ class Reply(BaseModel):
 
 
 class ModelDrafter:
-    """Implements ``port.Drafter``. ``timeout`` is the number of seconds for a whole draft, corrections included."""
+    """Implements ``port.Drafter``. ``provider`` is "openai" (any endpoint that speaks its chat completions; ``url`` ends
+    before ``/chat/completions``) or "anthropic"; an empty ``url`` is the provider's own. ``timeout`` is the number of seconds for a whole draft, corrections included."""
 
     def __init__(
         self,
         *,
-        provider: Literal["openai", "anthropic"],
+        provider: str,
         model: str,
         url: str = "",
         key: str = "",
@@ -143,8 +144,9 @@ class ModelDrafter:
             return asyncio.run(run())
         except TimeoutError as error:
             raise DrafterUnavailable(f"The model did not answer in {self._timeout:g} s.", retryable=True) from error
-        except exceptions.AgentRunError as error:
+        except (exceptions.AgentRunError, exceptions.UserError) as error:
             final = (
+                exceptions.UserError,
                 exceptions.ModelRequestRejectedError,  # wrong key, unknown model, a request it will never take
                 exceptions.ModelQuotaExceededError,
                 exceptions.ContentFilterError,

@@ -12,7 +12,8 @@ from ingestion.knowledge.embed import get_embedder
 def get_drafter() -> Drafter:
     """The drafter of the setting DRAFTER: "offline" (default; nothing leaves the house), "openai" or "anthropic".
 
-    Raises ImproperlyConfigured for any other word, and for a model drafter without a model's name.
+    Raises ImproperlyConfigured for any other word, and for a model drafter without a model's name or
+    (Anthropic) a key.
     """
     kind: str = settings.DRAFTER
     if kind == "offline":
@@ -21,6 +22,8 @@ def get_drafter() -> Drafter:
         return OfflineDrafter(embedder=get_embedder())
     if kind not in ("openai", "anthropic"):
         raise ImproperlyConfigured(f'DRAFTER is "{kind}"; it must be "offline", "openai" or "anthropic".')
+    if kind == "anthropic" and not settings.DRAFTER_KEY:
+        raise ImproperlyConfigured('DRAFTER is "anthropic", so DRAFTER_KEY must hold an API key.')
     if not settings.DRAFTER_MODEL:
         raise ImproperlyConfigured(f'DRAFTER is "{kind}", so DRAFTER_MODEL must name a model.')
     from drafts.writing.model import ModelDrafter

@@ -1,0 +1,145 @@
+"""A real Chromium in front of the live server, signed in as one of the world's people, with everything it complains of."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from conversations.models import Message, User
+from conversations.tenancy import SESSION_KEY, memberships_of
+from drafts.models import Draft
+from tests import factories
+from tests.conftest import World
+
+CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser", shutil.which("google-chrome")) if path and Path(path).exists()), None)  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SOURCE = "01890000-0000-7000-8000-000000000001"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/browser" in str(item.path):
+            item.add_marker("browser")
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason="no Chromium on this machine"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    # Playwright's loop runs in this thread; Django would take that for an async view.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=90_000)
+        yield chromium
+        chromium.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+class Complaints(list[str]):
+    """What a page complained of: errors, refused by the policy, fetched from elsewhere."""
+
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture
+def complaints() -> Complaints:
+    return Complaints()
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server: Any, complaints: Complaints) -> Iterator[OpenPage]:
+    """`open_page(user, "/queue/", width=390, scheme="dark", script=False)`: a signed-in page, already there."""
+    contexts = []
+
+    def open_(
+        user: User | None, path: str = "/queue/", *, width: int = 1440, scheme: Any = "light", script: bool = True
+    ) -> Page:
+        context = browser.new_context(
+            base_url=live_server.url,
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=script,
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        if user is not None:
+            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": live_server.url}])
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+        page.on("console", lambda m: complaints.append(m.text) if "Content Security Policy" in m.text else None)
+        page.on(
+            "request",
+            lambda r: None
+            if r.url.startswith((live_server.url, "data:", "blob:", "about:"))
+            else complaints.append(f"elsewhere: {r.url}"),
+        )
+        page.goto(path)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def _session(user: User) -> str:
+    client = Client()
+    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    session = client.session
+    session[SESSION_KEY] = str(memberships_of(user)[0]["account_id"])
+    session.save()
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+class Queue:
+    """Acme's queue for these tests: three sourced drafts and one with an unsourced statement, in this order."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.first, self.second, self.third = (self.sourced(f"Customer {name}", at) for at, name in enumerate("ABC", 1))
+        self.risky = self.unsourced("Customer D", 4)
+
+    def message(self, name: str) -> Message:
+        sender = factories.Party(f"{name.replace(' ', '.').lower()}@customer.test", name)
+        return factories.message(self.world.mail, f"Is PTFE right for E85, asks {name}?", sender=sender, subject=f"Question of {name}")
+
+    def sourced(self, name: str, place: int, **changes: Any) -> Draft:
+        source = {
+            "passage": SOURCE,
+            "title": "PTFE and E85",
+            "url": "https://docs.acme.test/ptfe",
+            "quote": factories.SENTENCE,
+            "indexed_at": (timezone.now() - timedelta(days=40)).isoformat(),
+        }
+        due = timezone.now() + timedelta(hours=place)
+        return factories.draft(self.message(name), top_sources=[source], due_at=due, checks=[{"ok": True, "text": "Every statement sourced"}], **changes)  # fmt: skip
+
+    def unsourced(self, name: str, place: int) -> Draft:
+        text = "Hi,\n\nTighten the ends to 18 ft-lb.\n\nBest regards"
+        claims = [{"start": 5, "end": 34, "sources": []}]
+        due = timezone.now() + timedelta(hours=place)
+        return factories.draft(self.message(name), text, claims=claims, due_at=due)
+
+
+@pytest.fixture
+def queue(committed_world: World) -> Queue:
+    return Queue(committed_world)

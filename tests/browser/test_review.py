@@ -1,0 +1,364 @@
+"""The review pane under the fingers: keys, zero-wait decisions, undo, edits, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from conversations.models import Delivery, User
+from conversations.tenancy import tenant_context
+from drafts import decisions, editing
+from drafts.models import Draft, DraftAction
+from tests import factories
+from tests.browser.conftest import Complaints, OpenPage, Queue
+from tests.factories import seen
+
+ARMED = 400  # ms until a draft on screen can be approved
+
+
+def statuses(queue: Queue) -> dict[str, str]:
+    with tenant_context(queue.world.acme.pk):
+        return {d.conversation.customer_name[-1]: d.status for d in Draft.objects.select_related("conversation")}
+
+
+def wait_for_status(page: Page, draft: Draft, status: str) -> None:
+    for _ in range(100):
+        with tenant_context(draft.account_id):
+            if Draft.objects.values_list("status", flat=True).get(pk=draft.pk) == status:
+                return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"still not {status}")
+
+
+def title(page: Page) -> Any:
+    return page.locator("#rv-title")
+
+
+def test_one_key_approves_and_shows_the_next_draft(queue: Queue, open_page: OpenPage, complaints: Complaints) -> None:
+    page = open_page(queue.world.ada)
+    expect(title(page)).to_have_text("Question of Customer A")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    expect(title(page)).to_have_text("Question of Customer B")
+    expect(title(page)).to_be_focused()
+    wait_for_status(page, queue.first, "approved")
+    expect(page.locator("#count")).to_have_text("3")
+    expect(page.locator("#outbox li").first).to_contain_text("Customer A")
+    expect(page.locator(f"#li-{queue.first.pk}")).to_have_count(0)
+    expect(page.locator("#say")).to_contain_text("Approved: Customer A")
+    assert complaints == []
+
+
+def test_the_next_draft_is_shown_before_the_server_has_answered(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    held = []
+    page.route("**/approve/", lambda route: held.append(route))
+    page.keyboard.press("a")
+    expect(title(page)).to_have_text("Question of Customer B")
+    assert statuses(queue)["A"] == "pending"
+    held[0].continue_()
+    wait_for_status(page, queue.first, "approved")
+
+
+def test_a_burst_of_presses_decides_each_draft_once(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    for _ in range(5):
+        page.keyboard.press("a")
+    wait_for_status(page, queue.first, "approved")
+    page.wait_for_timeout(300)
+    assert statuses(queue) == {"A": "approved", "B": "pending", "C": "pending", "D": "pending"}
+
+
+def test_a_whole_queue_can_be_approved_by_keys(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    for name in "ABC":
+        expect(title(page)).to_have_text(f"Question of Customer {name}")
+        page.wait_for_timeout(ARMED)
+        page.keyboard.press("a")
+    expect(title(page)).to_have_text("Question of Customer D")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    page.keyboard.press("a")
+    expect(title(page)).to_have_text("All caught up")
+    wait_for_status(page, queue.risky, "approved")
+    with tenant_context(queue.world.acme.pk):
+        assert Delivery.objects.count() == 4
+
+
+def test_an_unsourced_statement_asks_for_a_second_press(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada, f"/drafts/{queue.risky.pk}/")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    expect(page.locator("[data-act=approve]")).to_contain_text("Press again: 1 unsourced")
+    expect(page.locator("#say")).to_contain_text("Tighten the ends")
+    assert statuses(queue)["D"] == "pending"
+    page.keyboard.press("a")
+    wait_for_status(page, queue.risky, "approved")
+    with tenant_context(queue.world.acme.pk):
+        assert DraftAction.objects.get(draft=queue.risky).pressed_twice is True
+
+
+def test_z_takes_the_approval_back_and_nothing_is_sent(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    expect(page.locator("#outbox [data-undo]")).to_be_visible()
+    page.keyboard.press("z")
+    expect(title(page)).to_have_text("Question of Customer A")
+    expect(title(page)).to_be_focused()
+    expect(page.locator(f"#li-{queue.first.pk}")).to_be_visible()
+    expect(page.locator("#count")).to_have_text("4")
+    assert statuses(queue)["A"] == "pending"
+    with tenant_context(queue.world.acme.pk):
+        assert Delivery.objects.get().status == "cancelled"
+
+
+def test_a_draft_taken_back_can_be_approved_again(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    expect(page.locator("#outbox [data-undo]")).to_be_visible()
+    page.keyboard.press("z")
+    expect(title(page)).to_have_text("Question of Customer A")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    expect(title(page)).to_have_text("Question of Customer B")
+    wait_for_status(page, queue.first, "approved")
+
+
+def test_an_edit_is_saved_while_typing_shown_as_a_diff_and_approved(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("e")
+    box = page.locator("#final")
+    expect(box).to_be_focused()
+    box.press("Control+End")
+    page.keyboard.type("\nAda at Acme")
+    expect(page.locator("[data-diff] ins")).to_contain_text("Ada at Acme")
+    expect(page.locator("#saved")).to_contain_text("Saved")
+    expect(page.locator("[name=version]")).to_have_value("1")
+    page.keyboard.press("Control+Enter")
+    expect(title(page)).to_have_text("Question of Customer B")
+    wait_for_status(page, queue.first, "approved")
+    with tenant_context(queue.world.acme.pk):
+        action = DraftAction.objects.get(draft=queue.first, type="edit")
+        assert action.final_text is not None
+        assert action.final_text.endswith("Best regards\nAda at Acme")
+        assert Delivery.objects.get().body_text == action.final_text
+
+
+def test_an_edit_approved_within_the_pause_carries_what_was_typed(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("e")
+    page.wait_for_timeout(ARMED)
+    page.locator("#final").press("Control+End")
+    page.keyboard.type("!")
+    page.keyboard.press("Control+Enter")
+    expect(title(page)).to_have_text("Question of Customer B")
+    wait_for_status(page, queue.first, "approved")
+    with tenant_context(queue.world.acme.pk):
+        assert Delivery.objects.get().body_text.endswith("Best regards!")
+
+
+def test_escape_leaves_the_editor_and_keeps_the_text(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("e")
+    page.keyboard.type("Kept. ")
+    page.keyboard.press("Escape")
+    expect(title(page)).to_be_focused()
+    expect(page.locator("#final")).to_have_value(f"Kept. {queue.first.suggested_text}")
+
+
+def test_letters_typed_into_the_editor_decide_nothing(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("e")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.type("arz")
+    expect(page.locator("#final")).to_have_value(f"arz{queue.first.suggested_text}")
+    assert statuses(queue)["A"] == "pending"
+
+
+def test_reject_takes_a_reason_by_number(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("r")
+    expect(page.locator("[data-form=reject]")).to_be_visible()
+    page.keyboard.press("3")
+    page.keyboard.press("Enter")
+    expect(title(page)).to_have_text("Question of Customer B")
+    wait_for_status(page, queue.first, "rejected")
+    with tenant_context(queue.world.acme.pk):
+        assert DraftAction.objects.get(draft=queue.first).reasons == ["tone"]
+    page.locator("#outbox").get_by_role("button", name="Reopen").click()
+    expect(title(page)).to_have_text("Question of Customer A")
+    assert statuses(queue)["A"] == "pending"
+
+
+def test_redraft_sends_the_instruction_and_keeps_the_draft(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("g")
+    page.keyboard.type("Shorter, please")
+    page.keyboard.press("Enter")
+    expect(page.locator("#banner")).to_contain_text("Another draft is being written")
+    with tenant_context(queue.world.acme.pk):
+        action = DraftAction.objects.get(draft=queue.first)
+    assert (action.type, action.notes) == ("regenerate", "Shorter, please")
+
+
+def test_snooze_takes_the_draft_out_of_the_queue(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("s")
+    page.keyboard.press("Enter")
+    expect(title(page)).to_have_text("Question of Customer B")
+    page.wait_for_timeout(300)
+    with tenant_context(queue.world.acme.pk):
+        assert Draft.objects.get(pk=queue.first.pk).snoozed_until is not None
+
+
+def test_a_newer_message_refuses_the_approval_and_the_banner_has_the_focus(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    with tenant_context(queue.world.acme.pk):
+        base = queue.first.base_message
+    factories.reply_to(base, "Forgot to say: it also sees track days.")
+    page.keyboard.press("a")
+    banner = page.locator("#banner[role=alert]")
+    expect(banner).to_contain_text("wrote again")
+    expect(banner).to_be_focused()
+    expect(title(page)).to_have_text("Question of Customer A")
+    with tenant_context(queue.world.acme.pk):
+        assert not Delivery.objects.exists()
+
+
+def test_the_loser_of_a_race_keeps_the_words_that_were_typed(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("e")
+    page.wait_for_timeout(ARMED)
+    page.locator("#final").press("Control+End")
+    page.keyboard.type(" PS: mine")
+    page.route("**/edit/", lambda route: route.abort())
+    with tenant_context(queue.world.acme.pk):
+        editing.claim(draft_id=queue.first.pk, actor=queue.world.dan, take_over=True)
+        decisions.approve(draft_id=queue.first.pk, actor=queue.world.dan, seen=seen(queue.first))
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#banner[role=alert]")).to_contain_text("Dan was first")
+    expect(page.locator("body")).to_contain_text("PS: mine")
+    with tenant_context(queue.world.acme.pk):
+        assert Delivery.objects.get().body_text == queue.first.suggested_text
+
+
+def test_a_decision_that_does_not_arrive_comes_back(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    page.route("**/approve/", lambda route: route.abort())
+    page.keyboard.press("a")
+    expect(page.locator("#alert")).to_contain_text("nothing was sent")
+    expect(title(page)).to_have_text("Question of Customer A")
+    expect(page.locator(f"#li-{queue.first.pk}")).to_be_visible()
+    page.unroute("**/approve/")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    wait_for_status(page, queue.first, "approved")
+
+
+def test_a_refusal_does_not_take_away_the_draft_being_edited(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    with tenant_context(queue.world.acme.pk):
+        base = queue.first.base_message
+    factories.reply_to(base, "One more thing")
+    held = []
+    page.route("**/approve/", lambda route: held.append(route))
+    page.keyboard.press("a")
+    expect(title(page)).to_have_text("Question of Customer B")
+    page.keyboard.press("e")
+    page.keyboard.type("Half a sentence")
+    held[0].continue_()
+    expect(page.locator("#alert")).to_contain_text("refused")
+    expect(title(page)).to_have_text("Question of Customer B")
+    expect(page.locator("#final")).to_have_value(f"Half a sentence{queue.second.suggested_text}")
+
+
+def test_another_persons_claim_is_shown_and_respected(queue: Queue, open_page: OpenPage) -> None:
+    with tenant_context(queue.world.acme.pk):
+        editing.claim(draft_id=queue.first.pk, actor=queue.world.cy)
+    page = open_page(queue.world.ada)
+    expect(page.locator("#banner")).to_contain_text("Cy is working on this")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    expect(page.locator("#banner[role=alert]")).to_contain_text("Cy is working on this conversation")
+    assert statuses(queue)["A"] == "pending"
+    page.get_by_role("button", name="Take over").click()
+    expect(page.locator("#banner")).to_have_count(0)
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    wait_for_status(page, queue.first, "approved")
+
+
+def test_j_and_k_walk_and_number_keys_show_sources(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("j")
+    expect(title(page)).to_have_text("Question of Customer B")
+    page.keyboard.press("k")
+    expect(title(page)).to_have_text("Question of Customer A")
+    page.keyboard.press("1")
+    expect(page.locator("#src-1")).to_have_attribute("aria-current", "true")
+    expect(page.locator("#say")).to_contain_text("Source 1")
+    assert page.url.endswith(f"/drafts/{queue.first.pk}/")
+    for name in "BCD":
+        page.keyboard.press("j")
+        expect(title(page)).to_have_text(f"Question of Customer {name}")
+    page.keyboard.press("n")
+    expect(page.locator("#say")).to_contain_text("No source: Tighten")
+
+
+def test_single_keys_can_be_turned_off_in_their_own_list(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("?")
+    with page.expect_response("**/profile/preferences/") as answer:
+        page.locator("#keys label", has_text="Off").click()
+    assert answer.value.status == 204
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    page.wait_for_timeout(300)
+    assert statuses(queue)["A"] == "pending"
+    assert User.objects.get(pk=queue.world.ada.pk).choices.single_keys == "off"
+
+
+def test_a_new_draft_appears_and_a_stale_one_says_so_without_a_reload(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    with tenant_context(queue.world.acme.pk):
+        base = queue.first.base_message
+    factories.reply_to(base, "Forgot to say: it also sees track days.")
+    queue.sourced("Customer E", 5)
+    page.evaluate("htmx.trigger('#pulse', 'wake')")
+    expect(page.locator("#rows")).to_contain_text("Customer E")
+    expect(page.locator("#banner")).to_contain_text("Customer A wrote again")
+    expect(page.locator("#banner")).to_contain_text("track days")
+    expect(page.locator("[data-act=approve]")).to_have_attribute("aria-disabled", "true")
+    expect(page.locator("#count")).to_have_text("4")
+
+
+def test_an_ended_session_keeps_the_text_and_says_so(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("e")
+    page.keyboard.type("Typed before. ")
+    page.context.clear_cookies()
+    page.evaluate("htmx.trigger('#pulse', 'wake')")
+    expect(page.locator(".banners")).to_contain_text("Your session ended")
+    expect(page.locator("#final")).to_have_value(f"Typed before. {queue.first.suggested_text}")
+
+
+def test_an_auditor_reads_and_finds_no_control(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.bo)
+    expect(title(page)).to_have_text("Question of Customer A")
+    assert page.locator("#decide button, #decide input, #decide textarea").count() == 0
+    page.keyboard.press("a")
+    page.keyboard.press("e")
+    page.wait_for_timeout(300)
+    assert statuses(queue)["A"] == "pending"
