@@ -13,6 +13,7 @@ let shownAt = performance.now();
 let confirmed = false;
 let waiting = false;
 let opened = new Set();
+let onScreen = review?.firstElementChild;
 
 const pane = () => $('#decide');
 const rows = () => $$('#rows .row').filter((row) => !decided.has(row.dataset.id));
@@ -25,6 +26,7 @@ const held = (id) => ready().find((t) => id && t.dataset.next === id);
 /** After any swap: which row is current, where the focus is, what is said. */
 function arrived({ words = '', focus = true } = {}) {
   const form = pane(), id = form?.dataset.id;
+  onScreen = review.firstElementChild;
   shownAt = performance.now();
   confirmed = form?.elements.pressed_twice?.value === '1';
   decided.delete(id);
@@ -112,7 +114,7 @@ async function decide(form, button) {
   if (line) line.hidden = true;
   const template = held(next) || ready()[0];
   const words = `${DONE[act]}: ${form.dataset.who}. ${act === 'approve' ? 'Z to undo.' : ''}`;
-  if (template) show(template, { words }); else { waiting = true; review.replaceChildren(clone($('#skeleton'))); say(words); }
+  if (template) show(template, { words }); else { waiting = true; review.replaceChildren(clone($('#skeleton'))); onScreen = review.firstElementChild; say(words); }
   await settled(); // an autosave under way brings the version that this decision is made on
   sent.version = form.elements.version.value;
   htmx.ajax('POST', url, { source: '#decider', target: '#review', swap: 'none', values: { ...sent, want: wanted().join(), have: ready().filter((t) => t.dataset.next).length, skip: [...decided, pane()?.dataset.id, ...ready().map((t) => t.dataset.next)].filter(Boolean).join(), filter: $('#decider').dataset.filter } })
@@ -240,7 +242,7 @@ if (review) {
     if (line) line.hidden = false;
     warn('A decision was refused and nothing was sent. It is back in your list.');
   });
-  document.body.addEventListener('htmx:afterSwap', (event) => { if (event.detail.target === review) arrived(); });
+  document.body.addEventListener('htmx:afterSwap', (event) => { if (review.firstElementChild !== onScreen) arrived(); }); // also fires for swap=none
   document.body.addEventListener('htmx:afterRequest', (event) => { const id = idOf(event); if (id && event.detail.successful) flights.delete(id); });
   document.body.addEventListener('htmx:oobAfterSwap', () => {
     for (const row of $$('#rows .row')) if (decided.has(row.dataset.id)) row.parentNode.hidden = true;

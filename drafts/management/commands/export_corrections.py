@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from conversations.tenancy import account_directory, tenant_context
+from drafts import learning
+
+
+def moment(value: str) -> datetime:
+    """`24h`, `7d`, a date or a date and time (UTC if it has no zone)."""
+    if value[:-1].isdigit() and value[-1:] in "hd":
+        return timezone.now() - timedelta(**{"hours" if value[-1] == "h" else "days": int(value[:-1])})
+    try:
+        if found := parse_datetime(value):
+            return found if found.tzinfo else timezone.make_aware(found)
+        if day := parse_date(value):
+            return timezone.make_aware(datetime(day.year, day.month, day.day))
+    except ValueError:
+        pass
+    raise CommandError(f"{value!r} is no time. Use 24h, 7d, 2026-11-22 or 2026-11-22T06:00. Nothing was exported.")
+
+
+class Command(BaseCommand):
+    help = "Write learning samples as JSON lines to standard output: what people changed in drafts, replayable."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--since", default="24h", help="24h (the default), 7d, a date, or a date and time")
+        parser.add_argument("--account", default="", help="only this account (its short name)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        since = moment(options["since"])
+        accounts = [entry for entry in account_directory() if options["account"] in ("", entry["slug"])]
+        if not accounts:
+            raise CommandError(f"There is no account {options['account']!r}. Nothing was exported.")
+        count = 0
+        for entry in accounts:
+            with tenant_context(entry["id"]):
+                for sample in learning.export(account_id=entry["id"], since=since):
+                    self.stdout.write(json.dumps({"account": entry["slug"], **sample}, ensure_ascii=False))
+                    count += 1
+        self.stderr.write(f"{count} samples since {since:%Y-%m-%d %H:%M} UTC")
