@@ -1,3 +1,5 @@
+import conversations.guards
+import conversations.models.base
 import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.deletion
@@ -6,923 +8,380 @@ import django.db.models.functions.datetime
 import django.db.models.lookups
 import django.utils.timezone
 from django.conf import settings
-from django.db import migrations, models
-
-import conversations.guards
-import conversations.models.base
 from conversations.sqlfiles import run_sql
+from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("conversations", "0001_initial"),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ('conversations', '0001_initial'),
+        ('conversations', '__first__'),
     ]
 
     operations = [
         run_sql("drafts", "0001_drafts"),
         migrations.CreateModel(
-            name="Draft",
+            name='Draft',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
-                    ),
-                ),
-                ("model_key", models.CharField(max_length=100)),
-                ("prompt_label", models.CharField(blank=True, default="", help_text="e.g. reply-v14", max_length=80)),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[
-                            ("pending", "Pending"),
-                            ("approved", "Approved"),
-                            ("sent", "Sent"),
-                            ("rejected", "Rejected"),
-                            ("superseded", "Superseded"),
-                            ("stale", "Stale"),
-                            ("answered_elsewhere", "Answered Elsewhere"),
-                            ("expired", "Expired"),
-                            ("archived", "Archived"),
-                        ],
-                        default="pending",
-                        max_length=20,
-                    ),
-                ),
-                ("version", models.PositiveIntegerField(default=0)),
-                ("suggested_text", models.TextField(blank=True)),
-                ("suggested_html", models.TextField(blank=True, default="")),
-                ("top_sources", models.JSONField(default=list)),
-                ("claims", models.JSONField(default=list, help_text="[{start, end, sources}] spans in code points")),
-                ("checks", models.JSONField(default=list)),
-                ("unsourced_count", models.PositiveIntegerField(default=0)),
-                ("is_about_money", models.BooleanField(default=False)),
-                (
-                    "confidence",
-                    models.FloatField(
-                        null=True,
-                        validators=[
-                            django.core.validators.MinValueValidator(0.0),
-                            django.core.validators.MaxValueValidator(1.0),
-                        ],
-                    ),
-                ),
-                ("confidence_reasons", models.JSONField(default=list)),
-                ("intent", models.CharField(blank=True, default="", max_length=100)),
-                ("needs_human", models.JSONField(default=list)),
-                ("tokens_used", models.PositiveIntegerField(null=True)),
-                ("latency_ms", models.PositiveIntegerField(null=True)),
-                (
-                    "error",
-                    models.CharField(blank=True, default="", help_text="Why there is no text to sign.", max_length=500),
-                ),
-                ("is_canary", models.BooleanField(default=False)),
-                (
-                    "due_at",
-                    models.DateTimeField(
-                        default=django.utils.timezone.now, help_text="Copied from the conversation: the queue's order."
-                    ),
-                ),
-                ("snoozed_until", models.DateTimeField(null=True)),
-                ("erased_at", models.DateTimeField(null=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="conversations.account",
-                    ),
-                ),
-                (
-                    "author_user",
-                    models.ForeignKey(
-                        blank=True,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="drafts_created",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "base_message",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="drafts_based_on",
-                        to="conversations.message",
-                    ),
-                ),
-                (
-                    "conversation",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="drafts",
-                        to="conversations.conversation",
-                    ),
-                ),
-                (
-                    "trigger_message",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="drafts_triggered",
-                        to="conversations.message",
-                    ),
-                ),
+                ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
+                ('model_key', models.CharField(max_length=100)),
+                ('prompt_label', models.CharField(blank=True, default='', help_text='e.g. reply-v14', max_length=80)),
+                ('status', models.CharField(choices=[('pending', 'Pending'), ('approved', 'Approved'), ('sent', 'Sent'), ('rejected', 'Rejected'), ('superseded', 'Superseded'), ('stale', 'Stale'), ('answered_elsewhere', 'Answered Elsewhere'), ('expired', 'Expired'), ('archived', 'Archived')], default='pending', max_length=20)),
+                ('version', models.PositiveIntegerField(default=0)),
+                ('suggested_text', models.TextField(blank=True)),
+                ('suggested_html', models.TextField(blank=True, default='')),
+                ('top_sources', models.JSONField(default=list)),
+                ('claims', models.JSONField(default=list, help_text='[{start, end, sources}] spans in code points')),
+                ('checks', models.JSONField(default=list)),
+                ('unsourced_count', models.PositiveIntegerField(default=0)),
+                ('is_about_money', models.BooleanField(default=False)),
+                ('confidence', models.FloatField(null=True, validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
+                ('confidence_reasons', models.JSONField(default=list)),
+                ('intent', models.CharField(blank=True, default='', max_length=100)),
+                ('needs_human', models.JSONField(default=list)),
+                ('tokens_used', models.PositiveIntegerField(null=True)),
+                ('latency_ms', models.PositiveIntegerField(null=True)),
+                ('error', models.CharField(blank=True, default='', help_text='Why there is no text to sign.', max_length=500)),
+                ('is_canary', models.BooleanField(default=False)),
+                ('due_at', models.DateTimeField(default=django.utils.timezone.now, help_text="Copied from the conversation: the queue's order.")),
+                ('snoozed_until', models.DateTimeField(null=True)),
+                ('erased_at', models.DateTimeField(null=True)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
+                ('author_user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='drafts_created', to=settings.AUTH_USER_MODEL)),
+                ('base_message', conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='drafts_based_on', to='conversations.message')),
+                ('conversation', conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='drafts', to='conversations.conversation')),
+                ('trigger_message', conversations.models.base.TenantForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='drafts_triggered', to='conversations.message')),
             ],
         ),
         migrations.CreateModel(
-            name="DraftAction",
+            name='DraftAction',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
-                    ),
-                ),
-                ("user_name", models.CharField(max_length=120)),
-                (
-                    "type",
-                    models.CharField(
-                        choices=[
-                            ("approve", "Approve"),
-                            ("edit", "Edit"),
-                            ("reject", "Reject"),
-                            ("regenerate", "Regenerate"),
-                            ("claim", "Claim"),
-                            ("release", "Release"),
-                            ("undo", "Undo"),
-                            ("escalate", "Escalate"),
-                            ("answer_elsewhere", "Answer Elsewhere"),
-                        ],
-                        max_length=20,
-                    ),
-                ),
-                ("version", models.PositiveIntegerField(help_text="The draft version that was decided on.")),
-                ("final_text", models.TextField(blank=True, null=True)),
-                ("final_html", models.TextField(blank=True, default="")),
-                (
-                    "reasons",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=40), blank=True, default=list, size=None
-                    ),
-                ),
-                ("notes", models.TextField(blank=True, default="")),
-                ("diff", models.JSONField(null=True)),
-                (
-                    "seen",
-                    models.JSONField(
-                        default=dict, help_text="What was on the screen: version, last inbound, envelope hash."
-                    ),
-                ),
-                ("viewed_ms", models.PositiveIntegerField(null=True)),
-                ("sources_opened", models.PositiveSmallIntegerField(default=0)),
-                ("pressed_twice", models.BooleanField(default=False)),
-                ("request_id", models.CharField(blank=True, default="", max_length=64)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="conversations.account",
-                    ),
-                ),
-                (
-                    "conversation",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="draft_actions",
-                        to="conversations.conversation",
-                    ),
-                ),
-                (
-                    "draft",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="actions",
-                        to="drafts.draft",
-                    ),
-                ),
-                (
-                    "message",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="draft_actions",
-                        to="conversations.message",
-                    ),
-                ),
-                (
-                    "user",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="draft_actions",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
+                ('user_name', models.CharField(max_length=120)),
+                ('type', models.CharField(choices=[('approve', 'Approve'), ('edit', 'Edit'), ('reject', 'Reject'), ('regenerate', 'Regenerate'), ('claim', 'Claim'), ('release', 'Release'), ('undo', 'Undo'), ('escalate', 'Escalate'), ('answer_elsewhere', 'Answer Elsewhere')], max_length=20)),
+                ('version', models.PositiveIntegerField(help_text='The draft version that was decided on.')),
+                ('final_text', models.TextField(blank=True, null=True)),
+                ('final_html', models.TextField(blank=True, default='')),
+                ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
+                ('notes', models.TextField(blank=True, default='')),
+                ('diff', models.JSONField(null=True)),
+                ('seen', models.JSONField(default=dict, help_text='What was on the screen: version, last inbound, envelope hash.')),
+                ('viewed_ms', models.PositiveIntegerField(null=True)),
+                ('sources_opened', models.PositiveSmallIntegerField(default=0)),
+                ('pressed_twice', models.BooleanField(default=False)),
+                ('request_id', models.CharField(blank=True, default='', max_length=64)),
+                ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
+                ('conversation', conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='draft_actions', to='conversations.conversation')),
+                ('draft', conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='actions', to='drafts.draft')),
+                ('message', conversations.models.base.TenantForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='draft_actions', to='conversations.message')),
+                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='draft_actions', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.CreateModel(
-            name="DraftRevision",
+            name='DraftRevision',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
-                    ),
-                ),
-                ("number", models.PositiveIntegerField()),
-                ("text", models.TextField(blank=True)),
-                ("html", models.TextField(blank=True, default="")),
-                ("claims", models.JSONField(default=list)),
-                ("author_name", models.CharField(max_length=120)),
-                ("sha256", models.CharField(max_length=64)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="conversations.account",
-                    ),
-                ),
-                (
-                    "author",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
-                (
-                    "draft",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="revisions",
-                        to="drafts.draft",
-                    ),
-                ),
+                ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
+                ('number', models.PositiveIntegerField()),
+                ('text', models.TextField(blank=True)),
+                ('html', models.TextField(blank=True, default='')),
+                ('claims', models.JSONField(default=list)),
+                ('author_name', models.CharField(max_length=120)),
+                ('sha256', models.CharField(max_length=64)),
+                ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
+                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('draft', conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='revisions', to='drafts.draft')),
             ],
         ),
         migrations.CreateModel(
-            name="LearningSample",
+            name='LearningSample',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
-                    ),
-                ),
-                ("question", models.TextField(blank=True)),
-                ("original", models.TextField(blank=True)),
-                ("final", models.TextField(blank=True)),
-                ("operations", models.JSONField()),
-                (
-                    "reasons",
-                    django.contrib.postgres.fields.ArrayField(
-                        base_field=models.CharField(max_length=40), blank=True, default=list, size=None
-                    ),
-                ),
-                (
-                    "similarity",
-                    models.FloatField(
-                        validators=[
-                            django.core.validators.MinValueValidator(0.0),
-                            django.core.validators.MaxValueValidator(1.0),
-                        ]
-                    ),
-                ),
-                ("model_key", models.CharField(max_length=100)),
-                ("prompt_label", models.CharField(blank=True, default="", max_length=80)),
-                (
-                    "split",
-                    models.CharField(
-                        choices=[("train", "Train"), ("validation", "Validation")], default="train", max_length=20
-                    ),
-                ),
-                ("redaction_report", models.JSONField(default=dict)),
-                ("embedding_ref", models.CharField(blank=True, default="", max_length=255)),
-                ("erased_at", models.DateTimeField(null=True)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="conversations.account",
-                    ),
-                ),
-                (
-                    "action",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="learning_samples",
-                        to="drafts.draftaction",
-                    ),
-                ),
-                (
-                    "conversation",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="conversations.conversation",
-                    ),
-                ),
-                (
-                    "draft",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="learning_samples",
-                        to="drafts.draft",
-                    ),
-                ),
+                ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
+                ('question', models.TextField(blank=True)),
+                ('original', models.TextField(blank=True)),
+                ('final', models.TextField(blank=True)),
+                ('operations', models.JSONField()),
+                ('reasons', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), blank=True, default=list, size=None)),
+                ('similarity', models.FloatField(validators=[django.core.validators.MinValueValidator(0.0), django.core.validators.MaxValueValidator(1.0)])),
+                ('model_key', models.CharField(max_length=100)),
+                ('prompt_label', models.CharField(blank=True, default='', max_length=80)),
+                ('split', models.CharField(choices=[('train', 'Train'), ('validation', 'Validation')], default='train', max_length=20)),
+                ('redaction_report', models.JSONField(default=dict)),
+                ('embedding_ref', models.CharField(blank=True, default='', max_length=255)),
+                ('erased_at', models.DateTimeField(null=True)),
+                ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
+                ('action', conversations.models.base.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='learning_samples', to='drafts.draftaction')),
+                ('conversation', conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.conversation')),
+                ('draft', conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='learning_samples', to='drafts.draft')),
             ],
         ),
         migrations.CreateModel(
-            name="PromptVersion",
+            name='PromptVersion',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
-                    ),
-                ),
-                ("key", models.CharField(default="reply", max_length=60)),
-                ("version", models.PositiveIntegerField()),
-                ("text", models.TextField()),
-                (
-                    "status",
-                    models.CharField(
-                        choices=[("draft", "Draft"), ("active", "Active"), ("retired", "Retired")],
-                        default="draft",
-                        max_length=20,
-                    ),
-                ),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="conversations.account",
-                    ),
-                ),
-                (
-                    "created_by",
-                    models.ForeignKey(
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to=settings.AUTH_USER_MODEL,
-                    ),
-                ),
+                ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
+                ('key', models.CharField(default='reply', max_length=60)),
+                ('version', models.PositiveIntegerField()),
+                ('text', models.TextField()),
+                ('status', models.CharField(choices=[('draft', 'Draft'), ('active', 'Active'), ('retired', 'Retired')], default='draft', max_length=20)),
+                ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
         ),
         migrations.AddField(
-            model_name="draft",
-            name="prompt_version",
-            field=conversations.models.base.TenantForeignKey(
-                db_constraint=False,
-                null=True,
-                on_delete=django.db.models.deletion.PROTECT,
-                related_name="drafts",
-                to="drafts.promptversion",
-            ),
+            model_name='draft',
+            name='prompt_version',
+            field=conversations.models.base.TenantForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='drafts', to='drafts.promptversion'),
         ),
         migrations.CreateModel(
-            name="Claim",
+            name='Claim',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False
-                    ),
-                ),
-                (
-                    "created_at",
-                    models.DateTimeField(
-                        db_default=django.db.models.functions.datetime.Now(),
-                        default=django.utils.timezone.now,
-                        editable=False,
-                    ),
-                ),
-                ("draft_id", models.UUIDField(null=True)),
-                ("lease_until", models.DateTimeField()),
-                ("token", models.PositiveIntegerField(default=1)),
-                (
-                    "account",
-                    models.ForeignKey(
-                        db_index=False,
-                        editable=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="conversations.account",
-                    ),
-                ),
-                (
-                    "conversation",
-                    conversations.models.base.TenantForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="claims",
-                        to="conversations.conversation",
-                    ),
-                ),
-                (
-                    "user",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
-                    ),
-                ),
+                ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
+                ('draft_id', models.UUIDField(null=True)),
+                ('lease_until', models.DateTimeField()),
+                ('token', models.PositiveIntegerField(default=1)),
+                ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
+                ('conversation', conversations.models.base.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='conversations.conversation')),
+                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
-                "constraints": [
-                    conversations.guards.TenantIsolation(
-                        column="account_id", grants=("SELECT", "INSERT", "UPDATE", "DELETE"), name="claim_isolation"
-                    ),
-                    models.UniqueConstraint(fields=("account", "id"), name="claim_account_id"),
-                    models.UniqueConstraint(fields=("account", "conversation"), name="claim_one_per_conversation"),
-                    conversations.guards.SameAccount(field="conversation", name="claim_conversation_same_account"),
-                ],
+                'constraints': [conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='claim_isolation'), models.UniqueConstraint(fields=('account', 'id'), name='claim_account_id'), models.UniqueConstraint(fields=('account', 'conversation'), name='claim_one_per_conversation'), conversations.guards.SameAccount(field='conversation', name='claim_conversation_same_account')],
             },
         ),
         migrations.AddIndex(
-            model_name="draftaction",
-            index=models.Index(fields=["draft"], name="idx_action_draft"),
+            model_name='draftaction',
+            index=models.Index(fields=['draft'], name='idx_action_draft'),
         ),
         migrations.AddIndex(
-            model_name="draftaction",
-            index=models.Index(fields=["user", "created_at"], name="idx_action_user_created"),
+            model_name='draftaction',
+            index=models.Index(fields=['user', 'created_at'], name='idx_action_user_created'),
         ),
         migrations.AddIndex(
-            model_name="draftaction",
-            index=models.Index(fields=["account", "-created_at"], name="idx_action_recent"),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=conversations.guards.TenantIsolation(
-                column="account_id", grants=("SELECT", "INSERT", "UPDATE"), name="draftaction_isolation"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=models.UniqueConstraint(fields=("account", "id"), name="draftaction_account_id"),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "type__in",
-                        [
-                            "approve",
-                            "edit",
-                            "reject",
-                            "regenerate",
-                            "claim",
-                            "release",
-                            "undo",
-                            "escalate",
-                            "answer_elsewhere",
-                        ],
-                    )
-                ),
-                name="draftaction_type_known",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("request_id", ""), _negated=True),
-                fields=("account", "user", "request_id"),
-                name="draftaction_request",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=conversations.guards.AppendOnly(
-                erasable=("final_text", "final_html", "notes", "diff", "user_id"), name="draftaction_append_only"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.LessThan(
-                    models.Func(
-                        django.db.models.functions.comparison.Cast("seen", models.TextField()),
-                        function="octet_length",
-                        output_field=models.IntegerField(),
-                    ),
-                    65536,
-                ),
-                name="draftaction_seen_under_64k",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=conversations.guards.SameAccount(field="draft", name="draftaction_draft_same_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=conversations.guards.SameAccount(
-                field="conversation", name="draftaction_conversation_same_account"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftaction",
-            constraint=conversations.guards.SameAccount(field="message", name="draftaction_message_same_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="draftrevision",
-            constraint=conversations.guards.TenantIsolation(
-                column="account_id", grants=("SELECT", "INSERT", "UPDATE"), name="draftrevision_isolation"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftrevision",
-            constraint=models.UniqueConstraint(fields=("account", "id"), name="draftrevision_account_id"),
-        ),
-        migrations.AddConstraint(
-            model_name="draftrevision",
-            constraint=models.UniqueConstraint(fields=("account", "draft", "number"), name="draftrevision_number"),
-        ),
-        migrations.AddConstraint(
-            model_name="draftrevision",
-            constraint=models.CheckConstraint(condition=models.Q(("number__gte", 1)), name="draftrevision_from_one"),
-        ),
-        migrations.AddConstraint(
-            model_name="draftrevision",
-            constraint=conversations.guards.AppendOnly(
-                erasable=("text", "html", "claims", "author_id"), name="draftrevision_append_only"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftrevision",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.LessThan(
-                    models.Func(
-                        django.db.models.functions.comparison.Cast("claims", models.TextField()),
-                        function="octet_length",
-                        output_field=models.IntegerField(),
-                    ),
-                    65536,
-                ),
-                name="draftrevision_claims_under_64k",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="draftrevision",
-            constraint=conversations.guards.SameAccount(field="draft", name="draftrevision_draft_same_account"),
+            model_name='draftaction',
+            index=models.Index(fields=['account', '-created_at'], name='idx_action_recent'),
         ),
         migrations.AddIndex(
-            model_name="learningsample",
-            index=models.Index(fields=["account", "created_at"], name="idx_learningsample_created"),
-        ),
-        migrations.AddConstraint(
-            model_name="learningsample",
-            constraint=conversations.guards.TenantIsolation(
-                column="account_id", grants=("SELECT", "INSERT", "UPDATE", "DELETE"), name="learningsample_isolation"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="learningsample",
-            constraint=models.UniqueConstraint(fields=("account", "id"), name="learningsample_account_id"),
-        ),
-        migrations.AddConstraint(
-            model_name="learningsample",
-            constraint=models.UniqueConstraint(fields=("account", "action"), name="learningsample_action"),
-        ),
-        migrations.AddConstraint(
-            model_name="learningsample",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("split__in", ["train", "validation"])), name="learningsample_split_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="learningsample",
-            constraint=conversations.guards.SameAccount(field="draft", name="learningsample_draft_same_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="learningsample",
-            constraint=conversations.guards.SameAccount(field="action", name="learningsample_action_same_account"),
-        ),
-        migrations.AddConstraint(
-            model_name="learningsample",
-            constraint=conversations.guards.SameAccount(
-                field="conversation", name="learningsample_conversation_same_account"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=conversations.guards.TenantIsolation(
-                column="account_id", grants=("SELECT", "INSERT", "UPDATE", "DELETE"), name="promptversion_isolation"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=models.UniqueConstraint(fields=("account", "id"), name="promptversion_account_id"),
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=models.UniqueConstraint(fields=("account", "key", "version"), name="promptversion_number"),
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "active")), fields=("account", "key"), name="promptversion_one_active"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("text", ""), _negated=True), name="promptversion_has_text"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["draft", "active", "retired"])), name="promptversion_status_known"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=conversations.guards.Transitions(
-                field="status",
-                moves={"active": ("retired",), "draft": ("active", "retired"), "retired": ("active",)},
-                name="promptversion_moves",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="promptversion",
-            constraint=conversations.guards.Trigger(
-                deferred=False,
-                function="promptversion_text_fixed",
-                name="promptversion_text_fixed",
-                when="BEFORE UPDATE OF text, key, version",
-            ),
+            model_name='learningsample',
+            index=models.Index(fields=['account', 'created_at'], name='idx_learningsample_created'),
         ),
         migrations.AddIndex(
-            model_name="draft",
-            index=models.Index(
-                condition=models.Q(("status", "pending")), fields=["account", "due_at", "id"], name="idx_draft_queue"
-            ),
+            model_name='draft',
+            index=models.Index(condition=models.Q(('status', 'pending')), fields=['account', 'due_at', 'id'], name='idx_draft_queue'),
         ),
         migrations.AddIndex(
-            model_name="draft",
-            index=models.Index(fields=["account", "status", "due_at", "id"], name="idx_draft_status_due"),
+            model_name='draft',
+            index=models.Index(fields=['account', 'status', 'due_at', 'id'], name='idx_draft_status_due'),
         ),
         migrations.AddIndex(
-            model_name="draft",
-            index=models.Index(fields=["conversation", "status"], name="idx_draft_conversation_status"),
+            model_name='draft',
+            index=models.Index(fields=['conversation', 'status'], name='idx_draft_conversation_status'),
         ),
         migrations.AddIndex(
-            model_name="draft",
-            index=models.Index(fields=["status", "created_at"], name="idx_draft_status_created"),
+            model_name='draft',
+            index=models.Index(fields=['status', 'created_at'], name='idx_draft_status_created'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=conversations.guards.TenantIsolation(
-                column="account_id", grants=("SELECT", "INSERT", "UPDATE", "DELETE"), name="draft_isolation"
-            ),
+            model_name='draftaction',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='draftaction_account_id'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.UniqueConstraint(fields=("account", "id"), name="draft_account_id"),
+            model_name='draftrevision',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='draftrevision_account_id'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.UniqueConstraint(
-                condition=models.Q(("status", "pending")), fields=("account", "conversation"), name="draft_one_live"
-            ),
+            model_name='learningsample',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='learningsample_account_id'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    (
-                        "status__in",
-                        [
-                            "pending",
-                            "approved",
-                            "sent",
-                            "rejected",
-                            "superseded",
-                            "stale",
-                            "answered_elsewhere",
-                            "expired",
-                            "archived",
-                        ],
-                    )
-                ),
-                name="draft_status_known",
-            ),
+            model_name='promptversion',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='promptversion_account_id'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    models.Q(("suggested_text", ""), _negated=True),
-                    ("erased_at__isnull", False),
-                    models.Q(("error", ""), _negated=True),
-                    _connector="OR",
-                ),
-                name="draft_has_text",
-            ),
+            model_name='draft',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='draft_account_id'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=models.Q(("confidence__isnull", True), ("confidence__range", (0, 1)), _connector="OR"),
-                name="draft_confidence_range",
-            ),
+            model_name='draftaction',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='draftaction_isolation'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("is_canary", False), models.Q(("status__in", ["approved", "sent"]), _negated=True), _connector="OR"
-                ),
-                name="draft_canary_never_leaves",
-            ),
+            model_name='draftaction',
+            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['approve', 'edit', 'reject', 'regenerate', 'claim', 'release', 'undo', 'escalate', 'answer_elsewhere'])), name='draftaction_type_known'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.LessThan(
-                    models.Func(
-                        django.db.models.functions.comparison.Cast("top_sources", models.TextField()),
-                        function="octet_length",
-                        output_field=models.IntegerField(),
-                    ),
-                    65536,
-                ),
-                name="draft_top_sources_under_64k",
-            ),
+            model_name='draftaction',
+            constraint=models.UniqueConstraint(condition=models.Q(('request_id', ''), _negated=True), fields=('account', 'user', 'request_id'), name='draftaction_request'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.LessThan(
-                    models.Func(
-                        django.db.models.functions.comparison.Cast("claims", models.TextField()),
-                        function="octet_length",
-                        output_field=models.IntegerField(),
-                    ),
-                    65536,
-                ),
-                name="draft_claims_under_64k",
-            ),
+            model_name='draftaction',
+            constraint=conversations.guards.AppendOnly(erasable=('final_text', 'final_html', 'notes', 'diff', 'user_id'), name='draftaction_append_only'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.LessThan(
-                    models.Func(
-                        django.db.models.functions.comparison.Cast("checks", models.TextField()),
-                        function="octet_length",
-                        output_field=models.IntegerField(),
-                    ),
-                    65536,
-                ),
-                name="draft_checks_under_64k",
-            ),
+            model_name='draftaction',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('seen', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='draftaction_seen_under_64k'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.LessThan(
-                    models.Func(
-                        django.db.models.functions.comparison.Cast("confidence_reasons", models.TextField()),
-                        function="octet_length",
-                        output_field=models.IntegerField(),
-                    ),
-                    65536,
-                ),
-                name="draft_confidence_reasons_under_64k",
-            ),
+            model_name='draftaction',
+            constraint=conversations.guards.SameAccount(field='draft', name='draftaction_draft_same_account'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=models.CheckConstraint(
-                condition=django.db.models.lookups.LessThan(
-                    models.Func(
-                        django.db.models.functions.comparison.Cast("needs_human", models.TextField()),
-                        function="octet_length",
-                        output_field=models.IntegerField(),
-                    ),
-                    65536,
-                ),
-                name="draft_needs_human_under_64k",
-            ),
+            model_name='draftaction',
+            constraint=conversations.guards.SameAccount(field='conversation', name='draftaction_conversation_same_account'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=conversations.guards.Transitions(
-                field="status",
-                moves={
-                    "answered_elsewhere": ("archived",),
-                    "approved": ("sent", "pending", "stale"),
-                    "expired": ("archived",),
-                    "pending": ("approved", "rejected", "superseded", "stale", "answered_elsewhere", "expired"),
-                    "rejected": ("pending", "archived"),
-                    "sent": ("archived",),
-                    "stale": ("archived",),
-                    "superseded": ("archived",),
-                },
-                name="draft_moves",
-            ),
+            model_name='draftaction',
+            constraint=conversations.guards.SameAccount(field='message', name='draftaction_message_same_account'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=conversations.guards.Trigger(
-                deferred=False,
-                function="draft_answers_latest",
-                name="draft_answers_latest",
-                when="BEFORE UPDATE OF status",
-            ),
+            model_name='draftrevision',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='draftrevision_isolation'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=conversations.guards.SameAccount(field="conversation", name="draft_conversation_same_account"),
+            model_name='draftrevision',
+            constraint=models.UniqueConstraint(fields=('account', 'draft', 'number'), name='draftrevision_number'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=conversations.guards.SameAccount(field="base_message", name="draft_base_message_same_account"),
+            model_name='draftrevision',
+            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='draftrevision_from_one'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=conversations.guards.SameAccount(
-                field="trigger_message", name="draft_trigger_message_same_account"
-            ),
+            model_name='draftrevision',
+            constraint=conversations.guards.AppendOnly(erasable=('text', 'html', 'claims', 'author_id'), name='draftrevision_append_only'),
         ),
         migrations.AddConstraint(
-            model_name="draft",
-            constraint=conversations.guards.SameAccount(
-                field="prompt_version", name="draft_prompt_version_same_account"
-            ),
+            model_name='draftrevision',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('claims', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='draftrevision_claims_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='draftrevision',
+            constraint=conversations.guards.SameAccount(field='draft', name='draftrevision_draft_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='learningsample',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='learningsample_isolation'),
+        ),
+        migrations.AddConstraint(
+            model_name='learningsample',
+            constraint=models.UniqueConstraint(fields=('account', 'action'), name='learningsample_action'),
+        ),
+        migrations.AddConstraint(
+            model_name='learningsample',
+            constraint=models.CheckConstraint(condition=models.Q(('split__in', ['train', 'validation'])), name='learningsample_split_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='learningsample',
+            constraint=conversations.guards.SameAccount(field='draft', name='learningsample_draft_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='learningsample',
+            constraint=conversations.guards.SameAccount(field='action', name='learningsample_action_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='learningsample',
+            constraint=conversations.guards.SameAccount(field='conversation', name='learningsample_conversation_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptversion',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='promptversion_isolation'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptversion',
+            constraint=models.UniqueConstraint(fields=('account', 'key', 'version'), name='promptversion_number'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptversion',
+            constraint=models.UniqueConstraint(condition=models.Q(('status', 'active')), fields=('account', 'key'), name='promptversion_one_active'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptversion',
+            constraint=models.CheckConstraint(condition=models.Q(('text', ''), _negated=True), name='promptversion_has_text'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptversion',
+            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['draft', 'active', 'retired'])), name='promptversion_status_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptversion',
+            constraint=conversations.guards.Transitions(field='status', moves={'active': ('retired',), 'draft': ('active', 'retired'), 'retired': ('active',)}, name='promptversion_moves'),
+        ),
+        migrations.AddConstraint(
+            model_name='promptversion',
+            constraint=conversations.guards.Trigger(deferred=False, function='promptversion_text_fixed', name='promptversion_text_fixed', when='BEFORE UPDATE OF text, key, version'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='draft_isolation'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.UniqueConstraint(condition=models.Q(('status', 'pending')), fields=('account', 'conversation'), name='draft_one_live'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['pending', 'approved', 'sent', 'rejected', 'superseded', 'stale', 'answered_elsewhere', 'expired', 'archived'])), name='draft_status_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('suggested_text', ''), _negated=True), ('erased_at__isnull', False), models.Q(('error', ''), _negated=True), _connector='OR'), name='draft_has_text'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=models.Q(('confidence__isnull', True), ('confidence__range', (0, 1)), _connector='OR'), name='draft_confidence_range'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=models.Q(('is_canary', False), models.Q(('status__in', ['approved', 'sent']), _negated=True), _connector='OR'), name='draft_canary_never_leaves'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('top_sources', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='draft_top_sources_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('claims', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='draft_claims_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('checks', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='draft_checks_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('confidence_reasons', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='draft_confidence_reasons_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('needs_human', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='draft_needs_human_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=conversations.guards.Transitions(field='status', moves={'answered_elsewhere': ('archived',), 'approved': ('sent', 'pending', 'stale'), 'expired': ('archived',), 'pending': ('approved', 'rejected', 'superseded', 'stale', 'answered_elsewhere', 'expired'), 'rejected': ('pending', 'archived'), 'sent': ('archived',), 'stale': ('archived',), 'superseded': ('archived',)}, name='draft_moves'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=conversations.guards.Trigger(deferred=False, function='draft_answers_latest', name='draft_answers_latest', when='BEFORE UPDATE OF status'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=conversations.guards.SameAccount(field='conversation', name='draft_conversation_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=conversations.guards.SameAccount(field='base_message', name='draft_base_message_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=conversations.guards.SameAccount(field='trigger_message', name='draft_trigger_message_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='draft',
+            constraint=conversations.guards.SameAccount(field='prompt_version', name='draft_prompt_version_same_account'),
         ),
     ]

@@ -89,7 +89,7 @@ def _decided(draft: Draft, urls: Urls, clock: Clock) -> Banner:
 
 def refused(error: Exception, urls: Urls, *, text_kept: bool) -> Banner:
     """The answer to a decision that was not carried out."""
-    kept = " Your text is still in the box." if text_kept else ""
+    kept = " What you typed is kept below." if text_kept else ""
     words = f"{error}{kept}" if str(error) else f"Nothing was changed.{kept}"
     onward = Action("Next draft", urls.next, act="next", key="J")
     match error:

@@ -303,6 +303,7 @@ class Pane:
     banner: Banner | None = None
     blocked: str = ""
     own_text: str = ""
+    kept: list[Block] = field(default_factory=list)
     saved: str = ""
     field_error: str = ""
     changes: list[Change] = field(default_factory=list)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from drafts.diffing import render_ops
@@ -94,18 +95,24 @@ def supports(sentence: str, passage: str) -> bool:
         return False
     literal = re.compile(rf"(?<![\w-]){re.escape(wanted)}(?!\w)")
     words, numbers = set(terms(plain_text(sentence))), set(_NUMBER.findall(wanted))
-    parts = split_sentences(unwrap(passage))
-    for first in range(len(parts)):
-        for last in (first, first + 1):
-            near = normalised(" ".join(part.text for part in parts[first : last + 1]))
-            if len(_NEGATED.findall(near)) != len(_NEGATED.findall(wanted)):
-                continue  # "it is safe" is in "it is not safe", or "never assume that it is safe"
-            if literal.search(near):
-                return True
-            shared = len(words & set(terms(near)))
-            if len(words) >= 3 and shared >= ENOUGH_SHARED * len(words) and numbers <= set(_NUMBER.findall(near)):
-                return True
+    parts = [normalised(part.text) for part in split_sentences(unwrap(passage))]
+    pairs = [" ".join(pair) for pair in pairwise(parts)]
+    for near in (parts, pairs):
+        close = [
+            text
+            for text in near
+            if literal.search(text) or (len(words) >= 3 and len(words & set(terms(text))) >= ENOUGH_SHARED * len(words))
+        ]
+        if close:
+            # Judged by the closest alone: a neighbour must not lend the "not", or the number, that is missing here.
+            return any(
+                numbers <= set(_NUMBER.findall(text)) and _negations(text) == _negations(wanted) for text in close
+            )
     return False
+
+
+def _negations(text: str) -> int:
+    return len(_NEGATED.findall(text))
 
 
 def rebase_claims(claims: Iterable[Claim], ops: dict[str, Any], *, source: str) -> tuple[Claim, ...]:

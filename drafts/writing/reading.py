@@ -72,9 +72,9 @@ _NEEDS: dict[Need, str] = {
     r"|my tracking|tracking (?:number|has|says|shows))",
 }
 _INJECTION = re.compile(
-    r"(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|guideline|above|previous|prior|polic)"
+    r"(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|guideline|polic|everything (?:above|before|you))"
     r"|(?:system|developer) (?:prompt|message|note|override)|you are now\b|act as (?:an? |the )?(?:admin|system|developer|dan\b)"
-    r"|(?:reveal|print|repeat|show) (?:me )?(?:your|the) (?:\w+ )?(?:prompt|instructions?)|jailbreak"
+    r"|(?:reveal|print|repeat|show|tell)(?: me| us)? your (?:\w+ )?(?:prompt|instructions?|rules)|jailbreak"
     r"|</?(?:system|assistant|instructions?|source|customer|thread)\b|\[/?INST\]|<\|\w+\|>"
     r"|(?:note|message|instruction)s? (?:to|for) (?:the )?(?:ai|assistant|bot|model|llm)\b"
     r"|(?:reply|respond|answer) (?:only )?with (?:the (?:word|text|phrase)|exactly)\b|as an ai\b.{0,40}\bmust\b",
@@ -85,7 +85,7 @@ _NEED_RULES = {
     need: re.compile(words if need is Need.ORDER else rf"\b(?:{words})\b", 0 if need is Need.ORDER else re.IGNORECASE)
     for need, words in _NEEDS.items()
 }
-_SHOUTING = re.compile(r"(?:\b[A-Z]{3,}\b[^a-z]{0,3}){4,}|!{3,}")
+_SHOUTING = re.compile(r"(?=[A-Z\W]{14})(?:\b[A-Z]{2,}\b[^A-Za-z0-9]{1,3}){3,}[A-Z]{2,}|!{3,}")
 
 
 def read_question(text: str) -> Reading:

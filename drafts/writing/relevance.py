@@ -65,7 +65,7 @@ def asks_of(question: str) -> list[Ask]:
             continue
         for n, part in enumerate(_AND_ASKING.split(sentence)):
             leans = n == 0 and place > 0 and _LEANING.search(part) and len(sentences[place - 1].split()) <= 30
-            if len(terms(part)) >= 2:
+            if terms(part):
                 asks.setdefault(part, Ask(part, before=sentences[place - 1] if leans else ""))
     if asks:
         return list(asks.values())[:MOST_ASKS]

@@ -12,11 +12,12 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# After these a full stop does not end a sentence. "no." and "in." end sentences more often than they abbreviate.
+# After these a full stop does not end a sentence; after units it does not when the next word is small.
 _ABBREVIATIONS = _words("""
     e.g i.e eg ie etc vs approx max min dia dept est ext fig incl mr mrs ms dr st jr sr inc ltd co corp cf al
     u.s a.m p.m qty pcs mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep sept oct nov dec
 """)
+_UNITS = _words("ft in lb lbs no nr oz sq hp qt gal yd mm cm pc hr hrs sec")
 _LINE = re.compile(r"[^\n]+")
 _STOP = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[」』”）]*")
 _BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s+")
@@ -66,12 +67,11 @@ def _keep(found: list[Sentence], text: str, start: int, end: int) -> None:
 
 def _is_abbreviated(before: str, after: str) -> bool:
     word = _BEFORE_STOP.search(before)
-    follows = after.lstrip()[:1]
-    if follows.islower():
-        return True  # "approx. two weeks", "3 ft. of hose"
     if word is None:
         return False
     name = word[1].rstrip(".").lower()
+    if after.lstrip()[:1].islower() and name in _UNITS:
+        return True  # "3 ft. of hose"
     return name in _ABBREVIATIONS or (len(name) == 1 and name.isalpha() and name != "i")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SMALLEST, LARGEST = 200, 700
 """A passage is filled until it has this many characters, and never grows past the second number: about 40-150 words,
 which the embedder reads whole (256 tokens) and a person reads at a glance."""
-SCRAP = 60  # a shorter rest joins the passage before it
+SCRAP = 60  # a shorter piece joins its neighbour
 
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$")
 _FENCE = re.compile(r"^ {0,3}(```|~~~)")
@@ -38,7 +38,8 @@ def split_passages(text: str, *, title: str) -> list[Chunk]:
     for start, piece in _splitter().chunk_indices(text):
         if _is_only_headings(piece):
             continue  # they come back as `heading` of the pieces below them
-        if pieces and len(piece) < SCRAP and (start + len(piece)) - pieces[-1][0] <= LARGEST + SCRAP:
+        small = pieces and min(len(piece), len(pieces[-1][1])) < SCRAP
+        if small and start + len(piece) - pieces[-1][0] <= LARGEST + SCRAP:
             before = pieces.pop()[0]
             start, piece = before, text[before : start + len(piece)]
         pieces.append((start, piece))

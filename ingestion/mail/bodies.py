@@ -51,7 +51,8 @@ def read_bodies(root: Part) -> Bodies:
         bodies.plain_from_html = True
     if not bodies.text.strip() and not bodies.html:
         bodies.text = _last_resort(chosen.files, bodies)
-    if not (bodies.text.strip() or bodies.html or chosen.files or bodies.files or _media(chosen.text)) and root.body:
+    found = bodies.text.strip() or bodies.html or chosen.files or bodies.files or _media(chosen.text)
+    if not found and root.type.startswith("multipart/") and root.body.strip():
         # Nothing was found in a tree of parts that is broken: the body as it stands is better than an empty page.
         bodies.text = _decoded(root, bodies, root.body[:MAX_TEXT_CHARS]).strip()
     _bound(bodies)

@@ -30,6 +30,8 @@ function arrived({ words = '', focus = true } = {}) {
   shownAt = performance.now();
   confirmed = form?.elements.pressed_twice?.value === '1';
   decided.delete(id);
+  const line = document.getElementById(`li-${id}`);
+  if (line) line.hidden = false;
   waiting = false;
   opened = new Set();
   for (const row of $$('#rows .row')) {
@@ -61,11 +63,13 @@ export function wanted() {
   return list.slice(at + 1, at + 1 + DEPTH).filter((id) => !held(id));
 }
 
+/** Ask for the panes that will be wanted next, unless a decision's own answer brings them. */
+const ahead = () => { if (wanted().length) wake(); };
+
 export function go(row) {
   if (!row) return;
   const template = held(row.dataset.id);
-  if (template) { show(template); if (wanted().length) wake(); return; }
-  htmx.ajax('GET', row.getAttribute('href'), { source: '#decider', target: '#review', swap: 'innerHTML' });
+  if (template) { show(template); ahead(); } else htmx.ajax('GET', row.getAttribute('href'), { source: '#review', target: '#review', swap: 'innerHTML' });
 }
 
 function move(step) {
@@ -107,14 +111,21 @@ async function decide(form, button) {
     return;
   }
   const list = rows(), at = list.findIndex((row) => row.dataset.id === id);
-  const next = (list[at + 1] || list[at - 1])?.dataset.id;
+  const next = list[at + 1] || list[at - 1];
   decided.add(id);
   flights.set(id, form);
   const line = document.getElementById(`li-${id}`);
   if (line) line.hidden = true;
-  const template = held(next) || ready()[0];
+  const template = next ? held(next.dataset.id) : ready()[0];
   const words = `${DONE[act]}: ${form.dataset.who}. ${act === 'approve' ? 'Z to undo.' : ''}`;
-  if (template) show(template, { words }); else { waiting = true; review.replaceChildren(clone($('#skeleton'))); onScreen = review.firstElementChild; say(words); }
+  if (template) show(template, { words });
+  else {
+    waiting = !next;
+    review.replaceChildren(clone($('#skeleton')));
+    onScreen = review.firstElementChild;
+    say(words);
+    go(next);
+  }
   await settled(); // an autosave under way brings the version that this decision is made on
   sent.version = form.elements.version.value;
   htmx.ajax('POST', url, { source: '#decider', target: '#review', swap: 'none', values: { ...sent, want: wanted().join(), have: ready().filter((t) => t.dataset.next).length, skip: [...decided, pane()?.dataset.id, ...ready().map((t) => t.dataset.next)].filter(Boolean).join(), filter: $('#decider').dataset.filter } })
@@ -242,7 +253,7 @@ if (review) {
     if (line) line.hidden = false;
     warn('A decision was refused and nothing was sent. It is back in your list.');
   });
-  document.body.addEventListener('htmx:afterSwap', (event) => { if (review.firstElementChild !== onScreen) arrived(); }); // also fires for swap=none
+  document.body.addEventListener('htmx:afterSwap', (event) => { if (review.firstElementChild !== onScreen) { arrived(); ahead(); } }); // also fires for swap=none
   document.body.addEventListener('htmx:afterRequest', (event) => { const id = idOf(event); if (id && event.detail.successful) flights.delete(id); });
   document.body.addEventListener('htmx:oobAfterSwap', () => {
     for (const row of $$('#rows .row')) if (decided.has(row.dataset.id)) row.parentNode.hidden = true;

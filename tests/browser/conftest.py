@@ -16,7 +16,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from conversations.models import Message, User
-from conversations.tenancy import SESSION_KEY, memberships_of
+from conversations.tenancy import SESSION_KEY, memberships_of, tenant_context
 from drafts.models import Draft
 from tests import factories
 from tests.conftest import World
@@ -82,16 +82,20 @@ def open_page(browser: Browser, live_server: Any, complaints: Complaints) -> Ite
         )
         contexts.append(context)
         if user is not None:
-            context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": live_server.url}])
+            context.add_cookies(
+                [{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": live_server.url}]
+            )
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
         page.on("console", lambda m: complaints.append(m.text) if "Content Security Policy" in m.text else None)
         page.on(
             "request",
-            lambda r: None
-            if r.url.startswith((live_server.url, "data:", "blob:", "about:"))
-            else complaints.append(f"elsewhere: {r.url}"),
+            lambda r: (
+                None
+                if r.url.startswith((live_server.url, "data:", "blob:", "about:"))
+                else complaints.append(f"elsewhere: {r.url}")
+            ),
         )
         page.goto(path)
         return page
@@ -120,7 +124,17 @@ class Queue:
 
     def message(self, name: str) -> Message:
         sender = factories.Party(f"{name.replace(' ', '.').lower()}@customer.test", name)
-        return factories.message(self.world.mail, f"Is PTFE right for E85, asks {name}?", sender=sender, subject=f"Question of {name}")
+        return factories.message(
+            self.world.mail, f"Is PTFE right for E85, asks {name}?", sender=sender, subject=f"Question of {name}"
+        )
+
+    def writes_again(self, draft: Draft, text: str) -> Message:
+        """The customer of this draft sends another message in the same thread."""
+        with tenant_context(draft.account_id):
+            base = Message.objects.select_related("conversation").get(pk=draft.base_message_id)
+        customer = base.conversation
+        sender = factories.Party(customer.customer_email, customer.customer_name)
+        return factories.reply_to(base, text, sender=sender)
 
     def sourced(self, name: str, place: int, **changes: Any) -> Draft:
         source = {

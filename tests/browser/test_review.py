@@ -10,7 +10,6 @@ from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
 from drafts import decisions, editing
 from drafts.models import Draft, DraftAction
-from tests import factories
 from tests.browser.conftest import Complaints, OpenPage, Queue
 from tests.factories import seen
 
@@ -149,17 +148,21 @@ def test_an_edit_is_saved_while_typing_shown_as_a_diff_and_approved(queue: Queue
         assert Delivery.objects.get().body_text == action.final_text
 
 
-def test_an_edit_approved_within_the_pause_carries_what_was_typed(queue: Queue, open_page: OpenPage) -> None:
+def test_an_edit_approved_at_once_is_asked_about_its_unsourced_words_and_kept(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     page.keyboard.press("e")
     page.wait_for_timeout(ARMED)
     page.locator("#final").press("Control+End")
-    page.keyboard.type("!")
+    page.keyboard.type("\n\nTighten the ends to 18 ft-lb.")
     page.keyboard.press("Control+Enter")
-    expect(title(page)).to_have_text("Question of Customer B")
+    expect(page.locator("#banner[role=alert]")).to_contain_text("1 statement has no source")
+    expect(page.locator("#final")).to_have_value(f"{queue.first.suggested_text}\n\nTighten the ends to 18 ft-lb.")
+    assert statuses(queue)["A"] == "pending"
+    page.wait_for_timeout(ARMED)
+    page.locator("#final").press("Control+Enter")
     wait_for_status(page, queue.first, "approved")
     with tenant_context(queue.world.acme.pk):
-        assert Delivery.objects.get().body_text.endswith("Best regards!")
+        assert Delivery.objects.get().body_text.endswith("Tighten the ends to 18 ft-lb.")
 
 
 def test_escape_leaves_the_editor_and_keeps_the_text(queue: Queue, open_page: OpenPage) -> None:
@@ -222,9 +225,7 @@ def test_snooze_takes_the_draft_out_of_the_queue(queue: Queue, open_page: OpenPa
 def test_a_newer_message_refuses_the_approval_and_the_banner_has_the_focus(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     page.wait_for_timeout(ARMED)
-    with tenant_context(queue.world.acme.pk):
-        base = queue.first.base_message
-    factories.reply_to(base, "Forgot to say: it also sees track days.")
+    queue.writes_again(queue.first, "Forgot to say: it also sees track days.")
     page.keyboard.press("a")
     banner = page.locator("#banner[role=alert]")
     expect(banner).to_contain_text("wrote again")
@@ -268,9 +269,7 @@ def test_a_decision_that_does_not_arrive_comes_back(queue: Queue, open_page: Ope
 def test_a_refusal_does_not_take_away_the_draft_being_edited(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     page.wait_for_timeout(ARMED)
-    with tenant_context(queue.world.acme.pk):
-        base = queue.first.base_message
-    factories.reply_to(base, "One more thing")
+    queue.writes_again(queue.first, "One more thing")
     held = []
     page.route("**/approve/", lambda route: held.append(route))
     page.keyboard.press("a")
@@ -332,9 +331,7 @@ def test_single_keys_can_be_turned_off_in_their_own_list(queue: Queue, open_page
 
 def test_a_new_draft_appears_and_a_stale_one_says_so_without_a_reload(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    with tenant_context(queue.world.acme.pk):
-        base = queue.first.base_message
-    factories.reply_to(base, "Forgot to say: it also sees track days.")
+    queue.writes_again(queue.first, "Forgot to say: it also sees track days.")
     queue.sourced("Customer E", 5)
     page.evaluate("htmx.trigger('#pulse', 'wake')")
     expect(page.locator("#rows")).to_contain_text("Customer E")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import signal
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +43,7 @@ class ScriptedServer(threading.Thread):
         self.commands: list[str] = []
         self.mails: list[bytes] = []
         self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.settimeout(0.05)
         self.port = self.listener.getsockname()[1]
         self.done = threading.Event()
 
@@ -49,20 +53,22 @@ class ScriptedServer(threading.Thread):
 
     def __exit__(self, *_: object) -> None:
         self.done.set()
-        self.listener.close()
         self.join(5)
+        self.listener.close()
 
     def run(self) -> None:
-        try:
-            connection, _ = self.listener.accept()
-        except OSError:
-            return
-        with connection:
-            connection.settimeout(5)
+        while not self.done.is_set():
             try:
-                self.talk(connection)
-            except (OSError, _Hangup):
-                pass
+                connection, _ = self.listener.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.settimeout(5)
+                try:
+                    self.talk(connection)
+                except (OSError, _Hangup):
+                    pass
+            return
 
     def talk(self, connection: socket.socket) -> None:
         lines = connection.makefile("rb")
@@ -266,7 +272,7 @@ def test_a_name_that_does_not_resolve_is_transient() -> None:
 
 
 def test_a_server_that_drips_its_answer_cannot_outlast_the_lease() -> None:
-    with ScriptedServer(dot="drip 250 " + "x" * 100) as server:
+    with ScriptedServer(dot="drip 250-" + "x" * 100) as server:
         started = time.monotonic()
         error, _ = send(server, timeout_seconds=0.5)
         assert error is not None
@@ -336,7 +342,10 @@ def test_what_people_approved_is_what_arrives(subject: str, name: str, body: str
     assert mail.subject.split() == subject.split()
     assert mail.sender.address == "desk@acme.example"
     assert mail.to == (ADA,)
-    assert mail.body_text.rstrip("\n") == body.replace("\x85", "\x85").rstrip("\n") or mail.body_text.split() == body.split()
+    assert (
+        mail.body_text.rstrip("\n") == body.replace("\x85", "\x85").rstrip("\n")
+        or mail.body_text.split() == body.split()
+    )
     assert mail.external_id == "<cs.1@acme.example>"
 
 
@@ -399,9 +408,7 @@ def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     )
     pem = tmp_path / "server.pem"
     pem.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + signed.public_bytes(serialization.Encoding.PEM)
     )
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -411,7 +418,7 @@ def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 def check(server: SmtpServer, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
     right = isinstance(data, LoginPassword) and (data.login, data.password) == (b"desk", b"secret")
-    return AuthResult(success=right)
+    return AuthResult(success=right, handled=False)
 
 
 @pytest.fixture
@@ -492,3 +499,21 @@ def test_a_mail_larger_than_the_server_takes_is_refused_before_it_is_written(
     with pytest.raises(ChannelError) as caught:
         SmtpAdapter("127.0.0.1", port).send(large, before_handover=lambda: calls.append("handover"))
     assert (caught.value.failure, calls, keeper.envelopes) == (Failure.PERMANENT, [], [])
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT])
+def test_the_demo_sink_keeps_each_mail_as_a_file_and_stops_cleanly(tmp_path: Path, ending: signal.Signals) -> None:
+    command = [sys.executable, "-m", "config.demo.sink", "--host", "127.0.0.1", "--port", "0", "--folder", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]) as sink:
+        try:
+            assert sink.stdout is not None
+            port = int(sink.stdout.readline().split("127.0.0.1:")[1].split()[0])
+            adapter = SmtpAdapter("127.0.0.1", port)
+            receipts = [adapter.send(REPLY, before_handover=lambda: None) for _ in range(3)]
+            sink.send_signal(ending)
+            assert sink.wait(10) == 0
+        finally:
+            sink.kill()
+    kept = sorted(tmp_path.iterdir())
+    assert [f"250 2.0.0 OK: stored as {file.name}" for file in kept] == [receipt.response for receipt in receipts]
+    assert all(parse_mail(file.read_bytes()).body_text == REPLY.body_text for file in kept)

@@ -143,7 +143,7 @@ def test_after_three_refusals_it_gives_up_and_may_be_tried_later(endpoint: Endpo
 
 def test_a_wrong_key_is_final(endpoint: Endpoint) -> None:
     endpoint.script = [(401, {"error": "no such key"})]
-    with pytest.raises(EmbedderDown, match="401.*no such key") as caught:
+    with pytest.raises(EmbedderDown, match=r"401.*no such key") as caught:
         HttpEmbedder(url=endpoint.url, model="m").embed(["a"])
     assert not caught.value.retryable
     assert len(endpoint.asked) == 1

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.management import call_command
+
+from conversations import audit
+
+SQL = sorted(Path(settings.BASE_DIR).glob("*/sql/*.up.sql"))
+
+
+@pytest.mark.parametrize("up", SQL, ids=lambda p: p.name)
+def test_every_sql_file_has_a_way_back_and_one_migration_that_runs_it(up: Path) -> None:
+    assert up.with_name(up.name.replace(".up.", ".down.")).exists()
+    app, name = up.parent.parent, up.name.removesuffix(".up.sql")
+    users = [m for m in (app / "migrations").glob("*.py") if f'run_sql("{app.name}", "{name}")' in m.read_text()]
+    assert len(users) == 1
+
+
+def test_the_whole_schema_goes_down_and_up_again(cluster, django_db_setup, django_db_blocker) -> None:
+    from django.db import connections
+
+    cluster.create_database("countersign_down_up")
+    owner = connections["owner"]
+    owner.close()
+    before = owner.settings_dict["NAME"]
+    owner.settings_dict["NAME"] = "countersign_down_up"
+    try:
+        with django_db_blocker.unblock():
+            call_command("migrate", database="owner", verbosity=0)
+            for app in ("drafts", "ingestion"):
+                call_command("migrate", app, "zero", database="owner", verbosity=0)
+            call_command("migrate", "conversations", "0001", database="owner", verbosity=0)
+            call_command("migrate", database="owner", verbosity=0)
+            with owner.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM pg_policies WHERE tablename = 'drafts_draft'")
+                assert cursor.fetchone() == (3,)
+    finally:
+        owner.close()
+        owner.settings_dict["NAME"] = before
+
+
+def test_every_kind_of_event_has_a_sentence() -> None:
+    assert set(audit.SENTENCES) == set(audit.Kind)
+    assert all("{actor}" in sentence for sentence in audit.SENTENCES.values())
