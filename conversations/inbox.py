@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from conversations import audit, files, hooks, outbox
-from conversations.channels.base import Inbound, Party
+from conversations.channels.base import Automatic, Inbound, Party
 from conversations.channels.message_ids import read_message_id
 from conversations.errors import Invalid
 from conversations.metadata import MessageMetadata
@@ -29,64 +30,86 @@ def clean(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
+def storable(inbound: Inbound) -> Inbound:
+    """The same message with every text such that PostgreSQL can keep it; nothing behind this line cleans again."""
+
+    def party(value: Party | None) -> Party | None:
+        return value and Party(clean(value.address)[:320], clean(value.name)[:200])
+
+    return replace(
+        inbound,
+        external_id=clean(inbound.external_id)[:960],
+        thread_id=clean(inbound.thread_id)[:255],
+        sender=party(inbound.sender) or Party(""),
+        reply_to=party(inbound.reply_to),
+        to=tuple(Party(clean(one.address)[:320]) for one in inbound.to[:100]),
+        cc=tuple(Party(clean(one.address)[:320]) for one in inbound.cc[:100]),
+        subject=clean(inbound.subject)[:998],
+        body_text=clean(inbound.body_text),
+        body_new=clean(inbound.body_new),
+        body_html=clean(inbound.body_html),
+        references=tuple(clean(reference)[:998] for reference in inbound.references[:50]),
+        headers={clean(key): clean(value)[:2000] for key, value in list(inbound.headers.items())[:40]},
+        problems=tuple(clean(problem)[:300] for problem in inbound.problems[:20]),
+        automatic_reason=clean(inbound.automatic_reason)[:300],
+    )
+
+
 def record_inbound(*, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
     """Store one inbound message and retire what it makes stale; the second value says whether it is new.
 
     The same external id with the same content is the same message, however often it is delivered. The same id with
     other content is another message (some senders reuse ids) and is never dropped.
     """
+    inbound = storable(inbound)
     digest = content_digest(inbound)
     with transaction.atomic():
         if known := _known(channel, inbound, digest):
             return known, False
-        conversation = _conversation(channel, inbound)
-        # Under the conversation's lock the question has a lasting answer.
+        found = _find(channel, inbound)
+        if found is None:
+            _one_at_a_time(channel.account_id)
+            found = _find(channel, inbound)
+        conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=found) if found else None
+        # Under either lock the question has a lasting answer.
         if known := _known(channel, inbound, digest):
             return known, False
+        if conversation is None:
+            conversation = open_conversation(
+                channel=channel,
+                external_id=inbound.thread_id or f"{inbound.external_id[:180]}:{digest[:32]}",
+                subject=inbound.subject or first_line(inbound.body_new or inbound.body_text),
+                customer=inbound.sender,
+            )
         message = _store(channel, conversation, inbound, digest)
-        if inbound.bounced_message_id or inbound.automatic == "bounce":
-            _bounce(conversation, message, inbound)
+        if inbound.bounced_message_id or inbound.automatic == Automatic.BOUNCE:
+            _bounce(message, inbound)
         for handler in hooks.on_inbound:
             handler(conversation, message)
     return message, True
+
+
+def _one_at_a_time(account_id: uuid.UUID) -> None:
+    """New conversations of one account queue here: numbers have no gaps, two first messages of a thread meet."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(account_id)])
 
 
 def content_digest(inbound: Inbound) -> str:
     """What makes two deliveries the same message: who, what, and the files; not the route it took."""
     parts = [inbound.sender.address.lower(), inbound.subject, inbound.body_text, inbound.body_html]
     parts += [hashlib.sha256(file.content).hexdigest() for file in inbound.files]
-    return hashlib.sha256(json.dumps([clean(part) for part in parts]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _known(channel: Channel, inbound: Inbound, digest: str) -> Message | None:
-    names = [clean(inbound.external_id)[:998], _other_name(inbound, digest)]
+    names = [inbound.external_id, _other_name(inbound, digest)]
     found = Message.objects.filter(account_id=channel.account_id, channel=channel, external_id__in=names)
     return found.filter(content_sha256=digest).first()
 
 
 def _other_name(inbound: Inbound, digest: str) -> str:
-    return f"{clean(inbound.external_id)[:960]}#{digest[:32]}"
-
-
-def _conversation(channel: Channel, inbound: Inbound) -> Conversation:
-    found = _find(channel, inbound)
-    if found is None:
-        # One at a time per account: numbers have no gaps, and two first messages of a thread meet here.
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(channel.account_id)])
-        found = _find(channel, inbound)
-    if found is None:
-        return open_conversation(
-            channel=channel,
-            external_id=inbound.thread_id or _thread_key(inbound),
-            subject=inbound.subject or first_line(inbound.body_new or inbound.body_text),
-            customer=inbound.sender,
-        )
-    return Conversation.objects.select_for_update(of=("self",)).get(pk=found)
-
-
-def _thread_key(inbound: Inbound) -> str:
-    return clean(inbound.external_id)[:200] + ":" + hashlib.sha256(inbound.external_id.encode()).hexdigest()[:16]
+    return f"{inbound.external_id}#{digest[:32]}"
 
 
 def _find(channel: Channel, inbound: Inbound) -> uuid.UUID | None:
@@ -97,29 +120,28 @@ def _find(channel: Channel, inbound: Inbound) -> uuid.UUID | None:
     """
     rows = Conversation.objects.filter(account_id=channel.account_id, channel=channel)
     if inbound.thread_id:
-        return rows.filter(external_id=clean(inbound.thread_id)[:255]).values_list("pk", flat=True).first()
-    for reference in inbound.references[:50]:
+        return rows.filter(external_id=inbound.thread_id).values_list("pk", flat=True).first()
+    for reference in inbound.references:
         if delivery_id := read_message_id(reference, key=settings.MESSAGE_ID_KEY):
             sent = Delivery.objects.filter(pk=delivery_id, channel=channel).values_list("conversation_id", flat=True)
             if joined := sent.first():
                 return joined
-    names = [clean(reference)[:998] for reference in inbound.references[:50]]
     own = Message.objects.filter(
         account_id=channel.account_id,
         channel=channel,
-        external_id__in=names,
+        external_id__in=inbound.references,
         direction=Message.Direction.INBOUND,
-        conversation__customer_email__iexact=clean(inbound.sender.address),
+        conversation__customer_email__iexact=inbound.sender.address,
     )
-    return own.order_by("-seq").values_list("conversation_id", flat=True).first() if names else None
+    return own.order_by("-seq").values_list("conversation_id", flat=True).first() if inbound.references else None
 
 
 def open_conversation(
     *, channel: Channel, external_id: str, subject: str = "", customer: Party | None = None, actor: Any = None
 ) -> Conversation:
     """A new customer conversation with the account's next number. The caller holds a transaction."""
+    _one_at_a_time(channel.account_id)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(channel.account_id)])
         cursor.execute(
             "SELECT coalesce(max(number), 0) + 1 FROM conversations_conversation WHERE account_id = %s",
             [channel.account_id],
@@ -154,8 +176,7 @@ def find_or_open(
     with transaction.atomic():
         if found := rows.first():
             return found, False
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(channel.account_id)])
+        _one_at_a_time(channel.account_id)
         if found := rows.first():
             return found, False
         opened = open_conversation(
@@ -169,20 +190,20 @@ def first_line(text: str) -> str:
 
 
 def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str) -> Message:
-    name = clean(inbound.external_id)[:998]
+    name = inbound.external_id
     if Message.objects.filter(account_id=channel.account_id, channel=channel, external_id=name).exists():
         name = _other_name(inbound, digest)
-    body_text = clean(inbound.body_text)
+    body_text = inbound.body_text if inbound.body_text.strip() else UNREADABLE
     details = MessageMetadata(
-        sender=clean(inbound.sender.address),
-        reply_to=clean(inbound.reply_to.address) if inbound.reply_to else "",
-        to=[clean(party.address) for party in inbound.to][:100],
-        cc=[clean(party.address) for party in inbound.cc][:100],
-        headers={clean(key): clean(value)[:2000] for key, value in list(inbound.headers.items())[:40]},
-        problems=[clean(problem)[:300] for problem in inbound.problems][:20],
+        sender=inbound.sender.address,
+        reply_to=inbound.reply_to.address if inbound.reply_to else "",
+        to=[party.address for party in inbound.to],
+        cc=[party.address for party in inbound.cc],
+        headers=inbound.headers,
+        problems=list(inbound.problems),
         automatic=inbound.automatic or "",
-        automatic_reason=clean(inbound.automatic_reason)[:300],
-        source={"references": [clean(reference)[:998] for reference in inbound.references[:20]]},
+        automatic_reason=inbound.automatic_reason,
+        source={"references": list(inbound.references[:20])},
     ).model_dump(exclude_defaults=True)
     message = Message.objects.create(
         account_id=channel.account_id,
@@ -191,10 +212,10 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
         external_id=name,
         direction=Message.Direction.INBOUND,
         role=Message.Role.USER,
-        subject=clean(inbound.subject)[:998],
-        body_text=body_text if body_text.strip() else UNREADABLE,
-        body_new=clean(inbound.body_new) or (body_text if body_text.strip() else UNREADABLE),
-        body_html=sanitise_html(clean(inbound.body_html)) if inbound.body_html else "",
+        subject=inbound.subject,
+        body_text=body_text,
+        body_new=inbound.body_new or body_text,
+        body_html=sanitise_html(inbound.body_html) if inbound.body_html else "",
         content_sha256=digest,
         sent_at=inbound.sent_at or timezone.now(),
         metadata=details,
@@ -230,7 +251,7 @@ def _reopen(channel: Channel, conversation: Conversation, message: Message) -> N
     conversation.save(update_fields=["due_at", "status", "completed_at", "updated_at"])
 
 
-def _bounce(conversation: Conversation, message: Message, inbound: Inbound) -> None:
+def _bounce(message: Message, inbound: Inbound) -> None:
     """A bounce belongs to the delivery it names; the delivery is marked and its people are told."""
     delivery_id = read_message_id(inbound.bounced_message_id, key=settings.MESSAGE_ID_KEY)
     if delivery_id:

@@ -46,10 +46,14 @@ _ATTRIBUTES = {
     "th": {"colspan", "rowspan", "align", "valign"},
 }
 # Void, or closed by the next of its kind: many of them are no nesting.
-_FLAT = frozenset("area base br col dd dt embed hr img input li link meta option p source tbody td th thead tr wbr".split())
+_FLAT = frozenset(
+    "area base br col dd dt embed hr img input li link meta option p source tbody td th thead tr wbr".split()
+)
 _BREAKS = frozenset("blockquote br center dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre section table tr ul".split())
 _LINK = re.compile(r"\s*(?:https?://|mailto:|tel:)[^\x00-\x20]", re.IGNORECASE)
-_IMAGE = re.compile(r"\s*(?:cid:[^\s\"'<>]{1,500}|data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]+)\Z", re.IGNORECASE)
+_IMAGE = re.compile(
+    r"\s*(?:cid:[^\s\"'<>]{1,500}|data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]+)\Z", re.IGNORECASE
+)
 _NUMBER = re.compile(r"\d{1,4}%?\Z")
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
 

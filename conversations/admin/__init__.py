@@ -41,9 +41,7 @@ def invitation(request: HttpRequest, user: User) -> str:
     """A link, good once, with which an invited person chooses a password."""
     key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
     uid, _, token = key.partition("-")
-    return request.build_absolute_uri(
-        reverse("account_reset_password_from_key", kwargs={"uidb36": uid, "key": token})
-    )
+    return request.build_absolute_uri(reverse("account_reset_password_from_key", kwargs={"uidb36": uid, "key": token}))
 
 
 def show_invitation(request: HttpRequest, user: User) -> None:
@@ -57,7 +55,14 @@ def time_zone(value: str) -> None:
         raise ValidationError("That is not a time zone. Use a name such as Europe/Berlin.")
 
 
-_ACCOUNT = ["name", "timezone", "archive_bodies_after_days", "purge_after_days", "expire_sessions_after_days", "legal_hold"]
+_ACCOUNT = [
+    "name",
+    "timezone",
+    "archive_bodies_after_days",
+    "purge_after_days",
+    "expire_sessions_after_days",
+    "legal_hold",
+]
 AccountForm = shape_form(Account, AccountSettings, "settings", _ACCOUNT)
 
 

@@ -52,4 +52,6 @@ def shape_form(model: type[Any], shape: type[Shape], column: str, fields: list[s
     """A ModelForm over `fields` of the model plus the fields of the JSON column."""
     declared = {name: form_field(field.annotation, field.default) for name, field in shape.model_fields.items()}
     meta = type("Meta", (), {"model": model, "fields": fields})
-    return type(f"{model.__name__}Form", (ShapeForm,), {**declared, **extra, "Meta": meta, "shape": shape, "column": column})
+    return type(
+        f"{model.__name__}Form", (ShapeForm,), {**declared, **extra, "Meta": meta, "shape": shape, "column": column}
+    )

@@ -121,7 +121,9 @@ class TenantModelAdmin(admin.ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         tenant = tenant_of(request)
-        return is_tenant_admin(request) or (is_platform(request) and tenant is not None and tenant.granted_until is not None)
+        return is_tenant_admin(request) or (
+            is_platform(request) and tenant is not None and tenant.granted_until is not None
+        )
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_tenant_admin(request)
@@ -138,11 +140,17 @@ class TenantModelAdmin(admin.ModelAdmin):
         if not change:
             obj.account_id = tenant.account_id
         super().save_model(request, obj, form, change)
-        audit.record(self.audit_kind, actor=request.user, about=obj, account=tenant.account_id, data=self.facts(obj, form))  # type: ignore[arg-type]
+        audit.record(
+            self.audit_kind, actor=request.user, about=obj, account=tenant.account_id, data=self.facts(obj, form)
+        )  # type: ignore[arg-type]
 
     def facts(self, obj: Any, form: Any) -> dict[str, Any]:
         """What the trail keeps of a change: which fields, never their values (they may be secrets or personal)."""
-        return {"what": f"{obj._meta.verbose_name} {obj}"[:120], "name": str(obj)[:120], "fields": ", ".join(form.changed_data)}
+        return {
+            "what": f"{obj._meta.verbose_name} {obj}"[:120],
+            "name": str(obj)[:120],
+            "fields": ", ".join(form.changed_data),
+        }
 
     # Django's own LogEntry table has no tenant: what it would say is in the audit trail.
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:

@@ -202,7 +202,11 @@ class SmtpAdapter:
                     smtp.login(self.user, self.password)
             except (smtplib.SMTPAuthenticationError, UnicodeError) as error:
                 _quit(smtp)
-                response = _response(error.smtp_code, error.smtp_error) if isinstance(error, smtplib.SMTPResponseException) else ""
+                response = (
+                    _response(error.smtp_code, error.smtp_error)
+                    if isinstance(error, smtplib.SMTPResponseException)
+                    else ""
+                )
                 detail = "The mail server refused the login. Nothing was sent; correct the channel's user and password."
                 raise ChannelError(Failure.TRANSIENT, detail, response=response) from error
 

@@ -197,7 +197,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
-                ('seq', models.PositiveIntegerField(default=0, editable=False)),
+                ('seq', conversations.models.base.DatabaseNumber(default=0, editable=False)),
                 ('external_id', models.CharField(blank=True, default='', max_length=998)),
                 ('direction', models.CharField(choices=[('inbound', 'Inbound'), ('outbound', 'Outbound'), ('system', 'System')], max_length=20)),
                 ('role', models.CharField(choices=[('user', 'User'), ('assistant', 'Assistant'), ('operator', 'Operator'), ('system', 'System')], max_length=20)),

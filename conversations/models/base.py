@@ -40,3 +40,9 @@ class TenantForeignKey(models.ForeignKey):  # type: ignore[type-arg]
     def __init__(self, to: Any, on_delete: Any = models.PROTECT, **kwargs: Any) -> None:
         kwargs["db_constraint"] = False
         super().__init__(to, on_delete, **kwargs)
+
+
+class DatabaseNumber(models.PositiveIntegerField):
+    """A number that a trigger gives; the insert returns it, so the instance has it too."""
+
+    db_returning = True

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from conversations.guards import SameAccount, Trigger, json_under_64k, one_of, same_account, tenant_guards
 from conversations.metadata import MessageMetadata, validate_with
-from conversations.models.base import TenantForeignKey, TenantRow
+from conversations.models.base import DatabaseNumber, TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
 
 
@@ -128,7 +128,7 @@ class Message(TenantRow):
 
     conversation = TenantForeignKey(Conversation, related_name="messages")
     channel = TenantForeignKey("conversations.Channel", null=True, related_name="+", db_index=False)
-    seq = models.PositiveIntegerField(default=0, editable=False)
+    seq = DatabaseNumber(default=0, editable=False)
     external_id = models.CharField(max_length=998, blank=True, default="")
     direction = models.CharField(max_length=20, choices=Direction.choices)
     role = models.CharField(max_length=20, choices=Role.choices)

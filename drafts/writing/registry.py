@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from drafts.writing.port import Drafter
-from ingestion.knowledge.embed import get_embedder
+from ingestion.knowledge.embed import get_remembering_embedder
 
 
 def get_drafter() -> Drafter:
@@ -19,7 +19,7 @@ def get_drafter() -> Drafter:
     if kind == "offline":
         from drafts.writing.offline import OfflineDrafter
 
-        return OfflineDrafter(embedder=get_embedder())
+        return OfflineDrafter(embedder=get_remembering_embedder())
     if kind not in ("openai", "anthropic"):
         raise ImproperlyConfigured(f'DRAFTER is "{kind}"; it must be "offline", "openai" or "anthropic".')
     if kind == "anthropic" and not settings.DRAFTER_KEY:
@@ -34,5 +34,5 @@ def get_drafter() -> Drafter:
         url=settings.DRAFTER_URL,
         key=settings.DRAFTER_KEY,
         timeout=float(settings.DRAFTER_TIMEOUT_SECONDS),
-        embedder=get_embedder(),
+        embedder=get_remembering_embedder(),
     )

@@ -48,6 +48,8 @@ def split_sentences(text: str) -> list[Sentence]:
         bullet = _BULLET.match(line[0])
         start = line.start() + (bullet.end() if bullet else 0)
         for stop in _STOP.finditer(text, start, line.end()):
+            if stop[0].startswith(("..", "…")) and text[stop.end() : line.end()].lstrip()[:1].islower():
+                continue
             if stop[0][0] == "." and _is_abbreviated(text[start : stop.start()], text[stop.end() : line.end()]):
                 continue
             _keep(found, text, start, stop.end())

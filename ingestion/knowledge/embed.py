@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from array import array
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -148,17 +150,66 @@ class HttpEmbedder:
         return response.json()
 
 
-def get_embedder() -> Embedder:
+class RememberingEmbedder:
+    """Another embedder's vectors, the last ``most`` texts kept: the sentences of the same passages come up all day."""
+
+    def __init__(self, embedder: Embedder, *, most: int = 5_000) -> None:
+        self._embedder = embedder
+        self._most = most
+        self._kept: OrderedDict[bytes, array[float]] = OrderedDict()  # 1.5 kB each for 384 dimensions
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str:
+        return self._embedder.name
+
+    @property
+    def dimension(self) -> int:
+        return self._embedder.dimension
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """As the other embedder, to single precision. Raises EmbedderDown."""
+        keys = {text: hashlib.sha256(storable(text).encode()).digest() for text in texts}
+        with self._lock:
+            found = {text: self._kept[key] for text, key in keys.items() if key in self._kept}
+        new = [text for text in keys if text not in found]
+        if new:
+            found |= {text: array("f", vector) for text, vector in zip(new, self._embedder.embed(new), strict=True)}
+        with self._lock:
+            for text, key in keys.items():
+                self._kept[key] = found[text]
+                self._kept.move_to_end(key)
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return [found[text].tolist() for text in texts]
+
+
+def get_embedder() -> HttpEmbedder | MiniLmEmbedder:
     """The embedder of this installation: the endpoint of EMBEDDINGS_URL, or the offline model when that is empty."""
     url: str = settings.EMBEDDINGS_URL
-    if not url:
-        return MiniLmEmbedder(threads=getattr(settings, "EMBEDDINGS_THREADS", 1))
-    return _http_embedder(url, settings.EMBEDDINGS_MODEL, settings.EMBEDDINGS_KEY)
+    if url:
+        return _http_embedder(url, settings.EMBEDDINGS_MODEL, settings.EMBEDDINGS_KEY)
+    return _offline_embedder(settings.EMBEDDINGS_THREADS)
+
+
+def get_remembering_embedder() -> Embedder:
+    """``get_embedder()`` with a memory that the whole process shares: for comparing sentences, not for indexing."""
+    return _remembering(get_embedder())
 
 
 @lru_cache(maxsize=4)
 def _http_embedder(url: str, model: str, key: str) -> HttpEmbedder:
     return HttpEmbedder(url=url, model=model, key=key)  # kept, so that its dimension is asked for once
+
+
+@lru_cache(maxsize=4)
+def _offline_embedder(threads: int) -> MiniLmEmbedder:
+    return MiniLmEmbedder(threads=threads)
+
+
+@lru_cache(maxsize=4)
+def _remembering(embedder: HttpEmbedder | MiniLmEmbedder) -> RememberingEmbedder:
+    return RememberingEmbedder(embedder)
 
 
 _minilm: tuple[Any, Any] | None = None

@@ -101,7 +101,7 @@ async function decide(form, button) {
   const act = button.dataset.act, id = form.dataset.id;
   if (button.getAttribute('aria-disabled') === 'true') return say($('#why-blocked')?.textContent || 'Approve is blocked.');
   if (offline()) return warn('No connection: nothing was sent. Your text stays here.');
-  if (decided.has(id) || performance.now() - shownAt < ARM) return;
+  if (decided.has(id) || (act in DONE && performance.now() - shownAt < ARM)) return;
   if (act === 'approve' && mustConfirm(form, button)) return;
   const url = button.getAttribute('formaction') || form.getAttribute('action');
   const sent = { ...values(form, button), pressed_twice: confirmed ? '1' : '' };
@@ -130,6 +130,17 @@ async function decide(form, button) {
   sent.version = form.elements.version.value;
   htmx.ajax('POST', url, { source: '#decider', target: '#review', swap: 'none', values: { ...sent, want: wanted().join(), have: ready().filter((t) => t.dataset.next).length, skip: [...decided, pane()?.dataset.id, ...ready().map((t) => t.dataset.next)].filter(Boolean).join(), filter: $('#decider').dataset.filter } })
     .then(() => { if (waiting && ready().length) show(ready()[0]); });
+}
+
+/** The customer wrote again, or somebody decided, while this draft is being read. */
+function block(banner) {
+  const approve = banner && $('[data-act=approve]', review);
+  if (approve) {
+    approve.setAttribute('aria-disabled', 'true');
+    approve.setAttribute('aria-describedby', 'why-blocked');
+    $('#why-blocked').textContent = 'Look at the note above first';
+  }
+  if (banner) warn(`${$('b', banner).textContent} Approve is blocked.`);
 }
 
 /** A decision that did not arrive: its pane comes back with everything that was typed into it. */
@@ -255,7 +266,8 @@ if (review) {
   });
   document.body.addEventListener('htmx:afterSwap', (event) => { if (review.firstElementChild !== onScreen) { arrived(); ahead(); } }); // also fires for swap=none
   document.body.addEventListener('htmx:afterRequest', (event) => { const id = idOf(event); if (id && event.detail.successful) flights.delete(id); });
-  document.body.addEventListener('htmx:oobAfterSwap', () => {
+  document.body.addEventListener('htmx:oobAfterSwap', (event) => {
+    if (event.detail.target.id.startsWith('banners-')) block($('.banner[role=alert]', event.detail.target));
     for (const row of $$('#rows .row')) if (decided.has(row.dataset.id)) row.parentNode.hidden = true;
     if (waiting && ready().length) show(ready()[0]);
   });

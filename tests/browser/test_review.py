@@ -148,7 +148,9 @@ def test_an_edit_is_saved_while_typing_shown_as_a_diff_and_approved(queue: Queue
         assert Delivery.objects.get().body_text == action.final_text
 
 
-def test_an_edit_approved_at_once_is_asked_about_its_unsourced_words_and_kept(queue: Queue, open_page: OpenPage) -> None:
+def test_an_edit_approved_at_once_is_asked_about_its_unsourced_words_and_kept(
+    queue: Queue, open_page: OpenPage
+) -> None:
     page = open_page(queue.world.ada)
     page.keyboard.press("e")
     page.wait_for_timeout(ARMED)

@@ -15,6 +15,10 @@ from hypothesis import strategies as st
 
 from conversations.sanitise import MAX_CHARS, sanitise_html
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::bs4.XMLParsedAsHTMLWarning"),
+    pytest.mark.filterwarnings("ignore::bs4.MarkupResemblesLocatorWarning"),
+]
 CORPUS = Path(__file__).parents[3] / "shared" / "corpora" / "xss-html" / "dev"
 needs_corpus = pytest.mark.skipif(not CORPUS.exists(), reason="the shared corpus of malicious HTML is not beside us")
 
@@ -64,10 +68,14 @@ def dangers(html: str) -> list[str]:
     return found
 
 
+def payloads_of(path: Path) -> list[str]:
+    return [json.loads(line)["payload"] for line in path.read_text("utf-8").split("\n") if line]
+
+
 @needs_corpus
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("*.jsonl")), ids=lambda path: path.stem)
 def test_nothing_dangerous_survives_in_the_payloads_of(path: Path) -> None:
-    payloads = [json.loads(line)["payload"] for line in path.read_text("utf-8").splitlines()]
+    payloads = payloads_of(path)
     left = {payload: found for payload in payloads if (found := dangers(sanitise_html(payload)))}
     assert not left
     # The positive control: the same eyes see the danger in what goes in.
@@ -77,8 +85,8 @@ def test_nothing_dangerous_survives_in_the_payloads_of(path: Path) -> None:
 @needs_corpus
 def test_cleaning_twice_changes_nothing_more() -> None:
     for path in CORPUS.glob("*.jsonl"):
-        for line in path.read_text("utf-8").splitlines()[:200]:
-            once = sanitise_html(json.loads(line)["payload"])
+        for payload in payloads_of(path)[:200]:
+            once = sanitise_html(payload)
             assert dangers(sanitise_html(once)) == []
             assert BeautifulSoup(sanitise_html(once), "lxml").get_text() == BeautifulSoup(once, "lxml").get_text()
 
@@ -146,7 +154,7 @@ def test_a_bomb_becomes_its_text(bomb: str) -> None:
     clean = sanitise_html(bomb)
     assert clean.startswith("<div>")
     assert clean.endswith("the text</div>")
-    assert {tag for tag, _ in elements(clean[:1000] + clean[-1000:])} <= {"div", "br", "p"}
+    assert set(re.findall(r"<[^>]*>", clean)) <= {"<div>", "</div>", "<br>"}
 
 
 def test_an_honest_large_mail_is_cleaned_and_not_flattened() -> None:

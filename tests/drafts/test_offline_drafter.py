@@ -18,11 +18,12 @@ from drafts.writing.port import Claim, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import Ask, asks_of, quotable_sentences
 from ingestion.knowledge.chunk import split_passages
-from ingestion.knowledge.embed import EmbedderDown, MiniLmEmbedder
+from ingestion.knowledge.embed import EmbedderDown, MiniLmEmbedder, RememberingEmbedder
 
 DEMO = Path(django_settings.BASE_DIR) / "drafts" / "demo"
 THREADS: list[dict[str, Any]] = json.loads((DEMO / "conversations.json").read_text())
 Search = Callable[[str], tuple[Source, ...]]
+EMBEDDER = RememberingEmbedder(MiniLmEmbedder())
 
 
 def source(text: str, title: str = "Shipping", **changes: Any) -> Source:
@@ -57,7 +58,7 @@ def request(question: str, *sources: Source, **changes: Any) -> DraftRequest:
 
 
 def write(question: str, *sources: Source, **changes: Any) -> DraftResult:
-    return OfflineDrafter(embedder=MiniLmEmbedder()).write(request(question, *sources, **changes))
+    return OfflineDrafter(embedder=EMBEDDER).write(request(question, *sources, **changes))
 
 
 def test_it_greets_quotes_cites_and_signs() -> None:
@@ -214,7 +215,6 @@ def test_no_text_breaks_it(text: str) -> None:
 @pytest.fixture(scope="module")
 def search() -> Search:
     """By meaning alone, over all demo passages; `find_passages` does it with the database."""
-    embedder = MiniLmEmbedder()
     found: list[Source] = []
     heads: list[str] = []
     for file in sorted((DEMO / "knowledge").glob("*.md")):
@@ -225,10 +225,10 @@ def search() -> Search:
             key = uuid.uuid5(document, str(chunk.ordinal))
             found.append(source(chunk.text, title, passage_id=key, document_id=document, url=file.stem))
             heads.append(f"{chunk.heading}\n{chunk.text}")
-    vectors = embedder.embed(heads)
+    vectors = EMBEDDER.embed(heads)
 
     def nearest(text: str) -> tuple[Source, ...]:
-        (asked,) = embedder.embed([text])
+        (asked,) = EMBEDDER.embed([text])
         likeness = [sum(a * b for a, b in zip(asked, vector, strict=True)) for vector in vectors]
         order = sorted(range(len(found)), key=lambda place: -likeness[place])
         return tuple(found[place] for place in order[:6])

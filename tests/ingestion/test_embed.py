@@ -11,7 +11,14 @@ import pytest
 import stamina
 
 from ingestion.knowledge import embed
-from ingestion.knowledge.embed import EmbedderDown, HttpEmbedder, MiniLmEmbedder, get_embedder
+from ingestion.knowledge.embed import (
+    EmbedderDown,
+    HttpEmbedder,
+    MiniLmEmbedder,
+    RememberingEmbedder,
+    get_embedder,
+    get_remembering_embedder,
+)
 
 
 def cosine(left: list[float], right: list[float]) -> float:
@@ -182,6 +189,24 @@ def test_an_endpoint_that_is_not_there_is_said_plainly(endpoint: Endpoint) -> No
     with pytest.raises(EmbedderDown, match="did not answer") as caught:
         HttpEmbedder(url="http://127.0.0.1:9/v1", model="m").embed(["a"])
     assert caught.value.retryable
+
+
+def test_a_remembered_text_is_not_embedded_again(endpoint: Endpoint) -> None:
+    embedder = RememberingEmbedder(HttpEmbedder(url=endpoint.url, model="m"), most=2)
+    first = embedder.embed(["a", "bb", "a"])
+    assert first[0] == first[2] != first[1]
+    assert first[1] == pytest.approx([2 / math.sqrt(5), 0, 1 / math.sqrt(5)], abs=1e-6)
+    assert embedder.embed(["bb", "a"]) == [first[1], first[0]]
+    assert [asked["input"] for asked in endpoint.asked] == [["a", "bb"]]
+    embedder.embed(["ccc"])  # the oldest, "bb", goes
+    embedder.embed(["a"])
+    embedder.embed(["bb"])
+    assert [asked["input"] for asked in endpoint.asked] == [["a", "bb"], ["ccc"], ["bb"]]
+    assert (embedder.name, embedder.dimension) == ("m", 3)
+
+
+def test_the_process_shares_one_memory() -> None:
+    assert get_remembering_embedder() is get_remembering_embedder()
 
 
 def test_the_settings_choose_the_embedder(settings: Any) -> None:

@@ -32,6 +32,10 @@ class Command(BaseCommand):
                 broken += 1
                 self.stdout.write(f"{entry['slug']}: broken at event {found.seq}: {found.reason}")
             else:
-                self.stdout.write(f"{entry['slug']}: intact, {head.seq if head else 0} events, head {head.hash[:16] if head else '-'}")
+                self.stdout.write(
+                    f"{entry['slug']}: intact, {head.seq if head else 0} events, head {head.hash[:16] if head else '-'}"
+                )
         if broken:
-            raise CommandError(f"{broken} of {len(accounts)} chains are broken. Compare with your last backup and checkpoint.")
+            raise CommandError(
+                f"{broken} of {len(accounts)} chains are broken. Compare with your last backup and checkpoint."
+            )

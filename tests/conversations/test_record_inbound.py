@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from conversations.channels.base import Automatic, File, Party
+from conversations.inbox import record_inbound
+from conversations.models import Attachment, AuditEvent, Conversation, Delivery, Message, Notification
+from conversations.tenancy import tenant_context
+from drafts.models import Draft
+from tests import factories
+from tests.asserts import assert_nothing_written
+from tests.conftest import World
+
+
+@pytest.fixture(autouse=True)
+def _files(attachments_dir) -> None:
+    pass
+
+
+def receive(world: World, text: str = "A question", **changes):
+    return record_inbound(channel=world.mail, inbound=factories.inbound(text, **changes))
+
+
+def jobs() -> list[str]:
+    return sorted(ProcrastinateJob.objects.filter(status="todo").values_list("task_name", flat=True))
+
+
+def test_a_first_message_opens_a_conversation_and_asks_for_a_draft(world: World, acme) -> None:
+    message, created = receive(world, "Can I use PTFE?", subject="Hose")
+    conversation = Conversation.objects.get()
+    assert created
+    assert (conversation.number, conversation.subject, conversation.customer_email) == (1, "Hose", "marcus@customer.test")
+    assert (conversation.message_count, conversation.user_message_count, conversation.last_inbound_message) == (1, 1, message)
+    assert (message.seq, message.direction, message.body_text) == (1, "inbound", "Can I use PTFE?")
+    assert conversation.due_at is not None
+    assert list(AuditEvent.objects.order_by("id").values_list("kind", flat=True))[-2:] == ["conversation.opened", "message.received"]
+    job = ProcrastinateJob.objects.get()
+    assert (job.task_name, job.args["conversation_id"]) == ("drafts.write", str(conversation.pk))
+
+
+def test_delivering_it_again_changes_nothing(world: World, acme) -> None:
+    inbound = factories.inbound("Once")
+    first, _ = record_inbound(channel=world.mail, inbound=inbound)
+    with assert_nothing_written():
+        again, created = record_inbound(channel=world.mail, inbound=inbound)
+    assert (again, created) == (first, False)
+
+
+def test_the_same_id_with_other_content_is_another_message(world: World, acme) -> None:
+    receive(world, "The first parcel", external_id="<same@dhl.test>")
+    receive(world, "The second parcel", external_id="<same@dhl.test>")
+    second_again, created = receive(world, "The second parcel", external_id="<same@dhl.test>")
+    assert Message.objects.count() == 2
+    assert (second_again.body_text, created) == ("The second parcel", False)
+
+
+def test_a_burst_asks_for_one_draft(world: World, acme) -> None:
+    first, _ = receive(world, "One")
+    for text in ("Two", "Three", "Four"):
+        receive(world, text, references=(first.external_id,))
+    assert Conversation.objects.get().message_count == 4
+    assert jobs() == ["drafts.write"]
+
+
+def test_a_newer_message_retires_the_live_draft_in_its_own_transaction(world: World, acme) -> None:
+    first, _ = receive(world)
+    draft = factories.draft(first)
+    factories.reply_to(first)
+    draft.refresh_from_db()
+    assert draft.status == "stale"
+    event = AuditEvent.objects.get(kind="draft.retired")
+    assert event.data == {"status": "stale", "reason": "the customer wrote again"}
+
+
+def test_an_automatic_reply_is_kept_and_answers_nothing(world: World, acme) -> None:
+    first, _ = receive(world)
+    draft = factories.draft(first)
+    auto = factories.reply_to(first, "I am away", automatic=Automatic.AUTO_REPLY, automatic_reason="Auto-Submitted")
+    draft.refresh_from_db()
+    conversation = Conversation.objects.get()
+    assert auto.is_automatic
+    assert draft.status == "pending"
+    assert (conversation.message_count, conversation.last_inbound_message) == (2, first)
+    factories.approved(draft, world.ada)
+
+
+def test_an_answer_to_our_own_signed_id_joins_whoever_sends_it(world: World, acme) -> None:
+    first, _ = receive(world)
+    sent = factories.approved(factories.draft(first), world.ada)
+    colleague = Party("wife@customer.test", "Ann")
+    joined, _ = receive(world, "He means the blue one", sender=colleague, references=(sent.idempotency_key,))
+    assert joined.conversation_id == first.conversation_id
+
+
+def test_a_forged_or_foreign_id_or_a_subject_joins_nothing(world: World, acme) -> None:
+    first, _ = receive(world, subject="Order HRA-1")
+    sent = factories.approved(factories.draft(first), world.ada)
+    stranger = Party("mallory@evil.test", "M")
+    forged = sent.idempotency_key.replace(".", ".a", 1)
+    for number, references in enumerate([(forged,), (first.external_id,), ()], 2):
+        message, _ = receive(world, f"Send it to me {number}", sender=stranger, subject="Re: Order HRA-1", references=references)
+        assert message.conversation.number == number
+
+
+def test_a_signed_id_of_another_tenant_opens_a_new_conversation(world: World, acme) -> None:
+    theirs = factories.approved(factories.draft(factories.message(world.other_mail)), world.eve)
+    message, _ = receive(world, references=(theirs.idempotency_key,))
+    assert message.conversation.account_id == world.acme.pk
+
+
+def test_a_providers_thread_id_decides(world: World, acme) -> None:
+    chat = factories.channel(world.acme, type="chat", external_id="c1", name="Chat")
+    one, _ = record_inbound(channel=chat, inbound=factories.inbound("a", thread_id="t-1"))
+    two, _ = record_inbound(channel=chat, inbound=factories.inbound("b", thread_id="t-1"))
+    three, _ = record_inbound(channel=chat, inbound=factories.inbound("c", thread_id="t-2"))
+    assert one.conversation_id == two.conversation_id != three.conversation_id
+    assert [one.seq, two.seq] == [1, 2]
+
+
+def test_a_bounce_marks_the_delivery_it_names(world: World, acme) -> None:
+    from django.utils import timezone
+
+    sent = factories.approved(factories.draft(factories.message(world.mail)), world.ada)
+    for status in ("queued", "sending", "sent"):
+        Delivery.objects.filter(pk=sent.pk).update(status=status, lease_until=timezone.now(), sent_at=timezone.now())
+    receive(
+        world,
+        "550 no such user",
+        sender=Party("mailer-daemon@relay.test"),
+        automatic=Automatic.BOUNCE,
+        bounced_message_id=sent.idempotency_key,
+    )
+    sent.refresh_from_db()
+    assert (sent.status, sent.error) == ("bounced", "550 no such user")
+    assert Notification.objects.get().type == "bounced"
+
+
+def test_attachments_are_stored_once_by_digest(world: World, acme, attachments_dir) -> None:
+    photo = File("tank.jpg", "image/jpeg", b"\xff\xd8 photo")
+    receive(world, "one", files=(photo,))
+    receive(world, "two", files=(photo, File("x.txt", "text/plain", b"x")))
+    assert Attachment.objects.count() == 3
+    assert len({row.storage_key for row in Attachment.objects.all()}) == 2
+    assert sum(1 for path in attachments_dir.rglob("*") if path.is_file()) == 2
+
+
+def test_text_that_postgresql_cannot_hold_is_cleaned_and_kept(world: World, acme) -> None:
+    message, _ = receive(world, "a\x00b \ud83d c", subject="\x00s", sender=Party("m@c.test", "M\x00x"))
+    assert message.body_text == "ab ? c"
+    assert message.conversation.customer_name == "Mx"
+
+
+def test_a_message_without_text_is_kept(world: World, acme) -> None:
+    message, _ = receive(world, "", body_new="")
+    assert message.body_text == "(This message has no text.)"
+
+
+def test_html_is_stored_sanitised(world: World, acme) -> None:
+    message, _ = receive(world, "hi", body_html='<p onclick="x()">hi<script>alert(1)</script><img src="https://t.test/p.gif"></p>')
+    assert "script" not in message.body_html
+    assert "onclick" not in message.body_html
+    assert "src=\"https" not in message.body_html
+
+
+def test_two_deliveries_of_one_message_at_once_are_one_message(committed_world: World, in_threads) -> None:
+    inbound = factories.inbound("At once")
+
+    def deliver():
+        with tenant_context(committed_world.acme.pk):
+            return record_inbound(channel=committed_world.mail, inbound=inbound)
+
+    results = in_threads([deliver] * 8)
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert [created for _, created in results].count(True) == 1
+    with tenant_context(committed_world.acme.pk):
+        assert Message.objects.count() == Conversation.objects.count() == 1
+
+
+def test_first_messages_of_one_thread_at_once_open_one_conversation(committed_world: World, in_threads) -> None:
+    def deliver(number: int):
+        def call():
+            with tenant_context(committed_world.acme.pk):
+                return record_inbound(
+                    channel=committed_world.mail, inbound=factories.inbound(f"part {number}", thread_id="thread")
+                )
+
+        return call
+
+    results = in_threads([deliver(number) for number in range(8)])
+    assert not [result for result in results if isinstance(result, Exception)]
+    with tenant_context(committed_world.acme.pk):
+        conversation = Conversation.objects.get()
+        assert sorted(Message.objects.values_list("seq", flat=True)) == list(range(1, 9))
+        assert conversation.message_count == 8
+        assert Draft.objects.count() == 0
