@@ -28,6 +28,7 @@ from conversations.files import storage
 from conversations.jobs import wake
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
+from conversations.roles import Verb, check
 from conversations.tenancy import tenant_context
 
 Status = Delivery.Status
@@ -136,6 +137,7 @@ def release(*, delivery_id: uuid.UUID, actor: User) -> Delivery:
     """End the hold now ("Send"). Conflict if it is no longer held."""
     with transaction.atomic():
         delivery = lock_delivery(delivery_id)
+        check(actor, Verb.UNDO, account_id=delivery.account_id)
         if delivery.status != Status.HELD:
             raise Conflict(f"This reply is no longer held: it is {delivery.get_status_display().lower()}.")
         _move(delivery, Status.HELD, hold_until=timezone.now(), next_attempt_at=timezone.now())
@@ -351,6 +353,7 @@ def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
     """A person settles an uncertain or failed delivery: `sent` (it arrived), `send_again`, or `give_up`."""
     with transaction.atomic():
         delivery = lock_delivery(delivery_id)
+        check(actor, Verb.RESOLVE_DELIVERY, account_id=delivery.account_id)
         allowed = {Status.UNCERTAIN: {"sent", "send_again", "give_up"}, Status.FAILED: {"send_again", "give_up"}}
         if outcome not in {"sent", "send_again", "give_up"}:
             raise Invalid("Say what happened: sent, send_again or give_up. Nothing was changed.")

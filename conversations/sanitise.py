@@ -26,12 +26,12 @@ MAX_DATA_IMAGE_CHARS = 200_000
 _TAGS = frozenset(
     """a abbr address b bdi bdo big blockquote br caption center cite code col colgroup dd del dfn div dl dt em
     figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp small span strike strong
-    sub sup table tbody td tfoot th thead tr tt u ul var wbr""".split()
+    sub sup table tbody td tfoot th thead tr tt u ul var wbr""".split()  # noqa: SIM905
 )
 # Their content is not text for people, so it goes with the tag.
 _DROPPED_WITH_CONTENT = frozenset(
     """applet audio canvas embed frameset head iframe math noembed noframes noscript object script style svg template
-    title video xmp""".split()
+    title video xmp""".split()  # noqa: SIM905
 )
 _ATTRIBUTES = {
     "*": {"dir", "lang"},
@@ -47,9 +47,9 @@ _ATTRIBUTES = {
 }
 # Void, or closed by the next of its kind: many of them are no nesting.
 _FLAT = frozenset(
-    "area base br col dd dt embed hr img input li link meta option p source tbody td th thead tr wbr".split()
+    "area base br col dd dt embed hr img input li link meta option p source tbody td th thead tr wbr".split()  # noqa: SIM905
 )
-_BREAKS = frozenset("blockquote br center dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre section table tr ul".split())
+_BREAKS = frozenset("blockquote br center dd div dl dt h1 h2 h3 h4 h5 h6 hr li ol p pre section table tr ul".split())  # noqa: SIM905
 _LINK = re.compile(r"\s*(?:https?://|mailto:|tel:)[^\x00-\x20]", re.IGNORECASE)
 _IMAGE = re.compile(
     r"\s*(?:cid:[^\s\"'<>]{1,500}|data:image/(?:png|gif|jpe?g|webp);base64,[A-Za-z0-9+/=\s]+)\Z", re.IGNORECASE
@@ -126,7 +126,8 @@ def strip_tags(html: str) -> str:
     """Return `html` without its tags, by one forward scan: no expression that could run away, no tree."""
     out: list[str] = []
     position = 0
-    searchable = html.lower() if html.isascii() else ""  # lower() may change the length of other text
+    searchable = html.lower() if html.isascii() else html  # lower() may change the length of other text
+    unclosed: set[str] = set()  # a search that failed once is not repeated for every later tag
     while (opening := html.find("<", position)) >= 0:
         out.append(html[position:opening])
         closing = html.find(">", opening)
@@ -135,10 +136,13 @@ def strip_tags(html: str) -> str:
             break
         match = _TAG.match(html, opening)
         name = match[2].lower() if match else ""
-        if name in {"script", "style"} and match and not match[1]:
-            end = (searchable or html).find(f"</{name}", closing)
-            closing = html.find(">", end) if end >= 0 else closing
-            closing = len(html) - 1 if closing < 0 else closing
+        if name in {"script", "style"} and name not in unclosed and match and not match[1]:
+            end = searchable.find(f"</{name}", closing)
+            if end < 0:
+                unclosed.add(name)
+            else:
+                closing = html.find(">", end)
+                closing = len(html) - 1 if closing < 0 else closing
         elif name in _BREAKS:
             out.append("\n")
         position = closing + 1

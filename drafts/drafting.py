@@ -20,6 +20,7 @@ from conversations.tenancy import tenant_context
 from drafts import assess
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
+from drafts.writing.claims import plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
 from ingestion.knowledge.search import find_passages
@@ -32,6 +33,7 @@ BUILT_IN_PROMPT = (
     "answer, say so and promise a person."
 )
 THREAD_TURNS = 20
+QUOTE = 320
 ROLES = {"user": "customer", "operator": "operator", "assistant": "assistant", "system": "system"}
 
 
@@ -197,13 +199,25 @@ def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[di
             "document": str(source.document_id),
             "title": source.title[:300],
             "url": source.url[:2000],
-            "quote": source.text[:1500],
+            "quote": quote(
+                source, [result.text[c.start : c.end] for c in result.claims if source.passage_id in c.source_ids]
+            ),
             "score": round(source.score, 4),
             "indexed_at": source.indexed_at.isoformat(),
             "cited": source.passage_id in cited,
         }
         for source in ordered
     ]
+
+
+def quote(source: Source, cited: list[str]) -> str:
+    """The part of a passage that a person is shown: from the sentence before the first cited one, without its markup."""
+    lines = [line for line in source.text.splitlines() if not line.lstrip().startswith("#")]
+    text = plain_text(" ".join(" ".join(lines).split()))
+    at = min((found for sentence in cited if (found := text.find(plain_text(sentence).strip(". "))) >= 0), default=0)
+    start = text.rfind(". ", 0, max(at - 2, 0)) + 2 if at > 2 else 0
+    shown = text[start : start + QUOTE]
+    return f"{'… ' if start > 2 else ''}{shown}{' …' if start + QUOTE < len(text) else ''}"
 
 
 def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: str) -> Draft | None:

@@ -250,7 +250,7 @@ def summary(account_id: uuid.UUID, user: User, role: Role | None) -> Summary:
     )
 
 
-def _decided(user: User) -> QuerySet[DraftAction, dict[str, Any]]:
+def _decided(user: User) -> QuerySet[DraftAction, Any]:
     kinds = [
         DraftAction.Type.APPROVE,
         DraftAction.Type.EDIT,

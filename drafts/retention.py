@@ -105,8 +105,12 @@ def _erase(account_id: uuid.UUID, ids: list[uuid.UUID], *, rule: str, purge: boo
     list(Conversation.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
     _drop_files(account_id, ids)
     blank: dict[str, Any] = {"body_text": "", "body_html": "", "erased_at": now}
-    Message.objects.filter(conversation_id__in=ids, erased_at__isnull=True).update(**blank, body_new="", subject="", metadata={})
-    Delivery.objects.filter(conversation_id__in=ids, erased_at__isnull=True).update(**blank, envelope={}, receipt="", error="")
+    Message.objects.filter(conversation_id__in=ids, erased_at__isnull=True).update(
+        **blank, body_new="", subject="", metadata={}
+    )
+    Delivery.objects.filter(conversation_id__in=ids, erased_at__isnull=True).update(
+        **blank, envelope={}, receipt="", error=""
+    )
     Draft.objects.filter(conversation_id__in=ids, status__in=FINAL).update(status=Draft.Status.ARCHIVED)
     Draft.objects.filter(conversation_id__in=ids, erased_at__isnull=True).update(
         suggested_text="", suggested_html="", claims=[], top_sources=[], checks=[], confidence_reasons=[], erased_at=now
@@ -129,7 +133,11 @@ def _erase(account_id: uuid.UUID, ids: list[uuid.UUID], *, rule: str, purge: boo
         actor=audit.SYSTEM,
         about=account,
         account=account,
-        data={"rule": rule, "counts": ", ".join(f"{number} {name}" for name, number in counted.items()), "of": [str(pk) for pk in ids]},
+        data={
+            "rule": rule,
+            "counts": ", ".join(f"{number} {name}" for name, number in counted.items()),
+            "of": [str(pk) for pk in ids],
+        },
     )
     return counted
 

@@ -118,7 +118,7 @@ class Adapter(Protocol):
     def send(self, outbound: Outbound, *, before_handover: Callable[[], None]) -> Receipt:
         """Hand `outbound` over once.
 
-        `before_handover` is called right before the first byte after which the provider could accept the message; it
-        may raise, and then nothing has been sent. Raises `ChannelError`.
+        `before_handover` is called right before the byte with which the provider may take the message; it may raise,
+        and then nothing has been sent. Raises `ChannelError`.
         """
         ...

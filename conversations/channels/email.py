@@ -21,6 +21,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
+from conversations.failpoints import failpoint
 
 # Seven bits: the mail passes every server unchanged, whether or not it offers 8BITMIME.
 _POLICY = SMTP.clone(cte_type="7bit")
@@ -142,8 +143,8 @@ class SmtpAdapter:
     def send(self, outbound: Outbound, *, before_handover: Callable[[], None]) -> Receipt:
         """Hand `outbound` over once; all recipients are accepted or nothing is sent.
 
-        `before_handover` is called when the server waits for the body; when it raises, the connection is dropped and
-        nothing was sent. Raises `ChannelError`:
+        `before_handover` is called when the text is written and only the final dot is missing, the byte with which the
+        server may take the mail; when it raises, the connection is dropped and nothing was sent. Raises `ChannelError`:
 
         - PERMANENT: the mail cannot be built, or the server answered 5xx to the session, the envelope or the mail.
         - TRANSIENT: everything else before the final dot, and an explicit 4xx after it. A refused login counts as
@@ -151,16 +152,19 @@ class SmtpAdapter:
           has corrected it every waiting reply must go out by itself.
         - UNCERTAIN: the final dot was written and no valid answer came back (RFC 5321 section 4.5.3.2.6).
         """
+        failpoint("smtp.before_connect")
         content = build_mail(outbound)
         recipients = list(dict.fromkeys(_wire_address(party.address) for party in (*outbound.to, *outbound.cc)))
         with self._session() as smtp:
+            failpoint("smtp.connected")
             self._open(smtp)
             self._envelope(smtp, _wire_address(outbound.sender.address), recipients, size=len(content))
             with _before_the_dot("asking to send"):
                 _expect(smtp.docmd("DATA"), {354}, "asking to send")
-            before_handover()
             with _before_the_dot("sending the text"):
                 smtp.send(_dot_stuffed(content))
+            before_handover()
+            failpoint("smtp.handing_over")
             return self._finish(smtp, outbound)
 
     @contextlib.contextmanager
@@ -239,7 +243,9 @@ class SmtpAdapter:
     def _finish(self, smtp: smtplib.SMTP, outbound: Outbound) -> Receipt:
         try:
             smtp.send(b".\r\n")
+            failpoint("smtp.written")
             code, answer = smtp.getreply()
+            failpoint("smtp.answered")
         except (OSError, smtplib.SMTPException) as error:
             raise _uncertain(f"the connection ended before the answer ({_reason(error)})") from error
         response = _response(code, answer)

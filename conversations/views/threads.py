@@ -240,7 +240,7 @@ def message_html(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @signed_in
-def attachment(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+def attachment(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     """One file as a download, never shown inline; the name is sent by RFC 6266, the type is never guessed."""
     require_tenant(request)
     found = Attachment.objects.filter(pk=pk).first()

@@ -37,12 +37,14 @@ CHANNELS: tuple[dict[str, Any], ...] = (
         "provider": "zoho",
         "external_id": ADDRESS,
         "name": "Email via Zoho",
-        "metadata": {"address": ADDRESS, "sender_name": "Hot Rod AN", "smtp_host": "smtp.zoho.example", "due_minutes": 60},
+        "metadata": {"address": ADDRESS, "sender_name": "Hot Rod AN", "smtp_host": "smtp.zoho.example", "due_minutes": 120},
     },
-    {"type": "chat", "provider": "intercom", "external_id": "intercom-hotrodan", "name": "Chat via Intercom", "metadata": {"due_minutes": 15}},
+    {"type": "chat", "provider": "intercom", "external_id": "intercom-hotrodan", "name": "Chat via Intercom", "metadata": {"due_minutes": 60}},
     {"type": "shopify", "provider": "shopify", "external_id": "hotrodan.myshopify.example", "name": "Shopify comments", "metadata": {}},
     {"type": "slack", "provider": "slack", "external_id": "T0HOTROD", "name": "Slack, dealers", "metadata": {}},
 )  # fmt: skip
+#: Minutes until the first threads are due; the later ones follow a quarter of an hour apart.
+DUE_IN = (4, 9, 38, 41, 55, 64, 80, 108)
 Say = Callable[[str], None]
 
 
@@ -135,16 +137,21 @@ def _conversations(account: Account, channels: dict[str, Channel]) -> list[tuple
     for number, thread in enumerate(threads, 1):
         channel = channels[thread["channel"]]
         with tenant_context(account.pk):
-            conversation_id, created = _thread(channel, number, thread, len(threads))
+            conversation_id, created = _thread(channel, number, thread)
         if created:
             drafting.write_draft(account_id=account.pk, conversation_id=conversation_id)
             new.append((thread, conversation_id))
     return new
 
 
-def _thread(channel: Channel, number: int, thread: dict[str, Any], of: int) -> tuple[uuid.UUID, bool]:
+def account_minutes(channel: Channel) -> int:
+    return channel.account.options.due_minutes
+
+
+def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid.UUID, bool]:
     sender = Party(thread["customer_email"], thread["customer_name"])
-    arrived = timezone.now() - timedelta(minutes=6 * (of - number) + 3)
+    due = timezone.now() + timedelta(minutes=DUE_IN[number - 1] if number <= len(DUE_IN) else 15 * number)
+    arrived = due - timedelta(minutes=channel.options.due_minutes or account_minutes(channel))
     conversation: Conversation | None = None
     created = False
     for position, message in enumerate(thread["messages"], 1):
@@ -176,7 +183,6 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any], of: int) -> t
         conversation = Conversation.objects.get(pk=stored.conversation_id)
     assert conversation is not None
     if created:
-        due = arrived + timedelta(minutes=channel.options.due_minutes or 180)
         Conversation.objects.filter(pk=conversation.pk).update(due_at=due)
     return conversation.pk, created
 
@@ -216,7 +222,7 @@ def _decisions(account: Account, new: list[tuple[dict[str, Any], uuid.UUID]]) ->
     )
     chats = [drafts[key] for thread, key in new if thread["channel"] != "email" and key in drafts]
     if chats:
-        editing.claim(draft_id=chats[0].pk, actor=joel)
+        editing.claim(draft_id=chats[len(chats) // 2].pk, actor=joel)
         decisions.answered_elsewhere(draft_id=chats[-1].pk, actor=tess, seen=_seen(chats[-1]))
 
 
@@ -251,7 +257,11 @@ def _second_tenant(password: str) -> None:
             provider="smtp",
             external_id="help@baymarine.example",
             name="Email",
-            metadata={"address": "help@baymarine.example", "sender_name": "Bay Marine", "smtp_host": "smtp.baymarine.example"},
+            metadata={
+                "address": "help@baymarine.example",
+                "sender_name": "Bay Marine",
+                "smtp_host": "smtp.baymarine.example",
+            },
         )
         record_inbound(
             channel=channel,
@@ -263,5 +273,3 @@ def _second_tenant(password: str) -> None:
                 body_new="Which bilge pump do I need for a 28 foot sloop?",
             ),
         )
-
-

@@ -22,8 +22,8 @@ from drafts.decisions import NeedsSecondPress
 from drafts.models import Draft
 from drafts.queue import Decided, Filters, Summary
 from drafts.views import banners, present
-from drafts.views.pane import UNTIL_RELEASED, Desk, Urls, build
-from drafts.views.present import Banner
+from drafts.views.pane import UNTIL_RELEASED, Desk, build
+from drafts.views.present import Banner, Urls
 
 PREFETCH = 2
 REFUSED = (Refusal, PermissionDenied)

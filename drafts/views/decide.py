@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from conversations.errors import Invalid
-from conversations.views.access import is_fragment, person, signed_in
+from conversations.views.access import View, is_fragment, person, signed_in
 from conversations.views.words import clock_for
 from drafts import decisions, editing, queue
 from drafts.decisions import Attention, Seen
@@ -63,10 +63,10 @@ DONE = {
 }
 
 
-def decision(name: str, *, leaves: bool) -> Callable[[Verb], Callable[..., HttpResponse]]:
+def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
     """A decision's view around its verb call. `leaves`: the draft leaves the queue, so the next one is shown."""
 
-    def decorate(verb: Verb) -> Callable[..., HttpResponse]:
+    def decorate(verb: Verb) -> View:
         @require_POST
         @signed_in
         def view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:

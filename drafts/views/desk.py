@@ -15,8 +15,8 @@ from drafts import queue
 from drafts.models import Draft
 from drafts.queue import Filters
 from drafts.views import answers, banners
-from drafts.views.pane import Urls
-from drafts.views.present import Can
+from drafts.views.pane import build
+from drafts.views.present import Can, Urls
 
 MAX_ROWS = 200  # of a list that was lengthened by "Show more": a pulse keeps its length up to here
 DOINGS = {"edit", "reject", "redraft", "snooze"}
@@ -75,7 +75,7 @@ def pulse(request: HttpRequest) -> HttpResponse:
         can = Can.of(desk.policy, desk.role, draft)
         context |= {"draft_id": str(open_id), "banner": banners.standing(draft, desk.user, urls, desk.clock, can)}
     ahead = [fetched[pk] for pk in wanted if pk in fetched and fetched[pk].status == Draft.Status.PENDING]
-    context["prefetched"] = [answers.build(draft, desk) for draft in ahead]
+    context["prefetched"] = [build(draft, desk) for draft in ahead]
     response = render(request, "drafts/pulse.html", context)
     response["X-Since"] = str(summary.since)
     return response

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
-from conversations.models import PolicyRule
-from conversations.roles import Policy, Role, Verb
+from conversations.models import PolicyRule, Role
+from conversations.roles import Policy, Verb
 from conversations.views.present import FileView, MessageView, title_of
 from conversations.views.words import CHANNEL_ICONS, Clock, initials, span
 from drafts.models import Draft

@@ -15,6 +15,8 @@ from ingestion.mail.mime import Part, uudecode
 
 # A longer text is cut here and kept whole as a file: the page, the index and the model all read the text.
 MAX_TEXT_CHARS = 1_000_000
+# Of a larger part only the beginning is decoded; the part itself becomes a file.
+MAX_BODY_BYTES = 4_000_000
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s{0,10}=\s{0,10}[\"']?([\w.:-]{2,40})", re.IGNORECASE)
 _EXTENSIONS = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".html", "image/jpeg": ".jpg"} | {
     "image/jpg": ".jpg",
@@ -159,6 +161,9 @@ def _html_of(part: Part, bodies: Bodies) -> str:
 
 def _decoded(part: Part, bodies: Bodies, content: bytes | None = None) -> str:
     content = part.content if content is None else content
+    if len(content) > MAX_BODY_BYTES:
+        _keep_whole(bodies, "message.html" if part.type == "text/html" else "message.txt", part.type, content)
+        content = content[:MAX_BODY_BYTES]
     label = part.content_type.get("charset")
     if not label and part.type == "text/html" and (meta := _META_CHARSET.search(content[:4096])):
         label = meta[1].decode("ascii")
@@ -184,13 +189,19 @@ def _last_resort(files: list[Part], bodies: Bodies) -> str:
 
 def _bound(bodies: Bodies) -> None:
     if len(bodies.text) > MAX_TEXT_CHARS:
-        bodies.files.append(File("message.txt", "text/plain", bodies.text.encode("utf-8")))
+        if not bodies.plain_from_html:
+            _keep_whole(bodies, "message.txt", "text/plain", bodies.text.encode("utf-8"))
         bodies.text = bodies.text[:MAX_TEXT_CHARS]
-        bodies.problems.append("The text is very long; it is cut here and kept whole as message.txt.")
     if len(bodies.html) > MAX_HTML_CHARS:
-        bodies.files.append(File("message.html", "text/html", bodies.html.encode("utf-8")))
+        _keep_whole(bodies, "message.html", "text/html", bodies.html.encode("utf-8"))
         bodies.html = ""
-        bodies.problems.append("The HTML is too large to be shown; it is kept whole as message.html.")
+
+
+def _keep_whole(bodies: Bodies, name: str, kind: str, content: bytes) -> None:
+    if any(file.file_name == name for file in bodies.files):
+        return
+    bodies.files.append(File(name, kind, content))
+    bodies.problems.append(f"The message is very long; it is shown in part and kept whole as {name}.")
 
 
 def _file(part: Part, *, number: int, shown: bool) -> File:

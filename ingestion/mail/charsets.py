@@ -69,7 +69,7 @@ _ALIASES = {
 # Codecs of Python that are not charsets of text, or that cost more than linear time (punycode).
 _NOT_CHARSETS = frozenset(
     """base64_codec bz2_codec hex_codec quopri_codec rot_13 uu_codec zlib_codec mbcs oem charmap idna punycode
-    raw_unicode_escape unicode_escape undefined""".split()
+    raw_unicode_escape unicode_escape undefined""".split()  # noqa: SIM905
 )
 _SINGLE_BYTE = re.compile(r"(?:cp125\d|cp874|cp8\d\d|cp437|iso8859_\d+|koi8_\w|mac_\w+|latin_1)\Z")
 _ISO_2022_JP_RUN = re.compile(rb"\x1b(\$B|\$@|\(B|\(J|\(I|\$\(D)([^\x1b]*)")

@@ -17,6 +17,9 @@ from ingestion.mail.headers import Headers, Parameters, parse_headers, parse_par
 
 MAX_DEPTH = 30
 MAX_PARTS = 1000
+# Lines that begin like a delimiter, looked at for one multipart: an honest mail has a few more than parts.
+MAX_DELIMITERS = 50_000
+MAX_UU_FILES = 100
 # More than any honest header block; the search for its end never reads further than this.
 HEADER_BLOCK_BYTES = 1024 * 1024
 _GUESSED_BOUNDARY = re.compile(
@@ -151,14 +154,26 @@ def _child_spans(part: Part) -> list[tuple[int, int]]:
 
 
 def _spans_between(part: Part, boundary: bytes) -> list[tuple[int, int]]:
-    pattern = re.compile(rb"^--" + re.escape(boundary) + rb"(--)?[ \t]*\r?$", re.MULTILINE)
+    raw, needle = part.raw, b"\n--" + boundary
     spans: list[tuple[int, int]] = []
     open_at: int | None = None
-    for match in pattern.finditer(part.raw, part.body_start, part.body_end):
+    # The delimiter may stand on the first line of the body, right after the empty line.
+    position = max(0, part.body_start - 1)
+    for _ in range(MAX_DELIMITERS):
+        found = raw.find(needle, position, part.body_end)
+        if found < 0:
+            break
+        after = found + len(needle)
+        line_end = raw.find(b"\n", after, min(part.body_end, after + 1000))
+        line_end = min(part.body_end, after + 1000) if line_end < 0 else line_end
+        position = max(after, line_end - 1)
+        trailing = raw[after:line_end].rstrip(b" \t\r")
+        if trailing not in {b"", b"--"}:
+            continue  # another boundary that begins like this one
         if open_at is not None:
-            spans.append((open_at, max(open_at, _before_line_break(part.raw, match.start()))))
+            spans.append((open_at, max(open_at, _before_line_break(raw, found + 1))))
         # A part after the closing delimiter is broken mail, not an epilogue: only text without delimiter is.
-        open_at = None if match[1] else min(match.end() + 1, part.body_end)
+        open_at = None if trailing else min(line_end + 1, part.body_end)
         if len(spans) > MAX_PARTS:
             return spans
     if open_at is not None and open_at < part.body_end:
@@ -210,7 +225,7 @@ def uudecode(body: bytes) -> list[tuple[str, bytes, int, int]]:
     """Return the uuencoded files inside `body`: name, content, and the span to cut out of the text."""
     files: list[tuple[str, bytes, int, int]] = []
     position = 0
-    while begin := _UU_BEGIN.search(body, position):
+    while len(files) < MAX_UU_FILES and (begin := _UU_BEGIN.search(body, position)):
         position = begin.end() + 1
         content, ended, cursor = bytearray(), False, position
         while cursor < len(body):

@@ -71,7 +71,7 @@ de la, trimis, către, subiect, kimden, gönderen, gönderildi, gönderilen, gö
 # A block of fields is a mail's only when one of these is among them (or an address): "From: Berlin, To: Rome" is not.
 SUBJECT_NAMES = frozenset(
     """subject betreff objet sujet asunto oggetto assunto onderwerp ämne emne aihe temat předmět predmet tárgy subiect konu
-    тема относно θέμα 主题 主旨 件名 제목""".split()
+    тема относно θέμα 主题 主旨 件名 제목""".split()  # noqa: SIM905
 )
 HEADER_LINE = re.compile(r"[\s>*_|]{0,20}([^\W\d_][^:：<>@]{0,22}?)[\s*_]{0,4}[:：](?![/\\])\s?(.*)", re.DOTALL)
 

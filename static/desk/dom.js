@@ -1,21 +1,18 @@
 /** The few words that every module of the desk shares. */
 export const $ = (selector, root = document) => root.querySelector(selector);
 export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+export const on = (names, act, root = document) => names.split(' ').forEach((name) => root.addEventListener(name, act));
+export const clone = (template) => template.content.cloneNode(true);
+export const warn = (words) => { $('#alert').textContent = words; };
 
 /** Spoken politely; the same words twice are spoken twice. */
 export function say(words) {
-  const box = $('#say');
-  box.textContent = '';
-  requestAnimationFrame(() => { box.textContent = words; });
+  $('#say').textContent = '';
+  requestAnimationFrame(() => { $('#say').textContent = words; });
 }
 
-/** Spoken at once: something was refused or lost. */
-export const warn = (words) => { $('#alert').textContent = words; };
-
-export const clone = (template) => template.content.cloneNode(true);
-export const narrow = () => matchMedia('(max-width: 819px)').matches;
-export const token = () => JSON.parse(document.body.getAttribute('hx-headers'))['X-CSRFToken'];
-
-/** A field where letters are text. Radio buttons and check boxes are not. */
-export const typing = (element) =>
-  element.matches('textarea, select, [contenteditable], input:not([type=radio], [type=checkbox])');
+/** A POST of our own, for what no page waits for. Resolves to the answer, or to undefined without a connection. */
+export const post = (url, body, headers) => fetch(url, {
+  method: 'POST', body,
+  headers: { 'X-CSRFToken': JSON.parse(document.body.getAttribute('hx-headers'))['X-CSRFToken'], 'HX-Request': 'true', ...headers },
+}).catch(() => {});

@@ -1,13 +1,9 @@
-/** Editing in place: the same box, a live diff, and a save 800 ms after the last key. */
-import { $, clone, say, token } from './dom.js';
-import { draw } from './diff.js';
+/** Editing in place: the same box, a word diff for the eyes, and a save 800 ms after the last key. */
+import { $, clone, on, post, say } from './dom.js';
 
-const PAUSE = 800;
-const HEARTBEAT = 45000; // a claim lasts two minutes
-let timer = 0;
-let saving = Promise.resolve();
+const LIMIT = 1200; // words on a side: the comparison costs their product
+let timer, saving = Promise.resolve();
 
-const pane = () => $('#decide');
 const box = () => $('#final');
 export const editing = () => Boolean(box());
 export const changed = () => editing() && box().value !== box().dataset.original;
@@ -16,68 +12,79 @@ export const changed = () => editing() && box().value !== box().dataset.original
 export const settled = () => { clearTimeout(timer); return saving; };
 
 export function edit() {
-  const form = pane();
-  if (editing()) return box().focus();
-  const template = form && $('template[data-form=edit]', form);
-  if (!template) return;
-  $('[data-slot=draft]', form).replaceWith(clone(template));
-  $('[data-changes]', form).replaceChildren(clone($('template[data-form=changes]', form)));
-  const approve = $('[data-act=approve]', form);
-  if (approve && approve.getAttribute('aria-disabled') !== 'true') approve.firstChild.textContent = 'Approve the edit ';
-  const key = approve && $('kbd', approve);
-  if (key) key.textContent = 'Ctrl Enter';
-  $('[data-act=edit]', form)?.setAttribute('aria-current', 'true');
-  box().focus();
-  box().setSelectionRange(0, 0);
-  claim(form);
+  const form = $('#decide'), template = form && $('template[data-form=edit]', form);
+  if (template && !editing()) {
+    $('[data-slot=draft]', form).replaceWith(clone(template));
+    $('[data-changes]', form).replaceChildren(clone($('template[data-form=changes]', form)));
+    const approve = $('[data-act=approve]', form);
+    if (approve?.ariaDisabled !== 'true') approve.firstChild.textContent = 'Approve the edit ';
+    $('kbd', approve).textContent = 'Ctrl Enter';
+    claim(form);
+    box().setSelectionRange(0, 0);
+  }
+  box()?.focus();
 }
 
-function claim(form) {
-  if (!form.dataset.claim) return;
-  send(form.dataset.claim, form).then(async (answer) => {
-    if (answer?.status !== 409 && answer?.status !== 423) return;
-    $('.banners', form).innerHTML = await answer.text(); // our own server's rendered banner
-    $('.banner', form)?.focus();
-  });
+/** Show the banner of a refusal over the draft, with the text left alone. */
+async function refused(answer, form) {
+  if (![403, 409, 423].includes(answer?.status)) return false;
+  $('.banners', form).innerHTML = await answer.text(); // our own server's rendered banner
+  return true;
 }
 
-async function send(url, form) {
-  try {
-    return await fetch(url, { method: 'POST', body: new FormData(form), headers: { 'X-CSRFToken': token(), 'HX-Request': 'true', 'HX-Target': 'saved' } });
-  } catch { return null; }
-}
+const send = (url, form) => post(url, new FormData(form), { 'HX-Target': 'saved' });
+const claim = async (form) => refused(await send(form.dataset.claim, form), form);
+setInterval(() => { if (changed() && !document.hidden) claim($('#decide')); }, 45000); // a claim lasts two minutes
 
 async function save(form) {
-  const note = $('#saved');
-  const answer = await send(form.dataset.save, form);
+  const answer = await send(form.dataset.save, form), note = $('#saved', form);
   if (answer?.ok) {
     form.elements.version.value = answer.headers.get('X-Version') || form.elements.version.value;
-    form.dataset.second = answer.headers.get('X-Second') ?? form.dataset.second;
+    form.dataset.second = answer.headers.get('X-Second');
   }
-  if (answer?.status === 401) document.body.dispatchEvent(new Event('session-ended'));
-  if (!note?.isConnected) return;
-  if (answer?.ok) note.textContent = `Saved ${new Date().toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })}`;
-  else if (answer?.status === 409 || answer?.status === 423) {
-    $('.banners', form).innerHTML = await answer.text();
-    note.textContent = 'Not saved: someone else decided or is editing';
-  } else note.textContent = 'Not saved yet, kept here';
+  if (answer?.status === 401) htmx.trigger('body', 'session-ended');
+  await refused(answer, form);
+  if (note) note.textContent = answer?.ok ? `Saved ${new Date().toTimeString().slice(0, 5)}` : 'Not saved yet, kept here';
 }
 
 export function original() {
-  if (!editing()) return;
-  const field = box();
-  field.focus();
-  field.select();
-  document.execCommand('insertText', false, field.dataset.original); // keeps the browser's own undo
-  say('The original text is back. Undo with Ctrl Z.');
+  box().select();
+  document.execCommand('insertText', false, box().dataset.original); // keeps the browser's own undo
+  say('The original text is back. Ctrl Z undoes.');
 }
 
-document.addEventListener('input', (event) => {
-  if (event.target.id !== 'final') return;
-  const form = event.target.form;
-  $('[data-counts]', form).textContent = draw($('[data-diff]', form), event.target.dataset.original, event.target.value);
+on('input', ({ target }) => {
+  if (target.id !== 'final') return;
+  draw(target.form, target.dataset.original, target.value);
   clearTimeout(timer);
-  timer = setTimeout(() => { saving = saving.then(() => save(form)); }, PAUSE);
+  timer = setTimeout(() => { saving = saving.then(() => save(target.form)); }, 800);
 });
 
-setInterval(() => { if (changed() && !document.hidden) claim(pane()); }, HEARTBEAT);
+const words = (text) => text.match(/\s+|\S+/g) || [];
+
+/** [['=' | '-' | '+', text], ...] by the longest common sequence. */
+function diff(a, b) {
+  const n = a.length, m = b.length, common = Array.from({ length: n + 1 }, () => new Uint16Array(m + 1)), out = [];
+  for (let i = n; i--;) for (let j = m; j--;) common[i][j] = a[i] === b[j] ? common[i + 1][j + 1] + 1 : Math.max(common[i + 1][j], common[i][j + 1]);
+  for (let i = 0, j = 0; i < n || j < m;) {
+    const kind = a[i] === b[j] ? '=' : j < m && (i >= n || common[i][j + 1] > common[i + 1][j]) ? '+' : '-';
+    const text = kind === '+' ? b[j++] : a[i++];
+    if (kind === '=') j++;
+    if (out.at(-1)?.[0] === kind) out.at(-1)[1] += text; else out.push([kind, text]);
+  }
+  return out;
+}
+
+function draw(form, before, after) {
+  const a = words(before), b = words(after), box = $('[data-diff]', form), count = { '-': 0, '+': 0 };
+  if (Math.max(a.length, b.length) > LIMIT) { box.textContent = 'Too long to compare while typing.'; return; }
+  box.replaceChildren(...diff(a, b).map(([kind, text]) => {
+    const parts = words(text);
+    if (kind === '=') return parts.length < 20 ? text : `${parts.slice(0, 8).join('')} … ${parts.slice(-8).join('')}`;
+    count[kind] += parts.filter((part) => part.trim()).length;
+    const node = document.createElement(kind === '+' ? 'ins' : 'del');
+    node.textContent = text;
+    return node;
+  }));
+  $('[data-counts]', form).textContent = `${count['-']} words out, ${count['+']} in`;
+}

@@ -53,7 +53,14 @@ def test_it_refuses_an_id_of_which_any_character_of_token_or_mac_was_changed() -
 
 @pytest.mark.parametrize(
     "value",
-    ["", "<>", "<a@b>", "<cs.@desk.example>", "<cs." + "0" * 32 + "@desk.example>", "cs." + "g" * 32 + "." + "0" * 32 + "@x"],
+    [
+        "",
+        "<>",
+        "<a@b>",
+        "<cs.@desk.example>",
+        "<cs." + "0" * 32 + "@desk.example>",
+        "cs." + "g" * 32 + "." + "0" * 32 + "@x",
+    ],
 )
 def test_it_answers_none_to_ids_of_others(value: str) -> None:
     assert read_message_id(value, key=KEY) is None

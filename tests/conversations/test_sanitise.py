@@ -25,9 +25,11 @@ needs_corpus = pytest.mark.skipif(not CORPUS.exists(), reason="the shared corpus
 TAGS = set(
     """a abbr address b bdi bdo big blockquote br caption center cite code col colgroup dd del dfn div dl dt em
     figcaption figure h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s samp small span strike strong
-    sub sup table tbody td tfoot th thead tr tt u ul var wbr""".split()
+    sub sup table tbody td tfoot th thead tr tt u ul var wbr""".split()  # noqa: SIM905
 )
-ATTRIBUTES = set("href title src alt width height border align valign dir lang colspan rowspan span start type rel target".split())
+ATTRIBUTES = set(
+    "href title src alt width height border align valign dir lang colspan rowspan span start type rel target".split()  # noqa: SIM905
+)
 LINK = re.compile(r"\s*(https?://|mailto:|tel:)", re.IGNORECASE)
 PICTURE = re.compile(r"\s*(cid:|data:image/(png|gif|jpe?g|webp);base64,)", re.IGNORECASE)
 
@@ -50,7 +52,10 @@ def elements(html: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     yield from sloppy.found
     for tag in BeautifulSoup(html, "lxml").find_all(True):
         if tag.name not in {"html", "body"}:
-            yield tag.name, [(name, " ".join(value) if isinstance(value, list) else value) for name, value in tag.attrs.items()]
+            yield (
+                tag.name,
+                [(name, " ".join(value) if isinstance(value, list) else value) for name, value in tag.attrs.items()],
+            )
 
 
 def dangers(html: str) -> list[str]:
@@ -124,7 +129,10 @@ def test_no_soup_of_markup_brings_anything_dangerous_through(html: str) -> None:
         ("<style>body{display:none}</style><link rel=stylesheet href=https://t.example/a.css>text", "text"),
         ("<form action=/approve method=post><button>Send</button></form>", "Send"),
         ("<svg><script>alert(1)</script></svg><math><mi>x</mi></math>text", "text"),
-        ('<table background="https://t.example/b.png"><tr><td>1</td></tr></table>', "<table><tbody><tr><td>1</td></tr></tbody></table>"),
+        (
+            '<table background="https://t.example/b.png"><tr><td>1</td></tr></table>',
+            "<table><tbody><tr><td>1</td></tr></tbody></table>",
+        ),
         ("<!-- comment --><base href=https://t.example>text", "text"),
         ("1 < 2 & 3 > 2", "1 &lt; 2 &amp; 3 &gt; 2"),
         ("", ""),

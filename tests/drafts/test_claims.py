@@ -143,6 +143,7 @@ def test_a_passage_bears_its_own_words_and_near_ones(sentence: str) -> None:
         "Ethanol permeates and hardens rubber hose, so do use it at any pressure.",
         "Use non-conductive PTFE for E85.",
         "The olive is guaranteed for life.",
+        "Seat the olive dry with assembly grease.",
         "Seat the olive",  # too few words to be said "nearly", and not a sentence of the passage: see below
         "",
         "…",
@@ -239,6 +240,14 @@ def test_only_sentences_left_exactly_as_they_were_keep_sources(
     before = {"Use PTFE hose.": (ONE,), "Seat the olive dry.": (TWO,), "Hose lasts ten years.": (THREE, ONE)}
     wanted = [item if isinstance(item, tuple) else (item, before[item]) for item in expected]
     assert rebased(DRAFT.replace(old, new)) == wanted
+
+
+def test_a_claim_over_several_sentences_lends_its_sources_to_whole_sentences_only() -> None:
+    text = "Never use it. Seat it dry."
+    claims = (Claim(0, len(text), (ONE,)),)
+    for edited, kept in (("use it. Seat it dry.", [(), (ONE,)]), (text, [(ONE,), (ONE,)])):
+        found = rebase_claims(claims, diff_ops(text, edited), source=text)
+        assert [claim.source_ids for claim in found] == kept
 
 
 def test_moving_a_sentence_to_another_place_is_a_change() -> None:

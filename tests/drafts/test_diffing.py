@@ -105,6 +105,7 @@ def test_it_keeps_line_breaks_as_anchors() -> None:
         ("👍🏽 ok", "👍 ok", [["-", "👍🏽"], ["+", "👍"], ["=", 3]]),
         ("軟管很好", "硬管很好", [["-", "軟"], ["+", "硬"], ["=", 3]]),
         ("don’t", "do", [["-", "don’t"], ["+", "do"]]),
+        ("re\u0301sume", "re\u0301sumes", [["-", "re\u0301sume"], ["+", "re\u0301sumes"]]),
         ("हिन्दी में", "हिन्दी मे", [["=", 7], ["-", "में"], ["+", "मे"]]),
     ],
 )
@@ -124,12 +125,14 @@ def test_it_counts_the_words_taken_out_and_put_in() -> None:
 
 
 def test_it_makes_one_replacement_of_very_long_texts() -> None:
-    source, target = "a " * MAX_TOKENS, "a " * MAX_TOKENS + "b"
+    body = "a " * (MAX_TOKENS // 2)
+    source, target = f"one {body} two", f"1 {body} 2"
     diff = diff_ops(source, target)
-    assert len(diff["ops"]) <= 3
+    assert diff["ops"] == [["-", source], ["+", target]]
     assert apply_ops(source, diff) == target
-    other = "b " * MAX_TOKENS
-    assert ops_of(source, other)[:1] == [["-", source.rstrip(" ")]]
+    assert ops_of(source, source) == [["=", len(source)]]
+    shorter = "a " * (MAX_TOKENS // 2 - 10)
+    assert ops_of(f"one {shorter} two", f"1 {shorter} 2")[2][0] == "="
 
 
 def test_it_replays_adversarial_texts_below_the_cap() -> None:
@@ -181,6 +184,16 @@ def test_it_refuses_damaged_operations(ops: Any) -> None:
     diff = {**diff_ops("one two", "one three"), "ops": ops}
     with pytest.raises(ReplayError):
         apply_ops("one two", diff)
+    with pytest.raises(ReplayError):
+        render_ops(diff, "one two")
+
+
+@pytest.mark.parametrize("ops", [[["=", -1]], [["=", True]], [["-", 3]], [["+", ""]], ["="], None])
+def test_it_counts_nothing_in_damaged_operations(ops: Any) -> None:
+    diff = {**diff_ops("one two", "one three"), "ops": ops}
+    for count in (invert, word_counts, similarity):
+        with pytest.raises(ReplayError):
+            count(diff)
 
 
 @pytest.mark.parametrize(

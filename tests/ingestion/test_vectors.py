@@ -70,7 +70,7 @@ def test_an_account_without_vectors_has_no_neighbours(store: VectorStore) -> Non
     store.drop(nobody)
 
 
-def test_it_stores_more_than_the_server_takes_at_once(store: VectorStore) -> None:
+def test_it_stores_and_removes_thousands(store: VectorStore) -> None:
     ids = [uuid.uuid4() for _ in range(6_000)]
     store.upsert(ADA, ids, [[1.0, number / 6_000] for number in range(6_000)])
     assert store.count(ADA) == 6_000

@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--dry-run", action="store_true", help="count, change nothing")
         parser.add_argument("--account", default="", help="only this account (its short name)")
-        parser.add_argument("--erase-customer", default="", metavar="EMAIL", help="forget this person (needs --account)")
+        parser.add_argument(
+            "--erase-customer", default="", metavar="EMAIL", help="forget this person (needs --account)"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         dry_run = options["dry_run"]
@@ -28,7 +30,9 @@ class Command(BaseCommand):
             raise CommandError("Say in which account: --account SHORT-NAME. Nothing was changed.")
         for entry in accounts:
             if options["erase_customer"]:
-                done = retention.erase_customer(account_id=entry["id"], email=options["erase_customer"], dry_run=dry_run)
+                done = retention.erase_customer(
+                    account_id=entry["id"], email=options["erase_customer"], dry_run=dry_run
+                )
             else:
                 done = self._apply(entry, dry_run)
             found = ", ".join(f"{number} {name}" for name, number in done.items() if number) or "nothing due"
