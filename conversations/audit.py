@@ -161,7 +161,7 @@ def record(
         actor_type=who.type,
         actor_id=who.id,
         actor_name=who.name[:120],
-        object_type=about._meta.model_name,
+        object_type=about._meta.model_name or "",
         object_id=str(about.pk),
         conversation_id=conversation_id,
         act_id=act_id or new_id(),

@@ -22,5 +22,5 @@ NAMES = (
 
 
 def failpoint(name: str) -> None:
-    if settings.FAILPOINT and settings.FAILPOINT == name:
+    if settings.FAILPOINT and name == settings.FAILPOINT:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -6,7 +6,7 @@ that the triggers call are in `conversations/sql/`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import models
@@ -29,10 +29,10 @@ class Guard(BaseConstraint):
     def undo(self, table: str) -> list[str]:
         raise NotImplementedError  # pragma: no cover
 
-    def constraint_sql(self, model: Any, schema_editor: Any) -> None:
+    def constraint_sql(self, model: Any, schema_editor: Any) -> None:  # type: ignore[override]
         self.create_sql(model, schema_editor)
 
-    def create_sql(self, model: Any, schema_editor: Any) -> None:
+    def create_sql(self, model: Any, schema_editor: Any) -> None:  # type: ignore[override]
         # Deferred to the end of the migration: by then every table and every unique key that it may name exists.
         schema_editor.deferred_sql.extend(self.statements(model._meta.db_table, model))
 
@@ -123,7 +123,7 @@ class Transitions(Guard):
 
     options = ("field", "moves")
 
-    def __init__(self, *, moves: dict[str, Sequence[str]], name: str, field: str = "status") -> None:
+    def __init__(self, *, moves: Mapping[str, Sequence[str]], name: str, field: str = "status") -> None:
         super().__init__(name=name)
         self.field = field
         self.moves = {str(state): tuple(map(str, nexts)) for state, nexts in moves.items()}
@@ -184,9 +184,9 @@ class Trigger(Guard):
 
 def tenant_guards(label: str, *, grants: Sequence[str] | None = None) -> list[BaseConstraint]:
     """What every tenant table has: isolation, and the (account, id) key that children point at."""
-    isolation = {} if grants is None else {"grants": grants}
+    name = f"{label}_isolation"
     return [
-        TenantIsolation(name=f"{label}_isolation", **isolation),
+        TenantIsolation(name=name) if grants is None else TenantIsolation(name=name, grants=grants),
         models.UniqueConstraint(fields=["account", "id"], name=f"{label}_account_id"),
     ]
 

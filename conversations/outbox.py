@@ -53,7 +53,7 @@ def queue_outbound(
 
     The text, the recipients and the files are copied here and never read from anywhere else again.
     """
-    channel = Channel.objects.get(pk=conversation.channel_id)
+    channel = channel_of(conversation)
     if channel.type not in SENDERS:
         raise Invalid(
             f"{channel.name} cannot send yet: there is no sending half for {channel.get_type_display()} channels. "
@@ -95,6 +95,12 @@ def queue_outbound(
     )
     _wake(delivery)
     return delivery
+
+
+def channel_of(conversation: Conversation) -> Channel:
+    """A customer conversation's channel, loaded apart so that no lock is taken on it."""
+    assert conversation.channel_id is not None, "only customer conversations are answered"
+    return Channel.objects.get(pk=conversation.channel_id)
 
 
 def _wake(delivery: Delivery) -> None:

@@ -147,9 +147,15 @@ class TenantMiddleware:
         with transaction.atomic():
             tenant = self._tenant(request, user)
             request.tenant = tenant  # type: ignore[attr-defined]
-            if tenant and tenant.role == Role.AUDITOR and request.method not in {"GET", "HEAD", "OPTIONS"}:
-                if not request.path.startswith(("/accounts/", "/profile/")):
+            if (
+                tenant
+                and tenant.role == Role.AUDITOR
+                and not request.path.startswith(("/accounts/", "/profile/", "/switch/"))
+            ):
+                if request.method not in {"GET", "HEAD", "OPTIONS"}:
                     raise PermissionDenied("Auditors read everything and change nothing. Nothing was changed.")
+                with connection.cursor() as cursor:
+                    cursor.execute("SET TRANSACTION READ ONLY")
             response = self.get_response(request)
             if response.status_code >= 500:
                 transaction.set_rollback(True)

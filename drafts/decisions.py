@@ -20,9 +20,10 @@ from conversations.envelope import digest, reply_envelope
 from conversations.errors import Conflict, Invalid, Locked, Refusal
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.models import Channel, Conversation, Delivery, Message, User
+from conversations.models import Conversation, Delivery, Message, User
 from conversations.roles import Verb, check
 from drafts import assess, learning
+from drafts.diffing import diff_ops
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
 
 Status = Draft.Status
@@ -82,8 +83,7 @@ def lock(draft_id: uuid.UUID) -> tuple[Conversation, Draft]:
 
 def envelope_of(conversation: Conversation, draft: Draft) -> dict[str, Any]:
     """Where an approval of this draft would go, as things stand."""
-    channel = Channel.objects.get(pk=conversation.channel_id)
-    return reply_envelope(conversation, channel, Message.objects.get(pk=draft.base_message_id))
+    return reply_envelope(conversation, outbox.channel_of(conversation), Message.objects.get(pk=draft.base_message_id))
 
 
 def approve(
@@ -151,7 +151,7 @@ def approve(
             final_text=text.text,
             reasons=_known(reasons),
             notes=notes,
-            diff=assess.diff_ops(draft.suggested_text, text.text) if changed else None,
+            diff=diff_ops(draft.suggested_text, text.text) if changed else None,
             attention=attention,
             request_id=request_id,
             message=delivery.message,

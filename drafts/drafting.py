@@ -15,7 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversations import audit
-from conversations.models import Account, Channel, Conversation, Message, Notification
+from conversations.models import Account, Conversation, Message, Notification
+from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
 from drafts import assess
 from drafts.editing import retire
@@ -147,7 +148,6 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     for other in Draft.objects.filter(conversation=conversation).pending():
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
     text = assess.Text(result.text, result.claims)
-    channel = Channel.objects.get(pk=conversation.channel_id)
     details = task.base.details
     draft = Draft.objects.create(
         account_id=account_id,
@@ -181,7 +181,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
             "sources": len(draft.top_sources),
             "unsourced": text.unsourced,
             "confidence": round(draft.confidence or 0.0, 3),
-            "channel": channel.name,
+            "channel": channel_of(conversation).name,
             "asked_by": str(asked_by or ""),
         },
         commit={"text": result.text},

@@ -30,7 +30,7 @@ def customer_wrote(conversation: Conversation, message: Message) -> None:
         conversation=conversation, status__in=_NOT_YET_SENT, draft_id__isnull=False
     ):
         outbox.cancel(delivery=delivery, actor=audit.SYSTEM, reason="the customer wrote again before it left")
-        draft = Draft.objects.select_for_update(of=("self",)).get(pk=delivery.draft_id)
+        draft = Draft.objects.select_for_update(of=("self",)).get(pk=str(delivery.draft_id))
         learning.drop_samples(draft=draft)
         retire(draft, Draft.Status.STALE, reason="the customer wrote again before it left")
         Notification.objects.create(

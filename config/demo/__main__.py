@@ -57,7 +57,9 @@ def wait_for(url: str, process: subprocess.Popen[bytes], name: str, seconds: flo
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise SystemExit(f"{name} stopped with code {process.returncode} while starting; see .local/logs/{name}.log")
+            raise SystemExit(
+                f"{name} stopped with code {process.returncode} while starting; see .local/logs/{name}.log"
+            )
         with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=2):  # noqa: S310
             return
         time.sleep(0.1)
@@ -156,7 +158,9 @@ def run(supervisor: Supervisor, url: str, web_port: int, sink_port: int, mail: P
             "mail-sink", python, "-m", "config.demo.sink", "--host", "127.0.0.1", "--port", str(sink_port),
             "--folder", str(mail), env=env,
         )  # fmt: skip
-        subprocess.run([python, "manage.py", "migrate", "--database", "owner", "--verbosity", "0"], cwd=ROOT, env=env, check=True)
+        subprocess.run(
+            [python, "manage.py", "migrate", "--database", "owner", "--verbosity", "0"], cwd=ROOT, env=env, check=True
+        )
         if vectors is not None:
             wait_for(env["CHROMA_URL"] + "/api/v2/heartbeat", vectors, "chroma")
         web = supervisor.start(

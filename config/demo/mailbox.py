@@ -38,7 +38,9 @@ def _read(file: Path) -> dict[str, Any]:
 def mailbox(request: HttpRequest) -> HttpResponse:
     """The newest mails that left, newest first."""
     files = sorted(settings.DEMO_MAIL_DIR.glob("*.eml"), reverse=True)[:NEWEST]
-    return render(request, "demo/mailbox.html", {"mails": [_read(file) for file in files], "folder": settings.DEMO_MAIL_DIR})
+    return render(
+        request, "demo/mailbox.html", {"mails": [_read(file) for file in files], "folder": settings.DEMO_MAIL_DIR}
+    )
 
 
 @require_safe
@@ -50,4 +52,7 @@ def one_mail(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "demo/mail.html", {"mail": _read(found)})
 
 
-urlpatterns = [path("demo/mail/", mailbox, name="demo-mailbox"), path("demo/mail/<str:name>", one_mail, name="demo-mail")]
+urlpatterns = [
+    path("demo/mail/", mailbox, name="demo-mailbox"),
+    path("demo/mail/<str:name>", one_mail, name="demo-mail"),
+]

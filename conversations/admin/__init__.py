@@ -93,7 +93,7 @@ class AccountAdmin(TenantModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return NewAccountForm if obj is None else AccountForm
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return list(self.get_form(request, obj).base_fields)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -111,6 +111,7 @@ class AccountAdmin(TenantModelAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
+        assert isinstance(request.user, User)
         created = create_account(name=obj.name, slug=obj.slug, timezone=obj.timezone, actor=request.user)
         obj.pk = created.pk
         with tenant_context(created.pk):
@@ -146,7 +147,7 @@ class MembershipAdmin(TenantModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         return MembershipForm if obj is None else forms.modelform_factory(Membership, fields=("role", "is_active"))
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["email", "display_name", "role"] if obj is None else ["role", "is_active"]
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
@@ -232,7 +233,7 @@ class ServiceTokenAdmin(TenantModelAdmin):
         meta = type("Meta", (), {"model": ServiceToken, "fields": ("name", "expires_at")})
         return type("TokenForm", (forms.ModelForm,), {"scopes": scopes, "Meta": meta})
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["name", "scopes", "expires_at"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

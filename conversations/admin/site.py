@@ -136,13 +136,13 @@ class TenantModelAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         tenant = tenant_of(request)
-        assert tenant is not None
+        assert tenant is not None and isinstance(request.user, User)
         if not change:
             obj.account_id = tenant.account_id
         super().save_model(request, obj, form, change)
         audit.record(
             self.audit_kind, actor=request.user, about=obj, account=tenant.account_id, data=self.facts(obj, form)
-        )  # type: ignore[arg-type]
+        )
 
     def facts(self, obj: Any, form: Any) -> dict[str, Any]:
         """What the trail keeps of a change: which fields, never their values (they may be secrets or personal)."""

@@ -11,7 +11,6 @@ from django.utils import timezone
 from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
-
 #: The arrows of a delivery's life; the database refuses any other.
 DELIVERY_MOVES = {
     "held": ["queued", "cancelled"],

@@ -13,7 +13,6 @@ from conversations.guards import AppendOnly, Transitions, Trigger, json_under_64
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
 
-
 #: The arrows of a draft's life; the database refuses any other.
 DRAFT_MOVES = {
     "pending": ["approved", "rejected", "superseded", "stale", "answered_elsewhere", "expired"],

@@ -33,7 +33,9 @@ IN_DOUBT = ["smtp.handing_over", "smtp.written", "smtp.answered", "deliver.answe
 class Zygote:
     def __init__(self, host: str) -> None:
         command = [sys.executable, "-m", "tests.crash_zygote", host, "countersign_test"]
-        self.process = subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(
+            command, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "ready\n"
 

@@ -1,0 +1,227 @@
+"""What the sender wrote this time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingestion.mail.quoting import read_reply, split_reply
+
+NEW = "Hello,\n\nyes that works, thank you.\n\nBest\nAnna"
+
+HEADINGS = """
+On Mon, Jan 5, 2026 at 3:00 PM, Acme <help@acme.example> wrote:
+On 05/01/2026 15:00, Acme wrote:
+On 5 Jan 2026, at 15:00, Acme via Desk wrote:
+At 1/5/2026 03:00 PM, you wrote:
+2026-01-05 15:00 GMT+01:00 Acme <help@acme.example>:
+Am Mo., 5. Jan. 2026 um 15:00 Uhr schrieb Acme <help@acme.example>:
+Acme <help@acme.example> schrieb am 15:00 Montag, 5.Januar 2026:
+Le lun. 5 janv. 2026 à 15:00, Acme <help@acme.example> a écrit :
+El lun, 5 ene 2026 a las 15:00, Acme (<help@acme.example>) escribió:
+Il giorno lun 5 gen 2026 alle ore 15:00 Acme <help@acme.example> ha scritto:
+Em seg., 5 de jan. de 2026 às 15:00, Acme <help@acme.example> escreveu:
+Op ma 5 jan. 2026 om 15:00 schreef Acme <help@acme.example>:
+Op 5 jan. 2026 om 15:00 heeft Acme <help@acme.example> het volgende geschreven:
+Den mån 5 jan. 2026 kl 15:00 skrev Acme <help@acme.example>:
+man. 5. jan. 2026 kl. 15:00 skrev Acme <help@acme.example>:
+ma 5. tammik. 2026 klo 15.00 Acme (help@acme.example) kirjoitti:
+pon., 5 sty 2026 o 15:00 Acme <help@acme.example> napisał(a):
+po 5. 1. 2026 v 15:00 odesílatel Acme <help@acme.example> napsal:
+Acme <help@acme.example> ezt írta (időpont: 2026. jan. 5., H, 15:00):
+În lun., 5 ian. 2026 la 15:00, Acme <help@acme.example> a scris:
+Acme <help@acme.example>, 5 Oca 2026 Pzt, 15:00 tarihinde şunu yazdı:
+пн, 5 янв. 2026 г. в 15:00, Acme <help@acme.example>:
+5 янв. 2026 г., в 15:00, Acme <help@acme.example> написал(а):
+Στις Δευ, 5 Ιαν 2026 στις 3:00 μ.μ., ο χρήστης Acme <help@acme.example> έγραψε:
+Acme <help@acme.example> 于2026年1月5日周一 15:00写道：
+2026年1月5日(月) 15:00 Acme <help@acme.example>:
+2026년 1월 5일 (월) 오후 3:00, Acme <help@acme.example>님이 작성:
+Vào Th 2, 5 thg 1, 2026 vào lúc 15:00 Acme <help@acme.example> đã viết:
+---- On Mon, 05 Jan 2026 15:00:00 +0100 Acme <help@acme.example> wrote ----
+---- Am Mo, 05 Jan 2026 15:00:00 +0100 Acme <help@acme.example> schrieb ----
+-----Original Message-----
+-------- Ursprüngliche Nachricht --------
+---------- Forwarded message ---------
+##- Please type your reply above this line -##
+""".strip().split("\n")
+
+BLOCKS = """
+From: Acme <help@acme.example>\nSent: Monday, 5 January 2026 15:00\nTo: anna@x.example\nSubject: RE: Order
+________________________________\nFrom: Acme <help@acme.example>\nSent: Monday\nTo: anna@x.example\nSubject: RE: Order
+*Von:* Acme <help@acme.example>\n*Gesendet:* Montag, 5. Januar 2026 15:00\n*An:* anna@x.example\n*Betreff:* AW: Order
+Gesendet: Montag, 05. Januar 2026 um 15:00 Uhr\nVon: "Acme" <help@acme.example>\nAn: anna@x.example\nBetreff: Order
+De : Acme <help@acme.example>\nEnvoyé : lundi 5 janvier 2026 15:00\nÀ : anna@x.example\nObjet : RE: Order
+De: Acme <help@acme.example>\nEnviado el: lunes, 5 de enero de 2026\nPara: anna@x.example\nAsunto: RE: Order
+Da: Acme <help@acme.example>\nInviato: lunedì 5 gennaio 2026\nA: anna@x.example\nOggetto: R: Order
+Van: Acme <help@acme.example>\nVerzonden: maandag 5 januari 2026\nAan: anna@x.example\nOnderwerp: RE: Order
+Od: Acme <help@acme.example>\nWysłano: poniedziałek, 5 stycznia 2026\nDo: anna@x.example\nTemat: RE: Order
+От: Acme <help@acme.example>\nОтправлено: 5 января 2026 г.\nКому: anna@x.example\nТема: RE: Order
+发件人: Acme <help@acme.example>\n发送时间: 2026年1月5日\n收件人: anna@x.example\n主题: 回复: Order
+差出人: Acme <help@acme.example>\n送信日時: 2026年1月5日\n宛先: anna@x.example\n件名: Re: Order
+Kimden: Acme <help@acme.example>\nGönderildi: 5 Ocak 2026\nKime: anna@x.example\nKonu: RE: Order
+""".strip().split("\n")
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+@pytest.mark.parametrize("old", ["> old text\n> older", "old text\nolder"], ids=["quoted", "bare"])
+def test_it_cuts_below_a_heading(heading: str, old: str) -> None:
+    assert split_reply(f"{NEW}\n\n{heading}\n\n{old}\n") == (NEW, f"{heading}\n\n{old}")
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_it_cuts_at_a_block_of_mail_fields(block: str) -> None:
+    block = block.replace("\\n", "\n")
+    assert split_reply(f"{NEW}\n\n{block}\n\nold text\n") == (NEW, f"{block}\n\nold text")
+
+
+def test_a_heading_over_several_lines_is_one() -> None:
+    heading = "On Mon, Dec 9, Mister Example\n<mrmister@example.com>\nwrote:"
+    assert split_reply(f"{NEW}\n\n{heading}\n> old") == (NEW, f"{heading}\n> old")
+    right_below = "Am Fr., 28.\nApr. 2026 um 11:53 Uhr schrieb Max <max@example.com>:"
+    assert split_reply(f"Danke!\n{right_below}\n> alt") == ("Danke!", f"{right_below}\n> alt")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "On Monday my colleague wrote:",
+        "On the other hand, it could break:",
+        "Our driver said:",
+        "These are the errors at 15:00 on 5.1.2026:",
+        "My order from 5.1.2026 10:30 contains:",
+        "I told your colleague John (john@x.example) the following:",
+        "Send it to j@x.example:",
+        "From: Berlin\nTo: Rome\nDate: 12 May 2026",
+        "Subject: chemistry",
+        "- one\n- two\n-- three",
+        "The note was sent from my iPhone app to all users.",
+        "```\n-- \nOn Mon, Jan 5, 2026 at 3:00 PM, Acme <help@acme.example> wrote:\n```",
+    ],
+)
+def test_what_only_looks_like_a_heading_stays(line: str) -> None:
+    text = f"Hello,\n\n{line}\n\nThe thing is broken.\nPlease help."
+    assert split_reply(text) == (text, "")
+
+
+def test_a_rule_between_long_paragraphs_is_no_signature() -> None:
+    text = f"First.\n\n-----\n\n{'A long paragraph of the customer. ' * 6}\n\n{'Another long one of the same. ' * 6}"
+    assert split_reply(text) == (text, "")
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        "-- \nAnna Example\nCEO",
+        "--\nAnna Example",
+        "__\nAnna",
+        "Sent from my iPhone",
+        "Von meinem iPhone gesendet",
+        "Envoyé de mon iPhone",
+        "Enviado desde mi iPhone",
+        "Inviato da iPhone",
+        "Get Outlook for iOS",
+        "Sendt fra min iPad",
+        "Отправлено с iPhone",
+        "從我的 iPhone 傳送",
+        "Sent from my Samsung Galaxy\n\n-- \nAnna",
+    ],
+)
+def test_it_cuts_the_signature(signature: str) -> None:
+    assert split_reply(f"{NEW}\n\n{signature}\n") == (NEW, signature)
+
+
+def test_signature_and_history_are_told_apart() -> None:
+    reply = read_reply(
+        f"{NEW}\n\nSent from my iPhone\n\nOn Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> old"
+    )
+    assert reply.new == NEW
+    assert reply.signature == "Sent from my iPhone"
+    assert reply.history == "On Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> old"
+
+
+def test_an_answer_below_one_quote_is_new() -> None:
+    quote = "On Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> Which size?"
+    assert split_reply(f"{quote}\n\nSize 42 please.") == ("Size 42 please.", quote)
+
+
+def test_answers_between_quotes_keep_what_they_answer() -> None:
+    text = "On Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> Which size?\n\n42 please.\n\n> And which colour?\n\nBlue."
+    assert split_reply(text) == (text, "")
+
+
+def test_a_short_answer_under_a_greeting_and_a_quote_is_not_lost() -> None:
+    text = "Hi,\n\nOn Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> Which size?\n\nSize 42 please."
+    assert "Size 42 please." in split_reply(text)[0]
+
+
+def test_a_footer_below_the_history_goes_with_it() -> None:
+    old = "On Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> old\n\nThis mail is confidential."
+    assert split_reply(f"{NEW}\n\n{old}") == (NEW, old)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "> only a quote\n> of two lines",
+        "On Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> old",
+        "---------- Forwarded message ---------\nFrom: Acme <a@acme.example>\nSubject: x\nTo: b@x.example\n\nold",
+        "-- \nAnna",
+    ],
+)
+def test_when_nothing_would_be_left_everything_is_new(text: str) -> None:
+    assert split_reply(text) == (text, "")
+
+
+PIECES = st.sampled_from(
+    [*HEADINGS, *(block.replace("\\n", "\n") for block in BLOCKS), "", "text", "> quoted", ">> more", "-- ", "____", "```",
+     "Sent from my iPhone", "From: a@b.example", "Subject: x", "a line that ends in a colon:", "wrote:", "<a@b.example>"]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=30).map("\n".join))
+def test_every_line_is_in_exactly_one_part(text: str) -> None:
+    new, rest = split_reply(text)
+    assert sorted(line for line in f"{new}\n{rest}".split("\n") if line) == sorted(
+        line for line in text.split("\n") if line
+    )
+    assert new or not text.strip("\n")
+
+
+@given(st.text(max_size=500))
+def test_no_text_makes_it_raise(text: str) -> None:
+    new, rest = split_reply(text)
+    assert sorted((new + rest).replace("\r", "").replace("\n", "")) == sorted(text.replace("\r", "").replace("\n", ""))
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        ">" * 300_000,
+        "a:\n" * 150_000,
+        "--\n" * 150_000,
+        "On 1 Jan 2026 @ <a@b> wrote\n" * 20_000,
+        "From: a@b\n" * 50_000,
+        ("x" * 590 + ":\n") * 1_000,
+        ("a@" * 290 + ":\n") * 1_000,
+        ("-- " * 190 + ":\n") * 1_000,
+        ("12.12." * 95 + "wrote:\n") * 1_000,
+        ("On aa " * 95 + ":\n") * 1_000,
+    ],
+    ids=["quotes", "colons", "dashes", "headings", "fields", "long", "addresses", "rules", "dates", "openers"],
+)
+def test_twice_the_text_costs_no_more_than_a_few_times_the_time(bomb: str) -> None:
+    def cost(text: str) -> float:
+        def once() -> float:
+            started = time.process_time()
+            split_reply(text)
+            return time.process_time() - started
+
+        return min(once() for _ in range(2))
+
+    # Of quadratic cost the factor would be 64; the floor keeps a fast run from dividing noise.
+    assert cost(bomb) < 24 * max(cost(bomb[: len(bomb) // 8]), 0.01)
