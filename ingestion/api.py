@@ -17,7 +17,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from ninja import Header, NinjaAPI, Query, Schema
+from ninja import Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
@@ -208,7 +208,7 @@ def create_conversation(request: HttpRequest, body: ConversationIn) -> Any:
         customer=Party(body.customer.address, body.customer.name),
         actor=_caller(request).actor,
     )
-    return (201 if created else 200), conversation
+    return Status(201 if created else 200, conversation)
 
 
 @api.get(
@@ -265,7 +265,7 @@ def add_message(
     channel = Channel.objects.get(pk=conversation.channel_id)
     raw = json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
     if known := _repeated(channel, idempotency_key, raw):
-        return 200, known
+        return Status(200, known)
     if body.direction == "outbound":
         message, created = record_outbound_elsewhere(
             conversation=conversation,
@@ -279,7 +279,7 @@ def add_message(
     if message.conversation_id != conversation.pk:
         raise HttpError(409, "This external id belongs to a message of another conversation. Nothing was stored.")
     _remember(channel, idempotency_key or body.external_id, raw, message)
-    return (201 if created else 200), message
+    return Status(201 if created else 200, message)
 
 
 def _caller(request: HttpRequest) -> Caller:

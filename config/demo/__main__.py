@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PASSWORD = "countersign-demo"  # noqa: S105 - of the demo's people only
+PASSWORD = "countersign-demo"
 
 WELCOME = """
   Countersign is running:   {url}

@@ -31,7 +31,7 @@ class FolderHandler:
         try:
             name = store(self.folder, content if isinstance(content, bytes) else str(content or "").encode())
         except OSError as error:
-            print(f"A mail could not be stored and was refused: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            print(f"A mail could not be stored and was refused: {error}", file=sys.stderr, flush=True)
             return "452 4.3.1 The mail could not be stored, try again later"
         return f"250 2.0.0 OK: stored as {name}"
 
@@ -66,7 +66,7 @@ async def _serve(host: str, port: int, folder: Path) -> None:
 
     server = await loop.create_server(connected, host=host, port=port)
     address = server.sockets[0].getsockname()
-    print(f"The mail sink listens on {address[0]}:{address[1]} and keeps mail in {folder}", flush=True)  # noqa: T201
+    print(f"The mail sink listens on {address[0]}:{address[1]} and keeps mail in {folder}", flush=True)
     await stopped.wait()
     server.close()
     await server.wait_closed()

@@ -40,10 +40,8 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can) -> Ba
             f"You can read along, not decide. Their claim ends in {span(max(left, timedelta(0)))} unless they go on.",
             (
                 Action("Next draft", urls.next, act="next", key="J"),
-                Action("Take over", urls.claim, True, "take-over", "", "take_over", "1"),
-            )
-            if can.claim
-            else (),
+                *([Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if can.take_over else []),
+            ),
         )
     return None
 

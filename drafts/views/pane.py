@@ -26,7 +26,6 @@ from drafts.views.present import (
     REASONS,
     Banner,
     Can,
-    Change,
     Check,
     Choice,
     More,
@@ -34,6 +33,7 @@ from drafts.views.present import (
     SourceView,
     Urls,
     due_words,
+    shortened,
 )
 from drafts.views.prose import blocks
 
@@ -182,7 +182,7 @@ def build(
         kept=blocks(own_text) if own_text and not editing and own_text.strip() != text.strip() else [],
         saved=f"Saved {clock.time(moment(revision['at']))}" if revision else "",
         field_error=field_error,
-        changes=[Change(kind, words) for kind, words in diffing.render_ops(ops, draft.suggested_text)] if ops else [],
+        changes=shortened(diffing.render_ops(ops, draft.suggested_text)) if ops else [],
         change_counts="{} words out, {} in".format(*diffing.word_counts(ops)) if ops else "",
     )
 

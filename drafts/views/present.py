@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
@@ -15,6 +15,7 @@ from drafts.models import Draft
 from drafts.queue import COUNT_CAP
 from drafts.views.prose import Block
 
+UNCHANGED = 60  # characters of unchanged text kept on either side of a change
 SOON = timedelta(minutes=15)
 OLD_SOURCE = timedelta(days=30)
 
@@ -159,6 +160,16 @@ class Change:
     text: str
 
 
+def shortened(pieces: Iterable[tuple[str, str]]) -> list[Change]:
+    """A rendered diff for reading: long unchanged stretches keep only their ends."""
+    return [
+        Change(
+            kind, f"{text[:UNCHANGED]} … {text[-UNCHANGED:]}" if kind == "same" and len(text) > 3 * UNCHANGED else text
+        )
+        for kind, text in pieces
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class More:
     label: str
@@ -178,6 +189,7 @@ class Can:
     snooze: bool = False
     claim: bool = False
     elsewhere: bool = False
+    take_over: bool = False
 
     @property
     def any(self) -> bool:
@@ -201,6 +213,7 @@ class Can:
             snooze=may(Verb.SNOOZE),
             claim=may(Verb.CLAIM),
             elsewhere=may(Verb.ANSWER_ELSEWHERE),
+            take_over=may(Verb.TAKE_OVER),
         )
 
 

@@ -26,11 +26,10 @@ from conversations.views.threads import get_conversation_for
 from conversations.views.words import Clock, clock_for, plural
 from drafts import diffing
 from drafts.models import Draft, DraftAction
-from drafts.views.present import REASONS, Change
+from drafts.views.present import REASONS, Change, shortened
 
 PAGE = 200
 QUOTE = 280
-UNCHANGED = 60  # characters of unchanged text kept on either side of a change
 
 Kind = audit.Kind
 SHOWS = {"": "All", "messages": "Messages", "drafts": "Drafts", "people": "People", "delivery": "Delivery"}
@@ -236,15 +235,9 @@ def _view(
 def _changes(action: DraftAction) -> list[Change]:
     """The edit as pieces, its unchanged stretches shortened. An erased text has no pieces."""
     try:
-        pieces = diffing.render_ops(action.diff or {}, action.draft.suggested_text)
+        return shortened(diffing.render_ops(action.diff or {}, action.draft.suggested_text))
     except diffing.ReplayError:
         return []
-    out = []
-    for kind, text in pieces:
-        if kind == "same" and len(text) > 2 * UNCHANGED:
-            text = f"{text[:UNCHANGED]} … {text[-UNCHANGED:]}"
-        out.append(Change(kind, text))
-    return out
 
 
 def _detail(event: AuditEvent, actions: dict[str, DraftAction], clock: Clock) -> EventDetail:

@@ -27,7 +27,7 @@ _TABLE_RULE = re.compile(r"^[\s|:+-]+$")
 # A courtesy says nothing that could be wrong. Whole sentences only: "Happy to help, your refund is on its way" does.
 _COURTESIES = [
     r"(?:hi|hello|hey|dear|good (?:morning|afternoon|evening)|bonjour|bonsoir|hola|hallo|guten (?:tag|morgen)|liebe[r]?"
-    r"|sehr geehrte[r]?|ciao|buongiorno|ol[áa]|hei|hej)(?: [^\s,!?]+){0,3}[,!]?",
+    r"|sehr geehrte[r]?|ciao|buongiorno|ol[áa]|hei|hej)(?: [^\s,!?]+){0,3}[,.!]?",
     r"(?:many )?thanks?(?: you)?(?: so much| very much| again)?(?: for (?:getting in touch|reaching out|writing(?: in)?"
     r"|asking|waiting|letting us know|your (?:message|question|e-?mail|patience|note|order|photos?|reply)))?[.!]?",
     r"(?:i|we)(?:['’]m| am|['’]re| are) (?:really |very |so )?sorry(?: about (?:that|this|the (?:trouble|wait|mix-up))"

@@ -104,7 +104,9 @@ class ModelDrafter:
         warnings = _warnings(request, text, named, claims, unknown)
         if _foreign_links(text, request) and Need.INJECTION not in needs:
             needs.append(Need.INJECTION)
-        scored = score_sentences(asks=asks_of(request.question), sources=request.sources, embedder=self._embedder)
+        scored = score_sentences(
+            asks=asks_of(request.question, subject=request.subject), sources=request.sources, embedder=self._embedder
+        )
         sure, reasons = confidence.rate(
             claims=claims, sources=request.sources, needs=needs, relevance=best_by_passage(scored)
         )
@@ -194,7 +196,7 @@ def _message(request: DraftRequest, mark: str) -> str:
         for number, source in enumerate(request.sources, 1)
     )
     return (
-        f"{sources or 'There are no sources.'}\n\n<{mark}-thread>\n{thread}\n[customer {request.customer_name[:100]}, "
+        f"{sources or 'There are no sources.'}\n\n<{mark}-thread>\nSubject: {request.subject[:300]}\n{thread}\n[customer {request.customer_name[:100]}, "
         f"newest message]\n{request.question[:MOST_TEXT]}\n</{mark}-thread>\n\nWrite the reply to the newest message."
     )
 

@@ -38,6 +38,16 @@ _LONGER = re.compile(r"\b(?:long(?:er)?|more detail(?:ed|s)?|detail(?:ed|s)?|exp
 _ENGLISH = re.compile(r"^\s*(?:en(?:[-_].*|glish)?)?\s*$", re.IGNORECASE)
 
 
+# What someone wants to know who reports and does not ask: "I ordered four -8 and got -6."
+_UNASKED = {
+    "order_problem": "What do you do when the wrong part was sent, or a part is missing or damaged?",
+    "order_status": "What do you do when tracking does not move or the parcel is lost?",
+    "returns": "How do I return parts, and what can be returned?",
+    "refund": "When and how do I get a refund?",
+    "warranty": "What does the warranty cover and how do I claim it?",
+}
+
+
 @dataclass(frozen=True)
 class Quote:
     """A sentence of a passage as it goes into the reply."""
@@ -66,7 +76,7 @@ class OfflineDrafter:
         if any(plants_instruction(source.text) for source in request.sources):
             warnings.append("A source contains text that reads like an instruction to the model.")
 
-        asks = _asks(request)
+        asks = _asks(request, reading.intent)
         scored = score_sentences(asks=asks, sources=request.sources, embedder=self._embedder)
         most = _size(request.instruction)
         quotes: list[Quote] = []
@@ -93,12 +103,14 @@ class OfflineDrafter:
         )
 
 
-def _asks(request: DraftRequest) -> list[Ask]:
-    asks = asks_of(request.question)
-    if sum(len(terms(ask.text)) for ask in asks) < 3:
+def _asks(request: DraftRequest, intent: str) -> list[Ask]:
+    asks = asks_of(request.question, subject=request.subject)
+    if intent in _UNASKED and not any(ask.outright for ask in asks):
+        asks = [Ask(_UNASKED[intent])]
+    elif sum(len(terms(ask.text)) for ask in asks) < 3:
         # "and for the -8?" lives on what the customer wrote before
         earlier = [turn.text for turn in request.thread if turn.role == "customer" and turn.text != request.question]
-        asks = [Ask(request.question, before=" ".join(earlier[-1:]))] if earlier else asks
+        asks = [Ask(request.question, before=" ".join([request.subject, *earlier[-1:]]).strip())] if earlier else asks
     wish = _LONGER.sub(" ", _SHORTER.sub(" ", request.instruction))
     if len(terms(wish)) >= 2:
         asks.append(Ask(wish.strip()))

@@ -43,7 +43,7 @@ class Source:
 class DraftRequest:
     """Everything a draft is written from. ``question`` is the inbound to answer (the last customer turn of ``thread``).
 
-    ``instruction`` is what the operator asked for on regenerating ("shorter"); the operator is trusted, the customer
+    ``subject`` is the thread's, as the customer wrote it; ``instruction`` is what the operator asked for on regenerating ("shorter"); the operator is trusted, the customer
     and the sources are not.
     """
 
@@ -56,6 +56,7 @@ class DraftRequest:
     account_name: str
     instruction: str = ""
     language_hint: str = ""
+    subject: str = ""
 
 
 @dataclass(frozen=True)

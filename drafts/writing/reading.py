@@ -95,6 +95,8 @@ def read_question(text: str) -> Reading:
     best = max(hits.values())
     intent = next((topic for topic, count in hits.items() if count and count == best), "other")
     needs = [need for need, rule in _NEED_RULES.items() if rule.search(text)]
+    if intent in ("order_problem", "order_status") and Need.ORDER not in needs:
+        needs.append(Need.ORDER)  # whatever a policy says, somebody has to look at this order
     if _SHOUTING.search(text) and Need.UPSET not in needs:
         needs.append(Need.UPSET)
     if plants_instruction(text):

@@ -17,6 +17,7 @@ from ingestion.knowledge.embed import Embedder, EmbedderDown
 
 log = logging.getLogger(__name__)
 
+SHORT = 2  # an ask of so few meaningful words needs the words before it
 MOST_ASKS = 6  # a long letter is read for its first questions; the rest is for the person
 
 _ASKING_WORDS = (
@@ -27,19 +28,28 @@ _AND_ASKING = re.compile(rf"[,;]? and (?:also )?(?=(?:{_ASKING_WORDS})\b)", re.I
 _WONDERING = re.compile(
     r"\b(?:(?:not|un)[ -]?sure|wonder(?:ing)?|(?:like|need|want) to know|don'?t know)\b", re.IGNORECASE
 )
+_REPLY_MARK = re.compile(r"^(?:(?:re|fwd?|aw|wg|sv|rv)\s*(?:\[\d+\])?:\s*)+", re.IGNORECASE)
 _LEANING = re.compile(r"\b(?:it|its|that|this|they|them|these|those|ones?|either|both)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One thing a message asks. ``before`` is the sentence it leans on ("can I reuse them?"), if it does."""
+    """One thing a message asks. ``before`` is what it leans on ("can I reuse them?"): a sentence or the subject.
+
+    Not ``outright``: nothing was asked, the message as a whole stands for it.
+    """
 
     text: str
     before: str = ""
+    outright: bool = True
 
     @property
     def forms(self) -> tuple[str, ...]:
-        return (self.text, f"{self.before} {self.text}") if self.before else (self.text,)
+        """The readings to compare with; a short ask means nothing alone."""
+        if not self.before:
+            return (self.text,)
+        together = f"{self.before} {self.text}"
+        return (together,) if len(terms(self.text)) <= SHORT else (self.text, together)
 
 
 @dataclass(frozen=True)
@@ -56,21 +66,33 @@ class Candidate:
         return max(self.scores, default=0.0)
 
 
-def asks_of(question: str) -> list[Ask]:
+def asks_of(question: str, *, subject: str = "") -> list[Ask]:
     """The separate things a message asks: its questions, or the whole message when it asks none outright."""
     sentences = [s.text for s in split_sentences(question)]
     asks: dict[str, Ask] = {}
-    for place, sentence in enumerate(sentences):
-        if not (sentence.endswith("?") or _ASKING.match(sentence) or _WONDERING.search(sentence)):
+    for sentence, last in zip(sentences, ["", *sentences], strict=False):
+        if not _asks_something(sentence):
             continue
         for n, part in enumerate(_AND_ASKING.split(sentence)):
-            leans = n == 0 and place > 0 and _LEANING.search(part) and len(sentences[place - 1].split()) <= 30
+            short = len(terms(part)) <= SHORT
+            states = last and not _asks_something(last) and not is_courtesy(last)
+            leans = n == 0 and len(last.split()) <= 30 and ((short and states) or _LEANING.search(part))
             if terms(part):
-                asks.setdefault(part, Ask(part, before=sentences[place - 1] if leans else ""))
+                asks.setdefault(part, Ask(part, before=last if leans else _topic(subject) if short else ""))
     if asks:
         return list(asks.values())[:MOST_ASKS]
     whole = " ".join(question.split())[:1000]
-    return [Ask(whole)] if whole else []
+    return [Ask(whole, before=_topic(subject), outright=False)] if whole else []
+
+
+def _asks_something(sentence: str) -> bool:
+    return bool(sentence.endswith("?") or _ASKING.match(sentence) or _WONDERING.search(sentence))
+
+
+def _topic(subject: str) -> str:
+    """A subject as the beginning of a sentence: "Re: Hose for E85" is "Hose for E85."."""
+    words = _REPLY_MARK.sub("", " ".join(subject.split())[:200]).rstrip(".:!? ")
+    return f"{words}." if words else ""
 
 
 def score_sentences(*, asks: Sequence[Ask], sources: Sequence[Source], embedder: Embedder | None) -> list[Candidate]:

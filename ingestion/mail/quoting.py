@@ -313,7 +313,9 @@ def _cut_signature(lines: list[str], kinds: list[_Kind], labels: list[str], end:
             labels[index:end] = ["s"] * (end - index)
             end = index
             break
+    below = end
     while end > 0 and (kinds[end - 1] in {_Kind.EMPTY, _Kind.MOBILE} or labels[end - 1] != "n"):
-        if kinds[end - 1] is _Kind.MOBILE and labels[end - 1] == "n":
-            labels[end - 1] = "s"
         end -= 1
+        if kinds[end] is _Kind.MOBILE and labels[end] == "n":
+            labels[end:below] = ["s" if label == "n" else label for label in labels[end:below]]
+            below = end

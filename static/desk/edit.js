@@ -62,29 +62,34 @@ on('input', ({ target }) => {
 
 const words = (text) => text.match(/\s+|\S+/g) || [];
 
-/** [['=' | '-' | '+', text], ...] by the longest common sequence. */
+/** [[kept, taken out, put in], ...] by the longest common sequence; edits a word apart are one, for people. */
 function diff(a, b) {
-  const n = a.length, m = b.length, common = Array.from({ length: n + 1 }, () => new Uint16Array(m + 1)), out = [];
+  const n = a.length, m = b.length, common = Array.from({ length: n + 1 }, () => new Uint16Array(m + 1)), out = [['', '', '']];
   for (let i = n; i--;) for (let j = m; j--;) common[i][j] = a[i] === b[j] ? common[i + 1][j + 1] + 1 : Math.max(common[i + 1][j], common[i][j + 1]);
   for (let i = 0, j = 0; i < n || j < m;) {
-    const kind = a[i] === b[j] ? '=' : j < m && (i >= n || common[i][j + 1] > common[i + 1][j]) ? '+' : '-';
-    const text = kind === '+' ? b[j++] : a[i++];
-    if (kind === '=') j++;
-    if (out.at(-1)?.[0] === kind) out.at(-1)[1] += text; else out.push([kind, text]);
+    let run = 0, kept = '';
+    while (i + run < n && a[i + run] === b[j + run]) kept += a[i + run++];
+    const last = out.at(-1);
+    if (run && (run > 3 || !(last[1] || last[2]) || (i + run === n && j + run === m))) out.push([kept, '', '']); else { last[1] += kept; last[2] += kept; }
+    i += run;
+    j += run;
+    if (j < m && (i >= n || common[i][j + 1] > common[i + 1][j])) out.at(-1)[2] += b[j++]; else if (i < n) out.at(-1)[1] += a[i++];
   }
   return out;
 }
 
 function draw(form, before, after) {
-  const a = words(before), b = words(after), box = $('[data-diff]', form), count = { '-': 0, '+': 0 };
+  const a = words(before), b = words(after), box = $('[data-diff]', form), count = { del: 0, ins: 0 };
   if (Math.max(a.length, b.length) > LIMIT) { box.textContent = 'Too long to compare while typing.'; return; }
-  box.replaceChildren(...diff(a, b).map(([kind, text]) => {
-    const parts = words(text);
-    if (kind === '=') return parts.length < 20 ? text : `${parts.slice(0, 8).join('')} … ${parts.slice(-8).join('')}`;
-    count[kind] += parts.filter((part) => part.trim()).length;
-    const node = document.createElement(kind === '+' ? 'ins' : 'del');
-    node.textContent = text;
-    return node;
+  box.replaceChildren(...diff(a, b).flatMap(([kept, out, into]) => {
+    const parts = words(kept), nodes = [parts.length < 20 ? kept : `${parts.slice(0, 8).join('')} … ${parts.slice(-8).join('')}`];
+    for (const [kind, text] of [['del', out], ['ins', into]]) {
+      const node = document.createElement(kind);
+      count[kind] += text.split(/\s+/).filter(Boolean).length;
+      node.textContent = text;
+      if (text) nodes.push(node);
+    }
+    return nodes;
   }));
-  $('[data-counts]', form).textContent = `${count['-']} words out, ${count['+']} in`;
+  $('[data-counts]', form).textContent = `${count.del} words out, ${count.ins} in`;
 }

@@ -73,6 +73,7 @@ def test_words_are_compared_by_their_stem() -> None:
     [
         "Hi Marcus,",
         "Hello",
+        "hi.",
         "Dear Dana Kowalski,",
         "Hi J. Whitfield,",
         "Thanks for getting in touch.",

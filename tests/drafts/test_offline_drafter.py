@@ -251,7 +251,7 @@ def demo_drafts(search: Search) -> list[Drafted]:
         sources = dict.fromkeys(search(f"{thread['subject']}\n{question}"))
         for ask in asks_of(question):
             sources |= dict.fromkeys(search(ask.text)[:3])
-        result = write(question, *sources, customer_name=thread["customer_name"])
+        result = write(question, *sources, customer_name=thread["customer_name"], subject=thread["subject"])
         drafted.append(Drafted(thread, result, tuple(sources)))
     return drafted
 
@@ -301,12 +301,30 @@ def test_the_topics_of_the_demo_are_read_right() -> None:
         ),
         ("hi. oil or dry? and can i reuse the olives", [Ask("oil or dry?"), Ask("and can i reuse the olives")]),
         ("Not sure which hose fits.", [Ask("Not sure which hose fits.")]),
-        ("The box was empty.\nPhoto attached.", [Ask("The box was empty. Photo attached.")]),
+        ("The box was empty.\nPhoto attached.", [Ask("The box was empty. Photo attached.", outright=False)]),
+        ("My swap has a 6.0 engine. Which adapters?", [Ask("Which adapters?", before="My swap has a 6.0 engine.")]),
         ("", []),
     ],
 )
 def test_a_message_is_read_for_what_it_asks(question: str, asks: list[Ask]) -> None:
     assert asks_of(question) == asks
+
+
+def test_the_subject_goes_before_what_is_asked() -> None:
+    assert asks_of("Which adapters do I need?", subject="Re: AW:  Corvette filter: ") == [
+        Ask("Which adapters do I need?", before="Corvette filter.")
+    ]
+    assert asks_of("Photo attached.", subject="Wrong size") == [
+        Ask("Photo attached.", before="Wrong size.", outright=False)
+    ]
+
+
+def test_a_report_that_asks_nothing_is_read_as_the_question_behind_it() -> None:
+    policy = source("If we sent the wrong part, the right one ships first. The -8 ends come in blue.", "Order problems")
+    result = write("I ordered four -8 ends and got -6. Photo attached.", policy)
+    assert "If we sent the wrong part, the right one ships first." in result.text
+    assert "blue" not in result.text
+    assert Need.ORDER in result.needs_human
 
 
 def test_only_whole_plain_sentences_are_quoted() -> None:

@@ -1,0 +1,202 @@
+"""The internal API of seed 004: what a service may do, and what every bad request gets."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from conversations import audit, tokens
+from conversations.models import Conversation, Message, ServiceToken
+from conversations.tenancy import tenant_context
+from tests import factories
+from tests.asserts import assert_nothing_written
+from tests.conftest import World
+
+
+@pytest.fixture
+def token(world: World) -> str:
+    with tenant_context(world.acme.pk):
+        return tokens.issue(account=world.acme, name="Sync", scopes=tokens.Scope.values, actor=audit.SYSTEM)[1]
+
+
+@pytest.fixture
+def call(token: str) -> Callable[..., Any]:
+    def ask(method: str, path: str, body: Any = None, **headers: str) -> Any:
+        headers = {"Authorization": f"Bearer {token}", **headers}
+        data = body if isinstance(body, bytes) else json.dumps(body) if body is not None else ""
+        return Client().generic(method, f"/internal{path}", data, "application/json", headers=headers)
+
+    return ask
+
+
+@pytest.fixture
+def conversation(world: World, call) -> str:
+    body = {
+        "channel_id": str(world.mail.pk),
+        "external_id": "ticket-1",
+        "subject": "Hose",
+        "customer": {"address": "m@c.test"},
+    }
+    return call("POST", "/conversations", body).json()["id"]
+
+
+def message(text: str = "Can I?", **changes: Any) -> dict[str, Any]:
+    return {"external_id": "m-1", "body_text": text, **changes}
+
+
+def rows(world: World, model: Any) -> list[Any]:
+    with tenant_context(world.acme.pk):
+        return list(model.objects.order_by("created_at"))
+
+
+def test_a_conversation_is_created_once_and_then_found(world: World, call) -> None:
+    body = {"channel_id": str(world.mail.pk), "external_id": "ticket-1", "subject": "Hose"}
+    first, second = call("POST", "/conversations", body), call("POST", "/conversations", body)
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
+    assert len(rows(world, Conversation)) == 1
+
+
+def test_an_inbound_message_is_stored_and_asks_for_a_draft(world: World, call, conversation: str) -> None:
+    answer = call("POST", f"/conversations/{conversation}/messages", message("Does it fit?"))
+    assert answer.status_code == 201
+    assert (answer.json()["seq"], answer.json()["body_text"], answer.json()["direction"]) == (
+        1,
+        "Does it fit?",
+        "inbound",
+    )
+    assert ProcrastinateJob.objects.get().args["conversation_id"] == conversation
+
+
+def test_the_same_external_id_is_stored_once(world: World, call, conversation: str) -> None:
+    first = call("POST", f"/conversations/{conversation}/messages", message())
+    second = call("POST", f"/conversations/{conversation}/messages", message())
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert first.json()["id"] == second.json()["id"]
+    assert len(rows(world, Message)) == 1
+
+
+def test_an_idempotency_key_stands_for_one_message_and_one_body(world: World, call, conversation: str) -> None:
+    key = {"Idempotency-Key": "abc"}
+    first = call("POST", f"/conversations/{conversation}/messages", message(), **key)
+    again = call("POST", f"/conversations/{conversation}/messages", message(), **key)
+    other = call("POST", f"/conversations/{conversation}/messages", message("Another", external_id="m-2"), **key)
+    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 422)
+    assert "Idempotency-Key" in other.json()["detail"]
+    assert len(rows(world, Message)) == 1
+
+
+def test_a_reply_sent_elsewhere_joins_the_thread_and_is_not_delivered(world: World, call, conversation: str) -> None:
+    answer = call("POST", f"/conversations/{conversation}/messages", message("By phone", direction="outbound"))
+    assert (answer.status_code, answer.json()["role"]) == (201, "operator")
+    assert not ProcrastinateJob.objects.exists()
+
+
+@pytest.mark.parametrize(("order", "wanted"), [("newest", [5, 4, 3, 2, 1]), ("oldest", [1, 2, 3, 4, 5])])
+def test_messages_come_in_keyset_pages_both_ways(call, conversation: str, order: str, wanted: list[int]) -> None:
+    for number in range(5):
+        call("POST", f"/conversations/{conversation}/messages", message(f"n{number}", external_id=f"m-{number}"))
+    found, cursor = [], ""
+    while True:
+        page = call("GET", f"/conversations/{conversation}/messages?order={order}&limit=2&cursor={cursor}").json()
+        found += [item["seq"] for item in page["messages"]]
+        cursor = page["next"]
+        if not cursor:
+            break
+    assert found == wanted
+
+
+BAD_BODIES: dict[str, Any] = {
+    "no JSON": b"{nope",
+    "a list": [],
+    "null": None,
+    "no text": {"external_id": "x"},
+    "an empty text": message(" "),
+    "a number for a text": message(42),  # type: ignore[arg-type]
+    "an unknown field": message(surprise=1),
+    "an unknown direction": message(direction="sideways"),
+    "a NUL": message("a\x00b"),
+    "a NUL in the id": message(external_id="a\x00"),
+    "a lone surrogate": b'{"external_id": "x", "body_text": "a\\ud800"}',
+    "invalid UTF-8": b'{"external_id": "x", "body_text": "\xff"}',
+    "an endless id": message(external_id="x" * 5000),
+    "a naive time": message(sent_at="2026-01-01T00:00:00"),
+    "no time": message(sent_at="yesterday"),
+    "deep nesting": b'{"a":' * 5000 + b"1" + b"}" * 5000,
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_a_bad_body_gets_a_4xx_that_helps_and_changes_nothing(world: World, call, conversation: str, name: str) -> None:
+    with tenant_context(world.acme.pk), assert_nothing_written():
+        answer = call("POST", f"/conversations/{conversation}/messages", BAD_BODIES[name])
+    assert 400 <= answer.status_code < 500, answer.content
+    assert answer.json()["detail"]
+
+
+def test_too_large_a_body_is_413(world: World, call, conversation: str) -> None:
+    with tenant_context(world.acme.pk), assert_nothing_written():
+        answer = call("POST", f"/conversations/{conversation}/messages", message("x" * 1_100_000))
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Bearer ", "Bearer nope", "Basic abc", "Bearer cs_aaaaaaaaaaaa_" + "b" * 43, "Bearer \u00e9"]
+)
+def test_a_wrong_token_is_401(world: World, conversation: str, header: str) -> None:
+    answer = Client().get(f"/internal/conversations/{conversation}", headers={"Authorization": header})
+    assert answer.status_code == 401
+    assert "token" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("change", [{"revoked_at": timezone.now()}, {"expires_at": timezone.now()}])
+def test_a_revoked_or_expired_token_is_401(world: World, call, conversation: str, change: dict[str, Any]) -> None:
+    with tenant_context(world.acme.pk):
+        ServiceToken.objects.update(**change)
+    assert call("GET", f"/conversations/{conversation}").status_code == 401
+
+
+def test_a_scope_that_is_missing_is_403(world: World, conversation: str) -> None:
+    with tenant_context(world.acme.pk):
+        _, plain = tokens.issue(account=world.acme, name="Reader", scopes=["conversations:read"], actor=audit.SYSTEM)
+    headers = {"Authorization": f"Bearer {plain}"}
+    url = f"/internal/conversations/{conversation}/messages"
+    assert Client().get(url, headers=headers).status_code == 200
+    with tenant_context(world.acme.pk):
+        ServiceToken.objects.update(last_used_at=timezone.now())
+        with assert_nothing_written():
+            answer = Client().post(url, json.dumps(message()), "application/json", headers=headers)
+    assert answer.status_code == 403
+
+
+def test_another_tenants_rows_and_unknown_ones_are_the_same_404(world: World, call) -> None:
+    theirs = factories.message(world.other_mail)
+    answers = []
+    for pk in (theirs.conversation_id, uuid.uuid4()):
+        answers += [call("GET", f"/conversations/{pk}"), call("GET", f"/conversations/{pk}/messages")]
+        answers.append(call("POST", f"/conversations/{pk}/messages", message()))
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.content for answer in answers}) == 1
+    body = {"channel_id": str(world.other_mail.pk), "external_id": "x"}
+    assert call("POST", "/conversations", body).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["cursor=zzz", "cursor=bmV3ZXN0OjE%3D&order=oldest", "limit=0", "limit=1000", "order=up"]
+)
+def test_a_bad_query_is_422(call, conversation: str, query: str) -> None:
+    assert call("GET", f"/conversations/{conversation}/messages?{query}").status_code == 422
+
+
+def test_the_schema_and_its_page_need_nothing_from_elsewhere(world: World) -> None:
+    page = Client().get("/internal/docs")
+    assert page.status_code == 200
+    assert b"https://" not in page.content
+    assert Client().get("/internal/openapi.json").json()["info"]["title"] == "Countersign internal API"
