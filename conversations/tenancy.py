@@ -16,8 +16,10 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 
+from conversations.errors import Refusal
 from conversations.models import Account, Role, User
 from conversations.models.base import new_id
 
@@ -161,10 +163,14 @@ class TenantMiddleware:
                 transaction.set_rollback(True)
         return response
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         # Django turns the exception into a response inside our transaction, which would then commit.
-        if connection.in_atomic_block:
+        if getattr(request, "tenant", None) is not None or connection.in_atomic_block:
             transaction.set_rollback(True)
+        if isinstance(exception, Refusal):
+            # Pages show refusals in place; this is for whoever called a verb without (the admin).
+            return render(request, "refused.html", {"reason": str(exception)}, status=exception.status)
+        return None
 
     def _tenant(self, request: HttpRequest, user: Any) -> Tenant | None:
         wanted = request.session.get(SESSION_KEY)

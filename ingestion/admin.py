@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from conversations.admin.site import ReadOnlyAdmin
+from conversations.admin_site import ReadOnlyAdmin
 from ingestion.models import InboundEvent, JobRun, SourceDocument
 
 

@@ -18,7 +18,7 @@ from django.utils.html import format_html
 
 from conversations import audit, people, tokens
 from conversations.admin.shapes import ShapeForm, shape_form
-from conversations.admin.site import ReadOnlyAdmin, TenantModelAdmin, is_platform, tenant_of
+from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin, is_platform, tenant_of
 from conversations.metadata import AccountSettings, ChannelSettings
 from conversations.models import (
     Account,

@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import Max, QuerySet
 from django.http import HttpRequest
 
-from conversations.admin.site import ReadOnlyAdmin, TenantModelAdmin
+from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
 from conversations.models import User
 from drafts import prompts
 from drafts.models import Draft, DraftAction, LearningSample, PromptVersion

@@ -102,7 +102,7 @@ def build(
     text = revision["text"] if revision else draft.suggested_text
     claims = revision["claims"] if revision else draft.claims
     sources = [_source(n, entry, clock) for n, entry in enumerate(draft.top_sources, 1)]
-    numbers = {str(entry.get("passage") or entry.get("passage_id")): n for n, entry in enumerate(draft.top_sources, 1)}
+    numbers = {str(entry.get("passage")): n for n, entry in enumerate(draft.top_sources, 1)}
     unsourced = sum(1 for claim in claims if not any(str(s) in numbers for s in claim.get("sources", ())))
     thread = [
         message_view(
@@ -141,8 +141,8 @@ def build(
         recipients=_recipients(envelope),
         earlier=thread[: len(thread) - cut],
         latest=thread[len(thread) - cut :],
-        has_draft=bool(draft.suggested_text) or draft.erased_at is not None,
-        no_draft="The writer gave up on this one. Write the reply yourself, or ask for another draft.",
+        has_draft=bool(text) or draft.erased_at is not None,
+        no_draft=f"{draft.error or 'No text came out.'} Write the reply yourself, or ask for another draft.",
         draft_title="Draft reply" if live else f"Draft reply, {draft.get_status_display().lower()}",
         written=_written(draft, revision, clock),
         text=text,
@@ -177,7 +177,7 @@ def build(
         more=_more(can, urls, holder is not None, desk.user, draft),
         do=do if (do != "edit" or can.edit) and live else "",
         banner=notice,
-        blocked=_blocked(can, draft),
+        blocked=_blocked(can, draft, text or own_text or editing),
         own_text=own if editing else "",
         kept=blocks(own_text) if own_text and not editing and own_text.strip() != text.strip() else [],
         saved=f"Saved {clock.time(moment(revision['at']))}" if revision else "",
@@ -204,7 +204,8 @@ def _source(n: int, entry: Mapping[str, Any], clock: Clock) -> SourceView:
     return SourceView(
         n=n,
         title=str(entry.get("title") or "Untitled"),
-        quote=str(entry.get("quote") or entry.get("text") or ""),
+        quote=str(entry.get("quote") or ""),
+        cited=bool(entry.get("cited", True)),
         url=url if url.startswith(("https://", "http://")) else "",
         age=f"Indexed {span(age)} ago" if age is not None else "",
         old=age is not None and age > OLD_SOURCE,
@@ -272,13 +273,15 @@ def _readonly(live: bool, draft: Draft) -> str:
     return f"This draft is {draft.get_status_display().lower()}: there is nothing left to decide."
 
 
-def _blocked(can: Can, draft: Draft) -> str:
+def _blocked(can: Can, draft: Draft, text: str | bool) -> str:
     """Why Approve is drawn but cannot be pressed."""
     if not can.any:
         return ""
     newer = draft.base_message_id != draft.conversation.last_inbound_message_id
     if newer or draft.status == Draft.Status.STALE:
         return "Answer the new message first"
+    if not text:
+        return "Write the reply first"
     if not can.approve:
         return "Your role may not approve this one; a reviewer can" if can.edit else ""
     return ""

@@ -139,6 +139,7 @@ class SourceView:
     url: str
     age: str
     old: bool
+    cited: bool
 
 
 @dataclass(frozen=True, slots=True)

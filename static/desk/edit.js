@@ -14,10 +14,12 @@ export const settled = () => { clearTimeout(timer); return saving; };
 export function edit() {
   const form = $('#decide'), template = form && $('template[data-form=edit]', form);
   if (template && !editing()) {
-    $('[data-slot=draft]', form).replaceWith(clone(template));
+    const draft = $('[data-slot=draft]', form);
+    draft.replaceWith(clone(template));
     $('[data-changes]', form).replaceChildren(clone($('template[data-form=changes]', form)));
     const approve = $('[data-act=approve]', form);
-    if (approve?.ariaDisabled !== 'true') approve.firstChild.textContent = 'Approve the edit ';
+    if (draft.matches('.empty')) approve.ariaDisabled = null; // there is something to send now
+    if (approve.ariaDisabled !== 'true') approve.firstChild.textContent = 'Approve the edit ';
     $('kbd', approve).textContent = 'Ctrl Enter';
     claim(form);
     box().setSelectionRange(0, 0);

@@ -289,11 +289,12 @@ def test_a_refused_login_is_transient_because_the_mail_is_not_at_fault() -> None
 
 
 def test_it_never_falls_back_to_clear_text_when_encryption_is_demanded() -> None:
-    with ScriptedServer() as server:
-        error, _ = send(server, starttls=True, user="desk", password="secret")
-    assert error is not None
-    assert error.failure is Failure.TRANSIENT
-    assert not any(command.upper().startswith(("AUTH", "MAIL")) for command in server.commands)
+    for login in ({}, {"user": "desk", "password": "secret"}):
+        with ScriptedServer(ehlo="250-scripted\r\n250 AUTH PLAIN") as server:
+            error, _ = send(server, starttls=True, **login)
+        assert error is not None
+        assert error.failure is Failure.TRANSIENT
+        assert not any(command.upper().startswith(("AUTH", "MAIL")) for command in server.commands)
 
 
 @pytest.mark.parametrize(

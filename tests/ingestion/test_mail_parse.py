@@ -422,6 +422,13 @@ def test_a_very_long_text_is_cut_for_the_page_and_kept_whole() -> None:
     assert "kept whole as message.txt" in read.problems[0]
 
 
+def test_of_a_huge_body_only_the_beginning_is_decoded_and_all_of_it_kept_as_it_came() -> None:
+    body = "Größe\n" * 1_000_000
+    read = parse_mail(mail("Content-Type: text/plain; charset=iso-8859-1\n", body, "iso-8859-1"))
+    assert read.body_text.startswith("Größe\nGröße\n")
+    assert [file.content for file in read.files] == [body.encode("iso-8859-1")]
+
+
 @pytest.mark.parametrize("depth", [1_000, 100_000])
 def test_deep_html_still_has_its_text(depth: int) -> None:
     assert parse_mail(mail("Content-Type: text/html\n", "<div>" * depth + "the text")).body_text == "the text"

@@ -79,6 +79,8 @@ def test_it_cuts_at_a_block_of_mail_fields(block: str) -> None:
 def test_a_heading_over_several_lines_is_one() -> None:
     heading = "On Mon, Dec 9, Mister Example\n<mrmister@example.com>\nwrote:"
     assert split_reply(f"{NEW}\n\n{heading}\n> old") == (NEW, f"{heading}\n> old")
+    date_below = "W dniu\n05.01.2026 o 15:00, Acme pisze:"
+    assert split_reply(f"{NEW}\n\n{date_below}\n> old") == (NEW, f"{date_below}\n> old")
     right_below = "Am Fr., 28.\nApr. 2026 um 11:53 Uhr schrieb Max <max@example.com>:"
     assert split_reply(f"Danke!\n{right_below}\n> alt") == ("Danke!", f"{right_below}\n> alt")
 
@@ -154,6 +156,19 @@ def test_answers_between_quotes_keep_what_they_answer() -> None:
 def test_a_short_answer_under_a_greeting_and_a_quote_is_not_lost() -> None:
     text = "Hi,\n\nOn Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> Which size?\n\nSize 42 please."
     assert "Size 42 please." in split_reply(text)[0]
+
+
+def test_a_long_answer_below_the_quote_is_not_taken_for_a_footer() -> None:
+    quote = "On Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> Which size?"
+    answer = "\n".join(f"Line {number} of a long answer." for number in range(8))
+    text = f"Hello Bo,\nthanks for asking.\nSee below.\n\n{quote}\n\n{answer}"
+    assert split_reply(text) == (text, "")
+
+
+def test_the_remainder_of_a_wrapped_quote_is_no_answer() -> None:
+    wrapped = "> a quoted line so long that the mailer broke it before it reached the\nend of it\n> and more\n"
+    old = "On Mon, Jan 5, 2026 at 3:00 PM, Acme <a@acme.example> wrote:\n> old\n" + wrapped * 4
+    assert split_reply(f"{NEW}\n\n{old}")[0] == NEW
 
 
 def test_a_footer_below_the_history_goes_with_it() -> None:

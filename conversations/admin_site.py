@@ -74,11 +74,11 @@ class TenantAdminSite(AdminSite):
         return {**super().each_context(request), "is_platform": is_platform(request)}
 
     def tenants(self, request: HttpRequest) -> HttpResponse:
-        return tenants_page(self, request)
+        return tenants_page(request, self)
 
 
 @require_http_methods(["GET", "POST"])
-def tenants_page(site: AdminSite, request: HttpRequest) -> HttpResponse:
+def tenants_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     """The platform's list of tenants; entering one takes a reason, a limit, and leaves a trace there."""
     if not is_platform(request):
         raise PermissionDenied("Only platform operators see the list of tenants.")

@@ -1,0 +1,197 @@
+"""Django admin: an admin manages their own tenant, the platform makes tenants and reads only with a trace."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+
+from conversations.models import Account, AuditEvent, Channel, Membership, ServiceToken, User
+from conversations.models.base import TenantRow
+from conversations.tenancy import account_directory, tenant_context
+from tests import factories
+from tests.conftest import World
+
+
+@pytest.fixture
+def dan(world: World, signed_in) -> Client:
+    return signed_in(world.dan)
+
+
+@pytest.fixture
+def root(world: World, signed_in) -> Client:
+    return signed_in(User.objects.create_superuser("root@platform.test", "x", display_name="Root"))
+
+
+@pytest.mark.parametrize("name", ["ada", "bo", "cy"])
+def test_only_an_admin_of_the_tenant_gets_in(world: World, signed_in, name: str) -> None:
+    browser = signed_in(getattr(world, name))
+    assert browser.get("/admin/").status_code == 302
+    assert browser.get("/admin/login/").status_code == 403
+
+
+def test_log_in_is_the_products_own(world: World) -> None:
+    assert Client().get("/admin/", follow=True).redirect_chain[-1][0].startswith("/accounts/login/")
+
+
+def test_every_list_opens_for_an_admin_with_their_own_rows_only(world: World, dan: Client) -> None:
+    factories.approved(factories.draft(factories.message(world.mail, "ours")), world.ada)
+    factories.approved(factories.draft(factories.message(world.other_mail, "theirs")), world.eve)
+    seen = 0
+    for model in admin.site._registry:
+        if not issubclass(model, TenantRow) and model is not Account:
+            continue
+        answer = dan.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/")
+        assert answer.status_code == 200, model
+        assert b"globex" not in answer.content.lower(), model
+        with tenant_context(world.acme.pk):
+            row = model.objects.first()
+        if row is not None:
+            detail = dan.get(f"/admin/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/change/")
+            assert detail.status_code == 200, model
+            seen += 1
+    assert seen >= 7
+
+
+def test_history_is_read_only(world: World, dan: Client) -> None:
+    draft = factories.draft(factories.message(world.mail))
+    for url in (
+        f"/admin/drafts/draft/{draft.pk}/change/",
+        f"/admin/drafts/draft/{draft.pk}/delete/",
+        "/admin/drafts/draft/add/",
+    ):
+        assert dan.post(url, {"status": "approved"}).status_code == 403
+
+
+def channel_form(**changes: str) -> dict[str, str]:
+    return {"type": "email", "provider": "smtp", "external_id": "a@b.test", "name": "Mail", "is_active": "on", "credentials": "", "smtp_port": "587", "smtp_security": "starttls", **changes}  # fmt: skip
+
+
+def test_credentials_are_encrypted_and_never_shown_back(world: World, dan: Client) -> None:
+    answer = dan.post(
+        "/admin/conversations/channel/add/", channel_form(credentials="hunter2-secret", smtp_host="smtp.b.test")
+    )
+    assert answer.status_code == 302, answer.content
+    with tenant_context(world.acme.pk):
+        channel = Channel.objects.get(name="Mail")
+        assert channel.credentials == "hunter2-secret"
+        assert channel.options.smtp_host == "smtp.b.test"
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT credentials FROM conversations_channel WHERE id = %s", [channel.pk])
+            assert "hunter2" not in cursor.fetchone()[0]
+    url = f"/admin/conversations/channel/{channel.pk}/change/"
+    assert b"hunter2" not in dan.get(url).content
+    assert dan.post(url, channel_form(name="Mail 2")).status_code == 302
+    with tenant_context(world.acme.pk):
+        channel.refresh_from_db()
+        assert (channel.name, channel.credentials) == ("Mail 2", "hunter2-secret")
+        event = AuditEvent.objects.filter(kind="channel.changed").order_by("-id")[0]
+        assert "hunter2" not in str(event.data)
+
+
+def test_a_bad_setting_is_refused_by_name(world: World, dan: Client) -> None:
+    answer = dan.post("/admin/conversations/channel/add/", channel_form(smtp_port="99999"))
+    assert answer.status_code == 200
+    assert b"less than or equal to 65535" in answer.content
+
+
+def test_a_new_person_gets_a_link_and_a_role(world: World, dan: Client) -> None:
+    answer = dan.post(
+        "/admin/conversations/membership/add/",
+        {"email": "new@acme.test", "display_name": "New", "role": "agent"},
+        follow=True,
+    )
+    assert answer.status_code == 200
+    link = re.search(r"<code>(http[^<]+)</code>", answer.content.decode())
+    assert link
+    assert Client().get(link[1].replace("http://testserver", ""), follow=True).status_code == 200
+    with tenant_context(world.acme.pk):
+        assert Membership.objects.get(user__email="new@acme.test").role == "agent"
+        assert AuditEvent.objects.filter(kind="member.changed").exists()
+
+
+def test_the_last_admin_cannot_be_switched_off(world: World, dan: Client) -> None:
+    with tenant_context(world.acme.pk):
+        membership = Membership.objects.get(user=world.dan)
+    answer = dan.post(f"/admin/conversations/membership/{membership.pk}/change/", {"role": "agent"})
+    assert answer.status_code == 422
+    with tenant_context(world.acme.pk):
+        membership.refresh_from_db()
+        assert (membership.role, membership.is_active) == ("admin", True)
+
+
+def test_a_token_is_shown_once_and_revoked(world: World, dan: Client) -> None:
+    answer = dan.post(
+        "/admin/conversations/servicetoken/add/", {"name": "Sync", "scopes": ["conversations:read"]}, follow=True
+    )
+    plain = re.search(r"cs_[a-z0-9]{12}_[\w-]{43}", answer.content.decode())
+    assert plain
+    with tenant_context(world.acme.pk):
+        token = ServiceToken.objects.get()
+        assert plain[0] not in str(token.__dict__)
+    assert plain[0] not in dan.get("/admin/conversations/servicetoken/").content.decode()
+    dan.post("/admin/conversations/servicetoken/", {"action": "revoke", "_selected_action": [str(token.pk)]})
+    with tenant_context(world.acme.pk):
+        token.refresh_from_db()
+        assert token.revoked_at is not None
+
+
+def test_retention_and_policy_are_edited_by_fields(world: World, dan: Client) -> None:
+    form = {"name": "Acme", "timezone": "UTC", "archive_bodies_after_days": "30", "purge_after_days": "0", "expire_sessions_after_days": "30", "agent_approval": "all", "hold_seconds": "20", "due_minutes": "60", "draft_burst_seconds": "0", "reply_name": ""}  # fmt: skip
+    answer = dan.post(f"/admin/conversations/account/{world.acme.pk}/change/", form)
+    assert answer.status_code == 302, re.findall(r"errorlist.*", answer.content.decode())
+    with tenant_context(world.acme.pk):
+        account = Account.objects.get()
+    assert (account.archive_bodies_after_days, account.options.agent_approval, account.options.hold_seconds) == (
+        30,
+        "all",
+        20,
+    )
+
+
+def test_the_platform_creates_a_tenant_with_its_first_admin(world: World, root: Client) -> None:
+    form = {
+        "name": "Initech",
+        "slug": "initech",
+        "timezone": "UTC",
+        "admin_email": "pete@initech.test",
+        "admin_name": "Pete",
+    }
+    assert root.post("/admin/conversations/account/add/", form).status_code == 302
+    entry = next(entry for entry in account_directory() if entry["slug"] == "initech")
+    with tenant_context(entry["id"]):
+        assert Membership.objects.get().role == "admin"
+    assert b"short name" in root.post("/admin/conversations/account/add/", form).content
+
+
+def test_the_platform_reads_a_tenant_only_with_a_reason_a_limit_and_a_trace(world: World, root: Client) -> None:
+    message = factories.message(world.mail, "private words")
+    page = f"/conversations/{message.conversation_id}/"
+    assert root.get(page).status_code in {403, 404}
+    assert root.post("/admin/tenants/", {"account": world.acme.pk, "reason": "", "minutes": "5"}).status_code == 422
+    assert (
+        root.post("/admin/tenants/", {"account": world.acme.pk, "reason": "ticket 77", "minutes": "500"}).status_code
+        == 422
+    )
+    assert (
+        root.post("/admin/tenants/", {"account": world.acme.pk, "reason": "ticket 77", "minutes": "5"}).status_code
+        == 302
+    )
+    with tenant_context(world.acme.pk):
+        event = AuditEvent.objects.get(kind="platform.entered")
+    assert (event.actor_name, event.data) == ("Root", {"reason": "ticket 77", "minutes": 5})
+    assert b"private words" in root.get(page).content
+    session = root.session
+    session["platform_grant"] = {"account_id": str(world.acme.pk), "until": "2020-01-01T00:00:00+00:00"}
+    session.save()
+    assert root.get(page).status_code in {403, 404}
+
+
+def test_a_tenants_admin_does_not_see_the_platforms_pages(world: World, dan: Client) -> None:
+    assert dan.get("/admin/tenants/").status_code == 403
+    assert dan.get("/admin/conversations/user/").status_code == 403
+    assert dan.get("/admin/procrastinate/procrastinatejob/").status_code in {403, 404}

@@ -1,0 +1,141 @@
+"""Promise 6 at the front door: every URL of the product, every method, as people who must not get in.
+
+The walk takes the URL patterns themselves, so a new page is walked without anybody remembering it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from conversations.channels.base import File
+from conversations.models import AuditEvent, Notification
+from conversations.tenancy import tenant_context
+from drafts import editing
+from tests import factories
+from tests.asserts import assert_nothing_written
+from tests.conftest import World
+
+CANARY = "zebra-canary-4711"
+METHODS = ["get", "post", "put", "patch", "delete"]
+#: Log-in, its second factor and social log-in are allauth's and know no tenant.
+SKIPPED = ("accounts/", "admin/jsi18n", "internal/docs", "internal/openapi.json")
+
+
+def patterns(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    for entry in resolver.url_patterns:
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry, path)
+        elif isinstance(entry, URLPattern):
+            yield path, entry.pattern.converters
+
+
+def filled(path: str, converters: dict[str, Any], pk: uuid.UUID) -> str | None:
+    for name in converters:
+        kind = type(converters[name]).__name__
+        value = {"UUIDConverter": str(pk), "SlugConverter": "send_again", "IntConverter": "1"}.get(kind, str(pk))
+        path = path.replace(f"<uuid:{name}>", value).replace(f"<slug:{name}>", value).replace(f"<int:{name}>", value)
+        path = path.replace(f"<str:{name}>", value).replace(f"<path:{name}>", value).replace(f"<{name}>", value)
+    return None if "(?P" in path or "<" in path or path.startswith("^") else "/" + path
+
+
+ALL = [found for found in patterns(get_resolver()) if not found[0].startswith(SKIPPED)]
+
+
+@pytest.fixture
+def secrets(world: World, attachments_dir) -> list[uuid.UUID]:
+    """Globex full of canaries: every kind of row that a URL can name."""
+    theirs = factories.message(
+        world.other_mail, f"{CANARY} body", subject=f"{CANARY} subject", files=(File(f"{CANARY}.txt", "text/plain", CANARY.encode()),),
+        body_html=f"<p>{CANARY}</p>",
+    )  # fmt: skip
+    pending = factories.draft(factories.message(world.other_mail, CANARY), f"{CANARY} draft")
+    sent = factories.approved(factories.draft(theirs), world.eve)
+    with tenant_context(world.globex.pk):
+        editing.save_revision(draft_id=pending.pk, actor=world.eve, version=0, text=f"{CANARY} revision")
+        Notification.objects.create(account=world.globex, type="draft_ready", payload={"customer": CANARY})
+        rows = [theirs, pending, sent, theirs.conversation, theirs.attachments.get(), world.other_mail, world.globex]
+        rows += [AuditEvent.objects.first(), Notification.objects.get()]
+        return [row.pk for row in rows if row is not None]
+
+
+def test_the_walk_is_not_empty() -> None:
+    assert len(ALL) > 60
+
+
+@pytest.mark.parametrize("name", ["ada", "dan", "cy", "bo"])
+def test_no_url_shows_or_changes_another_tenants_rows(world: World, secrets, signed_in, name: str) -> None:
+    browser = signed_in(getattr(world, name), raise_request_exception=False)
+    walked = 0
+    with tenant_context(world.globex.pk), assert_nothing_written():
+        pass
+    for path, converters in ALL:
+        # A URL that names rows is asked for each of theirs; one that names none is asked once.
+        for pk in secrets if converters else secrets[:1]:
+            url = filled(path, converters, pk)
+            if url is None or url.startswith("/accounts/"):
+                continue
+            for method in METHODS:
+                answer = getattr(browser, method)(url)
+                walked += 1
+                body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[arg-type]
+                assert CANARY.encode() not in body, f"{method} {url}"
+                assert CANARY not in str(answer.headers), f"{method} {url}"
+                assert answer.status_code < 500, f"{method} {url}: {answer.status_code}"
+    assert walked > 500
+    with tenant_context(world.globex.pk):
+        from conversations.models import Delivery
+        from drafts.models import Draft, DraftRevision
+
+        assert Delivery.objects.get().status == "held"
+        assert Draft.objects.filter(status="pending").get().version == 1
+        assert DraftRevision.objects.get().text == f"{CANARY} revision"
+
+
+def test_a_foreign_id_and_an_unknown_id_get_the_same_answer(world: World, secrets, signed_in) -> None:
+    browser = signed_in(world.ada)
+    for path, converters in ALL:
+        if not converters or path.startswith(("admin/", "internal/")):
+            continue
+        for pk in secrets:
+            foreign, unknown = filled(path, converters, pk), filled(path, converters, uuid.uuid4())
+            if foreign is None or unknown is None:
+                continue
+            for method in ("get", "post"):
+                one, two = getattr(browser, method)(foreign), getattr(browser, method)(unknown)
+                assert one.status_code == two.status_code, (method, foreign)
+                assert len(one.content) == len(two.content), (method, foreign)
+
+
+def test_strangers_are_sent_to_the_log_in_everywhere(world: World, secrets) -> None:
+    for path, converters in ALL:
+        url = filled(path, converters, secrets[0])
+        if url is None or url.startswith("/internal/"):
+            continue
+        answer = Client().get(url)
+        assert answer.status_code in {302, 401, 403, 404, 405}, (url, answer.status_code)
+        if answer.status_code == 302:
+            assert "/accounts/login/" in answer["Location"] or answer["Location"].endswith("/"), (
+                url,
+                answer["Location"],
+            )
+        assert CANARY.encode() not in answer.content
+
+
+def test_somebody_removed_from_the_account_sees_nothing_at_once(world: World, signed_in) -> None:
+    from conversations.models import Membership
+
+    message = factories.message(world.mail, CANARY)
+    browser = signed_in(world.ada)
+    assert browser.get(f"/conversations/{message.conversation_id}/").status_code == 200
+    with tenant_context(world.acme.pk):
+        Membership.objects.filter(user=world.ada).update(is_active=False)
+    answer = browser.get(f"/conversations/{message.conversation_id}/")
+    assert answer.status_code in {403, 404}
+    assert CANARY.encode() not in answer.content
