@@ -306,6 +306,7 @@ LOGGING = {
     "loggers": {
         "procrastinate": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "flufl.bounce": {"level": "WARNING"},
         "granian": {"level": "INFO"},
     },
 }

@@ -22,6 +22,11 @@ from conversations.metadata import MessageMetadata
 from conversations.models import Channel, Conversation, Delivery, Message
 from conversations.sanitise import sanitise_html
 
+#: The raw mail is kept; these are the fields that people are shown or that decide something.
+KEPT_HEADERS = (
+    "message-id", "date", "from", "sender", "reply-to", "to", "cc", "subject", "in-reply-to", "references",
+    "authentication-results", "auto-submitted", "precedence", "list-id", "return-path", "x-mailer", "user-agent",
+)  # fmt: skip
 UNREADABLE = "(This message has no text.)"
 
 
@@ -49,7 +54,7 @@ def storable(inbound: Inbound) -> Inbound:
         body_new=clean(inbound.body_new),
         body_html=clean(inbound.body_html),
         references=tuple(clean(reference)[:998] for reference in inbound.references[:50]),
-        headers={clean(key): clean(value)[:2000] for key, value in list(inbound.headers.items())[:40]},
+        headers={name: clean(inbound.headers[name])[:2000] for name in KEPT_HEADERS if name in inbound.headers},
         problems=tuple(clean(problem)[:300] for problem in inbound.problems[:20]),
         automatic_reason=clean(inbound.automatic_reason)[:300],
     )

@@ -147,6 +147,7 @@ class TenantMiddleware:
         if user is None:
             return self.get_response(request)
         with transaction.atomic():
+            request.has_transaction = True  # type: ignore[attr-defined]
             tenant = self._tenant(request, user)
             request.tenant = tenant  # type: ignore[attr-defined]
             if (
@@ -165,7 +166,7 @@ class TenantMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         # Django turns the exception into a response inside our transaction, which would then commit.
-        if getattr(request, "tenant", None) is not None or connection.in_atomic_block:
+        if getattr(request, "has_transaction", False):
             transaction.set_rollback(True)
         if isinstance(exception, Refusal):
             # Pages show refusals in place; this is for whoever called a verb without (the admin).

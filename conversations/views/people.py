@@ -210,6 +210,8 @@ def _fill(words: str, payload: dict[str, Any]) -> str:
 
 
 def _notice_url(payload: dict[str, Any]) -> str:
+    if draft := _uuid(str(payload.get("draft", ""))):
+        return f"/drafts/{draft}/"  # this app knows drafts only as data
     conversation = _uuid(str(payload.get("conversation", "")))
     return reverse("conversations:detail", args=[conversation]) if conversation else ""
 

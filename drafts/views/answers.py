@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -148,8 +149,8 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
     if entry.type == "answer_elsewhere":
         return {**common, "state": "plain", "icon": "check", "text": "Answered elsewhere,"}
     deliveries = f"/deliveries/{entry.delivery_id}/"
-    if entry.delivery_status == "held" and entry.hold_until:
-        left = entry.hold_until - clock.now
+    left = entry.hold_until - clock.now if entry.hold_until else timedelta(0)
+    if entry.delivery_status == "held" and entry.hold_until and left > timedelta(0):
         hold = max(1, (entry.hold_until - entry.at).total_seconds())
         seconds = max(0.0, left.total_seconds())
         return {
@@ -164,6 +165,7 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
             "share": round(100 * min(1, seconds / hold)),
         }
     words = {
+        "held": ("plain", "send", "Being sent to"),
         "queued": ("plain", "clock", "Waits to be sent to"),
         "sending": ("plain", "send", "Being sent to"),
         "sent": ("sent", "check", "Sent to"),

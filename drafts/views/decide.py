@@ -200,6 +200,7 @@ def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return see_other(f"/drafts/{pk}/?do=edit")
     response = HttpResponse(status=204)
     response["ETag"], response["X-Version"] = f'"{draft.version}"', str(draft.version)
+    response["X-Saved"] = clock_for(request).time(timezone.now())
     response["X-Second"] = second_press(draft.unsourced_count, draft.is_about_money)
     return response
 

@@ -104,6 +104,7 @@ def build(
     sources = [_source(n, entry, clock) for n, entry in enumerate(draft.top_sources, 1)]
     numbers = {str(entry.get("passage")): n for n, entry in enumerate(draft.top_sources, 1)}
     unsourced = sum(1 for claim in claims if not any(str(s) in numbers for s in claim.get("sources", ())))
+    support = _support(len(claims), unsourced)
     thread = [
         message_view(
             entry, clock, customer=conversation.customer, account=desk.tenant.name, address=conversation.customer_email
@@ -154,8 +155,8 @@ def build(
         draft_files=[FileView(f["name"], size(f["size"]), _file_url(f["id"])) for f in draft.own_files],  # type: ignore[attr-defined]
         checks=[Check("ok" if entry["ok"] else "warn", entry["text"]) for entry in draft.checks],
         sources=sources,
-        support=_support(len(claims), unsourced),
-        support_notes=[*map(str, draft.confidence_reasons)],
+        support=support,
+        support_notes=[str(reason) for reason in draft.confidence_reasons if not str(reason).startswith(support)],
         meter=[True] * (len(claims) - unsourced) + [False] * unsourced,
         customer_facts=[
             ("Name", conversation.customer),

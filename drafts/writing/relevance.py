@@ -49,7 +49,7 @@ class Ask:
         if not self.before:
             return (self.text,)
         together = f"{self.before} {self.text}"
-        return (together,) if len(terms(self.text)) <= SHORT else (self.text, together)
+        return (together,) if len(terms(self.text)) < SHORT else (self.text, together)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain, zip_longest
 from uuid import UUID
 
 from django.db import connection
@@ -31,8 +31,9 @@ _QUESTION = re.compile(r"[^.!?\n]{12,300}\?")
 
 @dataclass(frozen=True)
 class Found:
-    """A passage, its document loaded. ``score`` is the fused rank from 0 to 1 (1: first in both lists); ranks count
-    from 1, None where that search did not find it; ``similarity`` is the cosine, if there is one."""
+    """A passage, its document loaded. ``score`` is the fused rank from 0 to 1 (1: first by meaning and by words); ranks
+    count from 1, None where that search did not find it; ``similarity`` is the cosine, if there is one. All are those of
+    the question, or the whole text, that brought the passage here."""
 
     passage: Passage
     score: float
@@ -55,62 +56,73 @@ def find_passages(
     embedder: Embedder | None = None,
     store: VectorStore | None = None,
 ) -> Findings:
-    """The account's passages that fit ``text`` (a message, its subject first), at most ``limit``, best first.
+    """The account's passages that fit ``text`` (a message, its subject first) and each of its questions, in turns.
+
+    At most ``limit``, the best of each first.
 
     Never fails because a search engine is down: then ``degraded`` says so. Call it outside a transaction if you can: it
     may wait for the network before it opens its own.
     """
     found = Findings()
-    text = storable(text)
-    if not text.strip():
+    queries = _queries(storable(text))
+    if not queries:
         return found
-    nearest: dict[UUID, float] = {}
+    nearest: list[dict[UUID, float]] = [{} for _ in queries]
     embedder = embedder or get_embedder()
     store = store or get_vector_store(embedder.name)
     try:
         if store is None:
             found.degraded = "No vector store is set (CHROMA_URL)."
         else:
-            nearest = _nearest(account_id, text, embedder, store)
+            answers = store.query_many(account_id, embedder.embed(queries), DEPTH)
+            nearest = [dict(answer) for answer in answers]
     except (EmbedderDown, VectorStoreDown) as error:
         found.degraded = str(error)
         logger.warning("account %s: searching by words only: %s", account_id, error)
     with tenant_context(account_id):
-        worded = _by_words(text)
+        worded = [_by_words(query) for query in queries]
         passages = {
             passage.pk: passage
             for passage in Passage.objects.filter(
-                pk__in={*nearest, *worded}, account_id=account_id, document__status=SourceDocument.Status.INDEXED
+                pk__in={*chain(*nearest, *worded)}, document__status=SourceDocument.Status.INDEXED
             ).select_related("document")
         }
-    # Ranks count only what this account really has, so a stale vector costs its neighbours nothing.
-    dense = {key: rank for rank, key in enumerate(_known(sorted(nearest, key=lambda k: (nearest[k], k)), passages), 1)}
-    words = {key: rank for rank, key in enumerate(_known(worded, passages), 1)}
-    scores = {key: fuse(dense.get(key), words.get(key)) for key in {*dense, *words}}
-    for key in sorted(scores, key=lambda k: (-scores[k], k))[:limit]:
-        similarity = 1 - nearest[key] if key in nearest else None
-        found.append(Found(passages[key], scores[key], dense.get(key), words.get(key), similarity))
+    lists = [_rank(near, words, passages) for near, words in zip(nearest, worded, strict=True)]
+    # In turns, the best of each list first: a letter's one question counts as much as the story around it.
+    for each in filter(None, chain.from_iterable(zip_longest(*lists))):
+        if len(found) < limit and all(each.passage.pk != other.passage.pk for other in found):
+            found.append(each)
     return found
+
+
+def _queries(text: str) -> list[str]:
+    """The whole text and, when it is more than one of them, its questions."""
+    whole = text.strip()[:20_000]
+    questions = [match[0].strip() for match in _QUESTION.finditer(whole)][:MOST_QUESTIONS]
+    return list(dict.fromkeys([whole, *questions])) if whole else []
+
+
+def _rank(near: dict[UUID, float], words: list[UUID], passages: dict[UUID, Passage]) -> list[Found]:
+    """One query's passages, best first. Ranks count only what this account has: a stale vector costs nobody a place."""
+    dense = {key: rank for rank, key in enumerate(sorted(near.keys() & passages, key=lambda k: (near[k], k)), 1)}
+    texts = {key: rank for rank, key in enumerate((key for key in words if key in passages), 1)}
+    found = [
+        Found(
+            passage=passages[key],
+            score=fuse(dense.get(key), texts.get(key)),
+            dense_rank=dense.get(key),
+            text_rank=texts.get(key),
+            similarity=1 - near[key] if key in near else None,
+        )
+        for key in dense.keys() | texts.keys()
+    ]
+    return sorted(found, key=lambda each: (-each.score, each.passage.pk))
 
 
 def fuse(dense_rank: int | None, text_rank: int | None) -> float:
     """Reciprocal rank fusion of two ranks, scaled so that first in both lists is 1."""
     total = sum(1 / (RRF_K + rank) for rank in (dense_rank, text_rank) if rank is not None)
     return round(total * (RRF_K + 1) / 2, 6)
-
-
-def _nearest(account_id: UUID, text: str, embedder: Embedder, store: VectorStore) -> dict[UUID, float]:
-    """The cosine distance of the nearest passages to the text or to one of its questions, whichever is nearer.
-
-    A long letter with a question at its end lies far from the answer as a whole; the question alone lies near.
-    """
-    questions = [match[0].strip() for match in _QUESTION.finditer(text)][:MOST_QUESTIONS]
-    vectors = embedder.embed(list(dict.fromkeys([text[:4000], *questions])))
-    nearest: dict[UUID, float] = {}
-    for row in store.query_many(account_id, vectors, DEPTH):
-        for key, distance in row:
-            nearest[key] = min(distance, nearest.get(key, distance))
-    return nearest
 
 
 def _by_words(text: str) -> list[UUID]:
@@ -133,10 +145,6 @@ def _by_words(text: str) -> list[UUID]:
                 %s
             ) ORDER BY rank DESC, id
             """,
-            [text[:20_000], MOST_LEXEMES, DEPTH],
+            [text, MOST_LEXEMES, DEPTH],
         )
         return [row[0] for row in cursor.fetchall()]
-
-
-def _known(keys: Iterable[UUID], passages: dict[UUID, Passage]) -> list[UUID]:
-    return [key for key in keys if key in passages]

@@ -1,4 +1,4 @@
-/** Every page: theme, dialogs, menus, single keys. All of it is enhancement; each act is a form or a link without it. */
+/** Every page: theme, dialogs, menus, single keys. Each act is a form or a link without it. */
 import { $, $$, on, post } from './dom.js';
 import { ACTS, asking } from './review.js';
 
@@ -35,7 +35,7 @@ on('input', ({ target }) => {
   if (target.id === 'pal-q') $$('#pal-list li').forEach((item) => { item.hidden = !item.textContent.toLowerCase().includes(target.value.trim().toLowerCase()); });
 });
 
-/** `event.key` is matched, so that every layout reads the printed letter. Single keys: on, behind Alt, off (WCAG 2.1.4). */
+/** Single keys: on, behind Alt, off (WCAG 2.1.4). `event.key` is the printed letter in every layout. */
 on('keydown', (event) => {
   const { target } = event, chord = event.metaKey || event.ctrlKey, key = event.key.toLowerCase(), mode = body.dataset.keys;
   const does = (act) => { event.preventDefault(); act(); };

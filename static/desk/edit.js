@@ -46,7 +46,7 @@ async function save(form) {
   }
   if (answer?.status === 401) htmx.trigger('body', 'session-ended');
   await refused(answer, form);
-  if (note) note.textContent = answer?.ok ? `Saved ${new Date().toTimeString().slice(0, 5)}` : 'Not saved yet, kept here';
+  if (note) note.textContent = answer?.ok ? `Saved ${answer.headers.get('X-Saved')}` : 'Not saved yet, kept here';
 }
 
 export function original() {

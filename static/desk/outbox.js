@@ -15,7 +15,8 @@ if (pulse) setInterval(() => {
     if (left <= 0) {
       delete item.dataset.left;
       $('form', item).remove();
-      $('span', item).textContent = 'Sending';
+      $('span', item).firstChild.textContent = 'Being sent ';
+      number?.remove();
       setTimeout(wake, 1500);
     } else if (number && number.textContent !== words) {
       number.textContent = words;
@@ -46,7 +47,7 @@ on('offline', live, window);
 on('online', () => { missed = 0; wake(); live(); }, window);
 on('visibilitychange', () => document.hidden || wake());
 on('click', (event) => { if (event.target.closest('[data-act=check]')) wake(); });
-on('session-ended', () => { note('session'); warn('Your session ended. Your text is still here; sign in to go on.'); });
+on('session-ended', () => { note('session'); warn('Your session ended.'); });
 on('htmx:afterRequest', ({ detail }) => {
   if (detail.elt !== pulse) return;
   missed = detail.successful ? 0 : missed + 1;

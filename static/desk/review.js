@@ -61,7 +61,7 @@ function go(to, words) {
   if (template) { show(template, words); ahead(); } else if (to) htmx.ajax('GET', to.getAttribute('href'), { source: '#review', target: '#review', swap: 'innerHTML' });
 }
 
-/** The second press: only when a statement has no source, or money is named. True when this press was the first. */
+/** True when this press was the first of two: a statement has no source, or money is named. */
 function mustConfirm(form, button) {
   const why = form.dataset.second, unsourced = $('.claim--none', form);
   if (confirmed || !why) return false;
@@ -103,11 +103,11 @@ async function decide(form, button) {
   fill();
 }
 
-/** A dry slot fills itself: with the next draft, or with the words for an empty queue. */
+/** A dry slot fills itself, with the words for an empty queue if need be. */
 const fill = () => { const template = waiting && (ready()[0] || $('template[data-next=""]', slot)); if (template) show(template); };
 
 /** A decision came back: its pane returns, or waits in the list while another draft is being written in. */
-function comeBack(id, words, html) {
+function comeBack(id, html) {
   const form = flights.get(id);
   decided.delete(id);
   flights.delete(id);
@@ -118,7 +118,7 @@ function comeBack(id, words, html) {
     if (html) template.innerHTML = html; else template.content.append(form); // html: our own server's rendered pane
     slot.prepend(template);
   } else if (!html) put(form);
-  warn(words);
+  warn('That was not carried out and nothing was sent. The draft is back in your list.');
 }
 
 /** The customer wrote again, or somebody decided, while this draft is being read. */
@@ -145,7 +145,7 @@ function unsourced() {
   say(found ? `No source: ${found.textContent}` : 'Every statement has a source.');
 }
 
-/** Reject, redraft and snooze ask one thing first, in the page. The questions are the same for every draft. */
+/** Reject, redraft and snooze ask one thing first; the questions are the same for every draft. */
 const ask = (kind, verb) => () => {
   const area = $('[data-ask]', review), template = $(`#ask-${kind}`);
   if (!template || !$(`.actions [data-act=${kind}]`, review)) return;
@@ -204,7 +204,7 @@ if (review) {
     const { detail } = event, id = flight(event), ours = detail.xhr.getResponseHeader('HX-Retarget');
     if (!id || detail.xhr.status < 400) return;
     if (changed() || !ours) detail.shouldSwap = false;
-    comeBack(id, 'That was refused and nothing was sent. It is back in your list.', ours && detail.xhr.responseText);
+    comeBack(id, ours && detail.xhr.responseText);
   });
   on('htmx:afterSwap', () => { if (review.firstElementChild !== onScreen) { arrived(); ahead(); } }); // fires for swap=none too
   on('htmx:oobAfterSwap', ({ detail }) => {
@@ -215,6 +215,6 @@ if (review) {
   on('htmx:afterRequest', (event) => { if (event.detail.successful) flights.delete(flight(event)); });
   on('htmx:responseError htmx:sendError htmx:timeout', (event) => {
     const id = flight(event);
-    if (id) comeBack(id, 'That did not arrive, nothing was sent. The draft is back as you left it.');
+    if (id) comeBack(id);
   });
 }

@@ -279,7 +279,7 @@ def test_a_refusal_does_not_take_away_the_draft_being_edited(queue: Queue, open_
     page.keyboard.press("e")
     page.keyboard.type("Half a sentence")
     held[0].continue_()
-    expect(page.locator("#alert")).to_contain_text("refused")
+    expect(page.locator("#alert")).to_contain_text("not carried out")
     expect(title(page)).to_have_text("Question of Customer B")
     expect(page.locator("#final")).to_have_value(f"Half a sentence{queue.second.suggested_text}")
 

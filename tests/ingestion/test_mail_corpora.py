@@ -21,7 +21,7 @@ FLOORS = {
     ("stalwart-mail", "body text"): 0.84,
     ("zammad-mail", "subject"): 1.0,
     ("zammad-mail", "attachments"): 1.0,
-    ("zammad-mail", "body text"): 0.75,
+    ("zammad-mail", "body text"): 0.9,
     ("zbateson-mail", "subject"): 1.0,
     ("zbateson-mail", "body text"): 1.0,
     ("zbateson-mail", "html text"): 1.0,

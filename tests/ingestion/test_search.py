@@ -66,6 +66,23 @@ def test_first_in_both_lists_is_first_with_score_one(world: World, with_vectors:
     assert titles(find_passages(account_id=world.acme.pk, text="Can cut hose be returned?", limit=1)) == ["Returns"]
 
 
+def test_a_question_at_the_end_of_a_long_letter_is_found(world: World, with_vectors: VectorStore) -> None:
+    put(world.acme, "Torque", TORQUE)
+    for number, topic in enumerate(["My grandfather", "The barn", "Our holiday", "The old Ford"] * 6):
+        put(
+            world.acme,
+            f"Story {number}",
+            f"{topic} was painted green in the summer when we visited the lake with friends.",
+        )
+    letter = (
+        "My grandfather kept the old Ford in a green barn by the lake, and every summer we painted it with friends. "
+        * 8
+    )
+    found = find_passages(account_id=world.acme.pk, text=f"{letter}\nHow tight should I make them?", limit=3)
+    assert titles(found)[1] == "Torque"
+    assert titles(found)[0].startswith("Story")
+
+
 def test_it_finds_by_words_while_the_vector_store_is_down(
     world: World, settings: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
