@@ -41,7 +41,8 @@ class Text:
     def kind(self) -> Kind:
         if self.is_about_money:
             return Kind.MONEY
-        return Kind.UNSOURCED if self.unsourced else Kind.SOURCED
+        # A text that states nothing from a source (a holding reply, which promises a person) is not "fully sourced".
+        return Kind.UNSOURCED if self.unsourced or not self.claims else Kind.SOURCED
 
 
 def claims_from_json(value: Iterable[dict[str, Any]]) -> tuple[Claim, ...]:

@@ -24,7 +24,7 @@ from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
-from ingestion.knowledge.search import find_passages
+from ingestion.knowledge.search import Findings, find_passages
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Task:
     base: Message
     request: DraftRequest
     prompt: PromptVersion | None
+    degraded: str = ""  # why the search found less than it could, in words
 
 
 def write_draft(
@@ -67,8 +68,10 @@ def write_draft(
         if task is None:
             return None
         # Outside any transaction: retrieval and drafting wait for the network and for models.
-        sources = _sources(account_id, f"{task.base.subject}\n{task.request.question}")
-        task = replace(task, request=replace(task.request, sources=tuple(sources)))
+        findings = find_passages(
+            account_id=account_id, text=f"{task.request.subject}\n{task.request.question}", limit=6
+        )
+        task = replace(task, request=replace(task.request, sources=_sources(findings)), degraded=findings.degraded)
         try:
             result = drafter.write(task.request)
         except DrafterUnavailable as error:
@@ -113,6 +116,7 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
     request = DraftRequest(
         thread=thread,
         question=question,
+        subject=conversation.subject,
         customer_name=conversation.customer_name,
         sources=(),
         prompt_text=prompt.text if prompt else BUILT_IN_PROMPT,
@@ -123,8 +127,8 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
     return Task(conversation_id, base, request, prompt)
 
 
-def _sources(account_id: uuid.UUID, question: str) -> list[Source]:
-    return [
+def _sources(findings: Findings) -> tuple[Source, ...]:
+    return tuple(
         Source(
             passage_id=found.passage.pk,
             document_id=found.passage.document_id,
@@ -136,8 +140,8 @@ def _sources(account_id: uuid.UUID, question: str) -> list[Source]:
             dense_rank=found.dense_rank,
             text_rank=found.text_rank,
         )
-        for found in find_passages(account_id=account_id, text=question, limit=6)
-    ]
+        for found in findings
+    )
 
 
 def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uuid.UUID | None) -> Draft | None:
@@ -160,7 +164,10 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         suggested_text=result.text,
         top_sources=sources_to_json(task.request.sources, result),
         claims=assess.claims_to_json(result.claims),
-        checks=assess.checks(text, recipient=details.reply_to or details.sender, sender=details.sender),
+        checks=[
+            *assess.checks(text, recipient=details.reply_to or details.sender, sender=details.sender),
+            *({"ok": False, "text": warning[:300]} for warning in (*result.warnings, task.degraded) if warning),
+        ],
         unsourced_count=text.unsourced,
         is_about_money=text.is_about_money,
         confidence=max(0.0, min(1.0, result.confidence)),

@@ -204,7 +204,7 @@ class Summary:
 
 
 def _capped(drafts: QuerySet[Draft]) -> Func:
-    inner = ArraySubquery(drafts.order_by().values("pk")[:COUNT_CAP])
+    inner = ArraySubquery(drafts.order_by().values("pk")[: COUNT_CAP + 1])
     return Func(inner, function="cardinality", output_field=IntegerField())
 
 

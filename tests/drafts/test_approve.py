@@ -201,3 +201,12 @@ def test_an_empty_text_is_not_sent(world: World, acme) -> None:
     draft = factories.draft(factories.message(world.mail))
     with assert_nothing_written(), pytest.raises(Invalid, match="no text"):
         approve(draft, world.ada, final_text="  \n ")
+
+
+def test_a_holding_reply_is_not_an_agents_to_send(world: World, acme) -> None:
+    holding = factories.draft(
+        factories.message(world.mail), "Hi Marcus,\n\nA colleague will get back to you.", claims=[]
+    )
+    with assert_nothing_written(), pytest.raises(PermissionDenied):
+        approve(holding, world.cy)
+    approve(holding, world.ada)

@@ -449,7 +449,7 @@ def test_a_fifty_megabyte_mail_needs_no_more_than_a_few_copies() -> None:
         "raw = b'From: a@b.example\\nContent-Type: application/x\\nContent-Transfer-Encoding: base64\\n\\n' + body\n"
         "del body\nassert len(raw) > 49_000_000\nread = parse_mail(raw)\nassert len(read.files[0].content) == 37_000_000\n"
         # Not ru_maxrss: a child starts with its parent's, and the parent is a whole test run.
-            "print(int(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]) // 1024)"
+        "print(int(re.search(r'VmHWM:\\s+(\\d+)', pathlib.Path('/proc/self/status').read_text())[1]) // 1024)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]

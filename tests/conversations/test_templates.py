@@ -1,0 +1,44 @@
+"""What no template may contain under a strict policy, and how heavy the desk may be."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+TEMPLATES = sorted((Path(settings.BASE_DIR) / "templates").rglob("*.html"))
+STATIC = Path(settings.BASE_DIR) / "static"
+FORBIDDEN = {
+    "an inline style": r"""\sstyle\s*=""",
+    "an inline handler": r"""\son[a-z]+\s*=\s*["']""",
+    "an inline script": r"<script(?![^>]*\bsrc=)[^>]*>",
+    "a style block": r"<style",
+    "what needs eval in htmx": r"hx-on|js:|hx-vars|hx-trigger=\"[^\"]*\[",
+    "an address elsewhere": r"""(?:src|href)=["'](?:https?:)?//""",
+}
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_passes_the_strict_policy(path: Path) -> None:
+    text = path.read_text()
+    assert [what for what, pattern in FORBIDDEN.items() if re.search(pattern, text)] == []
+
+
+def test_the_row_of_the_queue_computes_nothing() -> None:
+    """Fifty times a page: addresses and dates are made in the view."""
+    row = (Path(settings.BASE_DIR) / "templates/drafts/_row.html").read_text()
+    assert "{% url" not in row
+    assert re.search(r"\{\{[^}]*\|", row) is None
+
+
+def _weight(*patterns: str) -> int:
+    files = [file for pattern in patterns for file in sorted((STATIC / "desk").glob(pattern))]
+    return len(gzip.compress(b"".join(file.read_bytes() for file in files), 9))
+
+
+def test_the_desk_stays_light() -> None:
+    assert 1000 < _weight("*.css") <= 10_000
+    assert 1000 < _weight("*.js") <= 8 * 1024

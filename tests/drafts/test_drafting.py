@@ -1,0 +1,172 @@
+"""From an inbound to a draft in the queue, with a drafter that behaves as told, and with the real worker."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from django.db import connections
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from conversations.models import AuditEvent, Notification
+from conversations.tenancy import tenant_context
+from drafts import decisions, drafting
+from drafts.models import Draft
+from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult
+from ingestion.knowledge.index import index_document
+from tests import factories
+from tests.asserts import assert_nothing_written
+from tests.conftest import World
+
+
+@dataclass
+class Scripted:
+    """Answers with `text`; `before` runs first, as the world moves while a model thinks."""
+
+    text: str = "Hi Marcus,\n\nYes."
+    before: Callable[[], object] | None = None
+    error: DrafterUnavailable | None = None
+    requests: list[DraftRequest] = field(default_factory=list)
+
+    def write(self, request: DraftRequest) -> DraftResult:
+        self.requests.append(request)
+        if self.before:
+            act, self.before = self.before, None
+            act()
+        if self.error:
+            raise self.error
+        claims = (Claim(12, len(self.text), tuple(source.passage_id for source in request.sources[:1])),)
+        return DraftResult(self.text, claims, 0.7, ("because",), "sizing", (), "scripted-1", 42, 7)
+
+
+def write(message, drafter: Scripted, **changes):
+    return drafting.write_draft(
+        account_id=message.account_id, conversation_id=message.conversation_id, drafter=drafter, **changes
+    )
+
+
+def test_a_draft_is_stored_with_everything_it_came_from(world: World, acme) -> None:
+    index_document(
+        account_id=world.acme.pk,
+        source_url="https://a.test/ptfe",
+        title="PTFE",
+        text="# PTFE\n\nPTFE hose is safe with E85.",
+    )
+    message = factories.message(world.mail, "Is PTFE hose safe with E85?")
+    drafter = Scripted("Hi Marcus,\n\nPTFE hose is safe with E85.")
+
+    draft = write(message, drafter)
+
+    assert draft is not None
+    (request,) = drafter.requests
+    assert (request.question, request.customer_name, request.account_name) == (
+        "Is PTFE hose safe with E85?",
+        "Marcus Delgado",
+        "Acme",
+    )
+    assert [source.title for source in request.sources] == ["PTFE"]
+    assert (draft.status, draft.base_message, draft.model_key, draft.prompt_label) == (
+        "pending",
+        message,
+        "scripted-1",
+        "reply-v0",
+    )
+    assert (draft.confidence, draft.tokens_used, draft.latency_ms, draft.intent) == (0.7, 42, 7, "sizing")
+    assert draft.top_sources[0]["quote"] == "PTFE hose is safe with E85."
+    assert draft.top_sources[0]["cited"] is True
+    event = AuditEvent.objects.get(kind="draft.written")
+    assert (event.actor_type, event.actor_name) == ("model", "scripted-1")
+
+
+def test_writing_again_changes_nothing(world: World, acme) -> None:
+    message = factories.message(world.mail)
+    write(message, Scripted())
+    with assert_nothing_written():
+        assert write(message, Scripted()) is None
+
+
+def test_what_was_written_for_an_older_message_is_thrown_away(world: World, acme) -> None:
+    first = factories.message(world.mail, "first")
+    drafter = Scripted(before=lambda: factories.reply_to(first, "second"))
+    draft = write(first, drafter)
+    assert draft is not None
+    assert [request.question for request in drafter.requests] == ["first", "second"]
+    assert Draft.objects.get() == draft
+    assert draft.base_message.body_text == "second"
+
+
+def test_a_conversation_that_was_answered_needs_no_draft(world: World, acme) -> None:
+    message = factories.message(world.mail)
+    factories.approved(factories.draft(message), world.ada)
+    with assert_nothing_written():
+        assert write(message, Scripted()) is None
+
+
+def test_another_draft_on_request_supersedes_the_old_one_once(world: World, acme) -> None:
+    message = factories.message(world.mail)
+    old = factories.draft(message)
+    action = decisions.regenerate(draft_id=old.pk, actor=world.ada, seen=factories.seen(old), instruction="shorter")
+    drafter = Scripted("Hi.")
+    new = write(message, drafter, asked_by=action.pk)
+    old.refresh_from_db()
+    assert new is not None
+    assert (old.status, new.status, drafter.requests[0].instruction) == ("superseded", "pending", "shorter")
+    with assert_nothing_written():
+        assert write(message, drafter, asked_by=action.pk) is None
+
+
+def test_a_drafter_that_cannot_write_leaves_the_conversation_visible(world: World, acme) -> None:
+    message = factories.message(world.mail)
+    draft = write(message, Scripted(error=DrafterUnavailable("The model refused.", retryable=False)))
+    assert draft is not None
+    assert (draft.status, draft.suggested_text, draft.error) == ("pending", "", "The model refused.")
+    assert Notification.objects.get().type == "draft_failed"
+    action = decisions.approve(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), final_text="By hand.", attention=decisions.Attention(pressed_twice=True))  # fmt: skip
+    assert action.final_text == "By hand."
+
+
+def test_a_passing_failure_is_left_to_the_workers_retry(world: World, acme) -> None:
+    message = factories.message(world.mail)
+    with assert_nothing_written(), pytest.raises(DrafterUnavailable):
+        write(message, Scripted(error=DrafterUnavailable("later", retryable=True)))
+
+
+def test_an_unknown_conversation_is_nothing_to_write(world: World, acme) -> None:
+    assert drafting.write_draft(account_id=world.acme.pk, conversation_id=uuid.uuid4(), drafter=Scripted()) is None
+
+
+def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(committed_world: World) -> None:
+    """One whole turn on real parts: a mail in, the worker's draft, an approval, the worker's attempt to deliver."""
+    world = committed_world
+    index_document(
+        account_id=world.acme.pk,
+        source_url="https://a.test/ptfe",
+        title="PTFE",
+        text="# PTFE and E85\n\nPTFE hose is safe with E85. It does not harden.",
+    )
+    message = factories.message(world.mail, "Is PTFE hose safe with E85?")
+
+    def work() -> None:
+        with app.replace_connector(app.connector.get_worker_connector()):
+            app.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
+        connections.close_all()
+
+    work()
+
+    with tenant_context(world.acme.pk):
+        draft = Draft.objects.get()
+        assert "PTFE hose is safe with E85." in draft.suggested_text
+        assert draft.unsourced_count == 0
+        assert not ProcrastinateJob.objects.exclude(status="succeeded").filter(task_name="drafts.write").exists()
+    world.ada.preferences = {"hold_seconds": 0}
+    delivery = factories.approved(draft, world.ada)
+    work()
+    with tenant_context(world.acme.pk):
+        delivery.refresh_from_db()
+        # Nobody listens on the channel's port: the attempt is recorded and will be repeated.
+        assert (delivery.status, delivery.attempt_count) == ("queued", 1)
+        assert "Nothing was sent" in delivery.error
+        assert message.pk == draft.base_message_id
