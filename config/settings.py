@@ -233,8 +233,7 @@ SECURE_CSP: dict[str, list[str]] = {
     "form-action": ["'self'"],
     "frame-ancestors": ["'none'"],
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
-API_MAX_BODY_BYTES = env.number("API_MAX_BODY_BYTES", 1_048_576)
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.number("API_MAX_BODY_BYTES", 1_048_576, low=1024)
 MAIL_MAX_BYTES = env.number("MAIL_MAX_BYTES", 52_428_800)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 

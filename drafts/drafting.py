@@ -219,7 +219,7 @@ def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[di
 
 def quote(source: Source, cited: list[str]) -> str:
     """The part of a passage that a person is shown: from the sentence before the first cited one, without its markup."""
-    lines = [line for line in source.text.splitlines() if not line.lstrip().startswith("#")]
+    lines = [line for line in source.text.splitlines() if not line.lstrip().startswith(("#", "|"))]
     text = plain_text(" ".join(" ".join(lines).split()))
     at = min((found for sentence in cited if (found := text.find(plain_text(sentence).strip(". "))) >= 0), default=0)
     start = text.rfind(". ", 0, max(at - 2, 0)) + 2 if at > 2 else 0

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from conversations.audit import SYSTEM, Kind, record
 from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
 from drafts import decisions, editing
+from drafts.drafting import store_failure
 from drafts.models import Draft, DraftAction
 from tests.browser.conftest import Complaints, OpenPage, Queue
 from tests.factories import seen
@@ -351,6 +354,42 @@ def test_an_ended_session_keeps_the_text_and_says_so(queue: Queue, open_page: Op
     page.evaluate("htmx.trigger('#pulse', 'wake')")
     expect(page.locator(".banners")).to_contain_text("Your session ended")
     expect(page.locator("#final")).to_have_value(f"Typed before. {queue.first.suggested_text}")
+
+
+def test_a_conversation_without_a_draft_is_answered_by_hand(queue: Queue, open_page: OpenPage) -> None:
+    message = queue.message("Customer E")
+    with tenant_context(queue.world.acme.pk):
+        draft = store_failure(
+            account_id=queue.world.acme.pk, conversation_id=message.conversation_id, reason="The model timed out twice."
+        )
+    assert draft is not None
+    page = open_page(queue.world.ada, f"/drafts/{draft.pk}/")
+    expect(page.locator("[data-slot=draft]")).to_contain_text("The model timed out twice.")
+    expect(page.locator(".actions [data-act=approve]")).to_have_attribute("aria-disabled", "true")
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("e")
+    page.keyboard.type("Thank you for writing.")
+    page.keyboard.press("Control+Enter")
+    wait_for_status(page, draft, "approved")
+    with tenant_context(queue.world.acme.pk):
+        assert Delivery.objects.get().body_text == "Thank you for writing."
+
+
+def test_the_strip_counts_down_and_then_tells_what_became_of_it(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.wait_for_timeout(ARMED)
+    page.keyboard.press("a")
+    number = page.locator("#outbox b.num").first
+    first = int(number.inner_text().split()[0])
+    expect(number).to_have_text(f"{first - 1} s")
+    with tenant_context(queue.world.acme.pk):
+        for status in ("queued", "sending", "sent"):
+            now = timezone.now()
+            Delivery.objects.update(status=status, lease_until=now, sent_at=now if status == "sent" else None)
+        delivery = Delivery.objects.get()
+        record(Kind.DELIVERY_SENT, actor=SYSTEM, about=delivery, conversation_id=delivery.conversation_id)
+    page.evaluate("htmx.trigger('#pulse', 'wake')")
+    expect(page.locator("#outbox li").first).to_contain_text("Sent to Customer A")
 
 
 def test_an_auditor_reads_and_finds_no_control(queue: Queue, open_page: OpenPage) -> None:
