@@ -64,7 +64,7 @@ function go(to, words) {
 /** True when this press was the first of two: a statement has no source, or money is named. */
 function mustConfirm(form, button) {
   const why = form.dataset.second, unsourced = $('.claim--none', form);
-  return false;
+  if (confirmed || !why) return false;
   confirmed = true;
   button.firstChild.textContent = `Press again: ${why} `;
   unsourced?.scrollIntoView({ block: 'center' });

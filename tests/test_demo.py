@@ -1,0 +1,64 @@
+"""The demo's own parts: the mail page and the supervisor's helpers."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from django.test import override_settings
+from django.urls import path
+
+from config.demo import mailbox
+from config.demo.__main__ import free_port
+from config.demo.sink import store
+from config.urls import urlpatterns as product
+from tests.conftest import World
+
+urlpatterns = [*product, *mailbox.urlpatterns]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_mail_that_left_can_be_read_in_the_browser(world: World, signed_in, settings, tmp_path) -> None:
+    settings.DEMO_MAIL_DIR = tmp_path
+    browser = signed_in(world.ada)
+    assert b"No mail yet" in browser.get("/demo/mail/").content
+    store(tmp_path, b"To: m@c.test\r\nSubject: Re: Hose\r\nMessage-ID: <1@desk.test>\r\n\r\nUse PTFE.\r\n")
+    page = browser.get("/demo/mail/")
+    assert b"Re: Hose" in page.content
+    (mail,) = page.context["mails"]
+    assert b"Use PTFE." in browser.get(f"/demo/mail/{mail['name']}").content
+    for name in ("nothing.eml", "..%2F..%2Fetc%2Fpasswd"):
+        assert browser.get(f"/demo/mail/{name}").status_code == 404
+
+
+def test_the_mail_page_is_not_part_of_the_product(world: World, signed_in) -> None:
+    assert signed_in(world.ada).get("/demo/mail/").status_code == 404
+
+
+def test_a_port_that_is_taken_is_not_offered() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert free_port(taken.getsockname()[1]) != taken.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DEBUG", "ture", "DEBUG is 'ture'"),
+        ("DATABASE_POOL", "many", "DATABASE_POOL is 'many'"),
+        ("DRAFTER", "magic", "DRAFTER is 'magic'"),
+        ("DATABASE_URL", "nonsense", "DATABASE_URL"),
+    ],
+)
+def test_a_wrong_setting_stops_the_start_and_names_itself(name: str, value: str, words: str, tmp_path) -> None:
+    import os
+    import subprocess
+    import sys
+
+    environment = {**os.environ, "COUNTERSIGN_LOCAL_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings", name: value}
+    environment.pop("SECRET_KEY", None) if name == "DATABASE_URL" else None
+    done = subprocess.run([sys.executable, "manage.py", "check"], capture_output=True, text=True, env=environment)
+    assert done.returncode != 0
+    assert words in done.stderr or "SECRET_KEY is not set" in done.stderr
+    assert "Traceback" not in done.stderr
