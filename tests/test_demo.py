@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 
 import pytest
-from django.test import override_settings
 from django.urls import path
 
 from config.demo import mailbox
@@ -17,9 +16,8 @@ from tests.conftest import World
 urlpatterns = [*product, *mailbox.urlpatterns]
 
 
-@override_settings(ROOT_URLCONF=__name__)
 def test_mail_that_left_can_be_read_in_the_browser(world: World, signed_in, settings, tmp_path) -> None:
-    settings.DEMO_MAIL_DIR = tmp_path
+    settings.ROOT_URLCONF, settings.DEMO_MAIL_DIR = __name__, tmp_path
     browser = signed_in(world.ada)
     assert b"No mail yet" in browser.get("/demo/mail/").content
     store(tmp_path, b"To: m@c.test\r\nSubject: Re: Hose\r\nMessage-ID: <1@desk.test>\r\n\r\nUse PTFE.\r\n")

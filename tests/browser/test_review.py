@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from conversations.audit import SYSTEM, Kind, record
 from conversations.models import Delivery, User
@@ -168,6 +168,24 @@ def test_an_edit_approved_at_once_is_asked_about_its_unsourced_words_and_kept(
     wait_for_status(page, queue.first, "approved")
     with tenant_context(queue.world.acme.pk):
         assert Delivery.objects.get().body_text.endswith("Tighten the ends to 18 ft-lb.")
+
+
+def test_a_decision_waits_for_the_save_under_way(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    page.keyboard.press("e")
+    page.wait_for_timeout(ARMED)
+    held: list[Route] = []
+    page.route("**/edit/", lambda route: held.append(route))
+    page.locator("#final").press("Control+End")
+    with page.expect_request("**/edit/"):
+        page.keyboard.type("!")
+    page.keyboard.press("Control+Enter")
+    expect(title(page)).to_have_text("Question of Customer B")
+    page.wait_for_timeout(300)
+    assert statuses(queue)["A"] == "pending"
+    with page.expect_request("**/approve/") as sent:
+        held[0].continue_()
+    assert "version=1" in (sent.value.post_data or "")
 
 
 def test_escape_leaves_the_editor_and_keeps_the_text(queue: Queue, open_page: OpenPage) -> None:
