@@ -60,7 +60,7 @@ stop:  ## stop a database server that a killed demo left behind
 	$(BIN)/python -m config.postgres stop
 
 reset: $(VENV)/.demo  ## forget the demo's data
-	-@$(BIN)/python -m config.postgres stop
+	-@$(BIN)/python -m config.postgres forget
 	rm -rf .local
 
 lock: | $(BIN)/uv  ## resolve pyproject.toml into the hash-locked requirement files

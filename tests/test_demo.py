@@ -54,7 +54,12 @@ def test_a_wrong_setting_stops_the_start_and_names_itself(name: str, value: str,
     import subprocess
     import sys
 
-    environment = {**os.environ, "COUNTERSIGN_LOCAL_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings", name: value}
+    environment = {
+        **os.environ,
+        "COUNTERSIGN_LOCAL_DIR": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        name: value,
+    }
     environment.pop("SECRET_KEY", None) if name == "DATABASE_URL" else None
     done = subprocess.run([sys.executable, "manage.py", "check"], capture_output=True, text=True, env=environment)
     assert done.returncode != 0

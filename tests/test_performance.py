@@ -1,67 +1,349 @@
+"""The performance goals that are free of noise: statements, shared buffers, plans, and exactly-once.
+
+Buffers are what a plan touches, whether from memory or disk: they do not depend on the machine or its load. CPU per
+request is measured by `make bench`; both are explained in docs/performance.md. A goal that is missed today is an
+`xfail(strict)`: meeting it fails the run until the mark is removed.
+"""
+
 from __future__ import annotations
-import json, time
-from conversations.tenancy import tenant_context
-from conversations.roles import Role
-from django.db import connection
-from drafts.demo import bulk
-from drafts import queue
-from drafts.queue import Filters
-from drafts.models import Draft
-from tests.asserts import counted
-from config.postgres import SUPERUSER
 
-def explain(sql):
-    with connection.cursor() as c:
-        c.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql)
-        return c.fetchone()[0][0]
-def bufs(p): return p["Plan"]["Shared Hit Blocks"] + p["Plan"]["Shared Read Blocks"]
-def nodes(n, d=0):
-    yield d, n
-    for c in n.get("Plans", []): yield from nodes(c, d+1)
-
-
-import pytest, uuid
+import json
+import random
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
 from django.utils import timezone
-from drafts.models import Claim
+
+from config.postgres import SUPERUSER, Cluster
+from conversations.channels.base import Party
+from conversations.models import Account, Channel, Conversation, Delivery, Message, User
+from conversations.tenancy import tenant_context
+from drafts import queue
+from drafts.decisions import Seen
+from drafts.demo import bulk
+from drafts.models import Claim, Draft
+from drafts.queue import Filters
 from tests import factories
-def variant_a(f, user, after=""):
-    page = queue.waiting(f, user)
-    if place := queue._place(after, f.sort): page = page.filter(queue._beyond(queue.SORTS[f.sort][1], place))
-    return list(page.annotate(claim=queue.FilteredRelation("conversation__claims", condition=queue.Q(conversation__claims__lease_until__gt=timezone.now())), claimed_name=queue.F("claim__user__display_name"), claimed_email=queue.F("claim__user__email"), snippet=queue.Left(queue.Coalesce(queue.NullIf("base_message__body_new", queue.Value("")), "base_message__body_text"), 160)).values(*queue.ROW_FIELDS, "claimed_name", "claimed_email", "snippet")[:51])
-RAW = """SELECT d.*, c.subject, c.title, c.customer_name, c.customer_email, ch.type, ch.name, u.display_name, u.email, left(coalesce(nullif(m.body_new, ''), m.body_text), 160) AS snippet
-FROM (SELECT id, due_at, created_at, unsourced_count, is_about_money, needs_human, snoozed_until, conversation_id, base_message_id FROM drafts_draft WHERE status = 'pending' AND (snoozed_until IS NULL OR snoozed_until <= now()) ORDER BY due_at, id LIMIT 51) d
-JOIN conversations_conversation c ON c.id = d.conversation_id JOIN conversations_message m ON m.id = d.base_message_id LEFT JOIN conversations_channel ch ON ch.id = c.channel_id
-LEFT JOIN drafts_claim k ON k.conversation_id = c.id AND k.lease_until > now() LEFT JOIN conversations_user u ON u.id = k.user_id ORDER BY d.due_at, d.id"""
-@pytest.mark.parametrize("claims", [0, 3])
-@pytest.mark.parametrize("first", ["acme", "globex", "both"])
-def test_explore(committed_world, signed_in, cluster, first, claims):
-    w = committed_world
-    out = open("/tmp/explore/buf3.txt", "a")
-    def p(*a): print(*a, file=out, flush=True)
-    big = lambda n: bulk.add_conversations(account_id=w.acme.pk, channel_id=w.mail.pk, size=n, pending_every=10)
-    small = lambda n: bulk.add_conversations(account_id=w.globex.pk, channel_id=w.other_mail.pk, size=n, pending_every=10)
-    if first == "acme": big(20000); small(600)
-    if first == "globex": small(600); big(20000)
-    if first == "both":
-        for i in range(4): big(5000); small(150)
-    for n in range(20):
-        factories.person(f"p{n}", w.acme, "reviewer")
-    for acc, user in ((w.acme, w.ada), (w.globex, w.eve)):
-        with tenant_context(acc.pk):
-            for d in queue.waiting(Filters(), user)[:claims]:
-                Claim.objects.create(account=acc, conversation_id=d.conversation_id, user=user, lease_until=timezone.now()+timedelta(minutes=2))
-    with cluster.connect("countersign_test", SUPERUSER) as s: s.execute("VACUUM ANALYZE")
-    for acc, user in ((w.acme, w.ada), (w.globex, w.eve)):
-        with tenant_context(acc.pk):
-            f = Filters()
-            n = Draft.objects.in_queue().count()
-            row = queue.waiting(f, user).values("due_at", "id")[max(0, n-52)]
-            line = []
-            for after in ("", queue._cursor("", row)):
-                with counted() as q: rows, _ = queue.feed(f, user, after=after)
-                line.append(bufs(explain(q[-1]["sql"])))
-                with counted() as q: rows = variant_a(f, user, after)
-                line.append(bufs(explain(q[-1]["sql"])))
-            line.append(bufs(explain(RAW)))
-            p(first, claims, acc.slug, "feed", line[0], line[2], "unfenced", line[1], line[3], "raw fenced", line[4])
+from tests.asserts import counted
+from tests.conftest import World
+
+Browser = Callable[[User], Client]
+Plan = dict[str, Any]
+HTMX = {"HX-Request": "true"}
+DATABASE = "countersign_test"
+QUEUE_STATEMENTS = 6
+DECISION_GOAL = 15
+DECISION_TODAY = {"approve": 28, "reject": 24}
+FEED_BUFFERS = 600
+SUMMARY_BUFFERS = 300
+GROWTH = 1.5
+ROW_SECURITY = 1.1
+READS_PER_ROW = 5
+A_FEW_ROWS = 60  # up to here a sequential scan is right, and no node is called wasteful
+
+
+# --- measuring -----------------------------------------------------------------------------------------------------
+def statements(queries: Any) -> list[str]:
+    """What was asked, without the transaction's own words."""
+    return [q["sql"] for q in queries if not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"))]
+
+
+def asked(call: Callable[[], Any]) -> list[str]:
+    with counted() as queries:
+        call()
+    return statements(queries)
+
+
+def plan_of(sql: str) -> Plan:
+    """The statement's plan and what it read, as app_rw in the tenant of the caller's context."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql)
+        found: Plan = cursor.fetchone()[0][0]["Plan"]
+        return found
+
+
+def buffers(plan: Plan) -> int:
+    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+def nodes(plan: Plan) -> Iterator[Plan]:
+    yield plan
+    for child in plan.get("Plans", []):
+        yield from nodes(child)
+
+
+def wasteful(plan: Plan) -> list[str]:
+    """Nodes that read more than five times the rows they give."""
+    found = []
+    for node in nodes(plan):
+        gave = node["Actual Rows"] * node["Actual Loops"]
+        removed = sum(value for name, value in node.items() if name.startswith("Rows Removed by"))
+        read = gave + removed * node["Actual Loops"]
+        if read > max(READS_PER_ROW * gave, A_FEW_ROWS):
+            found.append(f"{node['Node Type']} on {node.get('Relation Name', '-')} read {read:.0f} for {gave:.0f}")
+    return found
+
+
+def fill(account: Account, channel: Channel, size: int, pending_every: int = 10) -> None:
+    bulk.add_conversations(account_id=account.pk, channel_id=channel.pk, size=size, pending_every=pending_every)
+
+
+def analyze(cluster: Cluster) -> None:
+    with cluster.connect(DATABASE, SUPERUSER) as server:
+        server.execute("VACUUM ANALYZE")
+
+
+def hold_some(account: Account, user: User) -> None:
+    """Three conversations at the head of the queue are in somebody's hands, as on a working day."""
+    with tenant_context(account.pk):
+        for draft in queue.waiting(Filters(), user)[:3]:
+            until = timezone.now() + timedelta(minutes=2)
+            Claim.objects.create(account=account, conversation_id=draft.conversation_id, user=user, lease_until=until)
+
+
+def feed_pages(account: Account, user: User, filters: Filters = Filters()) -> dict[str, int]:  # noqa: B008 - frozen
+    """Shared buffers of the rows' statement: the first page, and one page before the end."""
+    with tenant_context(account.pk):
+        fields = queue.SORTS[filters.sort][1]
+        waiting = queue.waiting(filters, user)
+        deep = queue._cursor(filters.sort, waiting.reverse().values(*fields)[queue.PAGE + 1])
+        found = {}
+        for name, after in (("first", ""), ("deep", deep)):
+            [sql] = asked(lambda after=after: queue.feed(filters, user, after=after))  # type: ignore[misc]
+            found[name] = buffers(plan_of(sql))
+    return found
+
+
+def decision_form(draft: Draft) -> dict[str, Any]:
+    seen: Seen = factories.seen(draft)
+    return {**seen.as_json(), "request_id": uuid.uuid4().hex, "reason": "tone", "have": "0", "want": ""}
+
+
+# --- P1: the queue page ----------------------------------------------------------------------------------------------
+def test_the_queue_page_takes_six_statements_for_any_tenant_at_any_length(
+    committed_world: World, signed_in: Browser, cluster: Cluster
+) -> None:
+    world = committed_world
+    desks = [(world.acme, world.mail, world.ada), (world.globex, world.other_mail, world.eve)]
+    clients = {user.pk: signed_in(user) for _, _, user in desks}
+    found: dict[tuple[str, int], int] = {}
+    length = 0
+    for pending in (5, 60, 2000):
+        for account, channel, user in desks:
+            fill(account, channel, pending - length, pending_every=1)
+            clients[user.pk].get("/queue/")
+            for url in ("/queue/", "/queue/?show=care", "/queue/?sort=oldest"):
+                sql = asked(lambda url=url, user=user: clients[user.pk].get(url))  # type: ignore[misc]
+                assert not [s for s in sql if " OFFSET " in s.upper()]
+                assert not [s for s in sql if "COUNT(*)" in s.upper()]
+                if url == "/queue/":
+                    found[account.slug, pending] = len(sql)
+        length = pending
+    assert len(set(found.values())) == 1, found
+    assert max(found.values()) <= QUEUE_STATEMENTS, found
+
+
+# --- P2: what the feed reads ---------------------------------------------------------------------------------------
+def test_the_feed_of_a_big_tenant_reads_few_pages_and_does_not_grow(committed_world: World, cluster: Cluster) -> None:
+    world = committed_world
+    fill(world.globex, world.other_mail, 600)
+    fill(world.acme, world.mail, 1400)
+    hold_some(world.acme, world.ada)
+    analyze(cluster)
+    before = feed_pages(world.acme, world.ada)
+    fill(world.acme, world.mail, 18_000)
+    analyze(cluster)
+    after = feed_pages(world.acme, world.ada)
+    assert max(after.values()) <= FEED_BUFFERS, (before, after)
+    assert all(after[page] <= GROWTH * before[page] for page in before), (before, after)
+
+
+@pytest.mark.xfail(strict=True, reason="the fenced page reads each draft twice; see docs/performance.md")
+def test_the_feed_of_a_small_tenant_reads_as_few_pages_beside_a_big_one(
+    committed_world: World, cluster: Cluster
+) -> None:
+    world = committed_world
+    for _ in range(4):
+        fill(world.globex, world.other_mail, 150)
+        fill(world.acme, world.mail, 5000)
+    for number in range(20):
+        factories.person(f"person{number}", world.acme, "reviewer")
+    hold_some(world.globex, world.eve)
+    analyze(cluster)
+    found = feed_pages(world.globex, world.eve)
+    assert max(found.values()) <= FEED_BUFFERS, found
+
+
+def long_history(world: World, cluster: Cluster) -> None:
+    """What life leaves: thousands of decided drafts, and those that wait are the newest (ids are time-ordered)."""
+    fill(world.acme, world.mail, 10_000)
+    with cluster.connect(DATABASE, SUPERUSER) as server:
+        server.execute("SET session_replication_role = replica")
+        server.execute(
+            "UPDATE drafts_draft SET status = CASE WHEN id > 'e6666666-0000-0000-0000-000000000000' THEN 'pending' "
+            "ELSE 'expired' END"
+        )
+    analyze(cluster)
+
+
+@pytest.mark.xfail(strict=True, reason="no index has these orders; see docs/performance.md")
+@pytest.mark.parametrize("sort", ["oldest", "sourced"])
+def test_the_feed_reads_few_pages_in_every_order(committed_world: World, cluster: Cluster, sort: str) -> None:
+    long_history(committed_world, cluster)
+    found = feed_pages(committed_world.acme, committed_world.ada, Filters(sort=sort))
+    assert max(found.values()) <= FEED_BUFFERS, found
+
+
+@pytest.mark.xfail(strict=True, reason="`oldest` walks the decided drafts, two counts all waiting ones")
+def test_what_stands_around_the_list_does_not_read_the_history(committed_world: World, cluster: Cluster) -> None:
+    world = committed_world
+    long_history(world, cluster)
+    with tenant_context(world.acme.pk):
+        [sql] = asked(lambda: queue.summary(world.acme.pk, world.ada, "reviewer"))  # type: ignore[arg-type]
+        assert buffers(plan_of(sql)) <= SUMMARY_BUFFERS
+
+
+# --- P7: row-level security costs nothing ----------------------------------------------------------------------------
+def plain_plan(server: Any, account: Account, sql: str) -> Plan:
+    """The same statement past row-level security: its tables are views with the tenant written in.
+
+    The chain's own statement names its tenant already and needs the table's row type, so it reads the tables.
+    """
+    tables = server.execute(
+        "SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'account_id' "
+        "WHERE c.relrowsecurity AND c.relkind = 'r'"
+    ).fetchall()
+    with server.transaction(force_rollback=True):
+        server.execute("SET LOCAL max_parallel_workers_per_gather = 0; CREATE SCHEMA plain")
+        for (table,) in tables:
+            server.execute(
+                f"CREATE VIEW plain.{table} AS SELECT * FROM public.{table} WHERE account_id = '{account.pk}'"
+            )
+        if "audit_hash(" not in sql:
+            server.execute("SET LOCAL search_path = plain, public")
+        found: Plan = server.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql).fetchone()[0][0]["Plan"]
+        return found
+
+
+def busy_conversation(world: World, messages: int) -> Conversation:
+    """One thread in which the customer wrote `messages` times and each draft but the last was overtaken."""
+    first = factories.message(world.mail, "Message 0", sender=Party("long@customer.test", "Long"))
+    last = first
+    for number in range(1, messages):
+        factories.draft(last)
+        last = factories.reply_to(first, f"Message {number}", sender=Party("long@customer.test", "Long"))
+    with tenant_context(world.acme.pk):
+        return Conversation.objects.get(pk=first.conversation_id)
+
+
+def test_row_level_security_adds_no_pages_and_reads_no_other_tenants_rows(
+    committed_world: World, signed_in: Browser, cluster: Cluster
+) -> None:
+    world = committed_world
+    client = signed_in(world.ada)
+    thread = busy_conversation(world, 40)
+    fill(world.globex, world.other_mail, 12_000)
+    fill(world.acme, world.mail, 8_000)
+    hold_some(world.acme, world.ada)
+    analyze(cluster)
+    with tenant_context(world.acme.pk):
+        draft = queue.waiting(Filters(), world.ada)[5]
+        feed = asked(lambda: queue.feed(Filters(), world.ada))
+    timeline = asked(lambda: client.get(f"/conversations/{thread.pk}/timeline/"))
+    url = f"/drafts/{draft.pk}/approve/"
+    approve = asked(lambda: client.post(url, decision_form(draft), headers=HTMX))
+    approve = approve[: next(i for i, sql in enumerate(approve) if sql.startswith("INSERT"))]
+    compared = 0
+    with tenant_context(world.acme.pk), cluster.connect(DATABASE, SUPERUSER) as server:
+        for name, found in (("feed", feed), ("timeline", timeline), ("approve", approve)):
+            secured, plain = 0, 0
+            for sql in found:
+                if not sql.startswith("SELECT") or "membership_in" in sql or '"django_session"' in sql:
+                    continue
+                plan = plan_of(sql)
+                assert wasteful(plan) == [], (sql, json.dumps(plan, indent=1, default=str))
+                secured += buffers(plan)
+                plain += buffers(plain_plan(server, world.acme, sql))
+                compared += 1
+            assert secured <= ROW_SECURITY * plain, (name, secured, plain)
+    assert compared >= 14
+
+
+# --- P8: one decision ----------------------------------------------------------------------------------------------
+def decide(world: World, client: Client, verb: str) -> int:
+    drafts = [factories.draft(factories.message(world.mail)) for _ in range(4)]
+    client.get("/queue/")
+    form = decision_form(drafts[0])
+    with counted() as queries:
+        response = client.post(f"/drafts/{drafts[0].pk}/{verb}/", form, headers=HTMX)
+    assert response.status_code == 200
+    assert b"data-next" in response.content, "the answer carries the next pane"
+    return len(statements(queries))
+
+
+@pytest.mark.xfail(strict=True, reason="28 and 24 statements today; docs/performance.md lists what can go")
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+def test_a_decision_takes_fifteen_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
+    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_GOAL
+
+
+@pytest.mark.parametrize("verb", ["approve", "reject"])
+def test_a_decision_takes_no_more_statements_than_it_did(committed_world: World, signed_in: Browser, verb: str) -> None:
+    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_TODAY[verb]
+
+
+# --- P10: exactly once -----------------------------------------------------------------------------------------------
+def test_eight_people_approving_the_same_two_hundred_drafts_send_each_once(
+    committed_world: World, signed_in: Browser, in_threads: Callable[[list[Callable[[], Any]]], list[Any]]
+) -> None:
+    """Over HTTP, each in another order. A press that is repeated gets its first answer; everybody else's is 409."""
+    world = committed_world
+    fill(world.acme, world.mail, 200, pending_every=1)
+    with tenant_context(world.acme.pk):
+        drafts = list(Draft.objects.pending())
+    forms = {draft.pk: decision_form(draft) for draft in drafts}
+    people = [world.ada, *(factories.person(f"reviewer{n}", world.acme, "reviewer") for n in range(7))]
+
+    def all_of_them(number: int, client: Client) -> Callable[[], list[tuple[int, int]]]:
+        order = random.Random(number).sample(drafts, len(drafts))
+
+        def work() -> list[tuple[int, int]]:
+            out = []
+            for draft in order:
+                form = {**forms[draft.pk], "request_id": f"{draft.pk.hex}-{number}"}
+                url = f"/drafts/{draft.pk}/approve/"
+                first = client.post(url, form, headers=HTMX).status_code
+                again = client.post(url, form, headers=HTMX).status_code if first == 200 else first
+                out.append((first, again))
+            return out
+
+        return work
+
+    results = in_threads([all_of_them(number, signed_in(person)) for number, person in enumerate(people)])
+    assert [r for r in results if isinstance(r, Exception)] == []
+    answers = Counter(pair for person in results for pair in person)
+    assert answers == {(200, 200): 200, (409, 409): 1400}
+    with tenant_context(world.acme.pk):
+        sent = Message.objects.filter(direction=Message.Direction.OUTBOUND)
+        assert sent.count() == sent.values("conversation_id").distinct().count() == 200
+        assert Delivery.objects.values("draft_id").distinct().count() == Delivery.objects.count() == 200
+
+
+# --- the timeline ----------------------------------------------------------------------------------------------------
+def test_the_timeline_takes_as_many_statements_for_sixty_messages_as_for_six(
+    committed_world: World, signed_in: Browser
+) -> None:
+    world = committed_world
+    client = signed_in(world.ada)
+    found = []
+    for length in (6, 60):
+        thread = busy_conversation(world, length)
+        client.get("/queue/")
+        found.append(len(asked(lambda thread=thread: client.get(f"/conversations/{thread.pk}/timeline/"))))  # type: ignore[misc]
+    assert found[0] == found[1] <= 8, found

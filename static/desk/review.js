@@ -95,7 +95,7 @@ async function decide(form, button) {
     say(words);
   }
   go(next, words);
-  // // a save under way brings the version that this decision is made on
+  await settled(); // a save under way brings the version that this decision is made on
   values.version = form.elements.version.value;
   const have = ready().map((t) => t.dataset.next);
   Object.assign(values, { want: wanted().join(), have: have.length, skip: [...decided, ...have, pane()?.dataset.id ?? ''].join(), filter: $('#decider').dataset.filter });

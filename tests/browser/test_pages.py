@@ -148,6 +148,19 @@ def test_the_theme_follows_the_person(queue: Queue, open_page: OpenPage) -> None
     assert again.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_admin_wears_our_colours_under_the_same_policy(
+    queue: Queue, open_page: OpenPage, complaints: Complaints, scheme: str
+) -> None:
+    page = open_page(queue.world.dan, "/admin/", scheme=scheme)
+    expect(page.locator("#site-name")).to_have_text("Countersign administration")
+    contrast = [words for words in violations(page) if words.startswith("color-contrast")]
+    page.get_by_role("link", name="Channels", exact=True).click()
+    contrast += [words for words in violations(page) if words.startswith("color-contrast")]
+    assert contrast == []
+    assert complaints == []
+
+
 def test_a_planted_violation_is_found(queue: Queue, open_page: OpenPage) -> None:
     """The check itself works: an image without a text alternative is reported."""
     page = open_page(queue.world.ada)
