@@ -98,9 +98,10 @@ def queue_outbound(
 
 
 def channel_of(conversation: Conversation) -> Channel:
-    """A customer conversation's channel, loaded apart so that no lock is taken on it."""
-    assert conversation.channel_id is not None, "only customer conversations are answered"
-    return Channel.objects.get(pk=conversation.channel_id)
+    """A customer conversation's channel."""
+    assert conversation.channel is not None, "only customer conversations are answered"
+    found: Channel = conversation.channel
+    return found
 
 
 def _wake(delivery: Delivery) -> None:

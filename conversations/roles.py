@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,8 @@ DEFAULTS: dict[Verb, frozenset[Role]] = {
     Verb.MANAGE: _ADMINS,
 }
 
+RULE_COLUMNS = ("role", "verb", "kind", "allowed", "four_eyes")
+
 REFUSALS: dict[Verb, str] = {
     Verb.APPROVE: "Your role may not approve this draft. It was left as it is; a reviewer can decide it.",
 }
@@ -80,13 +82,23 @@ class Policy:
     rules: dict[tuple[str, str, str], Answer]
 
     @classmethod
-    def of(cls, account_id: uuid.UUID) -> Policy:
-        account = Account.objects.only("settings").get(pk=account_id)
-        rules = {
-            (rule.role, rule.verb, rule.kind): Answer(rule.allowed, rule.four_eyes)
-            for rule in PolicyRule.objects.filter(account_id=account_id)
-        }
+    def of(cls, account: Account, rows: Iterable[Mapping[str, Any]] | None = None) -> Policy:
+        """`rows` are PolicyRule columns that the caller has read already."""
+        if rows is None:
+            rows = PolicyRule.objects.filter(account_id=account.pk).values(*RULE_COLUMNS)
+        rules = {(row["role"], row["verb"], row["kind"]): Answer(row["allowed"], row["four_eyes"]) for row in rows}
         return cls(account.options.agent_approval, rules)
+
+    def permit(self, role: Role | None, verb: Verb, kind: Kind = Kind.ANY) -> Answer:
+        """Raises PermissionDenied (403) with a sentence for the person."""
+        answer = self.answer(role, verb, kind)
+        if not answer.allowed:
+            raise PermissionDenied(
+                REFUSALS.get(
+                    verb, f"Your role may not do this ({verb.label.lower()}). Nothing was changed; ask an admin."
+                )
+            )
+        return answer
 
     def answer(self, role: Role | None, verb: Verb, kind: Kind = Kind.ANY) -> Answer:
         if role is None:
@@ -106,13 +118,9 @@ def role_of(user: User, account_id: uuid.UUID) -> Role | None:
 
 
 def check(user: User, verb: Verb, *, account_id: uuid.UUID, kind: Kind = Kind.ANY) -> Answer:
-    """Raises PermissionDenied (403) with a sentence for the person; verbs call it before they look at anything else."""
-    answer = Policy.of(account_id).answer(role_of(user, account_id), verb, kind)
-    if not answer.allowed:
-        raise PermissionDenied(
-            REFUSALS.get(verb, f"Your role may not do this ({verb.label.lower()}). Nothing was changed; ask an admin.")
-        )
-    return answer
+    """The policy asked by itself, in two or three statements. Raises PermissionDenied (403)."""
+    account = Account.objects.only("settings").get(pk=account_id)
+    return Policy.of(account).permit(role_of(user, account_id), verb, kind)
 
 
 def may(tenant: Tenant | None, verb: Verb) -> bool:

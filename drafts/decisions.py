@@ -11,8 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import JSONObject
 from django.utils import timezone
 
 from conversations import audit, outbox
@@ -20,8 +23,8 @@ from conversations.envelope import digest, reply_envelope
 from conversations.errors import Conflict, Invalid, Locked, Refusal
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.models import Conversation, Delivery, Message, User
-from conversations.roles import Verb, check
+from conversations.models import Conversation, Delivery, Membership, PolicyRule, Role, User
+from conversations.roles import RULE_COLUMNS, Answer, Policy, Verb
 from drafts import assess, learning
 from drafts.diffing import diff_ops
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
@@ -74,16 +77,68 @@ class NeedsSecondPress(Refusal):
     status = 422
 
 
-def lock(draft_id: uuid.UUID) -> tuple[Conversation, Draft]:
-    """Conversation first, then draft: the order of every verb. Raises Draft.DoesNotExist (404), also for foreign ids."""
-    conversation_id = Draft.objects.values_list("conversation_id", flat=True).get(pk=draft_id)
-    conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation_id)
-    return conversation, Draft.objects.select_for_update(of=("self",)).get(pk=draft_id)
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything a decision looks at, read under the locks. `holder` is who else is working on it, if anybody."""
+
+    conversation: Conversation
+    draft: Draft
+    role: Role | None
+    policy: Policy
+    repeated: uuid.UUID | None
+    holder: str
+    is_claimed: bool
+
+    def permit(self, verb: Verb, kind: PolicyRule.Kind = PolicyRule.Kind.ANY) -> Answer:
+        return self.policy.permit(self.role, verb, kind)
+
+
+def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
+    """Lock conversation first, then draft: the order of every verb. Two statements.
+
+    The second begins after the first has its lock, so that what it reads along (role, rules, claim, an earlier act with
+    this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids.
+    """
+    of_draft = Draft.objects.filter(pk=draft_id).values("conversation_id")[:1]
+    conversation = (
+        Conversation.objects.select_for_update(of=("self",))
+        .select_related("account", "channel")
+        .filter(pk=Subquery(of_draft))
+        .first()
+    )
+    if conversation is None:
+        raise Draft.DoesNotExist
+    claims = Claim.objects.filter(conversation_id=OuterRef("conversation_id"))
+    mine = Membership.objects.filter(account_id=OuterRef("account_id"), user=actor, is_active=True)
+    rules = PolicyRule.objects.filter(account_id=OuterRef("account_id"))
+    others = claims.filter(lease_until__gt=timezone.now()).exclude(user=actor)
+    draft = (
+        Draft.objects.select_for_update(of=("self",))
+        .select_related("base_message")
+        .annotate(
+            actor_role=Subquery(mine.values("role")[:1]),
+            rules=ArraySubquery(rules.values(row=JSONObject(**{name: name for name in RULE_COLUMNS}))),
+            repeated=Subquery(DraftAction.objects.filter(user=actor, request_id=request_id or None).values("pk")[:1]),
+            holder_name=Subquery(others.values("user__display_name")[:1]),
+            holder_email=Subquery(others.values("user__email")[:1]),
+            is_claimed=Exists(claims),
+        )
+        .get(pk=draft_id)
+    )
+    return Scene(
+        conversation=conversation,
+        draft=draft,
+        role=Role(draft.actor_role) if draft.actor_role else None,
+        policy=Policy.of(conversation.account, draft.rules),
+        repeated=draft.repeated,
+        holder=draft.holder_name or (draft.holder_email or "").partition("@")[0],
+        is_claimed=draft.is_claimed,
+    )
 
 
 def envelope_of(conversation: Conversation, draft: Draft) -> dict[str, Any]:
     """Where an approval of this draft would go, as things stand."""
-    return reply_envelope(conversation, outbox.channel_of(conversation), Message.objects.get(pk=draft.base_message_id))
+    return reply_envelope(conversation, outbox.channel_of(conversation), draft.base_message)
 
 
 def approve(
@@ -103,19 +158,18 @@ def approve(
     NeedsSecondPress or Invalid (422). Repeating one's own decision (same request id) returns its first outcome.
     """
     with transaction.atomic():
-        if repeated := _repeated(actor, request_id, draft_id, {Type.APPROVE, Type.EDIT}):
+        scene = lock(draft_id, actor=actor, request_id=request_id)
+        if repeated := _repeated(scene, {Type.APPROVE, Type.EDIT}):
             return repeated
-        conversation, draft = lock(draft_id)
-        if repeated := _repeated(actor, request_id, draft_id, {Type.APPROVE, Type.EDIT}):
-            return repeated
+        conversation, draft = scene.conversation, scene.draft
         now_text = assess.current(draft)
         text = (
             now_text
             if final_text is None or _same(final_text, now_text.text)
             else assess.edited(draft, tidy(final_text))
         )
-        answer = check(actor, Verb.APPROVE, account_id=draft.account_id, kind=text.kind)
-        _open(draft, conversation, actor, seen)
+        answer = scene.permit(Verb.APPROVE, text.kind)
+        _open(scene, seen)
         if not text.text.strip():
             raise Invalid("There is no text to send. Write the reply, then approve it.")
         if draft.is_canary:
@@ -158,7 +212,7 @@ def approve(
         )
         if changed:
             learning.keep_sample(draft=draft, action=action)
-        Claim.objects.filter(conversation=conversation).delete()
+        let_go(scene)
         audit.record(
             audit.Kind.DRAFT_APPROVED,
             actor=actor,
@@ -192,11 +246,12 @@ def reject(
 ) -> DraftAction:
     """Say no, with a reason. The conversation stays open; nothing is sent."""
     with transaction.atomic():
-        if repeated := _repeated(actor, request_id, draft_id, {Type.REJECT}):
+        scene = lock(draft_id, actor=actor, request_id=request_id)
+        if repeated := _repeated(scene, {Type.REJECT}):
             return repeated
-        conversation, draft = lock(draft_id)
-        check(actor, Verb.REJECT, account_id=draft.account_id)
-        _open(draft, conversation, actor, seen)
+        scene.permit(Verb.REJECT)
+        conversation, draft = scene.conversation, scene.draft
+        _open(scene, seen)
         known = _known(reasons)
         if not known and not notes.strip():
             raise Invalid("Say why: pick a reason or write a note. The draft was not rejected.")
@@ -213,7 +268,7 @@ def reject(
             attention=attention,
             request_id=request_id,
         )
-        Claim.objects.filter(conversation=conversation).delete()
+        let_go(scene)
         audit.record(
             audit.Kind.DRAFT_REJECTED,
             actor=actor,
@@ -231,10 +286,11 @@ def regenerate(
 ) -> DraftAction:
     """Ask for another draft. This one stays until the new one is ready and supersedes it."""
     with transaction.atomic():
-        if repeated := _repeated(actor, request_id, draft_id, {Type.REGENERATE}):
+        scene = lock(draft_id, actor=actor, request_id=request_id)
+        if repeated := _repeated(scene, {Type.REGENERATE}):
             return repeated
-        conversation, draft = lock(draft_id)
-        check(actor, Verb.REGENERATE, account_id=draft.account_id)
+        scene.permit(Verb.REGENERATE)
+        conversation, draft = scene.conversation, scene.draft
         if draft.status not in {Status.PENDING, Status.REJECTED, Status.STALE}:
             raise decided(draft)
         action = act(
@@ -264,17 +320,18 @@ def regenerate(
 def answered_elsewhere(*, draft_id: uuid.UUID, actor: User, seen: Seen, request_id: str = "") -> DraftAction:
     """The customer has their answer by other means: nothing is sent, the conversation waits for them."""
     with transaction.atomic():
-        if repeated := _repeated(actor, request_id, draft_id, {Type.ANSWER_ELSEWHERE}):
+        scene = lock(draft_id, actor=actor, request_id=request_id)
+        if repeated := _repeated(scene, {Type.ANSWER_ELSEWHERE}):
             return repeated
-        conversation, draft = lock(draft_id)
-        check(actor, Verb.ANSWER_ELSEWHERE, account_id=draft.account_id)
-        _open(draft, conversation, actor, seen)
+        scene.permit(Verb.ANSWER_ELSEWHERE)
+        conversation, draft = scene.conversation, scene.draft
+        _open(scene, seen)
         draft.status = Status.ANSWERED_ELSEWHERE
         draft.save(update_fields=["status", "updated_at"])
         conversation.status, conversation.due_at = Conversation.Status.PENDING, None
         conversation.save(update_fields=["status", "due_at", "updated_at"])
         action = act(Type.ANSWER_ELSEWHERE, draft, actor, seen=seen, version=draft.version, request_id=request_id)
-        Claim.objects.filter(conversation=conversation).delete()
+        let_go(scene)
         audit.record(
             audit.Kind.DRAFT_ANSWERED_ELSEWHERE,
             actor=actor,
@@ -291,13 +348,15 @@ def undo(*, delivery_id: uuid.UUID, actor: User, request_id: str = "") -> DraftA
     Conflict once sending began. If the customer wrote meanwhile the reaction to that already brought it back.
     """
     with transaction.atomic():
-        delivery = outbox.lock_delivery(delivery_id)
-        if delivery.draft_id is None:
+        draft_id = Delivery.objects.values_list("draft_id", flat=True).get(pk=delivery_id)
+        if draft_id is None:
             raise Invalid("This reply was not written from a draft. Stop it in the outbox instead.")
-        if repeated := _repeated(actor, request_id, delivery.draft_id, {Type.UNDO}):
+        scene = lock(draft_id, actor=actor, request_id=request_id)
+        if repeated := _repeated(scene, {Type.UNDO}):
             return repeated
-        check(actor, Verb.UNDO, account_id=delivery.account_id)
-        draft = Draft.objects.select_for_update(of=("self",)).get(pk=delivery.draft_id)
+        scene.permit(Verb.UNDO)
+        draft = scene.draft
+        delivery = Delivery.objects.select_for_update(of=("self",)).select_related("message").get(pk=delivery_id)
         outbox.cancel(delivery=delivery, actor=actor, reason="undone")
         draft.status = Status.PENDING
         draft.save(update_fields=["status", "updated_at"])
@@ -337,8 +396,9 @@ def add_revision(draft: Draft, text: assess.Text, actor: User) -> DraftRevision:
     )
 
 
-def _open(draft: Draft, conversation: Conversation, actor: User, seen: Seen) -> None:
+def _open(scene: Scene, seen: Seen) -> None:
     """Still pending, still answering the newest message, still what was seen, and not in somebody else's hands."""
+    draft, conversation = scene.draft, scene.conversation
     if draft.status == Status.STALE or (
         draft.status == Status.PENDING and draft.base_message_id != conversation.last_inbound_message_id
     ):
@@ -351,11 +411,8 @@ def _open(draft: Draft, conversation: Conversation, actor: User, seen: Seen) -> 
         raise Stale("The customer wrote again while you were reading. Nothing was sent; read the new message first.")
     if seen.version != draft.version:
         raise Changed(f"The text was changed while you were reading (now version {draft.version}). Nothing was sent.")
-    held = Claim.objects.filter(conversation=conversation, lease_until__gt=timezone.now()).exclude(user=actor).first()
-    if held:
-        raise Locked(
-            f"{held.user.name} is working on this conversation. Nothing was changed; ask them, or take it over."
-        )
+    if scene.holder:
+        raise Locked(f"{scene.holder} is working on this conversation. Nothing was changed; ask them, or take it over.")
 
 
 def decided(draft: Draft) -> Conflict:
@@ -378,13 +435,20 @@ def _second_press(text: assess.Text) -> str:
     return f"{' and '.join(parts).capitalize()}. Approve again to send it anyway; nothing was sent yet."
 
 
-def _repeated(actor: User, request_id: str, draft_id: uuid.UUID, types: set[Type]) -> DraftAction | None:
-    if not request_id:
+def _repeated(scene: Scene, types: set[Type]) -> DraftAction | None:
+    """The person's own act with this request id: its repeat is answered with its first outcome."""
+    if scene.repeated is None:
         return None
-    found = DraftAction.objects.filter(user=actor, request_id=request_id).first()
-    if found is not None and (found.draft_id != draft_id or found.type not in types):
+    found = DraftAction.objects.get(pk=scene.repeated)
+    if found.draft_id != scene.draft.pk or found.type not in types:
         raise Invalid("This request id was used for another decision. Reload the page; nothing was changed.")
     return found
+
+
+def let_go(scene: Scene) -> None:
+    """A decision ends whatever claim there was on the conversation."""
+    if scene.is_claimed:
+        Claim.objects.filter(conversation=scene.conversation).delete()
 
 
 def act(type_: Type, draft: Draft, actor: User, *, seen: Seen | None = None, attention: Attention = UNRECORDED, **facts: Any) -> DraftAction:  # fmt: skip

@@ -24,8 +24,9 @@ MAX_TEXT = 100_000
 def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim:
     """Take the conversation for two minutes, or prolong one's own lease. Raises Locked (423) naming the holder."""
     with transaction.atomic():
-        conversation, draft = lock(draft_id)
-        check(actor, Verb.TAKE_OVER if take_over else Verb.CLAIM, account_id=draft.account_id)
+        scene = lock(draft_id, actor=actor)
+        scene.permit(Verb.TAKE_OVER if take_over else Verb.CLAIM)
+        conversation, draft = scene.conversation, scene.draft
         if draft.status != Draft.Status.PENDING:
             raise decided(draft)
         now = timezone.now()
@@ -68,8 +69,9 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
 def release(*, draft_id: uuid.UUID, actor: User) -> bool:
     """Let one's own claim go; False if there was none."""
     with transaction.atomic():
-        conversation, draft = lock(draft_id)
-        check(actor, Verb.CLAIM, account_id=draft.account_id)
+        scene = lock(draft_id, actor=actor)
+        scene.permit(Verb.CLAIM)
+        conversation, draft = scene.conversation, scene.draft
         if not Claim.objects.filter(conversation=conversation, user=actor).delete()[0]:
             return False
         action = act(DraftAction.Type.RELEASE, draft, actor, version=draft.version)
@@ -85,8 +87,9 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
     Raises Changed if somebody saved meanwhile: both texts stay, the newer one is not overwritten.
     """
     with transaction.atomic():
-        conversation, draft = lock(draft_id)
-        check(actor, Verb.EDIT, account_id=draft.account_id)
+        scene = lock(draft_id, actor=actor)
+        scene.permit(Verb.EDIT)
+        conversation, draft = scene.conversation, scene.draft
         if draft.status != Draft.Status.PENDING:
             raise decided(draft)
         typed = tidy(text)
@@ -98,11 +101,8 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
             raise Invalid("A reply cannot be empty. The last saved text was kept.")
         if assess.current(draft).text == typed:
             return draft
-        held = (
-            Claim.objects.filter(conversation=conversation, lease_until__gt=timezone.now()).exclude(user=actor).first()
-        )
-        if held:
-            raise Locked(f"{held.user.name} is working on this conversation. Your text is still in the box, not saved.")
+        if scene.holder:
+            raise Locked(f"{scene.holder} is working on this conversation. Your text is still in the box, not saved.")
         if version != draft.version:
             author = DraftRevision.objects.filter(draft=draft, number=draft.version).values_list(
                 "author_name", flat=True
@@ -127,8 +127,9 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
 def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
     """Use a stale draft's text as the answer to the newer message, knowingly. It becomes a new pending draft."""
     with transaction.atomic():
-        conversation, old = lock(draft_id)
-        check(actor, Verb.EDIT, account_id=old.account_id)
+        scene = lock(draft_id, actor=actor)
+        scene.permit(Verb.EDIT)
+        conversation, old = scene.conversation, scene.draft
         if old.status != Draft.Status.STALE:
             raise AlreadyDecided("This draft is not stale any more. Look at it again.")
         if last_inbound != conversation.last_inbound_message_id:
@@ -171,8 +172,9 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
 def snooze(*, draft_id: uuid.UUID, actor: User, until: datetime) -> Draft:
     """Out of the queue until `until` (at most 30 days)."""
     with transaction.atomic():
-        conversation, draft = lock(draft_id)
-        check(actor, Verb.SNOOZE, account_id=draft.account_id)
+        scene = lock(draft_id, actor=actor)
+        scene.permit(Verb.SNOOZE)
+        conversation, draft = scene.conversation, scene.draft
         if draft.status != Draft.Status.PENDING:
             raise decided(draft)
         if not timezone.now() < until <= timezone.now() + timedelta(days=30):
@@ -206,8 +208,9 @@ def retire(draft: Draft, status: Draft.Status, *, reason: str, actor: User | aud
 def reopen(*, draft_id: uuid.UUID, actor: User) -> Draft:
     """Bring a rejected draft back to the queue, if it still answers the newest message and none took its place."""
     with transaction.atomic():
-        conversation, draft = lock(draft_id)
-        check(actor, Verb.REJECT, account_id=draft.account_id)
+        scene = lock(draft_id, actor=actor)
+        scene.permit(Verb.REJECT)
+        conversation, draft = scene.conversation, scene.draft
         if draft.status != Draft.Status.REJECTED:
             raise decided(draft)
         if draft.base_message_id != conversation.last_inbound_message_id:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from conversations.models import Message
 from drafts.diffing import apply_ops, diff_ops, similarity
 from drafts.models import Draft, DraftAction, LearningSample
 
@@ -36,7 +35,7 @@ def keep_sample(*, draft: Draft, action: DraftAction) -> LearningSample:
     final = action.final_text or ""
     operations = action.diff or diff_ops(draft.suggested_text, final)
     apply_ops(draft.suggested_text, operations)
-    question = Message.objects.values_list("body_new", flat=True).get(pk=draft.base_message_id)
+    question = draft.base_message.body_new
     return LearningSample.objects.create(
         account_id=draft.account_id,
         draft=draft,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 
 import pytest
-from django.urls import path
 
 from config.demo import mailbox
 from config.demo.__main__ import free_port
