@@ -251,7 +251,7 @@ STORAGES = {
     },
 }
 if not (DEBUG or DEMO):
-    STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    STORAGES["staticfiles"] = {"BACKEND": "config.static.HashedStaticFiles"}
 WHITENOISE_USE_FINDERS = DEBUG or DEMO
 WHITENOISE_AUTOREFRESH = DEBUG
 

@@ -1,0 +1,125 @@
+"""What a decision is made on: what the person saw, and what is there under the locks; and how the two can differ."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import JSONObject
+from django.utils import timezone
+
+from conversations import outbox
+from conversations.envelope import reply_envelope
+from conversations.errors import Conflict, Refusal
+from conversations.models import Conversation, Membership, PolicyRule, Role, User
+from conversations.roles import RULE_COLUMNS, Answer, Policy, Verb
+from drafts.models import Claim, Draft, DraftAction
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was on the screen: the draft's version, the newest inbound, and the digest of recipients and files."""
+
+    version: int
+    last_inbound: uuid.UUID
+    envelope: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {**asdict(self), "last_inbound": str(self.last_inbound)}
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """How the person read before deciding; stored, never judged here."""
+
+    viewed_ms: int | None = None
+    sources_opened: int = 0
+    pressed_twice: bool = False
+
+
+UNRECORDED = Attention()
+
+
+class Stale(Conflict):
+    """The customer wrote again: the draft answers an older message."""
+
+
+class Changed(Conflict):
+    """The text, the recipients or the files are not those that were on the screen."""
+
+
+class AlreadyDecided(Conflict):
+    """Somebody was first; `facts["action"]` is what they did."""
+
+
+class NeedsSecondPress(Refusal):
+    """A statement has no source (or money is promised): say so, and ask once more."""
+
+    status = 422
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything a decision looks at, read under the locks. `holder` is who else is working on it, if anybody."""
+
+    conversation: Conversation
+    draft: Draft
+    role: Role | None
+    policy: Policy
+    repeated: uuid.UUID | None
+    holder: str
+    is_claimed: bool
+
+    def permit(self, verb: Verb, kind: PolicyRule.Kind = PolicyRule.Kind.ANY) -> Answer:
+        return self.policy.permit(self.role, verb, kind)
+
+
+def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
+    """Lock conversation first, then draft: the order of every verb. Two statements.
+
+    The second begins after the first has its lock, so that what it reads along (role, rules, claim, an earlier act with
+    this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids.
+    """
+    of_draft = Draft.objects.filter(pk=draft_id).values("conversation_id")[:1]
+    conversation = (
+        Conversation.objects.select_for_update(of=("self",))
+        .select_related("account", "channel")
+        .filter(pk=Subquery(of_draft))
+        .first()
+    )
+    if conversation is None:
+        raise Draft.DoesNotExist
+    claims = Claim.objects.filter(conversation_id=OuterRef("conversation_id"))
+    mine = Membership.objects.filter(account_id=OuterRef("account_id"), user=actor, is_active=True)
+    rules = PolicyRule.objects.filter(account_id=OuterRef("account_id"))
+    others = claims.filter(lease_until__gt=timezone.now()).exclude(user=actor)
+    draft = (
+        Draft.objects.select_for_update(of=("self",))
+        .select_related("base_message")
+        .annotate(
+            actor_role=Subquery(mine.values("role")[:1]),
+            rules=ArraySubquery(rules.values(row=JSONObject(**{name: name for name in RULE_COLUMNS}))),
+            repeated=Subquery(DraftAction.objects.filter(user=actor, request_id=request_id or None).values("pk")[:1]),
+            holder_name=Subquery(others.values("user__display_name")[:1]),
+            holder_email=Subquery(others.values("user__email")[:1]),
+            is_claimed=Exists(claims),
+        )
+        .get(pk=draft_id)
+    )
+    return Scene(
+        conversation=conversation,
+        draft=draft,
+        role=Role(draft.actor_role) if draft.actor_role else None,
+        policy=Policy.of(conversation.account, draft.rules),
+        repeated=draft.repeated,
+        holder=draft.holder_name or (draft.holder_email or "").partition("@")[0],
+        is_claimed=draft.is_claimed,
+    )
+
+
+def envelope_of(conversation: Conversation, draft: Draft) -> dict[str, Any]:
+    """Where an approval of this draft would go, as things stand."""
+    return reply_envelope(conversation, outbox.channel_of(conversation), draft.base_message)
