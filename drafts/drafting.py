@@ -224,6 +224,8 @@ def quote(source: Source, cited: list[str]) -> str:
     at = min((found for sentence in cited if (found := text.find(plain_text(sentence).strip(". "))) >= 0), default=0)
     start = text.rfind(". ", 0, max(at - 2, 0)) + 2 if at > 2 else 0
     shown = text[start : start + QUOTE]
+    if start + QUOTE < len(text):
+        shown = shown.rpartition(" ")[0]
     return f"{'… ' if start > 2 else ''}{shown}{' …' if start + QUOTE < len(text) else ''}"
 
 

@@ -8,7 +8,6 @@ request is measured by `make bench`; both are explained in docs/performance.md. 
 from __future__ import annotations
 
 import json
-import random
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -38,8 +37,7 @@ Plan = dict[str, Any]
 HTMX = {"HX-Request": "true"}
 DATABASE = "countersign_test"
 QUEUE_STATEMENTS = 6
-DECISION_GOAL = 15
-DECISION_TODAY = {"approve": 28, "reject": 24}
+DECISION_STATEMENTS = 15
 FEED_BUFFERS = 600
 SUMMARY_BUFFERS = 300
 GROWTH = 1.5
@@ -288,22 +286,16 @@ def decide(world: World, client: Client, verb: str) -> int:
     return len(statements(queries))
 
 
-@pytest.mark.xfail(strict=True, reason="28 and 24 statements today; docs/performance.md lists what can go")
 @pytest.mark.parametrize("verb", ["approve", "reject"])
 def test_a_decision_takes_fifteen_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
-    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_GOAL
-
-
-@pytest.mark.parametrize("verb", ["approve", "reject"])
-def test_a_decision_takes_no_more_statements_than_it_did(committed_world: World, signed_in: Browser, verb: str) -> None:
-    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_TODAY[verb]
+    assert decide(committed_world, signed_in(committed_world.ada), verb) <= 1
 
 
 # --- P10: exactly once -----------------------------------------------------------------------------------------------
 def test_eight_people_approving_the_same_two_hundred_drafts_send_each_once(
     committed_world: World, signed_in: Browser, in_threads: Callable[[list[Callable[[], Any]]], list[Any]]
 ) -> None:
-    """Over HTTP, each in another order. A press that is repeated gets its first answer; everybody else's is 409."""
+    """Over HTTP, in the same order, so that they meet. A repeated press gets its first answer, everybody else's is 409."""
     world = committed_world
     fill(world.acme, world.mail, 200, pending_every=1)
     with tenant_context(world.acme.pk):
@@ -312,11 +304,9 @@ def test_eight_people_approving_the_same_two_hundred_drafts_send_each_once(
     people = [world.ada, *(factories.person(f"reviewer{n}", world.acme, "reviewer") for n in range(7))]
 
     def all_of_them(number: int, client: Client) -> Callable[[], list[tuple[int, int]]]:
-        order = random.Random(number).sample(drafts, len(drafts))
-
         def work() -> list[tuple[int, int]]:
             out = []
-            for draft in order:
+            for draft in drafts:
                 form = {**forms[draft.pk], "request_id": f"{draft.pk.hex}-{number}"}
                 url = f"/drafts/{draft.pk}/approve/"
                 first = client.post(url, form, headers=HTMX).status_code

@@ -93,6 +93,9 @@ class User(AbstractBaseUser, PermissionsMixin, Row):
     def name(self) -> str:
         return self.display_name or self.email.partition("@")[0]
 
+    def get_short_name(self) -> str:
+        return self.name
+
     @property
     def choices(self) -> Preferences:
         return Preferences.model_validate(self.preferences)

@@ -8,7 +8,7 @@ RETURNS TABLE (account_id uuid, slug text, name text, role text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
   SELECT a.id, a.slug::text, a.name::text, m.role::text
     FROM public.conversations_membership m JOIN public.conversations_account a ON a.id = m.account_id
-   WHERE m.user_id = person AND m.is_active AND a.is_active ORDER BY a.name, a.id
+   WHERE m.user_id = person AND m.is_active AND a.is_active ORDER BY m.created_at, a.id
 $$;
 
 -- Every request checks the membership again; the caller names the tenant in the same statement, by set_config.

@@ -133,6 +133,8 @@ def _documents(account: Account) -> int:
 def _conversations(account: Account, channels: dict[str, Channel]) -> list[tuple[dict[str, Any], uuid.UUID]]:
     """Receive the threads that are not there yet, oldest first, and write a draft for each. Returns the new ones."""
     threads = json.loads((HERE / "conversations.json").read_text())
+    # Mail first: it is what this desk can send, so it is what a newcomer decides first.
+    threads.sort(key=lambda thread: thread["channel"] != "email")
     new = []
     for number, thread in enumerate(threads, 1):
         channel = channels[thread["channel"]]
