@@ -288,7 +288,7 @@ def decide(world: World, client: Client, verb: str) -> int:
 
 @pytest.mark.parametrize("verb", ["approve", "reject"])
 def test_a_decision_takes_fifteen_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
-    assert decide(committed_world, signed_in(committed_world.ada), verb) <= 1
+    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_STATEMENTS
 
 
 # --- P10: exactly once -----------------------------------------------------------------------------------------------

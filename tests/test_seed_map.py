@@ -128,8 +128,10 @@ def test_every_place_named_exists() -> None:
     assert sorted(place for place in places if not stands(place)) == []
 
 
-def test_every_test_named_exists() -> None:
-    named = {row.test.strip("`") for row in ROWS if row.test not in {"", "exists"}}
+def test_every_test_named_exists_also_on_the_other_pages() -> None:
+    pages = [BASE / "README.md", *(BASE / "docs").rglob("*.md")]
+    named = {test for page in pages for test in re.findall(r"\btests/[\w/]+\.py::\w+", page.read_text())}
+    named |= {row.test.strip("`") for row in ROWS if row.test not in {"", "exists"}}
     assert len(named) > 80
     missing = []
     for entry in named:
@@ -138,6 +140,12 @@ def test_every_test_named_exists() -> None:
         if not file.exists() or not re.search(rf"^(?:async )?def {name}\(", file.read_text(), re.MULTILINE):
             missing.append(entry)
     assert sorted(missing) == []
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    named = set(re.findall(r"`([\w/]+\.(?:py|sql|toml|yaml))`", (BASE / "docs" / "architecture.md").read_text()))
+    assert len(named) > 25
+    assert sorted(name for name in named if not (BASE / name).exists()) == []
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ server and a worker; migrates, seeds, prints where to go, and stops everything i
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import signal
@@ -66,6 +67,12 @@ def wait_for(url: str, process: subprocess.Popen[bytes], name: str, seconds: flo
     raise SystemExit(f"{name} did not answer within {seconds:.0f} s; see .local/logs/{name}.log")
 
 
+def _die_with_parent() -> None:
+    """Even a supervisor that is killed leaves nothing running (Linux: prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
 class Supervisor:
     """Children, started in order and stopped in reverse; if one dies, all stop and say which."""
 
@@ -78,7 +85,9 @@ class Supervisor:
     def start(self, name: str, *command: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
         log = (self.logs / f"{name}.log").open("ab")
         # A session of its own: Ctrl-C reaches the supervisor alone, which then stops the children in order.
-        child = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
+        child = subprocess.Popen(
+            command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
+        )
         self.children.append((name, child))
         return child
 
@@ -128,10 +137,14 @@ def main() -> None:
     supervisor = Supervisor(LOCAL_DIR / "logs")
 
     def stop(number: int, frame: FrameType | None) -> None:
+        # Once is enough: a second signal (make and the terminal both send one) must not cut the stopping short.
+        for repeated in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(repeated, signal.SIG_IGN)
         supervisor.stopping.set()
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     try:
         with database():
             run(supervisor, url, web_port, sink_port, DEMO_MAIL_DIR, LOCAL_DIR)
