@@ -9,11 +9,13 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import call_command
@@ -76,7 +78,15 @@ def _empty_database(cluster: Cluster) -> None:
             for row in server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             if row[0] not in keep
         ]
-        server.execute("TRUNCATE " + ", ".join(f'"{name}"' for name in names) + " RESTART IDENTITY CASCADE")
+        # A browser's last request may still hold a row of one table and want another: it wins, we try again.
+        for left in range(10, -1, -1):
+            try:
+                server.execute("TRUNCATE " + ", ".join(f'"{name}"' for name in names) + " RESTART IDENTITY CASCADE")
+                return
+            except psycopg.errors.DeadlockDetected:
+                if not left:
+                    raise
+                time.sleep(0.3)
 
 
 @pytest.fixture(autouse=True, scope="session")

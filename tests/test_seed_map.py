@@ -122,6 +122,10 @@ def test_what_stands_has_a_test_and_what_does_not_claims_none() -> None:
     assert [row.words for row in ROWS if (row.state == "not yet") == bool(row.test)] == []
 
 
+def test_a_row_without_a_test_of_its_own_names_a_place() -> None:
+    assert [row.words for row in ROWS if row.test == "exists" and "`" not in row.where] == []
+
+
 def test_every_place_named_exists() -> None:
     places = {place for row in ROWS for place in re.findall(r"`([^`]+)`", row.where)}
     assert len(places) > 200
