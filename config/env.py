@@ -58,4 +58,4 @@ def database(name: str, url: str) -> dict[str, Any]:
 
 
 def is_set(name: str) -> bool:
-    return bool(os.environ.get(name, "").strip())
+    return any(os.environ.get(each, "").strip() for each in (name, f"{name}_FILE"))

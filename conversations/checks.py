@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.apps import apps
@@ -100,12 +101,30 @@ def runtime_role_is_bound(app_configs: Any, databases: Any = None, **kwargs: Any
         unbound, name = cursor.fetchone()
         cursor.execute("SELECT count(*) FROM pg_tables WHERE tableowner = current_user AND schemaname = 'public'")
         owned = cursor.fetchone()[0]
+        found = list(_loose_grants(cursor))
     if unbound or owned:
-        return [
+        found.append(
             Error(
                 f"DATABASE_URL connects as {name!r}, which row-level security does not bind.",
                 hint="Connect as app_rw; keep the owner for DATABASE_OWNER_URL (deploy/roles.sql).",
                 id="countersign.E020",
             )
-        ]
-    return []
+        )
+    return found
+
+
+def _loose_grants(cursor: Any) -> Iterator[CheckMessage]:
+    """A restore in the wrong order can hand out rights that a table's guard had taken away."""
+    for model in apps.get_models():
+        guard = next((g for g in model._meta.constraints if isinstance(g, TenantIsolation)), None)
+        if guard is None:
+            continue
+        table = model._meta.db_table
+        for right in {"INSERT", "UPDATE", "DELETE", "TRUNCATE"} - set(guard.grants):
+            cursor.execute("SELECT has_table_privilege(current_user, %s, %s)", [table, right])
+            if cursor.fetchone()[0]:
+                yield Error(
+                    f"The runtime role may {right} on {table}, which must not be.",
+                    hint=f'As app_owner: REVOKE {right} ON "{table}" FROM app_rw. See docs/deployment.md, restore.',
+                    id="countersign.E021",
+                )

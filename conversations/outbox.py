@@ -252,11 +252,11 @@ def _outbound(delivery: Delivery) -> Outbound:
 
 
 def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -> Delivery | None:
-    """Complete this attempt's row, and lock the delivery if the attempt still owns it."""
+    """Lock the delivery, complete this attempt's row, and say whether the attempt still owns the delivery."""
+    delivery = lock_delivery(delivery_id)
     DeliveryAttempt.objects.filter(delivery_id=delivery_id, number=attempt, outcome="").update(
         outcome=outcome, finished_at=timezone.now(), response=response[:500]
     )
-    delivery = lock_delivery(delivery_id)
     mine = delivery.status == Status.SENDING and delivery.attempt_count == attempt
     # The sweep may have given up on us meanwhile; a definite answer still settles what it left open.
     late = delivery.status == Status.UNCERTAIN and delivery.attempt_count == attempt and outcome == "sent"

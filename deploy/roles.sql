@@ -1,5 +1,5 @@
 -- The three roles, idempotent. Run once as a superuser (or a role that may create roles), connected to the database that
--- app_owner owns: createdb -O app_owner countersign; psql -d countersign -f deploy/roles.sql
+-- app_owner owns: createuser app_owner; createdb -O app_owner countersign; psql -d countersign -f deploy/roles.sql
 -- Then give each a password: ALTER ROLE app_rw PASSWORD '...';
 DO $$
 DECLARE

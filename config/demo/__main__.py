@@ -183,7 +183,7 @@ def run(supervisor: Supervisor, url: str, web_port: int, sink_port: int, mail: P
         subprocess.run([python, "manage.py", "seed", "--password", PASSWORD], cwd=ROOT, env=env, check=True)
         supervisor.start(
             "worker", python, "manage.py", "procrastinate", "worker", "--concurrency", "4",
-            "--fetch-job-polling-interval", "1", env=env,
+            "--fetch-job-polling-interval", "1", "--delete-jobs", "successful", env=env,
         )  # fmt: skip
         wait_for(url + "/readyz", web, "web")
         print(WELCOME.format(url=url, password=PASSWORD, mail=mail), flush=True)

@@ -46,3 +46,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     FROM public.conversations_channel c JOIN public.conversations_account a ON a.id = c.account_id
    WHERE c.is_active AND (c.external_id = wanted OR c.name = wanted OR c.id::text = wanted)
 $$;
+
+-- Functions are PUBLIC's by default; these are the runtime role's alone.
+REVOKE EXECUTE ON FUNCTION memberships_of(uuid), membership_in(uuid, uuid), account_directory(), service_token_by_key(text),
+  channels_named(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION memberships_of(uuid), membership_in(uuid, uuid), account_directory(), service_token_by_key(text),
+  channels_named(text) TO app_rw;

@@ -50,3 +50,5 @@ CREATE CONSTRAINT TRIGGER audit_seal AFTER INSERT ON conversations_auditevent DE
   FOR EACH ROW EXECUTE FUNCTION audit_seal();
 CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE ON conversations_auditevent FOR EACH ROW EXECUTE FUNCTION audit_guard();
 CREATE TRIGGER audit_no_truncate BEFORE TRUNCATE ON conversations_auditevent FOR EACH STATEMENT EXECUTE FUNCTION guard_truncate();
+
+REVOKE EXECUTE ON FUNCTION audit_seal() FROM PUBLIC;

@@ -8,3 +8,6 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public AS $$
    WHERE p.account_id = nullif(current_setting('app.account_id', true), '')::uuid AND p.search @@ question
    ORDER BY rank DESC, p.id LIMIT most
 $$;
+
+REVOKE EXECUTE ON FUNCTION search_passages(tsquery, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION search_passages(tsquery, int) TO app_rw;

@@ -13,7 +13,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -212,7 +212,7 @@ def judged(
             "P8 approve >= 3x less than helpdesk's follow-up",
             f"{HELPDESK_FOLLOW_UP / approve:.1f}x less ({approve:.1f} ms)",
             f"{HELPDESK_FOLLOW_UP:.0f} ms (recorded)",
-            HELPDESK_FOLLOW_UP >= 3 * approve,
+            3 * approve <= HELPDESK_FOLLOW_UP,
         ),
         Line("P9 approve(), database <= 3x pgbench", times(verb_server, signed.server), f"{signed.server:.2f} ms ({signed_how})", verb_server <= 3 * signed.server),
         Line("P9 approve(), all <= 8x pgbench", times(verb.cpu, signed.server + signed.client), f"{signed.server + signed.client:.2f} ms ({signed_how})", verb.cpu <= 8 * (signed.server + signed.client)),
@@ -225,7 +225,7 @@ def judged(
             "P14 timeline >= 20x less than helpdesk's long ticket",
             f"{HELPDESK_THREAD / timeline:.1f}x less ({timeline:.1f} ms)",
             f"{HELPDESK_THREAD:.0f} ms (recorded)",
-            HELPDESK_THREAD >= 20 * timeline,
+            20 * timeline <= HELPDESK_THREAD,
         ),
     ]  # fmt: skip
     if served := costs.get("floor ASGI, queue page"):
@@ -243,7 +243,7 @@ def show(lines: list[Line], costs: dict[str, Cost]) -> None:
     rows = [("goal", "measured", "floor or anchor", "verdict")]
     rows += [(line.goal, line.measured, line.anchor, words[line.met]) for line in lines]
     table(rows)
-    figures = [("CPU, ms a request", "median", "least", "web", "database", "wall", "bytes")]
+    figures: list[tuple[str, ...]] = [("CPU, ms a request", "median", "least", "web", "database", "wall", "bytes")]
     for name, cost in costs.items():
         found = cost.as_json()
         keys = ("cpu_ms", "cpu_min_ms", "web_ms", "database_ms", "wall_ms", "bytes")
@@ -251,7 +251,7 @@ def show(lines: list[Line], costs: dict[str, Cost]) -> None:
     table(figures)
 
 
-def table(rows: list[tuple[str, ...]]) -> None:
+def table(rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     print()
     for row in rows:

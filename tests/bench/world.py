@@ -277,8 +277,8 @@ class Transactions:
     client: float
 
 
-def pgbench(cluster: Cluster, script: str, local: Path, *, rounds: int = 3, seconds: int = 2) -> Transactions | None:
-    """One client, prepared, medians of `rounds`; None without pgbench or without the floor's scripts."""
+def pgbench(cluster: Cluster, script: str, local: Path, *, rounds: int = 3, count: int = 1500) -> Transactions | None:
+    """One client, prepared, the median of `rounds`; None without pgbench or without the floor's scripts."""
     program = cluster.bin / "pgbench"
     if not program.exists() or not (FLOOR / script).exists():
         return None
@@ -289,30 +289,18 @@ def pgbench(cluster: Cluster, script: str, local: Path, *, rounds: int = 3, seco
     found = []
     for _ in range(rounds):
         if script == "approve.sql":
-            refill = ["-q", "-v", "nd=12000", "-d", FLOOR_DATABASE, "-f", str(FLOOR / "refill.sql")]
+            refill = ["-q", "-v", f"nd={count}", "-d", FLOOR_DATABASE, "-f", str(FLOOR / "refill.sql")]
             subprocess.run([str(cluster.bin / "psql"), *connect, *refill], check=True, capture_output=True)
             analyze(cluster, FLOOR_DATABASE)
         before, own = children_cpu(postmaster), os.times()
-        command = [
-            str(program),
-            *connect,
-            "-n",
-            "-M",
-            "prepared",
-            "-c",
-            "1",
-            "-T",
-            str(seconds),
-            "-f",
-            str(local / script),
-        ]
+        options = ["--no-vacuum", "--protocol=prepared", "--client=1", f"--transactions={count}"]
+        command = [str(program), *connect, *options, f"--file={local / script}"]
         done = subprocess.run([*command, FLOOR_DATABASE], capture_output=True, text=True)
-        match = re.search(r"transactions actually processed: (\d+)", done.stdout)
-        if done.returncode or match is None:
+        if done.returncode:
             print(f"  pgbench {script} failed, the recorded figure is used: {done.stderr.strip()[-200:]}")
             return None
         time.sleep(0.1)
-        after, done_at, count = children_cpu(postmaster), os.times(), int(match[1])
+        after, done_at = children_cpu(postmaster), os.times()
         client = done_at.children_user + done_at.children_system - own.children_user - own.children_system
         found.append(((after - before) / count, client * 1e3 / count))
     found.sort()

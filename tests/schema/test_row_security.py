@@ -214,3 +214,26 @@ def test_a_read_only_tenant_lets_the_database_refuse_writes(committed_world: Wor
         tenant_context(committed_world.acme.pk, read_only=True),
     ):
         Channel.objects.create(account=committed_world.acme, type="email", external_id="y", name="y")
+
+
+def test_a_right_that_a_restore_handed_out_is_found(world: World, cluster) -> None:
+    from conversations.checks import runtime_role_is_bound
+
+    def found() -> list[str]:
+        return [str(problem.id) for problem in runtime_role_is_bound(None, databases=["default"])]
+
+    assert found() == []
+    with cluster.connect("countersign_test", "app_owner") as owner:
+        owner.execute("GRANT DELETE ON conversations_auditevent TO app_rw")
+        try:
+            assert found() == ["countersign.E021"]
+        finally:
+            owner.execute("REVOKE DELETE ON conversations_auditevent FROM app_rw")
+
+
+def test_the_owners_functions_are_the_runtime_roles_alone(db) -> None:
+    found = rows(
+        "SELECT proname FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace"
+        " WHERE nspname = 'public' AND prosecdef AND has_function_privilege('app_ro', p.oid, 'EXECUTE')"
+    )
+    assert found == []
