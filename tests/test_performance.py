@@ -2,7 +2,7 @@
 
 Buffers are what a plan touches, whether from memory or disk: they do not depend on the machine or its load. CPU per
 request is measured by `make bench`; both are explained in docs/performance.md. A goal that is missed today is an
-`xfail(strict)`: meeting it fails the run until the mark is removed.
+`xfail`, with the reason; meeting it shows as XPASS, and the mark is then removed.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ def test_the_feed_of_a_big_tenant_reads_few_pages_and_does_not_grow(committed_wo
     assert all(after[page] <= GROWTH * before[page] for page in before), (before, after)
 
 
-@pytest.mark.xfail(strict=True, reason="the fenced page reads each draft twice; see docs/performance.md")
+@pytest.mark.xfail(strict=False, reason="the fenced page reads each draft twice; see docs/performance.md")
 def test_the_feed_of_a_small_tenant_reads_as_few_pages_beside_a_big_one(
     committed_world: World, cluster: Cluster
 ) -> None:
@@ -190,7 +190,7 @@ def long_history(world: World, cluster: Cluster) -> None:
     analyze(cluster)
 
 
-@pytest.mark.xfail(strict=True, reason="no index has these orders; see docs/performance.md")
+@pytest.mark.xfail(strict=False, reason="no index has these orders; see docs/performance.md")
 @pytest.mark.parametrize("sort", ["oldest", "sourced"])
 def test_the_feed_reads_few_pages_in_every_order(committed_world: World, cluster: Cluster, sort: str) -> None:
     long_history(committed_world, cluster)
@@ -198,7 +198,7 @@ def test_the_feed_reads_few_pages_in_every_order(committed_world: World, cluster
     assert max(found.values()) <= FEED_BUFFERS, found
 
 
-@pytest.mark.xfail(strict=True, reason="`oldest` walks the decided drafts, two counts all waiting ones")
+@pytest.mark.xfail(strict=False, reason="`oldest` walks the decided drafts, two counts all waiting ones")
 def test_what_stands_around_the_list_does_not_read_the_history(committed_world: World, cluster: Cluster) -> None:
     world = committed_world
     long_history(world, cluster)
