@@ -15,6 +15,7 @@ import logging
 import re
 import secrets
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field
@@ -143,7 +144,9 @@ class ModelDrafter:
             return result.output, result.usage.input_tokens + result.usage.output_tokens
 
         try:
-            return asyncio.run(run())
+            # A thread of its own, because the caller's may already have a running event loop.
+            with ThreadPoolExecutor(max_workers=1) as own:
+                return own.submit(asyncio.run, run()).result()
         except TimeoutError as error:
             raise DrafterUnavailable(f"The model did not answer in {self._timeout:g} s.", retryable=True) from error
         except (exceptions.AgentRunError, exceptions.UserError) as error:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=10_000, help="conversations of the big tenant (default 10000)")
     parser.add_argument("--rounds", type=int, default=6, help=f"slices of {SLICE} requests each (default 6)")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers and cluster are stopped
     started, before = time.monotonic(), load()
     print(f"Load before: {before}. {arguments.size:,} conversations, {arguments.rounds} rounds of {SLICE} requests.")
     with world.throw_away_cluster() as cluster:
@@ -56,7 +58,9 @@ def main() -> None:
         floor = world.prepare_floor(cluster, local)
         say(
             started,
-            "the floor is ready" if floor else "no ../shared/bench here: recorded figures stand in for the floor",
+            "the floor is ready"
+            if floor
+            else "no ../shared/bench here: the floor is not measured, and ratios to it are told but not judged",
         )
         costs = over_http(cluster, product, floor, arguments.rounds)
         say(started, "measured over HTTP")
@@ -197,7 +201,7 @@ def judged(
     verb_server = sorted(verb.database)[len(verb.database) // 2]
     raw = inside["raw fetch"].cpu
     lines = [
-        Line("P3 queue page <= 3.0x floor", times(queue, page), f"{page:.1f} ms ({page_how})", queue <= 3 * page),
+        Line("P3 queue page <= 3.0x floor", times(queue, page), f"{page:.1f} ms ({page_how})", queue <= 3 * page if page_how == "measured" else None),
         *(
             Line(
                 f"P4 queue page >= {least}x less than helpdesk's list, {size} tickets",
@@ -207,7 +211,7 @@ def judged(
             )
             for size, least in (("10k", 8), ("100k", 30))
         ),
-        Line("P8 approve over HTTP <= 3.5x empty POST", times(approve, post), f"{post:.1f} ms ({post_how})", approve <= 3.5 * post),
+        Line("P8 approve over HTTP <= 3.5x empty POST", times(approve, post), f"{post:.1f} ms ({post_how})", approve <= 3.5 * post if post_how == "measured" else None),
         Line(
             "P8 approve >= 3x less than helpdesk's follow-up",
             f"{HELPDESK_FOLLOW_UP / approve:.1f}x less ({approve:.1f} ms)",
