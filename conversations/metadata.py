@@ -17,22 +17,34 @@ class Shape(BaseModel):
 
 
 class AccountSettings(Shape):
-    """How an account works. `hold_seconds` is the undo window before an approved reply leaves."""
+    """How an account works. `hold_seconds` is the undo window before an approved reply leaves.
+
+    `lanes` allows automatic approval at all: a lane opens when the Wilson lower bound of "sent unchanged" over the last
+    `lane_reviewed` decisions reaches `lane_bound`. `canary_share` of the drafts are check drafts (0: none).
+    """
 
     agent_approval: Literal["none", "sourced", "all"] = "sourced"
     hold_seconds: int = Field(default=10, ge=0, le=60)
     reply_name: str = ""
     due_minutes: int = Field(default=240, ge=1, le=60 * 24 * 30)
     draft_burst_seconds: float = Field(default=0.0, ge=0, le=600)
+    lanes: bool = False
+    lane_reviewed: int = Field(default=50, ge=20, le=10_000)
+    lane_bound: float = Field(default=0.95, ge=0.5, lt=1)
+    canary_share: float = Field(default=0.0, ge=0, le=0.02)
 
 
 class Preferences(Shape):
-    """What one person chose. `hold_seconds` None follows the account; 3600 and more means "until I press Send"."""
+    """What one person chose. `hold_seconds` None follows the account; 3600 and more means "until I press Send".
+
+    `muted` are the types of notification that this person does not want.
+    """
 
     hold_seconds: int | None = Field(default=None, ge=0, le=86_400)
     single_keys: Literal["on", "alt", "off"] = "on"
     theme: Literal["auto", "light", "dark"] = "auto"
     time_zone: str = ""
+    muted: list[str] = Field(default=[], max_length=40)
 
 
 class ChannelSettings(Shape):

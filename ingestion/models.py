@@ -88,6 +88,10 @@ class JobRun(TenantRow):
     unit = models.CharField(max_length=40, blank=True, default="")
     error = models.TextField(blank=True, default="")
     metrics = models.JSONField(default=dict)
+    params = models.JSONField(default=dict, help_text="What the job was asked for.")
+    resume = models.JSONField(default=dict, help_text="Where a job that was cut off goes on.")
+    attempts = models.PositiveIntegerField(default=0)
+    started_by_name = models.CharField(max_length=120, blank=True, default="")
 
     class Meta:
         constraints: ClassVar = [
@@ -112,15 +116,38 @@ class JobRun(TenantRow):
                     "queued": ["running", "cancelled"],
                     "running": ["succeeded", "failed", "cancelled", "queued"],
                     "failed": ["queued"],
+                    "cancelled": ["queued"],
                 },
                 name="jobrun_moves",
             ),
-            json_under_64k("jobrun", "metrics"),
+            *(json_under_64k("jobrun", field) for field in ("metrics", "params", "resume")),
         ]
         indexes: ClassVar = [models.Index(fields=["account", "type", "created_at"], name="idx_jobrun_account_type")]
 
     def __str__(self) -> str:
         return f"{self.type} {self.status}"
+
+
+class Site(TenantRow):
+    """A web site whose pages are sources: where the crawl starts, how far it goes and how often."""
+
+    url = models.CharField(max_length=1000, help_text="Start page or sitemap; only its host is read.")
+    name = models.CharField(max_length=120, blank=True, default="")
+    max_pages = models.PositiveIntegerField(default=500)
+    every_hours = models.PositiveIntegerField(default=24, help_text="0: only when somebody starts it.")
+    allow_private = models.BooleanField(default=False, help_text="Also read hosts inside your own network.")
+    is_active = models.BooleanField(default=True)
+    crawled_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("site"),
+            models.UniqueConstraint(fields=["account", "url"], name="site_url"),
+            models.CheckConstraint(condition=Q(max_pages__range=(1, 100_000)), name="site_max_pages_range"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.url
 
 
 class SourceDocument(TenantRow):
@@ -131,7 +158,19 @@ class SourceDocument(TenantRow):
         FAILED = "failed"
         GONE = "gone"
 
+    class Kind(models.TextChoices):
+        TEXT = "text"
+        PAGE = "page"
+        FILE = "file"
+        GOLDEN = "golden"
+
     source_url = models.CharField(max_length=2000)
+    kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.TEXT)
+    site = TenantForeignKey("ingestion.Site", null=True, on_delete=models.SET_NULL, related_name="documents")
+    etag = models.CharField(max_length=300, blank=True, default="")
+    last_modified = models.CharField(max_length=100, blank=True, default="", help_text="As the server wrote it.")
+    fetched_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True, default="")
     title = models.CharField(max_length=500, blank=True, default="")
     hash = models.CharField(max_length=64, blank=True, default="")
     indexed_at = models.DateTimeField(default=timezone.now)
@@ -145,7 +184,9 @@ class SourceDocument(TenantRow):
             *tenant_guards("sourcedocument"),
             models.UniqueConstraint(fields=["account", "source_url"], name="sourcedocument_url"),
             one_of("sourcedocument", "status", ["indexed", "failed", "gone"]),
+            one_of("sourcedocument", "kind", ["text", "page", "file", "golden"]),
             json_under_64k("sourcedocument", "metadata"),
+            *same_account("sourcedocument", "site"),
         ]
 
     def __str__(self) -> str:

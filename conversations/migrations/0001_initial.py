@@ -2,6 +2,8 @@ import conversations.encryption
 import conversations.guards
 import conversations.metadata
 import conversations.models.base
+import django.contrib.postgres.indexes
+import django.contrib.postgres.search
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.comparison
@@ -11,6 +13,7 @@ import django.db.models.lookups
 import django.utils.timezone
 from django.conf import settings
 from conversations.sqlfiles import run_sql
+from django.contrib.postgres.operations import BtreeGinExtension
 from django.db import migrations, models
 
 
@@ -24,6 +27,7 @@ class Migration(migrations.Migration):
 
     operations = [
         run_sql("conversations", "0001_guards"),
+        BtreeGinExtension(),
         migrations.CreateModel(
             name='Account',
             fields=[
@@ -220,11 +224,20 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
+            name='MessageWords',
+            fields=[
+                ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
+                ('sent_at', models.DateTimeField()),
+                ('words', django.contrib.postgres.search.SearchVectorField()),
+            ],
+        ),
+        migrations.CreateModel(
             name='Notification',
             fields=[
                 ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
-                ('type', models.CharField(choices=[('draft_ready', 'Draft Ready'), ('draft_failed', 'Draft Failed'), ('came_back', 'Came Back'), ('send_failed', 'Send Failed'), ('send_uncertain', 'Send Uncertain'), ('bounced', 'Bounced'), ('job_failed', 'Job Failed')], max_length=40)),
+                ('type', models.CharField(choices=[('draft_ready', 'Draft Ready'), ('draft_failed', 'Draft Failed'), ('came_back', 'Came Back'), ('send_failed', 'Send Failed'), ('send_uncertain', 'Send Uncertain'), ('bounced', 'Bounced'), ('job_failed', 'Job Failed'), ('handed_over', 'Handed Over'), ('taken_over', 'Taken Over'), ('asked_for', 'Asked For'), ('source_changed', 'Source Changed'), ('lane_shut', 'Lane Shut')], max_length=40)),
                 ('payload', models.JSONField(default=dict)),
                 ('read_at', models.DateTimeField(null=True)),
             ],
@@ -393,6 +406,21 @@ class Migration(migrations.Migration):
             field=conversations.models.base.TenantForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='attachments', to='conversations.message'),
         ),
         migrations.AddField(
+            model_name='messagewords',
+            name='account',
+            field=models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account'),
+        ),
+        migrations.AddField(
+            model_name='messagewords',
+            name='conversation',
+            field=conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='conversations.conversation'),
+        ),
+        migrations.AddField(
+            model_name='messagewords',
+            name='message',
+            field=conversations.models.base.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='conversations.message'),
+        ),
+        migrations.AddField(
             model_name='notification',
             name='account',
             field=models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account'),
@@ -469,6 +497,14 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['draft_id'], name='idx_attachment_draft'),
         ),
         migrations.AddIndex(
+            model_name='messagewords',
+            index=django.contrib.postgres.indexes.GinIndex(fields=['account', 'words'], name='idx_messagewords_words'),
+        ),
+        migrations.AddIndex(
+            model_name='messagewords',
+            index=models.Index(fields=['account', '-sent_at', '-id'], name='idx_messagewords_recent'),
+        ),
+        migrations.AddIndex(
             model_name='notification',
             index=models.Index(fields=['account', 'created_at'], name='idx_notification_account'),
         ),
@@ -523,6 +559,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='attachment',
             constraint=models.UniqueConstraint(fields=('account', 'id'), name='attachment_account_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='messagewords',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='messagewords_account_id'),
         ),
         migrations.AddConstraint(
             model_name='notification',
@@ -813,12 +853,28 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('draft_id__isnull', True), ('message__isnull', False)), models.Q(('draft_id__isnull', False), ('message__isnull', True)), _connector='OR'), name='attachment_of_one'),
         ),
         migrations.AddConstraint(
+            model_name='messagewords',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT',), name='messagewords_isolation'),
+        ),
+        migrations.AddConstraint(
+            model_name='messagewords',
+            constraint=models.UniqueConstraint(fields=('account', 'message'), name='messagewords_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='messagewords',
+            constraint=conversations.guards.SameAccount(field='message', name='messagewords_message_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='messagewords',
+            constraint=conversations.guards.SameAccount(field='conversation', name='messagewords_conversation_same_account'),
+        ),
+        migrations.AddConstraint(
             model_name='notification',
             constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='notification_isolation'),
         ),
         migrations.AddConstraint(
             model_name='notification',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['draft_ready', 'draft_failed', 'came_back', 'send_failed', 'send_uncertain', 'bounced', 'job_failed'])), name='notification_type_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['draft_ready', 'draft_failed', 'came_back', 'send_failed', 'send_uncertain', 'bounced', 'job_failed', 'handed_over', 'taken_over', 'asked_for', 'source_changed', 'lane_shut'])), name='notification_type_known'),
         ),
         migrations.AddConstraint(
             model_name='notification',

@@ -2,6 +2,7 @@ from conversations.models.audit import AuditCheckpoint, AuditEvent, AuditHead, A
 from conversations.models.channels import Channel
 from conversations.models.notices import Notification
 from conversations.models.outbox import Delivery, DeliveryAttempt
+from conversations.models.search import MessageWords
 from conversations.models.tenants import Account, Membership, PolicyRule, Role, ServiceToken, User
 from conversations.models.threads import Attachment, Conversation, Message
 
@@ -18,6 +19,7 @@ __all__ = [
     "DeliveryAttempt",
     "Membership",
     "Message",
+    "MessageWords",
     "Notification",
     "PolicyRule",
     "Role",

@@ -25,6 +25,11 @@ class Notification(TenantRow):
         SEND_UNCERTAIN = "send_uncertain"
         BOUNCED = "bounced"
         JOB_FAILED = "job_failed"
+        HANDED_OVER = "handed_over"
+        TAKEN_OVER = "taken_over"
+        ASKED_FOR = "asked_for"
+        SOURCE_CHANGED = "source_changed"
+        LANE_SHUT = "lane_shut"
 
     user = models.ForeignKey(
         "conversations.User", null=True, on_delete=models.CASCADE, related_name="notifications", db_index=False
@@ -49,6 +54,11 @@ class Notification(TenantRow):
                     "send_uncertain",
                     "bounced",
                     "job_failed",
+                    "handed_over",
+                    "taken_over",
+                    "asked_for",
+                    "source_changed",
+                    "lane_shut",
                 ],
             ),
             json_under_64k("notification", "payload"),

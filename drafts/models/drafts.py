@@ -21,6 +21,9 @@ DRAFT_MOVES = {
     **{state: ["archived"] for state in ("sent", "superseded", "stale", "answered_elsewhere", "expired")},
 }
 
+#: A person should look twice: a statement without a source, money, or a reason that the drafter named.
+NEEDS_CARE = Q(unsourced_count__gt=0) | Q(is_about_money=True) | ~Q(needs_human=[])
+
 
 class DraftQuerySet(models.QuerySet["Draft"]):
     def pending(self) -> DraftQuerySet:
@@ -78,6 +81,12 @@ class Draft(TenantRow):
     latency_ms = models.PositiveIntegerField(null=True)
     error = models.CharField(max_length=500, blank=True, default="", help_text="Why there is no text to sign.")
     is_canary = models.BooleanField(default=False)
+    canary_defect = models.CharField(
+        max_length=300, blank=True, default="", help_text="What was planted in a check draft, in words."
+    )
+    language = models.CharField(max_length=20, blank=True, default="", help_text="Of the customer's message, e.g. de")
+    cost_micros = models.PositiveBigIntegerField(null=True, help_text="Millionths of the price list's currency.")
+    sources_changed_at = models.DateTimeField(null=True, help_text="When a source that the text cites changed or went.")
     due_at = models.DateTimeField(default=timezone.now, help_text="Copied from the conversation: the queue's order.")
     snoozed_until = models.DateTimeField(null=True)
     erased_at = models.DateTimeField(null=True)
@@ -124,7 +133,22 @@ class Draft(TenantRow):
             *same_account("draft", "conversation", "base_message", "trigger_message", "prompt_version"),
         ]
         indexes: ClassVar = [
+            # One index for each order and each count of the queue, over waiting drafts only: the history costs nothing.
             models.Index(fields=["account", "due_at", "id"], name="idx_draft_queue", condition=Q(status="pending")),
+            models.Index(fields=["account", "id"], name="idx_draft_oldest", condition=Q(status="pending")),
+            models.Index(
+                fields=["account", "unsourced_count", "due_at", "id"],
+                name="idx_draft_sourced",
+                condition=Q(status="pending"),
+            ),
+            models.Index(
+                fields=["account", "due_at", "id"], name="idx_draft_care", condition=Q(status="pending") & NEEDS_CARE
+            ),
+            models.Index(
+                fields=["account", "snoozed_until"],
+                name="idx_draft_snoozed",
+                condition=Q(status="pending", snoozed_until__isnull=False),
+            ),
             models.Index(fields=["account", "status", "due_at", "id"], name="idx_draft_status_due"),
             models.Index(fields=["conversation", "status"], name="idx_draft_conversation_status"),
             models.Index(fields=["status", "created_at"], name="idx_draft_status_created"),
@@ -171,6 +195,10 @@ class Claim(TenantRow):
     user = models.ForeignKey("conversations.User", on_delete=models.CASCADE, related_name="+")
     lease_until = models.DateTimeField()
     token = models.PositiveIntegerField(default=1)
+    asked_by = models.ForeignKey(
+        "conversations.User", null=True, on_delete=models.SET_NULL, related_name="+", help_text="Who asked to take over."
+    )
+    asked_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -214,6 +242,8 @@ class DraftAction(TenantRow):
     pressed_twice = models.BooleanField(default=False)
     request_id = models.CharField(max_length=64, blank=True, default="")
     message = TenantForeignKey("conversations.Message", null=True, related_name="draft_actions")
+    lane = TenantForeignKey("drafts.Lane", null=True, related_name="actions")
+    evidence = models.JSONField(default=dict, help_text="Of an automatic approval: the figures that opened its lane.")
 
     class Meta:
         constraints: ClassVar = [
@@ -241,7 +271,8 @@ class DraftAction(TenantRow):
                 erasable=["final_text", "final_html", "notes", "diff", "user_id"],
             ),
             json_under_64k("draftaction", "seen"),
-            *same_account("draftaction", "draft", "conversation", "message"),
+            json_under_64k("draftaction", "evidence"),
+            *same_account("draftaction", "draft", "conversation", "message", "lane"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["draft"], name="idx_action_draft"),

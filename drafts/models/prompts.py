@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from conversations.guards import Transitions, Trigger, one_of, tenant_guards
 from conversations.models.base import TenantRow
+from conversations.models.tenants import SHARE
 
 
 class PromptVersion(TenantRow):
@@ -21,6 +22,10 @@ class PromptVersion(TenantRow):
     version = models.PositiveIntegerField()
     text = models.TextField()
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
+    note = models.CharField(max_length=300, blank=True, default="", help_text="What changed, for people.")
+    trial_share = models.FloatField(
+        default=0.0, validators=SHARE, help_text="Share of conversations that try this version before it is active."
+    )
     created_by = models.ForeignKey("conversations.User", null=True, on_delete=models.SET_NULL, related_name="+")
 
     class Meta:
@@ -31,6 +36,9 @@ class PromptVersion(TenantRow):
                 fields=["account", "key"], condition=Q(status="active"), name="promptversion_one_active"
             ),
             models.CheckConstraint(condition=~Q(text=""), name="promptversion_has_text"),
+            models.CheckConstraint(
+                condition=Q(trial_share=0) | Q(status="draft", trial_share__range=(0, 1)), name="promptversion_trial"
+            ),
             one_of("promptversion", "status", ["draft", "active", "retired"]),
             Transitions(
                 moves={"draft": ["active", "retired"], "active": ["retired"], "retired": ["active"]},

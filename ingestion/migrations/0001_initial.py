@@ -7,7 +7,6 @@ import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import django.db.models.lookups
 import django.utils.timezone
-from django.contrib.postgres.operations import BtreeGinExtension
 from django.db import migrations, models
 
 
@@ -20,13 +19,32 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        BtreeGinExtension(),
+        migrations.CreateModel(
+            name='Site',
+            fields=[
+                ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
+                ('url', models.CharField(help_text='Start page or sitemap; only its host is read.', max_length=1000)),
+                ('name', models.CharField(blank=True, default='', max_length=120)),
+                ('max_pages', models.PositiveIntegerField(default=500)),
+                ('every_hours', models.PositiveIntegerField(default=24, help_text='0: only when somebody starts it.')),
+                ('allow_private', models.BooleanField(default=False, help_text='Also read hosts inside your own network.')),
+                ('is_active', models.BooleanField(default=True)),
+                ('crawled_at', models.DateTimeField(editable=False, null=True)),
+                ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
+            ],
+        ),
         migrations.CreateModel(
             name='SourceDocument',
             fields=[
                 ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=django.utils.timezone.now, editable=False)),
                 ('source_url', models.CharField(max_length=2000)),
+                ('kind', models.CharField(choices=[('text', 'Text'), ('page', 'Page'), ('file', 'File'), ('golden', 'Golden')], default='text', max_length=20)),
+                ('etag', models.CharField(blank=True, default='', max_length=300)),
+                ('last_modified', models.CharField(blank=True, default='', help_text='As the server wrote it.', max_length=100)),
+                ('fetched_at', models.DateTimeField(null=True)),
+                ('error', models.CharField(blank=True, default='', max_length=500)),
                 ('title', models.CharField(blank=True, default='', max_length=500)),
                 ('hash', models.CharField(blank=True, default='', max_length=64)),
                 ('indexed_at', models.DateTimeField(default=django.utils.timezone.now)),
@@ -35,6 +53,7 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('indexed', 'Indexed'), ('failed', 'Failed'), ('gone', 'Gone')], default='indexed', max_length=20)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
+                ('site', conversations.models.base.TenantForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='documents', to='ingestion.site')),
             ],
         ),
         migrations.CreateModel(
@@ -71,7 +90,6 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(fields=['account', '-received_at'], name='idx_inboundevent_recent'), models.Index(condition=models.Q(('payload__isnull', False)), fields=['expires_at'], name='idx_inboundevent_expiry')],
-                'constraints': [conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='inboundevent_isolation'), models.UniqueConstraint(fields=('account', 'id'), name='inboundevent_account_id'), models.UniqueConstraint(fields=('account', 'channel', 'external_id', 'payload_sha256'), name='inboundevent_once'), models.CheckConstraint(condition=models.Q(('status__in', ['received', 'processed', 'ignored', 'failed'])), name='inboundevent_status_known'), models.CheckConstraint(condition=models.Q(('signature__in', ['none', 'valid', 'invalid'])), name='inboundevent_signature_known'), conversations.guards.Transitions(field='status', moves={'failed': ('processed', 'ignored'), 'received': ('processed', 'ignored', 'failed')}, name='inboundevent_moves'), conversations.guards.SameAccount(field='channel', name='inboundevent_channel_same_account'), conversations.guards.SameAccount(field='message', name='inboundevent_message_same_account')],
             },
         ),
         migrations.CreateModel(
@@ -89,16 +107,23 @@ class Migration(migrations.Migration):
                 ('unit', models.CharField(blank=True, default='', max_length=40)),
                 ('error', models.TextField(blank=True, default='')),
                 ('metrics', models.JSONField(default=dict)),
+                ('params', models.JSONField(default=dict, help_text='What the job was asked for.')),
+                ('resume', models.JSONField(default=dict, help_text='Where a job that was cut off goes on.')),
+                ('attempts', models.PositiveIntegerField(default=0)),
+                ('started_by_name', models.CharField(blank=True, default='', max_length=120)),
                 ('account', models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='conversations.account')),
             ],
             options={
                 'indexes': [models.Index(fields=['account', 'type', 'created_at'], name='idx_jobrun_account_type')],
-                'constraints': [conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='jobrun_isolation'), models.UniqueConstraint(fields=('account', 'id'), name='jobrun_account_id'), models.CheckConstraint(condition=models.Q(('type__in', ['crawl', 'ingest_goldens', 'ingest_files', 'corrections_sync', 'mail_fetch', 'retention', 'eval', 'export'])), name='jobrun_type_known'), models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'succeeded', 'failed', 'cancelled'])), name='jobrun_status_known'), conversations.guards.Transitions(field='status', moves={'failed': ('queued',), 'queued': ('running', 'cancelled'), 'running': ('succeeded', 'failed', 'cancelled', 'queued')}, name='jobrun_moves'), models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('metrics', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='jobrun_metrics_under_64k')],
             },
         ),
         migrations.AddIndex(
             model_name='passage',
             index=django.contrib.postgres.indexes.GinIndex(fields=['account', 'search'], name='idx_passage_search'),
+        ),
+        migrations.AddConstraint(
+            model_name='site',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='site_account_id'),
         ),
         migrations.AddConstraint(
             model_name='sourcedocument',
@@ -107,6 +132,26 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='passage',
             constraint=models.UniqueConstraint(fields=('account', 'id'), name='passage_account_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='InboundEvent',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='inboundevent_account_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='JobRun',
+            constraint=models.UniqueConstraint(fields=('account', 'id'), name='jobrun_account_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='site',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='site_isolation'),
+        ),
+        migrations.AddConstraint(
+            model_name='site',
+            constraint=models.UniqueConstraint(fields=('account', 'url'), name='site_url'),
+        ),
+        migrations.AddConstraint(
+            model_name='site',
+            constraint=models.CheckConstraint(condition=models.Q(('max_pages__range', (1, 100000))), name='site_max_pages_range'),
         ),
         migrations.AddConstraint(
             model_name='sourcedocument',
@@ -122,7 +167,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='sourcedocument',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['text', 'page', 'file', 'golden'])), name='sourcedocument_kind_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='sourcedocument',
             constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('metadata', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='sourcedocument_metadata_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='sourcedocument',
+            constraint=conversations.guards.SameAccount(field='site', name='sourcedocument_site_same_account'),
         ),
         migrations.AddConstraint(
             model_name='passage',
@@ -135,5 +188,61 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='passage',
             constraint=conversations.guards.SameAccount(field='document', name='passage_document_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='InboundEvent',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='inboundevent_isolation'),
+        ),
+        migrations.AddConstraint(
+            model_name='InboundEvent',
+            constraint=models.UniqueConstraint(fields=('account', 'channel', 'external_id', 'payload_sha256'), name='inboundevent_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='InboundEvent',
+            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['received', 'processed', 'ignored', 'failed'])), name='inboundevent_status_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='InboundEvent',
+            constraint=models.CheckConstraint(condition=models.Q(('signature__in', ['none', 'valid', 'invalid'])), name='inboundevent_signature_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='InboundEvent',
+            constraint=conversations.guards.Transitions(field='status', moves={'failed': ('processed', 'ignored'), 'received': ('processed', 'ignored', 'failed')}, name='inboundevent_moves'),
+        ),
+        migrations.AddConstraint(
+            model_name='InboundEvent',
+            constraint=conversations.guards.SameAccount(field='channel', name='inboundevent_channel_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='InboundEvent',
+            constraint=conversations.guards.SameAccount(field='message', name='inboundevent_message_same_account'),
+        ),
+        migrations.AddConstraint(
+            model_name='JobRun',
+            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='jobrun_isolation'),
+        ),
+        migrations.AddConstraint(
+            model_name='JobRun',
+            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['crawl', 'ingest_goldens', 'ingest_files', 'corrections_sync', 'mail_fetch', 'retention', 'eval', 'export'])), name='jobrun_type_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='JobRun',
+            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['queued', 'running', 'succeeded', 'failed', 'cancelled'])), name='jobrun_status_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='JobRun',
+            constraint=conversations.guards.Transitions(field='status', moves={'cancelled': ('queued',), 'failed': ('queued',), 'queued': ('running', 'cancelled'), 'running': ('succeeded', 'failed', 'cancelled', 'queued')}, name='jobrun_moves'),
+        ),
+        migrations.AddConstraint(
+            model_name='JobRun',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('metrics', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='jobrun_metrics_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='JobRun',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('params', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='jobrun_params_under_64k'),
+        ),
+        migrations.AddConstraint(
+            model_name='JobRun',
+            constraint=models.CheckConstraint(condition=django.db.models.lookups.LessThan(models.Func(django.db.models.functions.comparison.Cast('resume', models.TextField()), function='octet_length', output_field=models.IntegerField()), 65536), name='jobrun_resume_under_64k'),
         ),
     ]

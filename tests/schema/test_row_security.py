@@ -169,7 +169,8 @@ def test_only_the_listed_functions_run_as_the_owner(db) -> None:
         " WHERE nspname = 'public' AND prosecdef ORDER BY proname"
     )
     assert [name for name, _ in found] == [
-        "account_directory", "audit_seal", "channels_named", "membership_in", "memberships_of", "search_passages",
+        "account_directory", "audit_seal", "channels_named", "membership_in", "memberships_of", "message_words",
+        "search_messages", "search_passages",
         "service_token_by_key",
     ]  # fmt: skip
     assert all("search_path" in config for _, config in found)

@@ -1,0 +1,52 @@
+"""What people keep for themselves at the desk, and who is looking at what."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from conversations.guards import same_account, tenant_guards
+from conversations.models.base import TenantForeignKey, TenantRow
+
+
+class SavedView(TenantRow):
+    """Filters of the queue, or a search, under a name. `query` is the query string of the page."""
+
+    class Page(models.TextChoices):
+        QUEUE = "queue"
+        HISTORY = "history"
+
+    user = models.ForeignKey("conversations.User", on_delete=models.CASCADE, related_name="+", db_index=False)
+    page = models.CharField(max_length=20, choices=Page.choices, default=Page.QUEUE)
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("savedview"),
+            models.UniqueConstraint(fields=["account", "user", "page", "name"], name="savedview_name"),
+            models.CheckConstraint(condition=models.Q(page__in=["queue", "history"]), name="savedview_page_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Presence(TenantRow):
+    """Who has a conversation open. The page's pulse renews it; a row older than a minute says nothing."""
+
+    conversation = TenantForeignKey("conversations.Conversation", related_name="+", db_index=False)
+    user = models.ForeignKey("conversations.User", on_delete=models.CASCADE, related_name="+", db_index=False)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("presence"),
+            models.UniqueConstraint(fields=["account", "conversation", "user"], name="presence_once"),
+            *same_account("presence", "conversation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.seen_at:%H:%M:%S}"
