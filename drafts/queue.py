@@ -17,9 +17,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, F, FilteredRelation, Func, IntegerField, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, JSONObject, Left, NullIf
-from django.utils import timezone
+from django.db.models.functions import Coalesce, JSONObject, Left, Now, NullIf
 
+from conversations.compiled import Compiled
 from conversations.models import Account, Attachment, AuditHead, Channel, Delivery, Message, PolicyRule, Role, User
 from conversations.roles import Answer, Policy
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
@@ -67,30 +67,25 @@ class Filters:
         return replace(self, show=show).query
 
 
-def waiting(filters: Filters, user: User) -> QuerySet[Draft]:
-    """The drafts that the filters show, in their order."""
-    drafts = Draft.objects.pending()
-    if filters.show == "snoozed":
-        drafts = drafts.filter(snoozed_until__gt=timezone.now())
-    else:
-        drafts = drafts.in_queue()
-    if filters.show == "mine":
-        drafts = drafts.filter(_claimed_by(user))
+def waiting(filters: Filters, user_id: uuid.UUID | None) -> QuerySet[Draft]:
+    """The drafts that the filters show this person, in their order. Only "mine" asks who it is."""
+    drafts = (
+        Draft.objects.pending().filter(snoozed_until__gt=Now())
+        if filters.show == "snoozed"
+        else Draft.objects.in_queue()
+    )
+    if filters.show == "mine" and user_id:
+        mine = Claim.objects.filter(conversation=OuterRef("conversation"), user_id=user_id, lease_until__gt=Now())
+        drafts = drafts.filter(Exists(mine))
     elif filters.show == "care":
-        drafts = drafts.filter(_needs_care())
+        drafts = drafts.needing_care()
     if filters.channel:
         drafts = drafts.filter(conversation__channel__type=filters.channel)
     return drafts.order_by(*SORTS[filters.sort][1])
 
 
-def _claimed_by(user: User) -> Exists:
-    return Exists(
-        Claim.objects.filter(conversation=OuterRef("conversation"), user=user, lease_until__gt=timezone.now())
-    )
-
-
-def _needs_care() -> Q:
-    return Q(unsourced_count__gt=0) | Q(is_about_money=True) | ~Q(needs_human=[])
+def _whose(filters: Filters, user: User) -> dict[str, uuid.UUID]:
+    return {"user": user.pk} if filters.show == "mine" else {}
 
 
 ROW_FIELDS = (
@@ -112,26 +107,31 @@ ROW_FIELDS = (
 
 def feed(filters: Filters, user: User, *, after: str = "", limit: int = PAGE) -> tuple[list[dict[str, Any]], str]:
     """One page of rows as plain dicts, and the cursor of the next page ("" at the end). A damaged cursor: page one."""
-    page = waiting(filters, user)
-    if place := _place(after, filters.sort):
-        page = page.filter(_beyond(SORTS[filters.sort][1], place))
-    rows = list(
-        Draft.objects.filter(pk__in=page.values("pk")[: limit + 1])
-        .annotate(
-            claim=FilteredRelation(
-                "conversation__claims", condition=Q(conversation__claims__lease_until__gt=timezone.now())
-            ),
-            claimed_name=F("claim__user__display_name"),
-            claimed_email=F("claim__user__email"),
-            snippet=Left(Coalesce(NullIf("base_message__body_new", Value("")), "base_message__body_text"), 160),
-        )
-        .order_by(*SORTS[filters.sort][1])
-        .values(*ROW_FIELDS, "claimed_name", "claimed_email", "snippet")
-    )
+    pages = -(-limit // PAGE)  # whole pages, so that few lengths are ever compiled
+    rows = _feed(filters, pages, **_whose(filters, user), **_place(after, filters.sort))
     if len(rows) <= limit:
         return rows, ""
     rows = rows[:limit]
     return rows, _cursor(filters.sort, rows[-1])
+
+
+@Compiled
+def _feed(given: Any, filters: Filters, pages: int) -> Any:
+    fields = SORTS[filters.sort][1]
+    page = waiting(filters, getattr(given, "user", None))
+    if hasattr(given, "id"):
+        page = page.filter(_beyond(fields, [getattr(given, field) for field in fields]))
+    return (
+        Draft.objects.filter(pk__in=page.values("pk")[: pages * PAGE + 1])
+        .annotate(
+            claim=FilteredRelation("conversation__claims", condition=Q(conversation__claims__lease_until__gt=Now())),
+            claimed_name=F("claim__user__display_name"),
+            claimed_email=F("claim__user__email"),
+            snippet=Left(Coalesce(NullIf("base_message__body_new", Value("")), "base_message__body_text"), 160),
+        )
+        .order_by(*fields)
+        .values(*ROW_FIELDS, "claimed_name", "claimed_email", "snippet")
+    )
 
 
 def _cursor(sort: str, row: dict[str, Any]) -> str:
@@ -139,18 +139,19 @@ def _cursor(sort: str, row: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode("~".join([sort, *values]).encode()).decode().rstrip("=")
 
 
-def _place(cursor: str, sort: str) -> list[Any] | None:
+def _place(cursor: str, sort: str) -> dict[str, Any]:
+    """The values of the sort's fields where a page begins; empty for page one and for a damaged cursor."""
     readers: dict[str, Any] = {"due_at": datetime.fromisoformat, "id": uuid.UUID, "unsourced_count": int}
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         name, *values = base64.urlsafe_b64decode(padded.encode()).decode().split("~")
         fields = SORTS[sort][1]
         if name != sort or len(values) != len(fields):
-            return None
-        place = [readers[field](value) for field, value in zip(fields, values, strict=True)]
+            return {}
+        place = {field: readers[field](value) for field, value in zip(fields, values, strict=True)}
     except (ValueError, binascii.Error, UnicodeError, OverflowError):
-        return None
-    return place if all(not isinstance(v, datetime) or v.tzinfo for v in place) else None
+        return {}
+    return place if all(not isinstance(v, datetime) or v.tzinfo for v in place.values()) else {}
 
 
 def _beyond(fields: Sequence[str], place: Sequence[Any], way: str = "gt") -> Q:
@@ -169,7 +170,7 @@ def neighbour(filters: Filters, user: User, draft_id: uuid.UUID, *, back: bool) 
     place = Draft.objects.filter(pk=draft_id).values_list(*fields).first()
     if place is None:
         return None
-    page = waiting(filters, user)
+    page = waiting(filters, user.pk)
     page = page.reverse().filter(_beyond(fields, place, "lt")) if back else page.filter(_beyond(fields, place))
     return page.values_list("pk", flat=True).first()
 
@@ -210,47 +211,43 @@ def _capped(drafts: QuerySet[Draft]) -> Func:
 
 def summary(account_id: uuid.UUID, user: User, role: Role | None) -> Summary:
     """Counts (capped), the account's policy, and what this person just decided: one statement."""
-    everything = Filters()
-    found = (
-        Account.objects.filter(pk=account_id)
-        .annotate(
-            all_count=_capped(waiting(everything, user)),
-            mine_count=_capped(waiting(Filters("mine"), user)),
-            care_count=_capped(waiting(Filters("care"), user)),
-            snoozed_count=_capped(waiting(Filters("snoozed"), user)),
-            oldest=Subquery(waiting(Filters(sort="oldest"), user).values("created_at")[:1]),
-            since=Subquery(AuditHead.objects.filter(account_id=account_id).values("seq")[:1]),
-            rules=ArraySubquery(
-                PolicyRule.objects.filter(role=role or "").values(
-                    json=JSONObject(verb="verb", kind="kind", allowed="allowed", four_eyes="four_eyes")
-                )
-            ),
-            decided=ArraySubquery(_decided(user)),
-        )
-        .get()
-    )
+    [found] = _summary(account=account_id, user=user.pk, role=str(role or ""))
     rules = {
-        (str(role), rule["verb"], rule["kind"]): Answer(rule["allowed"], rule["four_eyes"])
-        for rule in found.rules  # type: ignore[attr-defined]
+        (str(role), rule["verb"], rule["kind"]): Answer(rule["allowed"], rule["four_eyes"]) for rule in found.rules
     }
     options = found.options
     own = user.choices.hold_seconds
     return Summary(
         counts={
-            "": found.all_count,  # type: ignore[attr-defined]
-            "mine": found.mine_count,  # type: ignore[attr-defined]
-            "care": found.care_count,  # type: ignore[attr-defined]
-            "snoozed": found.snoozed_count,  # type: ignore[attr-defined]
+            "": found.all_count,
+            "mine": found.mine_count,
+            "care": found.care_count,
+            "snoozed": found.snoozed_count,
         },
-        oldest=found.oldest,  # type: ignore[attr-defined]
+        oldest=found.oldest,
         policy=Policy(options.agent_approval, rules),
         hold_seconds=options.hold_seconds if own is None else own,
-        since=found.since or 0,  # type: ignore[attr-defined]
-        decided=_newest_per_draft(found.decided),  # type: ignore[attr-defined]
+        since=found.since or 0,
+        decided=_newest_per_draft(found.decided),
     )
 
 
-def _decided(user: User) -> QuerySet[DraftAction, Any]:
+@Compiled
+def _summary(given: Any) -> QuerySet[Account]:
+    shown = {show or "all": waiting(Filters(show), given.user) for show in SHOWS}
+    rules = PolicyRule.objects.filter(role=given.role).values(
+        json=JSONObject(verb="verb", kind="kind", allowed="allowed", four_eyes="four_eyes")
+    )
+    return Account.objects.filter(pk=given.account).annotate(
+        **{f"{show}_count": _capped(drafts) for show, drafts in shown.items()},
+        oldest=Subquery(waiting(Filters(sort="oldest"), given.user).values("created_at")[:1]),
+        since=Subquery(AuditHead.objects.filter(account_id=given.account).values("seq")[:1]),
+        rules=ArraySubquery(rules),
+        decided=ArraySubquery(_decided(given.user)),
+    )
+
+
+def _decided(user_id: uuid.UUID) -> QuerySet[DraftAction, Any]:
     kinds = [
         DraftAction.Type.APPROVE,
         DraftAction.Type.EDIT,
@@ -260,7 +257,7 @@ def _decided(user: User) -> QuerySet[DraftAction, Any]:
     ]
     delivery = Delivery.objects.filter(message=OuterRef("message")).order_by("-id")
     return (
-        DraftAction.objects.filter(user=user, type__in=kinds)
+        DraftAction.objects.filter(user_id=user_id, type__in=kinds)
         .order_by("-created_at")[:9]
         .values(
             json=JSONObject(
@@ -322,6 +319,13 @@ def panes(draft_ids: Sequence[uuid.UUID | str]) -> list[Draft]:
     Each carries `thread` (the newest messages with their files, newest first), `revision` (the person's saved text of
     the draft's version), `own_files`, `holder` (a live claim) and `last_act`, all as plain JSON values.
     """
+    wanted = [uuid.UUID(str(pk)) for pk in draft_ids]
+    by_id = {draft.pk: draft for draft in _panes(ids=wanted)} if wanted else {}
+    return [by_id[pk] for pk in wanted if pk in by_id]
+
+
+@Compiled
+def _panes(given: Any) -> QuerySet[Draft]:
     attachments = JSONObject(id="id", name="file_name", size="size_bytes", inline="is_inline")
     thread = (
         Message.objects.shown()
@@ -346,7 +350,7 @@ def panes(draft_ids: Sequence[uuid.UUID | str]) -> list[Draft]:
     revision = DraftRevision.objects.filter(draft=OuterRef("pk"), number=OuterRef("version")).values(
         json=JSONObject(text="text", claims="claims", author="author_name", author_id="author_id", at="created_at")
     )
-    holder = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=timezone.now()).values(
+    holder = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=Now()).values(
         json=JSONObject(
             user_id="user_id", name="user__display_name", email="user__email", since="created_at", until="lease_until"
         )
@@ -360,8 +364,8 @@ def panes(draft_ids: Sequence[uuid.UUID | str]) -> list[Draft]:
             )
         )
     )
-    found = (
-        Draft.objects.filter(pk__in=draft_ids)
+    return (
+        Draft.objects.filter(pk__in=given.ids)
         .select_related("conversation__channel", "base_message")
         .annotate(
             thread=ArraySubquery(thread),
@@ -371,10 +375,15 @@ def panes(draft_ids: Sequence[uuid.UUID | str]) -> list[Draft]:
             last_act=Subquery(last_act[:1]),
         )
     )
-    by_id = {str(draft.pk): draft for draft in found}
-    return [by_id[str(pk)] for pk in draft_ids if str(pk) in by_id]
 
 
 def following(filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int) -> list[uuid.UUID]:
     """The first drafts of the queue that the page neither shows nor holds nor has already decided."""
-    return list(waiting(filters, user).exclude(pk__in=list(skip)).values_list("pk", flat=True)[:limit]) if limit else []
+    return _following(filters, limit, **_whose(filters, user), skip=list(dict.fromkeys(skip))) if limit else []
+
+
+@Compiled
+def _following(given: Any, filters: Filters, limit: int) -> QuerySet[Draft, uuid.UUID]:
+    return (
+        waiting(filters, getattr(given, "user", None)).exclude(pk__in=given.skip).values_list("pk", flat=True)[:limit]
+    )

@@ -100,7 +100,7 @@ def analyze(cluster: Cluster) -> None:
 def hold_some(account: Account, user: User) -> None:
     """Three conversations at the head of the queue are in somebody's hands, as on a working day."""
     with tenant_context(account.pk):
-        for draft in queue.waiting(Filters(), user)[:3]:
+        for draft in queue.waiting(Filters(), user.pk)[:3]:
             until = timezone.now() + timedelta(minutes=2)
             Claim.objects.create(account=account, conversation_id=draft.conversation_id, user=user, lease_until=until)
 
@@ -109,7 +109,7 @@ def feed_pages(account: Account, user: User, filters: Filters = Filters()) -> di
     """Shared buffers of the rows' statement: the first page, and one page before the end."""
     with tenant_context(account.pk):
         fields = queue.SORTS[filters.sort][1]
-        waiting = queue.waiting(filters, user)
+        waiting = queue.waiting(filters, user.pk)
         deep = queue._cursor(filters.sort, waiting.reverse().values(*fields)[queue.PAGE + 1])
         found = {}
         for name, after in (("first", ""), ("deep", deep)):
@@ -252,7 +252,7 @@ def test_row_level_security_adds_no_pages_and_reads_no_other_tenants_rows(
     hold_some(world.acme, world.ada)
     analyze(cluster)
     with tenant_context(world.acme.pk):
-        draft = queue.waiting(Filters(), world.ada)[5]
+        draft = queue.waiting(Filters(), world.ada.pk)[5]
         feed = asked(lambda: queue.feed(Filters(), world.ada))
     timeline = asked(lambda: client.get(f"/conversations/{thread.pk}/timeline/"))
     url = f"/drafts/{draft.pk}/approve/"

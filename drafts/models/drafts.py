@@ -7,6 +7,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from conversations.guards import AppendOnly, Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
@@ -31,7 +32,10 @@ class DraftQuerySet(models.QuerySet["Draft"]):
 
     def in_queue(self) -> DraftQuerySet:
         """Pending and not snoozed: what an operator is asked to decide now."""
-        return self.pending().filter(Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=timezone.now()))
+        return self.pending().filter(Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=Now()))
+
+    def needing_care(self) -> DraftQuerySet:
+        return self.filter(NEEDS_CARE)
 
     def due_first(self) -> DraftQuerySet:
         return self.order_by("due_at", "id")
@@ -196,7 +200,11 @@ class Claim(TenantRow):
     lease_until = models.DateTimeField()
     token = models.PositiveIntegerField(default=1)
     asked_by = models.ForeignKey(
-        "conversations.User", null=True, on_delete=models.SET_NULL, related_name="+", help_text="Who asked to take over."
+        "conversations.User",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Who asked to take over.",
     )
     asked_at = models.DateTimeField(null=True)
 
