@@ -32,7 +32,7 @@ demo: $(VENV)/.demo  ## run the product here with demo data: database, vectors, 
 	@exec $(BIN)/python -m config.demo
 
 test: lint  ## everything: lint, types, contracts, and all tests on a throw-away database
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --ignore tests/test_performance.py
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(VENV)/.dev  ## format, lint, types, import contracts, dependencies, templates, migrations
 	$(BIN)/ruff format --check .
@@ -47,8 +47,7 @@ lint: $(VENV)/.dev  ## format, lint, types, import contracts, dependencies, temp
 fmt: $(VENV)/.dev  ## format code and templates
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/djade --target-version 5.2 $$(git ls-files 'templates/**/*.html')
 
-bench: $(VENV)/.dev  ## buffers, plans and statements on volume, then CPU against the goals (.local/bench.json)
-	-$(BIN)/python -m pytest tests/test_performance.py
+bench: $(VENV)/.dev  ## CPU per request against the goals and the measured floors (.local/bench.json)
 	$(BIN)/python -m tests.bench
 
 coverage: $(VENV)/.dev  ## tests with branch coverage

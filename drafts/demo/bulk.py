@@ -36,11 +36,11 @@ FROM (SELECT n, now() - (%(size)s - n) * interval '20 seconds' AS at, 'Does the 
 DRAFTS = """
 INSERT INTO drafts_draft (id, account_id, conversation_id, base_message_id, trigger_message_id, model_key, prompt_label,
     status, version, suggested_text, suggested_html, top_sources, claims, checks, unsourced_count, is_about_money,
-    confidence, confidence_reasons, intent, needs_human, error, is_canary, due_at, created_at, updated_at)
+    confidence, confidence_reasons, intent, needs_human, error, is_canary, canary_defect, language, due_at, created_at, updated_at)
 SELECT md5(%(batch)s || 'd' || n)::uuid, %(account)s, md5(%(batch)s || 'c' || n)::uuid, md5(%(batch)s || 'm' || n)::uuid,
     md5(%(batch)s || 'm' || n)::uuid, 'bulk', 'reply-v1', CASE WHEN n %% %(pending)s = 0 THEN 'pending' ELSE 'expired' END,
     0, 'Hi Customer ' || n || ', PTFE hose is safe with E85. Best regards', '', '[]', '[]', '[]', 0, false, 0.8, '[]',
-    'compatibility', '[]', '', false, at + interval '4 hours', at, at
+    'compatibility', '[]', '', false, '', 'en', at + interval '4 hours', at, at
 FROM (SELECT n, now() - (%(size)s - n) * interval '20 seconds' AS at FROM generate_series(1, %(size)s) n) x
 """
 
@@ -48,6 +48,8 @@ FROM (SELECT n, now() - (%(size)s - n) * interval '20 seconds' AS at FROM genera
 def add_conversations(*, account_id: uuid.UUID, channel_id: uuid.UUID, size: int, pending_every: int = 10) -> int:
     """Add `size` conversations; one in `pending_every` has a pending draft. Returns how many were added."""
     with tenant_context(account_id), connection.cursor() as cursor:
+        # A foreign key's check keeps the plan of its first rows, and on an empty table that plan reads the whole table.
+        cursor.execute("SET LOCAL plan_cache_mode = force_custom_plan")
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [str(account_id)])
         cursor.execute(
             "SELECT coalesce(max(number), 0) FROM conversations_conversation WHERE account_id = %s", [account_id]
