@@ -30,7 +30,7 @@ class AccountSettings(Shape):
     draft_burst_seconds: float = Field(default=0.0, ge=0, le=600)
     lanes: bool = False
     lane_reviewed: int = Field(default=50, ge=20, le=10_000)
-    lane_bound: float = Field(default=0.95, ge=0.5, lt=1)
+    lane_bound: float = Field(default=0.9, ge=0.5, lt=1)
     canary_share: float = Field(default=0.0, ge=0, le=0.02)
 
 

@@ -45,7 +45,7 @@ def queue_outbound(
     envelope: Mapping[str, Any],
     body_text: str,
     body_html: str = "",
-    actor: User,
+    actor: User | audit.Actor,
     hold_seconds: int,
     draft_id: uuid.UUID | None = None,
 ) -> Delivery:
@@ -80,7 +80,7 @@ def queue_outbound(
         message=message,
         channel=channel,
         draft_id=draft_id,
-        approved_by=actor,
+        approved_by=actor if isinstance(actor, User) else None,
         approved_by_name=actor.name,
         idempotency_key=make_message_id(
             key=settings.MESSAGE_ID_KEY, delivery_id=delivery_id, domain=settings.MAIL_DOMAIN

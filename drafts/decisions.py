@@ -21,7 +21,7 @@ from conversations.failpoints import failpoint
 from conversations.jobs import wake
 from conversations.models import Conversation, Delivery, User
 from conversations.roles import Verb
-from drafts import assess, learning
+from drafts import assess, canaries, learning
 from drafts.diffing import diff_ops
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
 from drafts.scene import (
@@ -91,7 +91,7 @@ def approve(
         if not text.text.strip():
             raise Invalid("There is no text to send. Write the reply, then approve it.")
         if draft.is_canary:
-            return _caught_nothing(draft, actor, seen, attention, request_id)
+            return _decide_check(scene, actor, seen, attention, request_id, final=text.text)
         if (text.unsourced or text.is_about_money) and not attention.pressed_twice:
             raise NeedsSecondPress(_second_press(text), unsourced=text.unsourced)
         if answer.four_eyes and (text is not now_text or _wrote(draft, actor)):
@@ -187,6 +187,8 @@ def reject(
             request_id=request_id,
         )
         let_go(scene)
+        if draft.is_canary:
+            _ask_for_another(draft)
         audit.record(
             audit.Kind.DRAFT_REJECTED,
             actor=actor,
@@ -383,11 +385,39 @@ def act(type_: Type, draft: Draft, actor: User, *, seen: Seen | None = None, att
     )
 
 
-def _caught_nothing(draft: Draft, actor: User, seen: Seen, attention: Attention, request_id: str) -> DraftAction:
-    """A check draft was approved: it is recorded, shown as what it is, and can never leave."""
+def _decide_check(
+    scene: Scene, actor: User, seen: Seen, attention: Attention, request_id: str, *, final: str
+) -> DraftAction:
+    """A check draft was approved (missed) or its planted sentence taken out (caught). It never leaves; the real one follows."""
+    draft = scene.draft
     draft.status = Status.REJECTED
     draft.save(update_fields=["status", "updated_at"])
-    return act(Type.APPROVE, draft, actor, seen=seen, version=draft.version, attention=attention, request_id=request_id)
+    caught = not canaries.holds(draft, final)
+    action = act(
+        Type.EDIT if caught else Type.APPROVE,
+        draft,
+        actor,
+        seen=seen,
+        version=draft.version,
+        final_text=final,
+        attention=attention,
+        request_id=request_id,
+    )
+    let_go(scene)
+    _ask_for_another(draft)
+    audit.record(
+        audit.Kind.CHECK_DECIDED,
+        actor=actor,
+        about=draft,
+        conversation_id=draft.conversation_id,
+        data={"outcome": "caught" if caught else "missed"},
+        act_id=action.pk,
+    )
+    return action
+
+
+def _ask_for_another(draft: Draft) -> None:
+    wake(WRITE_TASK, queue="drafts", account_id=draft.account_id, conversation_id=draft.conversation_id)
 
 
 def _wrote(draft: Draft, actor: User) -> bool:

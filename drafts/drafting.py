@@ -18,13 +18,14 @@ from conversations import audit
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
-from drafts import assess
+from drafts import assess, canaries, prompts
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
 from ingestion.knowledge.search import Findings, find_passages
+from ingestion.mail.language import detect
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def write_draft(
         findings = find_passages(
             account_id=account_id, text=f"{task.request.subject}\n{task.request.question}", limit=6
         )
-        task = replace(task, request=replace(task.request, sources=_sources(findings)), degraded=findings.degraded)
+        task = replace(task, request=replace(task.request, sources=sources_of(findings)), degraded=findings.degraded)
         try:
             result = drafter.write(task.request)
         except DrafterUnavailable as error:
@@ -92,8 +93,9 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
     if conversation is None or conversation.last_inbound_message_id is None:
         return None
     base = Message.objects.get(pk=conversation.last_inbound_message_id)
-    live = Draft.objects.filter(conversation=conversation, base_message=base)
-    if asked_by is None and live.exclude(status=Draft.Status.SUPERSEDED).exists():
+    live = Draft.objects.filter(conversation=conversation, base_message=base).exclude(status=Draft.Status.SUPERSEDED)
+    # A check draft that was decided answered nobody: the real one follows it.
+    if asked_by is None and live.exclude(is_canary=True, status=Draft.Status.REJECTED).exists():
         return None
     if Message.objects.filter(conversation=conversation, seq__gt=base.seq, direction="outbound").shown().exists():
         return None  # it was answered already
@@ -111,7 +113,7 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
     recent = Message.objects.filter(conversation=conversation).shown().order_by("-seq")[:THREAD_TURNS]
     thread = tuple(Turn(ROLES[m.role], m.body_new or m.body_text) for m in reversed(recent))  # type: ignore[arg-type]
     account = Account.objects.get(pk=account_id)
-    prompt = PromptVersion.objects.filter(key="reply", status=PromptVersion.Status.ACTIVE).first()
+    prompt = prompts.choose(conversation.pk)
     question = base.body_new or base.body_text
     request = DraftRequest(
         thread=thread,
@@ -123,11 +125,12 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         prompt_version=prompt.label if prompt else "reply-v0",
         account_name=account.options.reply_name or account.name,
         instruction=instruction,
+        language_hint=detect(question),
     )
     return Task(conversation_id, base, request, prompt)
 
 
-def _sources(findings: Findings) -> tuple[Source, ...]:
+def sources_of(findings: Findings) -> tuple[Source, ...]:
     return tuple(
         Source(
             passage_id=found.passage.pk,
@@ -151,10 +154,16 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         return None
     for other in Draft.objects.filter(conversation=conversation).pending():
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
+    planted = canaries.plant(account=conversation.account, base=task.base, result=result)
+    result, defect = planted or (result, "")
     text = assess.Text(result.text, result.claims)
     details = task.base.details
     draft = Draft.objects.create(
         account_id=account_id,
+        is_canary=bool(defect),
+        canary_defect=defect,
+        language=task.request.language_hint,
+        cost_micros=result.cost_micros,
         conversation=conversation,
         base_message=task.base,
         trigger_message=task.base,

@@ -13,10 +13,10 @@ from drafts.diffing import apply_ops, diff_ops, similarity
 from drafts.models import Draft, DraftAction, LearningSample
 
 #: Personal data is found, counted and reported, never silently changed: the operations must replay on these texts.
-_PERSONAL = {
+PERSONAL = {
     "email": re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
+    "card": re.compile(r"(?<!\d)\d(?:[ -]?\d){12,15}(?!\d)"),
     "phone": re.compile(r"(?<!\w)\+?\d[\d ().-]{7,}\d(?!\w)"),
-    "card": re.compile(r"(?<!\d)(?:\d[ -]?){13,16}(?!\d)"),
 }
 
 
@@ -28,6 +28,11 @@ def split_of(conversation_id: uuid.UUID) -> str:
     """Train or validation, by the conversation's hash: a conversation is never on both sides. One in ten validates."""
     bucket = int(hashlib.sha256(conversation_id.bytes).hexdigest()[:8], 16) % 10
     return LearningSample.Split.VALIDATION if bucket == 0 else LearningSample.Split.TRAIN
+
+
+def holds_personal_data(text: str) -> bool:
+    """Whether a text looks as if it named an address, a telephone or a card number."""
+    return any(pattern.search(text) for pattern in PERSONAL.values())
 
 
 def keep_sample(*, draft: Draft, action: DraftAction) -> LearningSample:
@@ -50,7 +55,7 @@ def keep_sample(*, draft: Draft, action: DraftAction) -> LearningSample:
         model_key=draft.model_key,
         prompt_label=draft.prompt_label,
         split=split_of(draft.conversation_id),
-        redaction_report={name: len(pattern.findall(question + "\n" + final)) for name, pattern in _PERSONAL.items()},
+        redaction_report={name: len(pattern.findall(question + "\n" + final)) for name, pattern in PERSONAL.items()},
     )
 
 

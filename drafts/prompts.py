@@ -1,34 +1,123 @@
-"""Prompts as versions: one is active per account and key."""
+"""Prompts as versions: one is active, one may be on trial, and none becomes active that does worse on approved answers."""
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 
 from django.db import transaction
+from django.db.models import Max
 
 from conversations import audit
+from conversations.errors import Conflict, Invalid
 from conversations.models import User
 from conversations.roles import Verb, check
-from drafts.models import PromptVersion
+from drafts.models import EvalRun, Golden, PromptVersion
 
 Status = PromptVersion.Status
+KEY = "reply"
+MOST_TEXT = 20_000
+
+
+def add(*, account_id: uuid.UUID, actor: User, text: str, note: str = "", key: str = KEY) -> PromptVersion:
+    """The next version of a prompt, as a draft: no draft reply is written with it yet. The caller is in the tenant."""
+    text = text.strip()
+    if not text or len(text) > MOST_TEXT:
+        raise Invalid(f"A prompt has 1 to {MOST_TEXT:,} characters; this one has {len(text):,}. Nothing was stored.")
+    with transaction.atomic():
+        check(actor, Verb.MANAGE, account_id=account_id)
+        newest = PromptVersion.objects.filter(key=key).aggregate(newest=Max("version"))["newest"]
+        version = PromptVersion.objects.create(
+            account_id=account_id, key=key, version=(newest or 0) + 1, text=text, note=note[:300], created_by=actor
+        )
+        _record(version, actor, "added")
+    return version
 
 
 def activate(*, version_id: uuid.UUID, actor: User) -> PromptVersion:
-    """Make this version the one that drafts are written with; the former one is retired, and can be activated again."""
+    """Make this version the one that drafts are written with; the former one is retired, and can come back at once.
+
+    A version that was never active needs its newest evaluation to have passed when there are approved answers to
+    measure it on: Conflict (409) otherwise, with the cases that got worse in `facts["cases"]`.
+    """
     with transaction.atomic():
-        version = PromptVersion.objects.select_for_update(of=("self",)).get(pk=version_id)
-        check(actor, Verb.MANAGE, account_id=version.account_id)
+        version = _lock(version_id, actor)
         if version.status == Status.ACTIVE:
             return version
+        if version.status == Status.DRAFT:
+            _passed(version)
         active = PromptVersion.objects.filter(account_id=version.account_id, key=version.key, status=Status.ACTIVE)
         active.update(status=Status.RETIRED)
-        version.status = Status.ACTIVE
-        version.save(update_fields=["status"])
-        audit.record(
-            audit.Kind.ADMIN_CHANGED,
-            actor=actor,
-            about=version,
-            data={"what": f"prompt {version.label}", "fields": "active"},
-        )
+        version.status, version.trial_share = Status.ACTIVE, 0.0
+        version.save(update_fields=["status", "trial_share"])
+        _record(version, actor, "active")
     return version
+
+
+def try_out(*, version_id: uuid.UUID, actor: User, share: float) -> PromptVersion:
+    """Write the drafts of this share of conversations (0 to 0.5) with a version that is not active yet. 0 ends the trial.
+
+    One version of a prompt is on trial at a time. Which conversations it gets is decided by their hash: a conversation stays
+    on its side as long as the trial runs.
+    """
+    if not 0 <= share <= 0.5:
+        raise Invalid("A trial takes 0 to 50 % of the conversations. Nothing was changed.")
+    with transaction.atomic():
+        version = _lock(version_id, actor)
+        if version.status != Status.DRAFT:
+            raise Conflict(f"{version.label} is {version.status}: only a version that waits can be tried out.")
+        others = PromptVersion.objects.filter(account_id=version.account_id, key=version.key, trial_share__gt=0)
+        others.exclude(pk=version.pk).update(trial_share=0.0)
+        version.trial_share = share
+        version.save(update_fields=["trial_share"])
+        _record(version, actor, f"trial on {share:.0%}" if share else "trial ended")
+    return version
+
+
+def choose(conversation_id: uuid.UUID, key: str = KEY) -> PromptVersion | None:
+    """The version that this conversation's drafts are written with; None: the built-in text. The caller is in the tenant."""
+    found = {
+        version.status: version
+        for version in PromptVersion.objects.filter(key=key).exclude(status=Status.RETIRED)
+        if version.status == Status.ACTIVE or version.trial_share
+    }
+    trial = found.get(Status.DRAFT)
+    if trial is not None and bucket(conversation_id, trial.label) < trial.trial_share:
+        return trial
+    return found.get(Status.ACTIVE)
+
+
+def bucket(conversation_id: uuid.UUID, salt: str) -> float:
+    """A number in [0, 1) that is always the same for this conversation and this salt."""
+    return int.from_bytes(hashlib.sha256(conversation_id.bytes + salt.encode()).digest()[:6]) / 2**48
+
+
+def _passed(version: PromptVersion) -> None:
+    goldens = Golden.objects.in_use().count()
+    if not goldens:
+        return  # nothing to measure it on
+    run = EvalRun.objects.filter(prompt_version=version).order_by("-created_at", "-id").first()
+    if run is None or run.status in {EvalRun.Status.RUNNING, EvalRun.Status.FAILED}:
+        raise Conflict(
+            f"{version.label} has no finished evaluation on your {goldens} approved answers. Evaluate it first; "
+            "drafts are written with the former version as before."
+        )
+    if run.status == EvalRun.Status.REGRESSED:
+        cases = run.metrics.get("worse", [])
+        raise Conflict(
+            f"{version.label} does worse than the active version on {len(cases)} approved answers. It was not activated: "
+            + "; ".join(case["question"][:80] for case in cases[:5]),
+            cases=cases,
+        )
+
+
+def _lock(version_id: uuid.UUID, actor: User) -> PromptVersion:
+    version = PromptVersion.objects.select_for_update(of=("self",)).get(pk=version_id)
+    check(actor, Verb.MANAGE, account_id=version.account_id)
+    return version
+
+
+def _record(version: PromptVersion, actor: User, what: str) -> None:
+    audit.record(
+        audit.Kind.ADMIN_CHANGED, actor=actor, about=version, data={"what": f"prompt {version.label}", "fields": what}
+    )

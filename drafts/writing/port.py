@@ -73,7 +73,8 @@ class DraftResult:
     """A draft. Each factual sentence is a claim, in order; greetings, courtesies and questions are not.
 
     ``confidence`` is 0 to 1 and ``reasons`` say why, for people. ``needs_human`` holds codes of ``reading.Need`` (why a
-    person should look twice); ``warnings`` are sentences about the writing itself.
+    person should look twice); ``warnings`` are sentences about the writing itself; ``cost_micros`` are millionths of the
+    price list's currency, None where there is no price.
     """
 
     text: str
@@ -86,6 +87,7 @@ class DraftResult:
     tokens_used: int
     latency_ms: int
     warnings: tuple[str, ...] = ()
+    cost_micros: int | None = None
 
 
 class Drafter(Protocol):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +12,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from conversations.tenancy import account_directory, tenant_context
-from drafts import learning
+from drafts import learning, training
 
 
 def moment(value: str) -> datetime:
@@ -28,17 +30,25 @@ def moment(value: str) -> datetime:
 
 
 class Command(BaseCommand):
-    help = "Write learning samples as JSON lines to standard output: what people changed in drafts, replayable."
+    help = (
+        "Write what people signed as JSON lines to standard output: samples (replayable corrections), sft or dpo "
+        "(training lines, personal data replaced)."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--since", default="24h", help="24h (the default), 7d, a date, or a date and time")
         parser.add_argument("--account", default="", help="only this account (its short name)")
+        parser.add_argument("--format", default="samples", choices=["samples", "sft", "dpo"])
+        parser.add_argument("--split", default="all", choices=["all", "train", "validation"], help="of sft and dpo")
 
     def handle(self, *args: Any, **options: Any) -> None:
         since = moment(options["since"])
         accounts = [entry for entry in account_directory() if options["account"] in ("", entry["slug"])]
         if not accounts:
             raise CommandError(f"There is no account {options['account']!r}. Nothing was exported.")
+        if options["format"] != "samples":
+            self._training(accounts, since, options["format"], options["split"])
+            return
         count = 0
         for entry in accounts:
             with tenant_context(entry["id"]):
@@ -46,3 +56,15 @@ class Command(BaseCommand):
                     self.stdout.write(json.dumps({"account": entry["slug"], **sample}, ensure_ascii=False))
                     count += 1
         self.stderr.write(f"{count} samples since {since:%Y-%m-%d %H:%M} UTC")
+
+    def _training(
+        self, accounts: Sequence[dict[str, Any]], since: datetime, layout: training.Layout, split: str
+    ) -> None:
+        report: Counter[str] = Counter()
+        for entry in accounts:
+            with tenant_context(entry["id"]):
+                for line in training.lines(
+                    account_id=entry["id"], since=since, layout=layout, split=split, report=report
+                ):
+                    self.stdout.write(json.dumps(line, ensure_ascii=False))
+        self.stderr.write(json.dumps({"format": layout, "since": since.isoformat(), **dict(sorted(report.items()))}))

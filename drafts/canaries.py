@@ -1,0 +1,50 @@
+"""Check drafts: a draft with a planted error that can never be sent. They measure whether people read before they sign.
+
+An account chooses the share (`canary_share`, off by default). Only a fully sourced draft is used, because that is where
+one press is enough; the planted sentence claims the source of the sentence before it, as a model's mistake would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from conversations.models import Account, Message
+from drafts.models import Draft
+from drafts.prompts import bucket
+from drafts.writing.port import Claim, DraftResult
+
+#: Statements that no source of any tenant makes; each is long enough to be seen by somebody who reads.
+PLANTED = (
+    "This applies only to orders that were placed on the last Sunday of a month.",
+    "You have to send us a signed paper form within three days, otherwise we cannot help.",
+    "For this we need the name and date of birth of the person who delivered the parcel.",
+    "Our office answers such questions on Tuesdays between four and five in the morning only.",
+)
+
+
+def plant(*, account: Account, base: Message, result: DraftResult) -> tuple[DraftResult, str] | None:
+    """The result with an error in it and what the error is; None for all drafts but the chosen share.
+
+    Which ones is decided by the message's hash: writing the same draft again does not change it, and a message has its
+    check draft once.
+    """
+    share = account.options.canary_share
+    if not share or bucket(base.pk, "check draft") >= share or result.needs_human or not result.claims:
+        return None
+    if any(not claim.source_ids for claim in result.claims):
+        return None
+    if Draft.objects.filter(base_message=base, is_canary=True).exists():
+        return None
+    sentence = PLANTED[int(bucket(base.pk, "sentence") * len(PLANTED))]
+    last = result.claims[-1]
+    start = last.end + 1
+    text = f"{result.text[: last.end]} {sentence}{result.text[last.end :]}"
+    claims = (*result.claims, Claim(start, start + len(sentence), last.source_ids))
+    return replace(result, text=text, claims=claims), f"No source says: {sentence}"
+
+
+def holds(draft: Draft, text: str) -> bool:
+    """Whether the planted error is still in the text, if only in part: one reworded word does not make it true."""
+    planted = draft.canary_defect.removeprefix("No source says: ").split()
+    kept = set(text.split())
+    return bool(planted) and sum(1 for word in planted if word in kept) > len(planted) / 2

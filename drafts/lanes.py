@@ -1,0 +1,303 @@
+"""Earned lanes: automatic approval where people's own decisions are the evidence, and only as long as they are.
+
+A lane is one topic, on one channel, written by one prompt version and one model. It opens only when an admin asks for it,
+the account allows lanes, and the Wilson lower bound (95 %, two-sided) of "sent unchanged" over the last `lane_reviewed`
+human decisions reaches `lane_bound`. While it is open a share of its drafts still goes to people; every automatic approval
+looks at the evidence anew and stores it, and one look under the bound suspends the lane.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, OuterRef, Subquery
+from django.utils import timezone
+
+from conversations import audit, outbox
+from conversations.envelope import digest
+from conversations.errors import Conflict
+from conversations.models import Account, Channel, Conversation, Notification, User
+from conversations.roles import Verb, check
+from drafts.models import Claim, Draft, DraftAction, Lane, PromptVersion
+from drafts.prompts import bucket
+from drafts.quality import wilson
+from drafts.scene import Seen, envelope_of
+
+State = Lane.State
+LEAST_HOLD = 60  # seconds in which a person can still take an automatic approval back
+DECIDED = [DraftAction.Type.APPROVE, DraftAction.Type.EDIT, DraftAction.Type.REJECT]
+STANDING = [Draft.Status.APPROVED, Draft.Status.SENT, Draft.Status.REJECTED, Draft.Status.ARCHIVED]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Of the last `reviewed` human decisions, `unchanged` were approvals as suggested; `low` is the Wilson lower bound."""
+
+    reviewed: int
+    unchanged: int
+    low: float
+    needed: int
+    bound: float
+
+    @property
+    def is_enough(self) -> bool:
+        return self.reviewed >= self.needed and self.low >= self.bound
+
+    @property
+    def words(self) -> str:
+        return (
+            f"{self.unchanged} of the last {self.reviewed} were sent unchanged, at least {self.low:.1%} with 95 % certainty; "
+            f"{self.bound:.1%} over {self.needed} decisions are asked for"
+        )
+
+
+def judge(verdicts: Sequence[bool], *, needed: int, bound: float) -> Evidence:
+    """`verdicts`, newest first: True where a person sent the draft unchanged."""
+    window = list(verdicts[:needed])
+    low, _ = wilson(sum(window), len(window)) if window else (0.0, 1.0)
+    return Evidence(len(window), sum(window), round(low, 4), needed, bound)
+
+
+def evidence_of(lane: Lane, account: Account) -> Evidence:
+    """What people decided on drafts of this lane's kind: one statement. The caller is in the tenant."""
+    newest = DraftAction.objects.filter(draft=OuterRef("pk"), type__in=DECIDED, lane=None).order_by("-created_at")
+    found = (
+        Draft.objects.filter(
+            intent=lane.intent,
+            prompt_label=lane.prompt_label,
+            model_key=lane.model_key,
+            conversation__channel_id=lane.channel_id,
+            is_canary=False,
+            status__in=STANDING,
+        )
+        .annotate(verdict=Subquery(newest.values("type")[:1]), at=Subquery(newest.values("created_at")[:1]))
+        .filter(verdict__isnull=False)
+        .order_by("-at")
+        .values_list("verdict", flat=True)[: account.options.lane_reviewed]
+    )
+    return judge(
+        [verdict == DraftAction.Type.APPROVE for verdict in found],
+        needed=account.options.lane_reviewed,
+        bound=account.options.lane_bound,
+    )
+
+
+def candidates(account: Account) -> list[tuple[Lane, Evidence]]:
+    """The kinds of drafts that were decided often enough to ask for a lane, with their evidence; unsaved rows for new ones."""
+    kinds = (
+        Draft.objects.filter(status__in=STANDING, is_canary=False)
+        .exclude(intent="")
+        .values("intent", "prompt_label", "model_key", "conversation__channel_id")
+        .annotate(size=Count("pk"))
+        .filter(size__gte=account.options.lane_reviewed)
+        .order_by("-size")[:30]
+    )
+    known = {(lane.intent, lane.channel_id, lane.prompt_label, lane.model_key): lane for lane in Lane.objects.all()}
+    out = []
+    for kind in kinds:
+        key = (kind["intent"], kind["conversation__channel_id"], kind["prompt_label"], kind["model_key"])
+        lane = known.pop(key, None) or Lane(
+            account=account, intent=key[0], channel_id=key[1], prompt_label=key[2], model_key=key[3]
+        )
+        out.append((lane, evidence_of(lane, account)))
+    return [*out, *((lane, evidence_of(lane, account)) for lane in known.values())]
+
+
+def open_lane(
+    *, account_id: uuid.UUID, actor: User, intent: str, channel_id: uuid.UUID, prompt_label: str, model_key: str
+) -> Lane:
+    """Approve such drafts without a person from now on. Raises PermissionDenied (403), Channel.DoesNotExist (404),
+    Conflict (409) with the figures when the evidence is not there."""
+    with transaction.atomic():
+        check(actor, Verb.MANAGE, account_id=account_id)
+        account = Account.objects.get(pk=account_id)
+        channel = Channel.objects.get(pk=channel_id)
+        lane, _ = Lane.objects.get_or_create(
+            account=account, intent=intent, channel=channel, prompt_label=prompt_label, model_key=model_key
+        )
+        lane = Lane.objects.select_for_update(of=("self",)).get(pk=lane.pk)
+        if lane.state == State.OPEN:
+            return lane
+        if not account.options.lanes:
+            raise Conflict("This account does not allow automatic approval. An admin can allow it in the settings.")
+        if not _is_active(prompt_label):
+            raise Conflict(f"Drafts are not written with {prompt_label} any more. The lane stays shut.")
+        evidence = evidence_of(lane, account)
+        if not evidence.is_enough:
+            raise Conflict(f"Not enough evidence: {evidence.words}. The lane stays shut.", evidence=asdict(evidence))
+        if lane.state == State.SUSPENDED:
+            _move(lane, State.SHUT, "looked at again")
+        lane.opened_at, lane.opened_by_name, lane.evidence = timezone.now(), actor.name, asdict(evidence)
+        _move(lane, State.OPEN, evidence.words)
+        audit.record(
+            audit.Kind.LANE_OPENED,
+            actor=actor,
+            about=lane,
+            data={"lane": name_of(lane), "unchanged": evidence.unchanged, "reviewed": evidence.reviewed},
+        )
+    return lane
+
+
+def shut_lane(*, lane_id: uuid.UUID, actor: User, reason: str = "by hand") -> Lane:
+    """People decide such drafts again. Replies that wait in the outbox stay there and can be taken back one by one."""
+    with transaction.atomic():
+        lane = Lane.objects.select_for_update(of=("self",)).get(pk=lane_id)
+        check(actor, Verb.MANAGE, account_id=lane.account_id)
+        if lane.state != State.SHUT:
+            _move(lane, State.SHUT, reason)
+            _recorded(lane, actor, reason)
+    return lane
+
+
+def watch(*, account_id: uuid.UUID) -> int:
+    """Suspend the open lanes whose evidence is gone; how many. The caller is in the tenant."""
+    suspended = 0
+    for lane_id in Lane.objects.filter(state=State.OPEN).values_list("pk", flat=True):
+        with transaction.atomic():
+            lane = Lane.objects.select_for_update(of=("self",)).get(pk=lane_id)
+            if lane.state == State.OPEN and _still_open(lane, Account.objects.get(pk=account_id)) is None:
+                suspended += 1
+    return suspended
+
+
+def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
+    """Approve a new draft if its lane is open and it is one that needs nobody; None: a person decides it.
+
+    Conversation and draft are locked first, as every decision does; the reply waits in the outbox for at least a minute.
+    The caller is in the tenant.
+    """
+    with transaction.atomic():
+        conversation = (
+            Conversation.objects.select_for_update(of=("self",))
+            .select_related("account", "channel")
+            .get(pk=Subquery(Draft.objects.filter(pk=draft_id).values("conversation_id")[:1]))
+        )
+        if not conversation.account.options.lanes:
+            return None
+        draft = Draft.objects.select_for_update(of=("self",)).select_related("base_message").get(pk=draft_id)
+        if not _needs_nobody(draft, conversation):
+            return None
+        lane = (
+            Lane.objects.select_for_update(of=("self",))
+            .filter(
+                state=State.OPEN,
+                intent=draft.intent,
+                channel=conversation.channel,
+                prompt_label=draft.prompt_label,
+                model_key=draft.model_key,
+            )
+            .first()
+        )
+        if lane is None or bucket(draft.pk, "sample") < lane.sampling_rate:
+            return None
+        evidence = _still_open(lane, conversation.account)
+        return _approve(draft, conversation, lane, evidence) if evidence else None
+
+
+def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
+    return (
+        draft.status == Draft.Status.PENDING
+        and draft.base_message_id == conversation.last_inbound_message_id
+        and draft.version == 0
+        and not (draft.is_canary or draft.error or draft.unsourced_count or draft.is_about_money or draft.needs_human)
+        and bool(draft.claims)
+        and draft.sources_changed_at is None
+        and not Claim.objects.filter(conversation=conversation, lease_until__gt=timezone.now()).exists()
+        # A draft that somebody asked for, or that came back once, is theirs to decide.
+        and not DraftAction.objects.filter(
+            conversation=conversation, draft__base_message=draft.base_message_id
+        ).exists()
+    )
+
+
+def _still_open(lane: Lane, account: Account) -> Evidence | None:
+    """The evidence of now; without it the lane is suspended, and people are told."""
+    evidence = evidence_of(lane, account)
+    if not account.options.lanes:
+        reason = "the account does not allow automatic approval any more"
+    elif not _is_active(lane.prompt_label):
+        reason = f"drafts are not written with {lane.prompt_label} any more"
+    elif not evidence.is_enough:
+        reason = evidence.words
+    else:
+        return evidence
+    lane.evidence = asdict(evidence)
+    _move(lane, State.SUSPENDED, reason)
+    _recorded(lane, audit.SYSTEM, reason)
+    Notification.objects.create(
+        account_id=lane.account_id,
+        type=Notification.Type.LANE_SHUT,
+        payload={"lane": str(lane.pk), "name": name_of(lane), "reason": reason},
+    )
+    return None
+
+
+def _approve(draft: Draft, conversation: Conversation, lane: Lane, evidence: Evidence) -> DraftAction:
+    envelope = envelope_of(conversation, draft)
+    seen = Seen(draft.version, draft.base_message_id, digest(envelope))
+    actor = audit.model_actor(f"lane {name_of(lane)}"[:100])
+    delivery = outbox.queue_outbound(
+        conversation=conversation,
+        envelope=envelope,
+        body_text=draft.suggested_text,
+        actor=actor,
+        hold_seconds=max(LEAST_HOLD, conversation.account.options.hold_seconds),
+        draft_id=draft.pk,
+    )
+    draft.status = Draft.Status.APPROVED
+    draft.save(update_fields=["status", "updated_at"])
+    action = DraftAction.objects.create(
+        account_id=draft.account_id,
+        draft=draft,
+        conversation=conversation,
+        user=None,
+        user_name=actor.name[:120],
+        type=DraftAction.Type.APPROVE,
+        version=draft.version,
+        final_text=draft.suggested_text,
+        seen=seen.as_json(),
+        message=delivery.message,
+        lane=lane,
+        evidence=asdict(evidence),
+    )
+    audit.record(
+        audit.Kind.DRAFT_APPROVED,
+        actor=actor,
+        about=draft,
+        conversation_id=conversation.pk,
+        data={
+            "version": draft.version,
+            "edited": False,
+            "unsourced": 0,
+            "delivery": str(delivery.pk),
+            "envelope": seen.envelope,
+            "action": str(action.pk),
+            "lane": str(lane.pk),
+            "evidence": evidence.words,
+        },
+        commit={"text": draft.suggested_text},
+        act_id=action.pk,
+    )
+    return action
+
+
+def name_of(lane: Lane) -> str:
+    return f"{lane.intent} on {lane.channel.name}, {lane.prompt_label}"
+
+
+def _is_active(prompt_label: str) -> bool:
+    active = PromptVersion.objects.filter(status=PromptVersion.Status.ACTIVE).first()
+    return prompt_label == (active.label if active else "reply-v0")
+
+
+def _move(lane: Lane, state: Lane.State, reason: str) -> None:
+    lane.state, lane.reason = state, reason[:300]
+    lane.save(update_fields=["state", "reason", "evidence", "opened_at", "opened_by_name", "updated_at"])
+
+
+def _recorded(lane: Lane, actor: Any, reason: str) -> None:
+    audit.record(audit.Kind.LANE_SHUT, actor=actor, about=lane, data={"lane": name_of(lane), "reason": reason})

@@ -1,0 +1,198 @@
+"""Earned lanes: they open on evidence alone, keep people in the loop, and shut themselves."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+
+from conversations.errors import Conflict
+from conversations.models import Account, AuditEvent, Channel, Delivery, Notification
+from conversations.tenancy import tenant_context
+from drafts import decisions, lanes
+from drafts.models import Draft, DraftAction, Lane, PromptVersion
+from tests import factories
+from tests.asserts import assert_nothing_written
+from tests.conftest import World
+
+REVIEWED = 40  # 40 of 40 unchanged: at least 91.2 % with 95 % certainty
+
+
+@pytest.fixture
+def lane_world(world: World, acme: None) -> World:
+    settings = {"lanes": True, "lane_reviewed": REVIEWED, "lane_bound": 0.9, "hold_seconds": 0}
+    Account.objects.filter(pk=world.acme.pk).update(settings=settings)
+    PromptVersion.objects.create(account=world.acme, key="reply", version=1, text="Be kind.", status="active")
+    return world
+
+
+def a_draft(world: World, **changes: object) -> Draft:
+    return factories.draft(factories.message(world.mail), **{"intent": "compatibility", **changes})
+
+
+def decide(world: World, *, unchanged: int, edited: int = 0) -> None:
+    for number in range(unchanged + edited):
+        draft = a_draft(world)
+        text = None if number >= edited else draft.suggested_text + "\n\nSee you soon, really."
+        decisions.approve(
+            draft_id=draft.pk,
+            actor=world.ada,
+            seen=factories.seen(draft),
+            final_text=text,
+            attention=decisions.Attention(pressed_twice=True),
+        )
+
+
+def opened(world: World, **changes: object) -> Lane:
+    values = {
+        "intent": "compatibility",
+        "channel_id": world.mail.pk,
+        "prompt_label": "reply-v1",
+        "model_key": "offline",
+    }
+    lane = lanes.open_lane(account_id=world.acme.pk, actor=world.dan, **{**values, **changes})  # type: ignore[arg-type]
+    Lane.objects.filter(pk=lane.pk).update(sampling_rate=0)
+    return lane
+
+
+def test_it_opens_on_evidence_and_approves_what_needs_nobody(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    lane = opened(lane_world)
+    assert (lane.state, lane.evidence["unchanged"], lane.opened_by_name) == ("open", REVIEWED, "Dan")
+    draft = a_draft(lane_world)
+    action = lanes.consider(draft_id=draft.pk)
+    assert action is not None
+    assert (action.type, action.user, action.lane_id) == ("approve", None, lane.pk)
+    assert action.evidence == {"reviewed": 40, "unchanged": 40, "low": 0.9124, "needed": 40, "bound": 0.9}
+    draft.refresh_from_db()
+    delivery = Delivery.objects.get(draft_id=draft.pk)
+    assert (draft.status, delivery.status, delivery.approved_by) == ("approved", "held", None)
+    assert delivery.body_text == draft.suggested_text
+    assert (delivery.hold_until - delivery.created_at).total_seconds() >= 59  # type: ignore[operator]
+    event = AuditEvent.objects.get(kind="draft.approved", data__lane=str(lane.pk))
+    assert event.actor_type == "model"
+    assert "40 of the last 40" in event.data["evidence"]
+
+
+def test_a_person_can_take_an_automatic_approval_back(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    opened(lane_world)
+    draft = a_draft(lane_world)
+    lanes.consider(draft_id=draft.pk)
+    decisions.undo(delivery_id=Delivery.objects.get(draft_id=draft.pk).pk, actor=lane_world.ada)
+    draft.refresh_from_db()
+    assert draft.status == "pending"
+    assert lanes.consider(draft_id=draft.pk) is None, "what a person took back stays theirs"
+
+
+@pytest.mark.parametrize(("unchanged", "edited"), [(39, 0), (35, 5)])
+def test_it_stays_shut_without_enough_evidence(lane_world: World, unchanged: int, edited: int) -> None:
+    decide(lane_world, unchanged=unchanged, edited=edited)
+    with assert_nothing_written(), pytest.raises(Conflict, match="Not enough evidence"):
+        opened(lane_world)
+
+
+def test_it_stays_shut_where_the_account_does_not_allow_lanes(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    Account.objects.filter(pk=lane_world.acme.pk).update(settings={"lane_reviewed": REVIEWED})
+    with assert_nothing_written(), pytest.raises(Conflict, match="does not allow"):
+        opened(lane_world)
+
+
+def test_only_an_admin_opens_and_shuts(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    with assert_nothing_written(), pytest.raises(PermissionDenied):
+        lanes.open_lane(
+            account_id=lane_world.acme.pk,
+            actor=lane_world.ada,
+            intent="compatibility",
+            channel_id=lane_world.mail.pk,
+            prompt_label="reply-v1",
+            model_key="offline",
+        )
+    lane = opened(lane_world)
+    with assert_nothing_written(), pytest.raises(PermissionDenied):
+        lanes.shut_lane(lane_id=lane.pk, actor=lane_world.cy)
+    assert lanes.shut_lane(lane_id=lane.pk, actor=lane_world.dan).state == "shut"
+    assert lanes.consider(draft_id=a_draft(lane_world).pk) is None
+
+
+def test_another_tenants_channel_is_not_there(lane_world: World) -> None:
+    with assert_nothing_written(), pytest.raises(Channel.DoesNotExist):
+        opened(lane_world, channel_id=lane_world.other_mail.pk)
+    decide(lane_world, unchanged=REVIEWED)
+    lane = opened(lane_world)
+    with tenant_context(lane_world.globex.pk), pytest.raises(Lane.DoesNotExist):
+        lanes.shut_lane(lane_id=lane.pk, actor=lane_world.eve)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"needs_human": ["upset"]},
+        {"is_canary": True},
+        {"claims": []},
+        {"intent": "returns"},
+        {"prompt_label": "reply-v2"},
+        {"model_key": "another"},
+        {"error": "The model refused.", "suggested_text": ""},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_draft_that_is_not_of_the_kind_waits_for_a_person(lane_world: World, changes: dict[str, object]) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    opened(lane_world)
+    draft = a_draft(lane_world, **changes)
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+
+
+def test_a_share_of_the_drafts_still_goes_to_people(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    lane = opened(lane_world)
+    Lane.objects.filter(pk=lane.pk).update(sampling_rate=1)
+    assert lanes.consider(draft_id=a_draft(lane_world).pk) is None
+
+
+def test_one_edit_too_many_suspends_it_before_the_next_approval(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    lane = opened(lane_world)
+    decide(lane_world, unchanged=0, edited=2)
+    draft = a_draft(lane_world)
+    assert lanes.consider(draft_id=draft.pk) is None
+    lane.refresh_from_db()
+    assert (lane.state, lane.evidence["unchanged"]) == ("suspended", REVIEWED - 2)
+    assert "38 of the last 40" in lane.reason
+    assert Notification.objects.get(type="lane_shut").payload["lane"] == str(lane.pk)
+    assert Draft.objects.get(pk=draft.pk).status == "pending"
+
+
+def test_a_new_prompt_version_suspends_it(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    lane = opened(lane_world)
+    assert lanes.watch(account_id=lane_world.acme.pk) == 0
+    PromptVersion.objects.filter(version=1).update(status="retired")
+    PromptVersion.objects.create(account=lane_world.acme, key="reply", version=2, text="Be brief.", status="active")
+    assert lanes.watch(account_id=lane_world.acme.pk) == 1
+    lane.refresh_from_db()
+    assert (lane.state, lane.reason) == ("suspended", "drafts are not written with reply-v1 any more")
+
+
+def test_automatic_approvals_are_no_evidence(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    lane = opened(lane_world)
+    for _ in range(3):
+        assert lanes.consider(draft_id=a_draft(lane_world).pk)
+    account = Account.objects.get(pk=lane_world.acme.pk)
+    assert DraftAction.objects.filter(lane=lane).count() == 3
+    assert lanes.evidence_of(lane, account).reviewed == REVIEWED
+    decide(lane_world, unchanged=0, edited=1)
+    assert lanes.evidence_of(lane, account).unchanged == REVIEWED - 1
+    assert [evidence.reviewed for _, evidence in lanes.candidates(account)] == [REVIEWED]
+
+
+def test_the_database_refuses_an_open_lane_without_evidence(lane_world: World) -> None:
+    lane = Lane(account=lane_world.acme, intent="x", channel=lane_world.mail, prompt_label="reply-v1", model_key="m")
+    lane.state = "open"
+    with pytest.raises(IntegrityError, match="lane_opens_on_evidence"), transaction.atomic():
+        lane.save()
