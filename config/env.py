@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import environ
@@ -45,6 +46,18 @@ def number(name: str, default: int | float, *, low: float = 0) -> Any:
 
 def words(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    found = []
+    for each in words(name):
+        try:
+            found.append(ip_network(each))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} has {each!r}, which is no network. Write 10.2.0.0/16, fd00::/8."
+            ) from None
+    return found
 
 
 def database(name: str, url: str) -> dict[str, Any]:

@@ -150,6 +150,10 @@ if DATABASE_POOL:
     # A server keeps connections in a pool; commands and workers keep one each.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 15}
+# Open pages are told of news over one LISTEN connection a process: past a transaction-mode PgBouncer, or "off".
+_listen = env.text("LISTEN_DATABASE_URL", "")
+LISTEN = _listen != "off"
+LISTEN_DATABASE = env.database("LISTEN_DATABASE_URL", _listen) if LISTEN and _listen else None
 # No ATOMIC_REQUESTS: TenantMiddleware opens the request's one transaction (docs/decisions/0003).
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
@@ -271,6 +275,10 @@ EMBEDDINGS_MODEL = env.text("EMBEDDINGS_MODEL", "")
 EMBEDDINGS_KEY = env.text("EMBEDDINGS_KEY", "")
 EMBEDDINGS_THREADS = env.number("EMBEDDINGS_THREADS", 1, low=1)
 CHROMA_URL = env.text("CHROMA_URL", "")
+#: Networks of one's own that crawls may reach, where a site allows it too: e.g. 10.2.0.0/16. Empty: the internet only.
+CRAWL_NETWORKS = env.networks("CRAWL_NETWORKS")
+#: A folder: each night's corrections go there as JSON lines, for whoever trains on them. Empty: nowhere.
+CORRECTIONS_DIR = env.text("CORRECTIONS_DIR", "")
 
 # --- mail out ------------------------------------------------------------------------------------------------------
 #: The key of our signed Message-IDs: a reply joins a conversation only by an id that we signed.

@@ -41,6 +41,9 @@ class Kind(models.TextChoices):
     DRAFT_RETIRED = "draft.retired"
     DRAFT_CLAIMED = "draft.claimed"
     DRAFT_RELEASED = "draft.released"
+    DRAFT_HANDED_OVER = "draft.handed_over"
+    DRAFT_ASKED_FOR = "draft.asked_for"
+    DRAFT_HELD_ON = "draft.held_on"
     DRAFT_EDITED = "draft.edited"
     DRAFT_APPROVED = "draft.approved"
     DRAFT_REJECTED = "draft.rejected"
@@ -57,6 +60,15 @@ class Kind(models.TextChoices):
     DELIVERY_UNCERTAIN = "delivery.uncertain"
     DELIVERY_RESOLVED = "delivery.resolved"
     DELIVERY_BOUNCED = "delivery.bounced"
+    CHECK_DECIDED = "check.decided"
+    LANE_OPENED = "lane.opened"
+    LANE_SHUT = "lane.shut"
+    DRAFT_SOURCES_CHANGED = "draft.sources_changed"
+    GOLDEN_PROPOSED = "golden.proposed"
+    GOLDEN_DECIDED = "golden.decided"
+    GOLDENS_IMPORTED = "goldens.imported"
+    JOB_ASKED = "job.asked"
+    JOB_RETRIED = "job.retried"
     JOB_FINISHED = "job.finished"
     RETENTION_APPLIED = "retention.applied"
     EXPORT_MADE = "export.made"
@@ -82,6 +94,9 @@ SENTENCES: dict[Kind, str] = {
     Kind.DRAFT_RETIRED: "{actor} retired the draft ({status}): {reason}",
     Kind.DRAFT_CLAIMED: "{actor} took the conversation",
     Kind.DRAFT_RELEASED: "{actor} let the conversation go",
+    Kind.DRAFT_HANDED_OVER: "{actor} handed the conversation over to {to}",
+    Kind.DRAFT_ASKED_FOR: "{actor} asked {holder} for the conversation",
+    Kind.DRAFT_HELD_ON: "{actor} kept the conversation although {asker} asked for it",
     Kind.DRAFT_EDITED: "{actor} saved revision {version}",
     Kind.DRAFT_APPROVED: "{actor} approved version {version}",
     Kind.DRAFT_REJECTED: "{actor} rejected the draft: {reasons}",
@@ -98,6 +113,15 @@ SENTENCES: dict[Kind, str] = {
     Kind.DELIVERY_UNCERTAIN: "{actor} cannot tell whether the reply was delivered: {error}",
     Kind.DELIVERY_RESOLVED: "{actor} settled the uncertain delivery: {outcome}",
     Kind.DELIVERY_BOUNCED: "{actor} reported that the reply bounced",
+    Kind.CHECK_DECIDED: "{actor} decided a check draft: {outcome}",
+    Kind.LANE_OPENED: "{actor} opened automatic approval for {lane}: {unchanged} of {reviewed} were sent unchanged",
+    Kind.LANE_SHUT: "{actor} shut automatic approval for {lane}: {reason}",
+    Kind.DRAFT_SOURCES_CHANGED: "{actor} marked the draft: {count} of the passages that it cites changed or went",
+    Kind.GOLDEN_PROPOSED: "{actor} proposed an approved answer ({origin})",
+    Kind.GOLDEN_DECIDED: "{actor} set an approved answer to {status}",
+    Kind.GOLDENS_IMPORTED: "{actor} imported approved answers from {name}: {new} new, {changed} changed",
+    Kind.JOB_ASKED: "{actor} asked for the job {type}",
+    Kind.JOB_RETRIED: "{actor} started the job {type} again",
     Kind.JOB_FINISHED: "{actor} finished the job {type}: {status}",
     Kind.RETENTION_APPLIED: "{actor} applied retention: {counts}",
     Kind.EXPORT_MADE: "{actor} exported {what}",

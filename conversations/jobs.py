@@ -14,11 +14,18 @@ from procrastinate import exceptions
 from procrastinate.contrib.django import app
 
 
-def wake(task: str, *, at: datetime | None = None, once: str = "", queue: str = "default", **ids: Any) -> None:
-    """Enqueue `task` by name; `once` keeps at most one waiting job of that key. Ids only: job tables have no tenant."""
+def wake(
+    task: str, *, at: datetime | None = None, once: str = "", queue: str = "default", lock: str = "", **ids: Any
+) -> None:
+    """Enqueue `task` by name; `once` keeps at most one waiting job of that key, jobs of one `lock` run one after another.
+
+    Ids only: job tables have no tenant.
+    """
     options: dict[str, Any] = {"queue": queue, "schedule_at": at}
     if once:
         options["queueing_lock"] = once
+    if lock:
+        options["lock"] = lock
     deferrer = app.configure_task(task, **{k: v for k, v in options.items() if v is not None})
     arguments = {name: str(value) for name, value in ids.items()}
     if not once:

@@ -34,6 +34,8 @@ class Verb(models.TextChoices):
     EXPORT_SAMPLES = "export_samples"
     EXPORT_AUDIT = "export_audit"
     RUN_JOBS = "run_jobs"
+    RETRY_JOBS = "retry_jobs"
+    DECIDE_GOLDENS = "decide_goldens"
     MANAGE = "manage"
 
 
@@ -57,7 +59,9 @@ DEFAULTS: dict[Verb, frozenset[Role]] = {
     Verb.RESOLVE_DELIVERY: _REVIEWERS,
     Verb.EXPORT_SAMPLES: _ADMINS,
     Verb.EXPORT_AUDIT: _ADMINS | {Role.AUDITOR},
-    Verb.RUN_JOBS: _REVIEWERS,
+    Verb.RUN_JOBS: _ADMINS,
+    Verb.RETRY_JOBS: _REVIEWERS,
+    Verb.DECIDE_GOLDENS: _REVIEWERS,
     Verb.MANAGE: _ADMINS,
 }
 

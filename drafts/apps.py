@@ -9,7 +9,13 @@ class DraftsConfig(AppConfig):
 
     def ready(self) -> None:
         from conversations import hooks
-        from drafts import reactions
+        from drafts import corrections, evaluation, golden_files, reactions, sources
+        from ingestion import hooks as knowledge
+        from ingestion.models import JobRun
 
         hooks.on_inbound.append(reactions.customer_wrote)
         hooks.on_delivery.append(reactions.delivery_moved)
+        knowledge.on_passages_gone.append(sources.passages_gone)
+        knowledge.add_runner(JobRun.Type.INGEST_GOLDENS, golden_files.KIND)
+        knowledge.add_runner(JobRun.Type.CORRECTIONS_SYNC, corrections.KIND)
+        knowledge.add_runner(JobRun.Type.EVAL, evaluation.KIND)

@@ -18,7 +18,7 @@ from conversations import audit
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
-from drafts import assess, canaries, prompts
+from drafts import assess, canaries, prompts, sources
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
@@ -202,6 +202,8 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         },
         commit={"text": result.text},
     )
+    # A source may have changed while the draft was written.
+    sources.mark_if_gone(draft)
     return draft
 
 

@@ -21,6 +21,7 @@ from conversations import audit
 from conversations.files import storage
 from conversations.models import Account, Attachment, Conversation, Delivery, Message
 from conversations.tenancy import tenant_context
+from drafts import goldens
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
 from ingestion.models import InboundEvent
 
@@ -118,9 +119,10 @@ def _erase(account_id: uuid.UUID, ids: list[uuid.UUID], *, rule: str, purge: boo
     DraftRevision.objects.filter(draft__conversation_id__in=ids).update(text="", html="", claims=[])
     acts = DraftAction.objects.filter(conversation_id__in=ids)
     acts.update(final_text=None, final_html="", notes="", diff=None)
-    LearningSample.objects.filter(conversation_id__in=ids).update(
-        question="", original="", final="", operations={}, redaction_report={}, erased_at=now
-    )
+    samples = LearningSample.objects.filter(conversation_id__in=ids)
+    for account_id in samples.values_list("account_id", flat=True).distinct()[:1]:
+        goldens.forget(account_id=account_id, samples=list(samples.values_list("pk", flat=True)))
+    samples.update(question="", original="", final="", operations={}, redaction_report={}, erased_at=now)
     InboundEvent.objects.filter(message__conversation_id__in=ids).update(payload=None, expires_at=None)
     audit.forget(ids)
     changes: dict[str, Any] = {"archived_at": now, "summary": "", "key_topics": []}

@@ -7,8 +7,8 @@ import uuid
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
-from conversations.tenancy import tenant_context
-from drafts import drafting
+from conversations.tenancy import account_directory, tenant_context
+from drafts import drafting, goldens, lanes
 from drafts.writing.port import DrafterUnavailable
 
 ATTEMPTS = 4
@@ -32,4 +32,25 @@ def write(context: JobContext, account_id: str, conversation_id: str, asked_by: 
             raise
         with tenant_context(account):
             draft = drafting.store_failure(account_id=account, conversation_id=conversation, reason=str(error))
-    return str(draft.pk) if draft else "nothing to write"
+    if draft is None:
+        return "nothing to write"
+    with tenant_context(account):
+        lanes.consider(draft_id=draft.pk)
+    return str(draft.pk)
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="drafts.watch_lanes", queue="drafts", queueing_lock="watch_lanes")
+def watch_lanes(timestamp: int) -> None:
+    """Lanes whose evidence is gone are suspended, also when no draft comes to ask for them."""
+    for account in account_directory():
+        with tenant_context(account["id"]):
+            lanes.watch(account_id=account["id"])
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="drafts.sweep_goldens", queue="knowledge", queueing_lock="sweep_goldens")
+def sweep_goldens(timestamp: int) -> None:
+    """Approved answers come into use and go out of it when their time says so."""
+    for account in account_directory():
+        goldens.sweep(account_id=account["id"])

@@ -6,3 +6,11 @@ from django.apps import AppConfig
 class IngestionConfig(AppConfig):
     name = "ingestion"
     verbose_name = "Incoming"
+
+    def ready(self) -> None:
+        from ingestion import hooks
+        from ingestion.knowledge import crawl, files
+        from ingestion.models import JobRun
+
+        hooks.add_runner(JobRun.Type.CRAWL, crawl.KIND)
+        hooks.add_runner(JobRun.Type.INGEST_FILES, files.KIND)

@@ -3,15 +3,50 @@
 from __future__ import annotations
 
 import logging
+import uuid
+from typing import Any
 
+from django.utils import timezone
+from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
-from conversations.tenancy import account_directory
+from conversations import audit
+from conversations.errors import Refusal
+from conversations.tenancy import account_directory, tenant_context
+from ingestion import jobs
+from ingestion.knowledge.crawl import period
 from ingestion.knowledge.embed import EmbedderDown
-from ingestion.knowledge.index import rebuild_vectors, vectors_missing
+from ingestion.knowledge.index import repair_vectors as repair
+from ingestion.knowledge.index import vectors_missing
 from ingestion.knowledge.vectors import VectorStoreDown
+from ingestion.models import JobRun, Site
 
 logger = logging.getLogger(__name__)
+
+
+@app.task(name="ingestion.run_job", queue="knowledge", pass_context=True)
+def run_job(context: JobContext, account_id: str, job_id: str) -> str:
+    """Do a JobRun. When the worker is asked to stop, the job goes back to the queue with what it knows."""
+    return jobs.run_job(account_id=uuid.UUID(account_id), job_id=uuid.UUID(job_id), should_stop=context.should_abort)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="ingestion.sweep_jobs", queue="knowledge", queueing_lock="sweep_jobs")
+def sweep_jobs(timestamp: int) -> None:
+    """Jobs that lost their worker go on; sites that are due are crawled."""
+    for account in account_directory():
+        jobs.sweep(account_id=account["id"])
+        if account["is_active"]:
+            crawl_due_sites(account_id=account["id"])
+
+
+@app.periodic(cron="23 2 * * *")
+@app.task(name="ingestion.nightly", queue="knowledge", queueing_lock="ingestion_nightly")
+def nightly(timestamp: int) -> None:
+    """What people changed becomes proposed answers, once a night (UTC)."""
+    for account in account_directory():
+        if account["is_active"]:
+            _ask(account["id"], JobRun.Type.CORRECTIONS_SYNC, {})
 
 
 @app.periodic(cron="*/10 * * * *")
@@ -21,6 +56,32 @@ def repair_vectors(timestamp: int) -> None:
     for account in account_directory():
         try:
             if vectors_missing(account["id"]):
-                rebuild_vectors(account["id"])
+                repair(account["id"])
         except (VectorStoreDown, EmbedderDown) as error:
             logger.warning("account %s: vectors not repaired yet: %s", account["slug"], error)
+
+
+def crawl_due_sites(*, account_id: uuid.UUID) -> int:
+    """Ask for a crawl of each site that nobody asked for in its last `every_hours`; returns of how many."""
+    now, due = timezone.now(), []
+    with tenant_context(account_id):
+        for site in Site.objects.filter(is_active=True, every_hours__gt=0):
+            asked = JobRun.objects.filter(
+                type=JobRun.Type.CRAWL,
+                params__site=str(site.pk),
+                created_at__gt=now - period(site),
+            )
+            if not asked.exists():
+                due.append(site.pk)
+    return sum(_ask(account_id, JobRun.Type.CRAWL, {"site": str(pk)}) for pk in due)
+
+
+def _ask(account_id: uuid.UUID, type: JobRun.Type, params: dict[str, Any]) -> bool:
+    """Queue a job for the clock; one that is there already is enough."""
+    try:
+        with tenant_context(account_id):
+            jobs.queue_job(account_id=account_id, type=type, params=params, actor=audit.SYSTEM)
+    except Refusal as refusal:
+        logger.debug("account %s: %s not queued: %s", account_id, type, refusal)
+        return False
+    return True

@@ -5,7 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -15,24 +19,45 @@ from django.db.models import F
 from django.utils import timezone
 
 from conversations.tenancy import tenant_context
+from ingestion import hooks
 from ingestion.knowledge.chunk import Chunk, split_passages, storable
-from ingestion.knowledge.embed import EmbedderDown, get_embedder
-from ingestion.knowledge.vectors import VectorStoreDown, get_vector_store
+from ingestion.knowledge.embed import EmbedderDown, HttpEmbedder, MiniLmEmbedder, get_embedder
+from ingestion.knowledge.vectors import VectorStore, VectorStoreDown, get_vector_store
 from ingestion.models import Passage, SourceDocument
 
 logger = logging.getLogger(__name__)
 
 PAGE = 500
+FOLLOW = 256  # passages embedded at a time after a commit
+Said = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a document came from: what the crawler needs to ask for it again."""
+
+    kind: SourceDocument.Kind
+    site_id: UUID | None = None
+    etag: str = ""
+    last_modified: str = ""
+    next_refresh_at: datetime | None = None
 
 
 def index_document(
-    *, account_id: UUID, source_url: str, title: str, text: str, metadata: dict[str, Any] | None = None
+    *,
+    account_id: UUID,
+    source_url: str,
+    title: str,
+    text: str,
+    metadata: dict[str, Any] | None = None,
+    origin: Origin | None = None,
 ) -> SourceDocument:
     """Store a document (Markdown or plain text) under its address, or renew it; unchanged ones only get a new date.
 
-    Passages that did not change keep their ids, so what drafts cited stays resolvable. Vectors are written after the
-    commit of the outermost transaction; if that fails, full text still finds the passages, the log says so, and
-    `rebuild_vectors` repairs it. `metadata` None keeps what is stored. Raises ValueError for an unusable address.
+    Passages that did not change keep their ids, so what drafts cited stays resolvable; whoever listens to
+    `hooks.on_passages_gone` is told of the others in the same transaction. Vectors are written after the commit of the
+    outermost transaction; if that fails, full text still finds the passages, the log says so, and `repair_vectors`
+    mends it. `metadata` and `origin` None keep what is stored. Raises ValueError for an unusable address.
     """
     source_url, title, text = storable(source_url).strip(), " ".join(storable(title).split()), storable(text)
     if not source_url or len(source_url) > 2000:
@@ -46,12 +71,17 @@ def index_document(
         document = SourceDocument.objects.select_for_update().get(account_id=account_id, source_url=source_url)
         unchanged = document.hash == digest and document.status == SourceDocument.Status.INDEXED
         document.title, document.hash, document.indexed_at = title[:500], digest, timezone.now()
-        document.status = SourceDocument.Status.INDEXED
+        document.status, document.error = SourceDocument.Status.INDEXED, ""
         document.metadata = document.metadata if metadata is None else metadata
-        document.save(update_fields=["title", "hash", "indexed_at", "status", "metadata", "updated_at"])
+        if origin:
+            document.kind, document.site_id, document.etag = origin.kind, origin.site_id, origin.etag[:300]
+            document.last_modified, document.next_refresh_at = origin.last_modified[:100], origin.next_refresh_at
+            document.fetched_at = document.indexed_at
+        document.save()
         if not unchanged:
             new, gone = _replace_passages(document, chunks)
-            transaction.on_commit(partial(_follow, account_id, new, gone))
+            _tell(document, gone)
+            _later(account_id, new, gone)
     return document
 
 
@@ -63,39 +93,101 @@ def remove_document(*, account_id: UUID, source_url: str) -> bool:
             return False
         gone = list(Passage.objects.filter(document=document).values_list("pk", flat=True))
         Passage.objects.filter(document=document).delete()
-        document.status, document.hash = SourceDocument.Status.GONE, ""
-        document.save(update_fields=["status", "hash", "updated_at"])
-        transaction.on_commit(partial(_follow, account_id, [], gone))
+        document.status, document.hash, document.etag, document.last_modified = SourceDocument.Status.GONE, "", "", ""
+        document.save(update_fields=["status", "hash", "etag", "last_modified", "updated_at"])
+        _tell(document, gone)
+        _later(account_id, [], gone)
     return True
 
 
-def rebuild_vectors(account_id: UUID) -> int:
+@contextmanager
+def vectors_together() -> Iterator[None]:
+    """Many documents of one account in one transaction: their vectors are made in one go after its commit."""
+    if _together.get() is not None:
+        yield
+        return
+    gathered: list[tuple[UUID, list[Passage], list[UUID]]] = []
+    token = _together.set(gathered)
+    try:
+        yield
+    finally:
+        _together.reset(token)
+    for account_id in {entry[0] for entry in gathered}:
+        mine = [entry for entry in gathered if entry[0] == account_id]
+        new = [passage for _, added, _ in mine for passage in added]
+        gone = [key for _, _, removed in mine for key in removed]
+        transaction.on_commit(partial(_follow, account_id, new, gone))
+
+
+def rebuild_vectors(account_id: UUID, *, say: Said | None = None) -> int:
     """Make the account's vectors anew from its passages, with the embedder in use now; returns how many.
 
-    Repairs lost vectors and changes the embedder. Safe beside running indexing; until it ends, search by meaning knows
-    only a part. Raises VectorStoreDown or EmbedderDown; repeat it then.
+    Replaces what another embedder made. `say(done, total)` is told after every page of 500. If it is cut off,
+    `repair_vectors` makes the rest. Safe beside running indexing; until it ends, search by meaning knows only a part.
+    Raises VectorStoreDown or EmbedderDown; repeat it then.
     """
+    embedder, store = _engines()
+    # Before the collection goes, not after: an endpoint that is down should not cost the vectors that are there.
+    embedder.embed(["ready"])
+    store.drop(account_id)
+    return _fill(account_id, embedder, store, say)
+
+
+def repair_vectors(account_id: UUID, *, say: Said | None = None) -> int:
+    """Make only the vectors that are missing and remove those of passages that are gone; returns how many were made.
+
+    What goes on after a rebuild that was cut off, and what mends the vectors after the store was down. Raises
+    VectorStoreDown (EmbedderMismatch: another embedder made them, `rebuild_vectors` is due) or EmbedderDown.
+    """
+    embedder, store = _engines()
+    strangers = store.ids(account_id)
+    with tenant_context(account_id):
+        strangers.difference_update(Passage.objects.values_list("pk", flat=True).iterator(chunk_size=10_000))
+    # Read before the passages: a vector younger than that reading is no stranger.
+    store.delete(account_id, sorted(strangers))
+    return _fill(account_id, embedder, store, say, only_missing=True)
+
+
+def _engines() -> tuple[HttpEmbedder | MiniLmEmbedder, VectorStore]:
     embedder = get_embedder()
     store = get_vector_store(embedder.name)
     if store is None:
         raise VectorStoreDown("No vector store is set (CHROMA_URL). Nothing was changed.")
-    # Before the collection goes, not after: an endpoint that is down should not cost the vectors that are there.
-    embedder.embed(["ready"])
-    store.drop(account_id)
-    done, last = 0, None
+    return embedder, store
+
+
+def _fill(
+    account_id: UUID,
+    embedder: HttpEmbedder | MiniLmEmbedder,
+    store: VectorStore,
+    say: Said | None,
+    *,
+    only_missing: bool = False,
+) -> int:
+    """Page by page in the order of the ids; each page is stored before the next is read, so nothing is done twice."""
+    made, seen, last = 0, 0, None
+    with tenant_context(account_id):
+        total = Passage.objects.count()
     while True:
         with tenant_context(account_id):
-            page = Passage.objects.order_by("pk").only("pk", "heading", "text")
-            passages = list((page if last is None else page.filter(pk__gt=last))[:PAGE])
+            rows = Passage.objects.order_by("pk").only("pk", "heading", "text")
+            passages = list((rows if last is None else rows.filter(pk__gt=last))[:PAGE])
         if not passages:
-            return done
-        vectors = embedder.embed([_to_embed(passage) for passage in passages])
-        store.upsert(account_id, [passage.pk for passage in passages], vectors)
-        done, last = done + len(passages), passages[-1].pk
+            return made
+        seen, last = seen + len(passages), passages[-1].pk
+        if only_missing:
+            there = store.existing(account_id, [passage.pk for passage in passages])
+            passages = [passage for passage in passages if passage.pk not in there]
+        if passages:
+            vectors = embedder.embed([_to_embed(passage) for passage in passages])
+            store.upsert(account_id, [passage.pk for passage in passages], vectors)
+        made += len(passages)
+        if say:
+            say(seen, max(total, seen))
 
 
 def vectors_missing(account_id: UUID) -> int:
-    """How many of the account's passages lack a vector, by count: above 0, `rebuild_vectors` is due.
+    """By how many the account's vectors differ in number from its passages: above 0, `repair_vectors` is due.
 
     Raises VectorStoreDown.
     """
@@ -104,7 +196,24 @@ def vectors_missing(account_id: UUID) -> int:
         return 0
     with tenant_context(account_id):
         passages = Passage.objects.count()
-    return max(0, passages - store.count(account_id))
+    return abs(passages - store.count(account_id))
+
+
+_together: ContextVar[list[tuple[UUID, list[Passage], list[UUID]]] | None] = ContextVar("_together", default=None)
+
+
+def _later(account_id: UUID, new: list[Passage], gone: list[UUID]) -> None:
+    gathered = _together.get()
+    if gathered is None:
+        transaction.on_commit(partial(_follow, account_id, new, gone))
+    else:
+        gathered.append((account_id, new, gone))
+
+
+def _tell(document: SourceDocument, gone: Sequence[UUID]) -> None:
+    if gone:
+        for handler in hooks.on_passages_gone:
+            handler(document, gone)
 
 
 def _replace_passages(document: SourceDocument, chunks: Sequence[Chunk]) -> tuple[list[Passage], list[UUID]]:
@@ -147,12 +256,13 @@ def _follow(account_id: UUID, new: Sequence[Passage], gone: Sequence[UUID]) -> N
         store = get_vector_store(embedder.name)
         if store is None:
             return
-        if new:
-            store.upsert(account_id, [p.pk for p in new], embedder.embed([_to_embed(p) for p in new]))
-        if gone:
+        if gone:  # first: an embedder that is down should not keep what nobody may cite any more
             store.delete(account_id, gone)
+        for start in range(0, len(new), FOLLOW):
+            page = new[start : start + FOLLOW]
+            store.upsert(account_id, [p.pk for p in page], embedder.embed([_to_embed(p) for p in page]))
     except (EmbedderDown, VectorStoreDown) as error:
-        logger.warning("account %s: vectors are behind until rebuild_vectors runs: %s", account_id, error)
+        logger.warning("account %s: vectors are behind until repair_vectors runs: %s", account_id, error)
 
 
 def _digest(*parts: str) -> str:

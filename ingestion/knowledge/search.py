@@ -1,4 +1,4 @@
-"""Finding the passages that may answer a message: by meaning (vectors) and by words (PostgreSQL), fused by rank.
+"""Finding the passages that may answer a message: by meaning (vectors) and by words (PostgreSQL), fused.
 
 The vector store only proposes ids. Every passage is read through PostgreSQL under the account's row-level security, so
 an id of another account, or of a passage that is gone, cannot surface. Without the vector store the words still find.
@@ -22,8 +22,8 @@ from ingestion.models import Passage, SourceDocument
 
 logger = logging.getLogger(__name__)
 
-RRF_K = 60
-"""Reciprocal rank fusion, 1 / (k + rank) summed: Cormack, Clarke and Buettcher, SIGIR 2009, which proposes 60."""
+BONUS = 0.05
+"""What being first by words is worth, as cosine similarity. Chosen on questions that no report uses."""
 DEPTH = 20  # how far down each list is looked at
 MOST_LEXEMES, MOST_QUESTIONS = 60, 4
 _QUESTION = re.compile(r"[^.!?\n]{12,300}\?")
@@ -31,9 +31,9 @@ _QUESTION = re.compile(r"[^.!?\n]{12,300}\?")
 
 @dataclass(frozen=True)
 class Found:
-    """A passage, its document loaded. ``score`` is the fused rank from 0 to 1 (1: first by meaning and by words); ranks
-    count from 1, None where that search did not find it; ``similarity`` is the cosine, if there is one. All are those of
-    the question, or the whole text, that brought the passage here."""
+    """A passage, its document loaded. ``score`` is `fuse` of both searches, from 0 to 1; ranks count from 1, None where that
+    search did not find it; ``similarity`` is the cosine, if there is one. All are those of the question, or the whole
+    text, that brought the passage here."""
 
     passage: Passage
     score: float
@@ -106,10 +106,12 @@ def _rank(near: dict[UUID, float], words: list[UUID], passages: dict[UUID, Passa
     """One query's passages, best first. Ranks count only what this account has: a stale vector costs nobody a place."""
     dense = {key: rank for rank, key in enumerate(sorted(near.keys() & passages, key=lambda k: (near[k], k)), 1)}
     texts = {key: rank for rank, key in enumerate((key for key in words if key in passages), 1)}
+    # What the words alone found is at most as near as the farthest that meaning found.
+    farthest = max((near[key] for key in dense), default=None)
     found = [
         Found(
             passage=passages[key],
-            score=fuse(dense.get(key), texts.get(key)),
+            score=fuse(near.get(key, farthest), texts.get(key)),
             dense_rank=dense.get(key),
             text_rank=texts.get(key),
             similarity=1 - near[key] if key in near else None,
@@ -119,10 +121,15 @@ def _rank(near: dict[UUID, float], words: list[UUID], passages: dict[UUID, Passa
     return sorted(found, key=lambda each: (-each.score, each.passage.pk))
 
 
-def fuse(dense_rank: int | None, text_rank: int | None) -> float:
-    """Reciprocal rank fusion of two ranks, scaled so that first in both lists is 1."""
-    total = sum(1 / (RRF_K + rank) for rank in (dense_rank, text_rank) if rank is not None)
-    return round(total * (RRF_K + 1) / 2, 6)
+def fuse(distance: float | None, text_rank: int | None) -> float:
+    """How well a passage fits: its cosine similarity and a bonus for its rank by words; 1 is the same text, first by words.
+
+    Reciprocal rank fusion weighs both lists alike, and the words' list is the worse one: with it the fused search found
+    less than meaning alone (docs/quality.md). Without distances only the rank by words counts.
+    """
+    bonus = BONUS / text_rank if text_rank else 0.0
+    similarity = 0.0 if distance is None else max(0.0, 1 - distance)
+    return round((similarity + bonus) / (1 + BONUS), 6)
 
 
 def _by_words(text: str) -> list[UUID]:

@@ -18,6 +18,7 @@ import stamina
 from django.conf import settings
 
 BATCH = 1_000  # the server refuses more than 5,461; 1,000 vectors are about 8 MB of JSON
+PAGE = 5_000
 _API = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 
 
@@ -70,6 +71,26 @@ class VectorStore:
         """Remove vectors; unknown ids and a missing collection are fine. Raises VectorStoreDown."""
         for start in range(0, len(ids), BATCH):
             self._in_collection(account_id, "delete", {"ids": [str(key) for key in ids[start : start + BATCH]]})
+
+    def existing(self, account_id: UUID, ids: Sequence[UUID]) -> set[UUID]:
+        """Which of these ids have a vector. Raises VectorStoreDown."""
+        found: set[UUID] = set()
+        for start in range(0, len(ids), BATCH):
+            asked = {"ids": [str(key) for key in ids[start : start + BATCH]], "include": []}
+            answer = self._in_collection(account_id, "get", asked)
+            found.update(UUID(key) for key in (answer or {}).get("ids", ()))
+        return found
+
+    def ids(self, account_id: UUID) -> set[UUID]:
+        """Every id that has a vector, read in pages. Raises VectorStoreDown."""
+        found: set[UUID] = set()
+        while True:
+            asked = {"limit": PAGE, "offset": len(found), "include": []}
+            answer = self._in_collection(account_id, "get", asked)
+            page = {UUID(key) for key in (answer or {}).get("ids", ())} - found
+            if not page:
+                return found
+            found |= page
 
     def count(self, account_id: UUID) -> int:
         """How many vectors the account has; 0 without a collection. Raises VectorStoreDown."""

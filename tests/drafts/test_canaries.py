@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from conversations.models import Account, AuditEvent, Delivery, Message
-from drafts import canaries, decisions, drafting
+from drafts import canaries, decisions, drafting, editing
 from drafts.models import Draft, LearningSample
 from drafts.writing.port import Claim, DraftRequest, DraftResult
 from tests import factories
@@ -123,3 +123,10 @@ def test_a_reworded_error_is_still_the_error(always: World) -> None:
     _, draft = planted(always)
     assert canaries.holds(draft, draft.suggested_text.replace("Sunday", "Monday"))
     assert not canaries.holds(draft, ANSWER)
+
+
+def test_a_stale_one_cannot_be_kept(always: World) -> None:
+    message, draft = planted(always)
+    newer = factories.reply_to(message)
+    with pytest.raises(decisions.AlreadyDecided, match="planted error"):
+        editing.keep(draft_id=draft.pk, actor=always.ada, last_inbound=newer.pk)

@@ -388,3 +388,27 @@ def test_confidence_follows_its_formula() -> None:
     assert rate(claim, needs=(Need.UPSET,)) == confidence.WITH_NEED
     assert rate(claim, needs=(Need.ORDER,)) > confidence.WITH_NEED
     assert rate() == rate(Claim(0, 1)) == rate(Claim(0, 1, (uuid.uuid4(),))) == confidence.NO_SOURCE
+
+
+def test_an_approved_answer_is_quoted_whole_where_its_question_is_asked_in_other_words() -> None:
+    answer = "Yes, with the black insert only. We keep both inserts on the shelf. Ask for the bag with two."
+    golden = source(answer, title="Can I use the pro cutter on braided hose?", url="golden:1")
+    other = source(
+        "The pro cutter cuts hose up to 20 mm. Clean it after use.", title="Pro cutter", url="https://a.test/c"
+    )
+    result = write("Can the pro cutter be used on a braided hose?", other, golden)
+    said = [result.text[claim.start : claim.end] for claim in result.claims]
+    assert said[:3] == [
+        "Yes, with the black insert only.",
+        "We keep both inserts on the shelf.",
+        "Ask for the bag with two.",
+    ]
+    assert all(claim.source_ids == (golden.passage_id,) for claim in result.claims[:3])
+
+
+def test_an_approved_answer_to_something_else_is_not_taken_for_it() -> None:
+    golden = source(
+        "Yes, with the black insert only.", title="Can I use the pro cutter on braided hose?", url="golden:1"
+    )
+    result = write("When does your shop in Bremen open?", golden)
+    assert "black insert" not in result.text

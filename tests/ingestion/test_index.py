@@ -14,7 +14,14 @@ from django.test import TestCase
 
 from conversations.tenancy import tenant_context
 from ingestion.knowledge.embed import MiniLmEmbedder
-from ingestion.knowledge.index import index_document, rebuild_vectors, remove_document, vectors_missing
+from ingestion.knowledge.index import (
+    index_document,
+    rebuild_vectors,
+    remove_document,
+    repair_vectors,
+    vectors_missing,
+    vectors_together,
+)
 from ingestion.knowledge.search import find_passages
 from ingestion.knowledge.vectors import EmbedderMismatch, VectorStore, VectorStoreDown, get_vector_store
 from ingestion.models import Passage, SourceDocument
@@ -182,7 +189,7 @@ def test_it_indexes_while_the_vector_store_is_down_and_a_rebuild_repairs_it(
         put(world, ONE, TWO)
         with pytest.raises(VectorStoreDown):
             rebuild_vectors(world.acme.pk)
-    assert "vectors are behind until rebuild_vectors runs" in caplog.text
+    assert "vectors are behind until repair_vectors runs" in caplog.text
     assert len(passages(world)) == 2
     settings.CHROMA_URL = chroma_url
     assert vectors_missing(world.acme.pk) == 2
@@ -229,3 +236,81 @@ def test_the_command_rebuilds_one_account_or_all(
 def test_the_command_says_what_went_wrong(world: World) -> None:
     with pytest.raises(CommandError, match="CHROMA_URL"):
         call_command("rebuild_vectors", "--account", "acme")
+
+
+def test_a_rebuild_that_was_cut_off_goes_on_with_what_is_missing(
+    world: World, store: VectorStore, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(world, ONE, TWO)
+    made: list[int] = []
+    real = MiniLmEmbedder.embed
+
+    def embed(self: MiniLmEmbedder, texts: Any) -> Any:
+        made.append(len(texts))
+        return real(self, texts)
+
+    monkeypatch.setattr(MiniLmEmbedder, "embed", embed)
+    keys = sorted(p.pk for p in passages(world))
+    stranger = uuid.uuid4()
+    store.delete(world.acme.pk, keys[1:])
+    store.upsert(world.acme.pk, [stranger], [[1.0] + [0.0] * 383])
+    # As many vectors as passages, and yet one is missing and one is nobody's.
+    assert vectors_missing(world.acme.pk) == 0
+    call_command("rebuild_vectors", "--account", "acme", "--resume")
+    assert capsys.readouterr().out == "acme: 1 vectors\n"
+    assert (vector_ids(store, world), made) == (set(keys), [1])
+
+
+def test_filling_says_how_far_it_is(world: World, store: VectorStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingestion.knowledge.index.PAGE", 1)
+    put(world, ONE, TWO)
+    said: list[tuple[int, int]] = []
+    rebuild_vectors(world.acme.pk, say=lambda done, total: said.append((done, total)))
+    assert said == [(1, 2), (2, 2)]
+
+    # Cut off after the first page, what is there stays, and the rest is made.
+    def cut(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild_vectors(world.acme.pk, say=cut)
+    assert store.count(world.acme.pk) == 1
+    assert repair_vectors(world.acme.pk) == 1
+    assert store.count(world.acme.pk) == 2
+
+
+def test_documents_of_one_transaction_get_their_vectors_in_one_go(
+    world: World, store: VectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    real = MiniLmEmbedder.embed
+    monkeypatch.setattr(MiniLmEmbedder, "embed", lambda self, texts: (asked.append(len(texts)), real(self, texts))[1])
+    with TestCase.captureOnCommitCallbacks(execute=True), tenant_context(world.acme.pk), vectors_together():
+        for number in range(5):
+            index_document(
+                account_id=world.acme.pk,
+                source_url=f"https://a.test/{number}",
+                title="T",
+                text=f"Text number {number}.",
+            )
+    assert (asked, store.count(world.acme.pk)) == ([5], 5)
+
+
+def test_what_was_gathered_is_dropped_with_its_transaction(world: World, store: VectorStore) -> None:
+    with pytest.raises(RuntimeError), tenant_context(world.acme.pk), vectors_together():
+        index_document(account_id=world.acme.pk, source_url="https://a.test/", title="T", text="Text.")
+        raise RuntimeError
+    with TestCase.captureOnCommitCallbacks(execute=True) as callbacks, tenant_context(world.acme.pk):
+        index_document(account_id=world.acme.pk, source_url="https://b.test/", title="T", text="Text.")
+    assert (len(callbacks), store.count(world.acme.pk)) == (1, 1)
+
+
+def test_the_store_lists_its_ids_page_by_page(
+    world: World, store: VectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingestion.knowledge.vectors.PAGE", 3)
+    keys = [uuid.uuid4() for _ in range(8)]
+    assert store.ids(world.acme.pk) == set()
+    store.upsert(world.acme.pk, keys, [[1.0] + [0.0] * 383 for _ in keys])
+    assert store.ids(world.acme.pk) == set(keys)
+    assert store.existing(world.acme.pk, [keys[0], uuid.uuid4()]) == {keys[0]}

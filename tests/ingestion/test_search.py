@@ -56,13 +56,13 @@ def test_it_finds_by_meaning_what_shares_no_word(world: World, with_vectors: Vec
     assert found.degraded == ""
 
 
-def test_first_in_both_lists_is_first_with_score_one(world: World, with_vectors: VectorStore) -> None:
+def test_first_in_both_lists_is_first(world: World, with_vectors: VectorStore) -> None:
     put(world.acme, "Returns", RETURNS)
     put(world.acme, "Torque", TORQUE)
     found = find_passages(account_id=world.acme.pk, text="Can cut hose be returned?")
     assert titles(found) == ["Returns", "Torque"]
-    assert (found[0].score, found[0].dense_rank, found[0].text_rank) == (1.0, 1, 1)
-    assert found[1].score < 1
+    assert (found[0].dense_rank, found[0].text_rank) == (1, 1)
+    assert found[1].score < found[0].score < 1
     assert titles(find_passages(account_id=world.acme.pk, text="Can cut hose be returned?", limit=1)) == ["Returns"]
 
 
@@ -158,11 +158,11 @@ def test_operators_in_the_text_are_words(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dense", "words", "score"),
-    [(1, 1, 1.0), (1, None, 0.5), (None, 2, 0.491935), (2, 2, 0.983871), (None, None, 0)],
+    ("distance", "words", "score"),
+    [(0.0, 1, 1.0), (0.4, None, 0.571429), (0.4, 2, 0.595238), (None, 1, 0.047619), (1.7, None, 0), (None, None, 0)],
 )
-def test_ranks_are_fused_by_their_reciprocals(dense: int | None, words: int | None, score: float) -> None:
-    assert fuse(dense, words) == pytest.approx(score, abs=1e-6)
+def test_the_rank_by_words_is_a_bonus_on_the_likeness(distance: float | None, words: int | None, score: float) -> None:
+    assert fuse(distance, words) == pytest.approx(score, abs=1e-6)
 
 
 @pytest.fixture
