@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test lint bench reset shell stop lock fmt coverage
+.PHONY: help demo test lint bench eval reset shell stop lock fmt coverage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -49,6 +49,9 @@ fmt: $(VENV)/.dev  ## format code and templates
 
 bench: $(VENV)/.dev  ## CPU per request against the goals and the measured floors (.local/bench.json)
 	$(BIN)/python -m tests.bench
+
+eval: $(VENV)/.dev  ## how good retrieval, drafts, lanes and learning are on real questions (.local/eval.json)
+	$(BIN)/python -m tests.eval
 
 coverage: $(VENV)/.dev  ## tests with branch coverage
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-branch --cov-report=term-missing:skip-covered

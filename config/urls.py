@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("internal/", api.urls),
     path("", include("conversations.urls")),
+    path("", include("ingestion.urls")),
     path("", include("drafts.urls")),
 ]
 if settings.DEMO:

@@ -1,25 +1,21 @@
-"""A person's own pages: preferences, notifications, and which account they work in."""
+"""A person's own pages: preferences, and which account they work in."""
 
 from __future__ import annotations
 
-import uuid
 import zoneinfo
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations.models import Notification, Role, User
-from conversations.tenancy import SESSION_KEY, memberships_of, require_tenant
+from conversations.models import Role, User
+from conversations.tenancy import SESSION_KEY, memberships_of
 from conversations.views.access import person, signed_in
-from conversations.views.words import clock_for
 
-NOTICES = 50
 HOLDS = [
     ("", "As my account says"),
     ("0", "Send at once"),
@@ -33,31 +29,10 @@ KEYS = [("on", "On"), ("alt", "With Alt"), ("off", "Off")]
 THEMES = [("auto", "As my device"), ("light", "Light"), ("dark", "Dark")]
 SECURITY = (
     ("account_change_password", "Change password"),
+    ("account_email", "Email addresses"),
     ("mfa_index", "Two-factor and passkeys"),
     ("socialaccount_connections", "Company accounts"),
 )
-#: Title and words of each kind of notification; the words are filled from its payload.
-NOTICE_WORDS = {
-    Notification.Type.DRAFT_READY: ("A draft is ready", "{customer}"),
-    Notification.Type.DRAFT_FAILED: (
-        "A draft could not be written",
-        "Write the reply yourself, or ask for another draft.",
-    ),
-    Notification.Type.CAME_BACK: (
-        "A reply you approved came back",
-        "{customer} wrote again before it left. It was not sent.",
-    ),
-    Notification.Type.SEND_FAILED: (
-        "A reply could not be sent",
-        "The approved text is kept. Send it again or give up.",
-    ),
-    Notification.Type.SEND_UNCERTAIN: (
-        "Was this reply sent?",
-        "We cannot tell. Check with the channel, then settle it.",
-    ),
-    Notification.Type.BOUNCED: ("A reply bounced", "The customer's server did not take it."),
-    Notification.Type.JOB_FAILED: ("A job failed", "{error}"),
-}
 
 
 class PreferencesForm(forms.Form):
@@ -102,7 +77,7 @@ def profile(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         user.display_name = data["display_name"]
-        _keep(
+        keep(
             user,
             hold_seconds=int(data["hold_seconds"]) if data["hold_seconds"] else None,
             single_keys=data["single_keys"],
@@ -110,7 +85,7 @@ def profile(request: HttpRequest) -> HttpResponse:
             time_zone=data["time_zone"],
         )
         messages.success(request, "Saved.")
-        return _see_other(reverse("conversations:profile"))
+        return see_other(reverse("conversations:profile"))
     context = {"form": form, "account_links": _security_links()}
     return render(request, "conversations/profile.html", context, status=422 if form.errors else 200)
 
@@ -126,11 +101,11 @@ def preferences(request: HttpRequest) -> HttpResponse:
     chosen = {name: value for name, (value, known) in wanted.items() if value in known}
     if not chosen:
         return HttpResponse("Choose one of the values offered. Nothing was changed.", status=422)
-    _keep(person(request), **chosen)
+    keep(person(request), **chosen)
     return HttpResponse(status=204)
 
 
-def _keep(user: User, **chosen: Any) -> None:
+def keep(user: User, **chosen: Any) -> None:
     user.preferences = {**user.choices.model_dump(), **chosen}
     user.save(update_fields=["preferences", "display_name"])
 
@@ -156,7 +131,7 @@ def switch(request: HttpRequest) -> HttpResponse:
         if wanted is None:
             raise Http404("You are not a member of that account.")
         request.session[SESSION_KEY] = str(wanted["account_id"])
-        return _see_other("/queue/")
+        return see_other("/queue/")
     items = [
         {
             "id": m["account_id"],
@@ -169,61 +144,7 @@ def switch(request: HttpRequest) -> HttpResponse:
     return render(request, "conversations/switch.html", {"memberships": items})
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@signed_in
-def notices(request: HttpRequest) -> HttpResponse:
-    """What happened out of sight, newest first. POST marks one's own as read."""
-    require_tenant(request)
-    user, clock = person(request), clock_for(request)
-    mine = Notification.objects.for_person(user.pk)
-    if request.method == "POST":
-        Notification.objects.filter(user_id=user.pk, read_at__isnull=True).update(read_at=timezone.now())
-        return redirect("conversations:notices")
-    if before := _uuid(request.GET.get("before", "")):
-        mine = mine.filter(pk__lt=before)
-    found = list(mine[: NOTICES + 1])
-    shown = found[:NOTICES]
-    context = {
-        "notices": [
-            {
-                "title": NOTICE_WORDS[Notification.Type(notice.type)][0],
-                "text": _fill(NOTICE_WORDS[Notification.Type(notice.type)][1], notice.payload),
-                "at": clock.stamp(notice.created_at),
-                "at_iso": notice.created_at.isoformat(timespec="seconds"),
-                "url": _notice_url(notice.payload),
-                "unread": notice.read_at is None,
-            }
-            for notice in shown
-        ],
-        "any_unread": any(notice.read_at is None and notice.user_id == user.pk for notice in shown),
-        "more_url": f"?before={shown[-1].pk}" if len(found) > NOTICES else "",
-    }
-    return render(request, "conversations/notices.html", context)
-
-
-def _fill(words: str, payload: dict[str, Any]) -> str:
-    class Known(dict[str, Any]):
-        def __missing__(self, key: str) -> str:
-            return ""
-
-    return words.format_map(Known(payload)).strip()
-
-
-def _notice_url(payload: dict[str, Any]) -> str:
-    if draft := _uuid(str(payload.get("draft", ""))):
-        return f"/drafts/{draft}/"  # this app knows drafts only as data
-    conversation = _uuid(str(payload.get("conversation", "")))
-    return reverse("conversations:detail", args=[conversation]) if conversation else ""
-
-
-def _uuid(value: str) -> uuid.UUID | None:
-    try:
-        return uuid.UUID(value)
-    except ValueError:
-        return None
-
-
-def _see_other(url: str) -> HttpResponseRedirect:
+def see_other(url: str) -> HttpResponseRedirect:
     response = HttpResponseRedirect(url)
     response.status_code = 303
     return response

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -26,6 +26,7 @@ from conversations.views.threads import get_conversation_for
 from conversations.views.words import Clock, clock_for, plural
 from drafts import diffing
 from drafts.models import Draft, DraftAction
+from drafts.views import exports
 from drafts.views.present import REASONS, Change, shortened
 
 PAGE = 200
@@ -144,7 +145,9 @@ def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         ],
         "chain": _chain(tenant.account_id, pk),
         "selected": _detail(selected, actions, clock) if selected else None,
-        "exports": [{"url": f"{url}export.jsonl", "label": "Export"}] if may(tenant, Verb.EXPORT_AUDIT) else [],
+        "exports": [{"url": f"{url}export.{form}", "label": label} for form, label in exports.FORMS.items()]
+        if may(tenant, Verb.EXPORT_AUDIT)
+        else [],
         "earlier_url": f"{url}?before={events[0].pk}" if len(events) == PAGE else "",
     }
     return render(request, "conversations/timeline.html", context)
@@ -152,20 +155,19 @@ def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @signed_in
-def export(request: HttpRequest, pk: uuid.UUID) -> StreamingHttpResponse:
-    """The conversation's events as JSON lines, oldest first, with hashes; read before streaming begins."""
+def export(request: HttpRequest, pk: uuid.UUID, form: str) -> StreamingHttpResponse:
+    """The conversation's events, oldest first, with hashes, as `exports.FORMS`; read before streaming begins."""
     conversation = get_conversation_for(request, pk)
     if not may(require_tenant(request), Verb.EXPORT_AUDIT):
         raise PermissionDenied("Your role may not export the audit trail. Ask an admin of your account.")
-    names = [f.attname for f in AuditEvent._meta.concrete_fields]
-    found = list(AuditEvent.objects.filter(conversation_id=pk).order_by("seq").values(*names))
-
-    def lines() -> Iterator[str]:
-        for event in found:
-            yield json.dumps(event, default=str, sort_keys=True) + "\n"
-
-    response = StreamingHttpResponse(lines(), content_type="application/x-ndjson")
-    response["Content-Disposition"] = f'attachment; filename="conversation-{conversation.number}-timeline.jsonl"'
+    if form not in exports.FORMS:
+        raise Http404("There is no such export.")
+    found = list(AuditEvent.objects.filter(conversation_id=pk).order_by("seq"))
+    title = f"Audit timeline of {present.title_of(conversation.subject, conversation.title)}, #{conversation.number}"
+    response = StreamingHttpResponse(
+        exports.written(form, found, title=title, clock=clock_for(request)), content_type=exports.CONTENT_TYPES[form]
+    )
+    response["Content-Disposition"] = f'attachment; filename="conversation-{conversation.number}-timeline.{form}"'
     return response
 
 

@@ -1,0 +1,8 @@
+from django.db import migrations
+
+from conversations.sqlfiles import run_sql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("conversations", "0005_search")]
+    operations = [run_sql("conversations", "0006_live")]

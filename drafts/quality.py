@@ -1,0 +1,266 @@
+"""What became of the drafts that people decided: five statements for any period and any number of decisions.
+
+A decision is the newest approval, edit or rejection of a draft that stands. What was taken back, what the customer
+overtook, check drafts and automatic approvals are not people's verdicts on a draft, and do not count.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from math import sqrt
+from typing import Any
+
+from django.db import connection
+
+KNOWN_FROM = 30  # decisions; under it a share would say more than is known
+HASTE_MS = 5000  # a decision taken faster than this was hardly read
+MOST = 50  # lines of a table
+BUCKETS = (2, 5, 10, 20, 40)  # words changed: up to 2, 5, 10, 20, 40, and more
+BINS = 10
+
+_DECIDED = """
+WITH acts AS (
+  SELECT DISTINCT ON (a.draft_id) a.* FROM drafts_draftaction a
+   WHERE a.account_id = %(account)s AND a.created_at >= %(before)s AND a.created_at < %(until)s
+     AND a.type IN ('approve', 'edit', 'reject') AND a.lane_id IS NULL
+   ORDER BY a.draft_id, a.created_at DESC),
+decided AS (
+  SELECT a.created_at, a.created_at >= %(since)s AS recent, a.user_id, a.user_name, a.viewed_ms, a.sources_opened, a.reasons,
+         a.pressed_twice, a.type, a.type = 'approve' AS unchanged, a.type = 'edit' AS edited, a.type = 'reject' AS rejected,
+         d.prompt_label, d.intent, coalesce(ch.type, '') AS channel, d.confidence, d.unsourced_count, d.tokens_used, d.cost_micros,
+         jsonb_path_exists(d.claims, '$[*].sources[*]') AS cited,
+         CASE WHEN a.type = 'edit' THEN (
+           SELECT coalesce(sum(regexp_count(op ->> 1, '\\w+')), 0) FROM jsonb_array_elements(a.diff -> 'ops') op
+            WHERE op ->> 0 <> '=') END AS words,
+         cardinality(regexp_split_to_array(d.suggested_text, '\\s+')) AS length
+    FROM acts a
+    JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = a.draft_id
+    JOIN conversations_conversation c ON c.account_id = %(account)s AND c.id = d.conversation_id
+    LEFT JOIN conversations_channel ch ON ch.account_id = %(account)s AND ch.id = c.channel_id
+   WHERE NOT d.is_canary AND d.status IN ('approved', 'sent', 'rejected', 'archived')
+     AND (%(channel)s = '' OR ch.type = %(channel)s) AND (%(person)s::uuid IS NULL OR a.user_id = %(person)s))
+"""
+_FIGURES = (
+    _DECIDED
+    + """
+SELECT grouping(prompt_label) = 0, grouping(intent) = 0, grouping(channel) = 0, grouping(user_id) = 0,
+       coalesce(prompt_label, ''), coalesce(intent, ''), coalesce(channel, ''), max(user_name), recent,
+       count(*), count(*) FILTER (WHERE unchanged), count(*) FILTER (WHERE edited), count(*) FILTER (WHERE rejected),
+       count(*) FILTER (WHERE NOT rejected AND unsourced_count > 0), count(*) FILTER (WHERE cited),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY viewed_ms), count(viewed_ms),
+       count(*) FILTER (WHERE viewed_ms < %(haste)s), count(*) FILTER (WHERE NOT rejected AND sources_opened > 0),
+       count(*) FILTER (WHERE pressed_twice), percentile_cont(0.5) WITHIN GROUP (ORDER BY words),
+       percentile_cont(0.5) WITHIN GROUP (ORDER BY 100.0 * viewed_ms / length),
+       coalesce(sum(tokens_used), 0), coalesce(sum(cost_micros), 0)::bigint, count(cost_micros), count(DISTINCT user_id)
+  FROM decided
+ GROUP BY GROUPING SETS ((recent), (recent, prompt_label), (recent, intent), (recent, channel), (recent, user_id))
+"""
+)
+_DAYS = (
+    _DECIDED
+    + """
+SELECT (created_at AT TIME ZONE %(zone)s)::date, count(*) FILTER (WHERE unchanged), count(*) FILTER (WHERE edited),
+       count(*) FILTER (WHERE rejected)
+  FROM decided WHERE recent GROUP BY 1 ORDER BY 1
+"""
+)
+_WHY = (
+    _DECIDED
+    + """
+SELECT 'reason', reason, count(*) FROM decided, unnest(reasons) reason WHERE recent AND NOT unchanged GROUP BY 2
+UNION ALL
+SELECT 'words', width_bucket(words, %(buckets)s::bigint[])::text, count(*) FROM decided WHERE recent AND edited GROUP BY 2
+"""
+)
+_CALIBRATION = (
+    _DECIDED
+    + """
+SELECT least(width_bucket(confidence, 0, 1, %(bins)s), %(bins)s) - 1, count(*), avg(confidence), avg(unchanged::int),
+       sum(power(confidence - unchanged::int, 2))
+  FROM decided WHERE recent AND confidence IS NOT NULL GROUP BY 1 ORDER BY 1
+"""
+)
+_CARE = """
+SELECT count(*) FILTER (WHERE a.type = 'undo' AND NOT d.is_canary),
+       count(*) FILTER (WHERE d.is_canary AND a.type IN ('reject', 'edit')), count(*) FILTER (WHERE d.is_canary AND a.type <> 'undo')
+  FROM drafts_draftaction a JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = a.draft_id
+ WHERE a.account_id = %(account)s AND a.created_at >= %(since)s AND a.created_at < %(until)s
+   AND a.type IN ('approve', 'edit', 'reject', 'undo') AND (%(person)s::uuid IS NULL OR a.user_id = %(person)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Of `decided` drafts; shares are None where nothing was decided. Milliseconds, and millionths of the currency."""
+
+    name: str = ""
+    decided: int = 0
+    unchanged: int = 0
+    edited: int = 0
+    rejected: int = 0
+    unsourced_sent: int = 0
+    cited: int = 0
+    viewed_ms: float | None = None
+    timed: int = 0
+    hasty: int = 0
+    opened: int = 0
+    pressed_twice: int = 0
+    words: float | None = None
+    per_hundred_words_ms: float | None = None
+    tokens: int = 0
+    cost_micros: int = 0
+    priced: int = 0
+    people: int = 0
+
+    @property
+    def sent(self) -> int:
+        return self.unchanged + self.edited
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % bounds of the share sent unchanged."""
+        return wilson(self.unchanged, self.decided)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    day: date
+    unchanged: int
+    edited: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Drafts of about one confidence: how sure they were, and how often they were sent unchanged."""
+
+    at: int
+    decided: int
+    confidence: float
+    unchanged: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How well a draft's confidence foretells that it is sent unchanged. `brier` is 0 at best; None under `KNOWN_FROM`."""
+
+    decided: int = 0
+    brier: float | None = None
+    bins: tuple[Bin, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    since: datetime
+    until: datetime
+    total: Figures
+    before: Figures  # the same length of time before
+    days: tuple[Day, ...]
+    prompts: tuple[Figures, ...] = ()
+    topics: tuple[Figures, ...] = ()
+    channels: tuple[Figures, ...] = ()
+    people: tuple[Figures, ...] = ()
+    reasons: tuple[tuple[str, int], ...] = ()
+    words: tuple[int, ...] = ()
+    undone: int = 0
+    checks_caught: int = 0
+    checks: int = 0
+    calibration: Calibration = field(default_factory=Calibration)
+
+
+def wilson(successes: int, total: int, z: float = 1.96) -> tuple[float, float]:
+    """Bounds of a share by Wilson's score interval; (0, 1) of nothing. `z` 1.96 is 95 %."""
+    if not total:
+        return 0.0, 1.0
+    share, square = successes / total, z * z
+    middle = (share + square / (2 * total)) / (1 + square / total)
+    half = z * sqrt(share * (1 - share) / total + square / (4 * total * total)) / (1 + square / total)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def quality_of(
+    account_id: uuid.UUID,
+    *,
+    until: datetime,
+    days: int,
+    zone: str = "UTC",
+    channel: str = "",
+    person: uuid.UUID | None = None,
+) -> Quality:
+    """The figures of the `days` before `until`; the caller is in the tenant.
+
+    `channel` is a channel type ("" for all), `person` shows one person's decisions only. Days begin at midnight in `zone`.
+    """
+    since = until - timedelta(days=days)
+    params = {
+        "account": account_id,
+        "before": since - timedelta(days=days),
+        "since": since,
+        "until": until,
+        "zone": zone,
+        "channel": channel,
+        "person": person,
+        "haste": HASTE_MS,
+        "bins": BINS,
+        "buckets": [0, *(most + 1 for most in BUCKETS)],
+    }
+    groups = _ask(_FIGURES, params)
+    shown = {name: _named(groups, at) for at, name in enumerate(("prompts", "topics", "channels", "people"))}
+    why = _ask(_WHY, params)
+    undone, caught, checks = _ask(_CARE, params)[0]
+    return Quality(
+        since=since,
+        until=until,
+        total=_whole(groups, recent=True),
+        before=_whole(groups, recent=False),
+        days=_filled([Day(*row) for row in _ask(_DAYS, params)]),
+        reasons=tuple(sorted(((n, c) for kind, n, c in why if kind == "reason"), key=lambda pair: (-pair[1], pair[0]))),
+        words=_buckets({int(n): count for kind, n, count in why if kind == "words"}),
+        undone=undone,
+        checks_caught=caught,
+        checks=checks,
+        calibration=_calibration(_ask(_CALIBRATION, params)),
+        **shown,
+    )
+
+
+def _ask(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return list(cursor.fetchall())
+
+
+def _whole(groups: Iterable[tuple[Any, ...]], *, recent: bool) -> Figures:
+    return next((Figures("", *row[9:]) for row in groups if not any(row[:4]) and row[8] is recent), Figures())
+
+
+def _named(groups: Iterable[tuple[Any, ...]], at: int) -> tuple[Figures, ...]:
+    """The lines of one grouping, most decided first."""
+    found = [Figures(row[4 + at] or "", *row[9:]) for row in groups if row[at] and row[8]]
+    return tuple(sorted(found, key=lambda figures: (-figures.decided, figures.name))[:MOST])
+
+
+def _filled(found: list[Day]) -> tuple[Day, ...]:
+    """Days without a decision are days too."""
+    if not found:
+        return ()
+    known = {day.day: day for day in found}
+    length = (found[-1].day - found[0].day).days + 1
+    return tuple(
+        known.get(at, Day(at, 0, 0, 0)) for at in (found[0].day + timedelta(days=offset) for offset in range(length))
+    )
+
+
+def _buckets(found: dict[int, int]) -> tuple[int, ...]:
+    return tuple(found.get(at + 1, 0) for at in range(len(BUCKETS) + 1)) if found else ()
+
+
+def _calibration(rows: list[tuple[Any, ...]]) -> Calibration:
+    decided = sum(row[1] for row in rows)
+    if decided < KNOWN_FROM:
+        return Calibration(decided)
+    bins = tuple(Bin(at, count, float(sure), float(share)) for at, count, sure, share, _ in rows)
+    return Calibration(decided, sum(float(row[4]) for row in rows) / decided, bins)

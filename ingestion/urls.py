@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from ingestion.views import runs, sources
+
+app_name = "ingestion"
+urlpatterns = [
+    path("sources/", sources.page, name="sources"),
+    path("sources/upload/", sources.upload, name="upload"),
+    path("sources/sites/", sources.add, name="add-site"),
+    path("sources/sites/<uuid:pk>/crawl/", sources.crawl, name="crawl"),
+    path("sources/documents/<uuid:pk>/", sources.document, name="document"),
+    path("sources/jobs/", runs.cards, name="jobs"),
+    path("sources/jobs/<uuid:pk>/", runs.detail, name="job"),
+    path("sources/jobs/<uuid:pk>/cancel/", runs.cancel, name="cancel-job"),
+    path("sources/jobs/<uuid:pk>/retry/", runs.retry, name="retry-job"),
+    path("sources/run/corrections/", runs.corrections, name="run-corrections"),
+]

@@ -1,0 +1,44 @@
+/** News of the account reach an open page: one stream for all tabs of a browser, shared over a channel. */
+import { $ } from './dom.js';
+
+const { live, account } = document.body.dataset;
+const EVERY = 1000; // ms between two looks; the first one waits a moment only, so that not every page looks at once
+let last = -EVERY, due, opened = false, pause = 1000;
+
+function look() {
+  due = 0;
+  last = performance.now();
+  if ($('#pulse')) htmx.trigger('#pulse', 'wake');
+  htmx.trigger(document.body, 'live');
+}
+
+/** "own" is news that this very person made: the page in which they are acting shows it already. */
+function heard(word) {
+  if (due || document.hidden || (word === 'own' && navigator.userActivation?.isActive)) return;
+  due = setTimeout(look, Math.max(Math.random() * 150, last + EVERY - performance.now()));
+}
+
+function open(tell) {
+  const source = new EventSource(live);
+  source.onopen = () => {
+    if (opened) tell('news'); // what happened while there was no stream
+    opened = true;
+    pause = 1000;
+  };
+  source.onmessage = ({ data }) => tell(data);
+  source.onerror = () => {
+    if (source.readyState !== EventSource.CLOSED) return; // else the browser comes back by itself
+    setTimeout(open, pause * (0.75 + Math.random() / 2), tell);
+    pause = Math.min(pause * 2, 60_000);
+  };
+}
+
+if (live) {
+  const name = `live ${account}`, air = new BroadcastChannel(name);
+  const tell = (word) => { heard(word); air.postMessage(word); };
+  air.onmessage = ({ data }) => heard(data);
+  document.addEventListener('visibilitychange', () => heard('news'));
+  // A browser has six connections a host: whoever holds the lock holds the stream.
+  if (navigator.locks) navigator.locks.request(name, () => new Promise(() => { open(tell); }));
+  else open(tell);
+}
