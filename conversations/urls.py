@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.views import people, threads
+from conversations.views import live, notices, people, threads
 
 app_name = "conversations"
 urlpatterns = [
@@ -10,8 +10,11 @@ urlpatterns = [
     path("conversations/<uuid:pk>/", threads.conversation_detail, name="detail"),
     path("messages/<uuid:pk>/html/", threads.message_html, name="message-html"),
     path("attachments/<uuid:pk>/", threads.attachment, name="attachment"),
-    path("notifications/", people.notices, name="notices"),
+    path("live/", live.stream, name="live"),
+    path("notifications/", notices.page, name="notices"),
+    path("notifications/bell/", live.bell, name="bell"),
     path("profile/", people.profile, name="profile"),
     path("profile/preferences/", people.preferences, name="preferences"),
+    path("profile/notifications/", notices.choose, name="choose-notices"),
     path("switch/", people.switch, name="switch"),
 ]

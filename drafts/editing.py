@@ -11,18 +11,22 @@ from django.utils import timezone
 
 from conversations import audit
 from conversations.errors import Conflict, Invalid, Locked
-from conversations.models import Conversation, User
+from conversations.models import Conversation, Notification, User
 from conversations.roles import Verb, check
-from drafts import assess
+from drafts import assess, sources
 from drafts.decisions import AlreadyDecided, Changed, Stale, act, add_revision, decided, lock, tidy
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
+from drafts.notify import tell
 
 LEASE = timedelta(minutes=2)
 MAX_TEXT = 100_000
 
 
 def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim:
-    """Take the conversation for two minutes, or prolong one's own lease. Raises Locked (423) naming the holder."""
+    """Take the conversation for two minutes, or prolong one's own lease. Raises Locked (423) naming the holder.
+
+    Whoever loses it to a take-over is told.
+    """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor)
         scene.permit(Verb.TAKE_OVER if take_over else Verb.CLAIM)
@@ -30,20 +34,32 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
         if draft.status != Draft.Status.PENDING:
             raise decided(draft)
         now = timezone.now()
-        held = Claim.objects.select_for_update(of=("self",)).filter(conversation=conversation).first()
+        held = (
+            Claim.objects.select_for_update(of=("self",))
+            .select_related("user")
+            .filter(conversation=conversation)
+            .first()
+        )
         mine = held is not None and held.user_id == actor.pk
         if held and not mine and held.lease_until > now and not take_over:
             raise Locked(
                 f"{held.user.name} is working on this conversation until {held.lease_until:%H:%M} UTC.", claim=held
             )
         if held and mine and held.lease_until > now:
-            Claim.objects.filter(pk=held.pk).update(lease_until=now + LEASE, draft_id=draft.pk)
-            held.lease_until = now + LEASE
+            until = max(held.lease_until, now + LEASE)  # what a colleague handed over is held longer
+            Claim.objects.filter(pk=held.pk).update(lease_until=until, draft_id=draft.pk)
+            held.lease_until = until
             return held
+        former = held.user if held and not mine and held.lease_until > now else None
         if held:
             # A new holder's token is higher: what the former one still sends is recognised as older.
             Claim.objects.filter(pk=held.pk).update(
-                user=actor, lease_until=now + LEASE, token=F("token") + 1, draft_id=draft.pk
+                user=actor,
+                lease_until=now + LEASE,
+                token=F("token") + 1,
+                draft_id=draft.pk,
+                asked_by=None,
+                asked_at=None,
             )
             held.refresh_from_db()
         else:
@@ -60,9 +76,11 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
             actor=actor,
             about=draft,
             conversation_id=conversation.pk,
-            data={"token": held.token, "took_over": take_over},
+            data={"token": held.token, "took_over": former.name if former else ""},
             act_id=action.pk,
         )
+        if former:
+            tell(former, Notification.Type.TAKEN_OVER, draft, by=actor.name)
     return held
 
 
@@ -132,6 +150,10 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
         conversation, old = scene.conversation, scene.draft
         if old.status != Draft.Status.STALE:
             raise AlreadyDecided("This draft is not stale any more. Look at it again.")
+        if old.is_canary:
+            raise AlreadyDecided(
+                "This was a check draft with a planted error; it cannot be kept. A new draft is on its way."
+            )
         if last_inbound != conversation.last_inbound_message_id:
             raise Stale("The customer wrote yet again. Read the newest message first; nothing was changed.")
         text = assess.current(old)
@@ -166,6 +188,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             data={"from": str(old.pk)},
             commit={"text": text.text},
         )
+        sources.mark_if_gone(kept)
     return kept
 
 

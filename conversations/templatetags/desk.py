@@ -10,6 +10,7 @@ from django.middleware.csrf import get_token
 from django.urls import NoReverseMatch, reverse
 
 from conversations.models import Role
+from conversations.views.live import is_live
 from conversations.views.words import initials
 
 register = template.Library()
@@ -27,6 +28,7 @@ LINKS = {
     "conversations": "conversations:list",
     "profile": "conversations:profile",
     "notices": "conversations:notices",
+    "bell": "conversations:bell",
     "switch": "conversations:switch",
     "logout": "account_logout",
 }
@@ -43,6 +45,7 @@ class Shell:
     unread: int
     csrf: str
     preferences_url: str
+    live_url: str
     urls: dict[str, str]
     nav: list[dict[str, str]]
 
@@ -77,6 +80,7 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
         unread=tenant.unread if tenant else 0,
         csrf=get_token(request),
         preferences_url=_address("conversations:preferences"),
+        live_url=_address("conversations:live") if tenant and is_live(request) else "",
         urls=urls,
         nav=[item for item in nav if item["url"]],
     )

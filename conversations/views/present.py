@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.urls import reverse
 
 from conversations.models import Channel, Conversation
-from conversations.views.words import CHANNEL_ICONS, Clock, initials, size
+from conversations.views.words import CHANNEL_ICONS, Clock, initials, size, span
 
 STATUS_CLASSES = {"open": "tag--accent", "pending": "", "closed": "tag--ok"}
 
@@ -134,6 +134,16 @@ def _paragraphs(text: str) -> list[str]:
     return [part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
 
 
+def _due(row: Mapping[str, Any], clock: Clock) -> dict[str, str]:
+    """Until when an answer is due, or how late it is; nothing for who waits for nobody."""
+    if row["due_at"] is None or row["status"] != Conversation.Status.OPEN:
+        return {"due": "", "due_class": ""}
+    left = row["due_at"] - clock.now
+    if left < timedelta(0):
+        return {"due": f"{span(-left)} late", "due_class": "bad"}
+    return {"due": f"due in {span(left)}", "due_class": ""}
+
+
 def conversation_rows(found: Sequence[Mapping[str, Any]], clock: Clock, base_url: str) -> list[dict[str, Any]]:
     """Rows of the conversation list as text. `base_url` is the list's own address: a row's is below it."""
     return [
@@ -148,6 +158,7 @@ def conversation_rows(found: Sequence[Mapping[str, Any]], clock: Clock, base_url
             "status_class": STATUS_CLASSES.get(row["status"], ""),
             "messages": row["message_count"],
             "at": clock.stamp(row["last_message_at"]) if row["last_message_at"] else "",
+            **_due(row, clock),
         }
         for row in found
     ]

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Left, NullIf
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -19,7 +19,7 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
-from conversations import files
+from conversations import files, search
 from conversations.models import Attachment, Conversation, Delivery, Message
 from conversations.roles import Verb, may
 from conversations.tenancy import require_tenant
@@ -29,6 +29,8 @@ from conversations.views.words import Clock, clock_for, plural
 
 PAGE = 50
 MESSAGES = 100
+PALETTE = 6
+LONGEST_QUERY = 400  # what is longer than a search may be is cut by the search, which says so
 STATUSES = {"": "All", "open": "Open", "pending": "Waiting for the customer", "closed": "Closed"}
 HTML_POLICY = {
     "default-src": ["'none'"],
@@ -51,21 +53,41 @@ def get_conversation_for(request: HttpRequest, pk: uuid.UUID) -> Conversation:
 @require_safe
 @signed_in
 def conversation_list(request: HttpRequest) -> HttpResponse:
-    """Newest activity first, by keyset. `q` looks in customers' names and addresses, subjects, and for `#number`."""
+    """Newest activity first, by keyset. `q` is a search (`conversations.search`); the palette asks for a short list."""
     require_tenant(request)
     clock, url = clock_for(request), reverse("conversations:list")
     status = request.GET.get("status", "")
     status = status if status in STATUSES else ""
-    words = request.GET.get("q", "").replace("\x00", "").strip()[:200]
-    page = matching(Conversation.objects.of_customers().newest_first(), words)
+    words = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_QUERY]
+    question = search.parse(words, clock.zone)
+    place = _place(request.GET.get("after", ""))
+    page = search.find(Conversation.objects.of_customers().newest_first(), question, before=place[0] if place else None)
     if status:
         page = page.filter(status=status)
-    place = _place(request.GET.get("after", ""))
     if place:
         at, pk = place
         page = page.filter(Q(last_message_at__lt=at) | Q(last_message_at=at, pk__lt=pk), last_message_at__lte=at)
     snippet = Message.objects.shown().filter(conversation=OuterRef("pk")).order_by("-seq")
-    fields = ("id", "subject", "title", "customer_name", "customer_email", "status", "message_count", "last_message_at")
+    fields = (
+        "id",
+        "subject",
+        "title",
+        "customer_name",
+        "customer_email",
+        "status",
+        "message_count",
+        "last_message_at",
+        "due_at",
+    )
+    if request.headers.get("HX-Target") == "pal-found":
+        if not words:
+            return HttpResponse()
+        found = list(
+            page.filter(last_message_at__isnull=False).values(*fields, "channel__type", "channel__name")[:PALETTE]
+        )
+        found = [{**row, "snippet": ""} for row in found]
+        context = {"rows": present.conversation_rows(found, clock, url), "problems": question.problems, "query": words}
+        return render(request, "conversations/_found.html", context)
     found = list(
         page.filter(last_message_at__isnull=False)
         .annotate(
@@ -82,6 +104,9 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
         "nav": "history",
         "rows": present.conversation_rows(found[:PAGE], clock, url),
         "query": words,
+        "problems": question.problems,
+        "operators": search.EXAMPLES,
+        "views_url": f"/views/?{urlencode({'page': 'history', **asked})}",
         "chips": [
             {
                 "label": label,
@@ -95,21 +120,6 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
         "clear_url": url,
     }
     return render(request, "conversations/list.html", context)
-
-
-def matching(conversations: QuerySet[Conversation], words: str) -> QuerySet[Conversation]:
-    """Those whose customer, subject or number match every word."""
-    for word in words.split()[:8]:
-        wanted = (
-            Q(customer_name__icontains=word)
-            | Q(customer_email__icontains=word)
-            | Q(subject__icontains=word)
-            | Q(title__icontains=word)
-        )
-        if word.startswith("#") and word[1:].isdecimal() and len(word) < 10:
-            wanted |= Q(number=int(word[1:]))
-        conversations = conversations.filter(wanted)
-    return conversations
 
 
 def _cursor(at: datetime, pk: uuid.UUID) -> str:

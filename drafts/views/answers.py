@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,27 +15,56 @@ from django.shortcuts import render
 from django_htmx.http import reswap, retarget
 
 from conversations.errors import Refusal
-from conversations.models import Channel
+from conversations.models import Channel, Delivery
+from conversations.roles import Verb
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
 from conversations.views.words import clock_for, span
-from drafts import queue
+from drafts import handover, queue
 from drafts.decisions import NeedsSecondPress
+from drafts.figures import figures_of
 from drafts.models import Draft
-from drafts.queue import Decided, Filters, Summary
-from drafts.views import banners, present
+from drafts.presence import asked_of
+from drafts.queue import Decided, Summary
+from drafts.views import banners, focus, present
 from drafts.views.pane import UNTIL_RELEASED, Desk, build
-from drafts.views.present import Banner, Urls
+from drafts.views.present import Banner, Can, DeskFilters, Urls
 
 PREFETCH = 2
 REFUSED = (Refusal, PermissionDenied)
 
 
-def desk_of(request: HttpRequest, filters: Filters) -> tuple[Desk, Summary]:
-    """Who is looking and what the desk around the draft says: one statement."""
+def desk_of(request: HttpRequest, filters: DeskFilters) -> tuple[Desk, Summary]:
+    """Who is looking and what the desk around the draft says: one statement (and the figures', when they are old)."""
     user, tenant = person(request), require_tenant(request)
     summary = queue.summary(tenant.account_id, user, tenant.role)
-    return Desk.of(user, tenant, clock_for(request), filters, summary, get_token(request)), summary
+    figures = figures_of(tenant.account_id)
+    return Desk.of(user, tenant, clock_for(request), filters, summary, figures, get_token(request)), summary
+
+
+def shown_extra(draft: Draft, desk: Desk, extra: dict[str, Any]) -> dict[str, Any]:
+    """What the shown draft needs beside the others' share: a statement each, and only in the states that ask for it."""
+    out = dict(extra)
+    holder = draft.holder  # type: ignore[attr-defined]
+    if holder and str(holder["user_id"]) == str(desk.user.pk):
+        out["asked"] = asked_of(desk.tenant.account_id, desk.user.pk, draft.conversation_id)
+    if out.get("do") == "handover":
+        out["colleagues"] = handover.colleagues(desk.tenant.account_id, desk.user)
+    if draft.status in {Draft.Status.APPROVED, Draft.Status.SENT} and not out.get("banner"):
+        delivery = Delivery.objects.filter(draft_id=draft.pk).order_by("-id").first()
+        may_resolve = desk.policy.answer(desk.role, Verb.RESOLVE_DELIVERY).allowed
+        out["banner"] = banners.unsettled(draft, delivery, urls_of(draft, desk), may_resolve) if delivery else None
+    return out
+
+
+def urls_of(draft: Draft, desk: Desk) -> Urls:
+    return Urls.of(
+        draft,
+        base=desk.drafts_url,
+        queue=desk.queue_url,
+        conversations=desk.conversations_url,
+        query=desk.filters.query,
+    )
 
 
 def draft_or_404(pk: uuid.UUID) -> Draft:
@@ -46,12 +76,12 @@ def draft_or_404(pk: uuid.UUID) -> Draft:
 
 
 def page(
-    request: HttpRequest, *, filters: Filters, draft_id: uuid.UUID | None, after: str = "", **extra: Any
+    request: HttpRequest, *, filters: DeskFilters, draft_id: uuid.UUID | None, after: str = "", **extra: Any
 ) -> HttpResponse:
     """The desk: list, one draft, two more ready. `extra` goes to the pane (`do`, a banner, the person's own text)."""
     status = extra.pop("status", 200)
     desk, summary = desk_of(request, filters)
-    found, more = queue.feed(filters, desk.user, after=after)
+    found, more = queue.feed(filters, desk.user, summary.channels, after=after)
     listed = [row["id"] for row in found]
     current = draft_id or (listed[0] if listed else None)
     at = listed.index(current) + 1 if current in listed else 0
@@ -59,10 +89,13 @@ def page(
     panes = queue.panes(wanted)
     if draft_id and (not panes or panes[0].pk != draft_id):
         raise Http404("There is no such draft in this account.")
-    shown = build(panes[0], desk, **extra) if panes else None
+    shown = build(panes[0], desk, follows=_who(panes), **shown_extra(panes[0], desk, extra)) if panes else None
+    waiting = summary.counts[filters.show]
     context = {
         "nav": "queue",
-        "view": "review" if draft_id else "list",
+        "view": filters.mode or ("review" if draft_id else "list"),
+        "strip": focus.strip(desk, waiting) if filters.mode else None,
+        "may_batch": desk.may_batch,
         "current": str(current) if current else "",
         "pane": shown,
         "prefetched": [build(draft, desk) for draft in panes[1:]],
@@ -72,6 +105,11 @@ def page(
         + [present.Choice(value, label, filters.channel == value) for value, label in Channel.Type.choices],
         "sorts": [present.Choice(key, words, filters.sort == key) for key, (words, _) in queue.SORTS.items()],
         "show": filters.show,
+        "mode": filters.mode,
+        "focus_url": f"{desk.queue_url}?{replace(filters, mode='focus').query}",
+        "leave_url": _address(desk.queue_url, replace(filters, mode="").query),
+        "views_url": _address("/views/", f"page=queue&{replace(filters, mode='').query}".rstrip("&")),
+        "batch_url": f"{desk.queue_url}batch/",
         "filter_query": filters.query,
         "pulse_url": f"{desk.queue_url}pulse/",
         "since": summary.since,
@@ -82,6 +120,15 @@ def page(
     return render(request, "drafts/queue.html", context, status=status)
 
 
+def _address(url: str, query: str) -> str:
+    return f"{url}?{query}" if query else url
+
+
+def _who(panes: Sequence[Draft]) -> str:
+    """The customer of the draft after the shown one."""
+    return panes[1].conversation.customer if len(panes) > 1 else ""
+
+
 def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk) -> dict[str, Any]:
     query = desk.filters.query
     tail = f"?{query}" if query else ""
@@ -89,6 +136,7 @@ def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk) -> dict
     return {
         "rows": [present.row(entry, desk.clock, desk.drafts_url, tail) for entry in found],
         "more_url": f"{desk.queue_url}?{joined}after={more}" if more else "",
+        "may_batch": desk.may_batch,
     }
 
 
@@ -101,7 +149,7 @@ def counts_context(summary: Summary, desk: Desk) -> dict[str, Any]:
     }
 
 
-def chips(filters: Filters, summary: Summary, desk: Desk) -> list[dict[str, Any]]:
+def chips(filters: DeskFilters, summary: Summary, desk: Desk) -> list[dict[str, Any]]:
     out = []
     for show, label in queue.SHOWS.items():
         query = filters.showing(show)
@@ -111,25 +159,36 @@ def chips(filters: Filters, summary: Summary, desk: Desk) -> list[dict[str, Any]
     return out
 
 
-def empty(filters: Filters, summary: Summary, desk: Desk) -> dict[str, str]:
+def empty(filters: DeskFilters, summary: Summary, desk: Desk) -> dict[str, str]:
     """All caught up, or nothing matches: the words and the way on."""
     hidden, snoozed = summary.counts[""], summary.counts["snoozed"]
-    if filters.query and hidden:
+    if filters.narrows and hidden:
         return {
             "icon": "search",
             "title": "Nothing matches these filters",
-            "text": f"{present.count_words(hidden)} drafts wait outside of them.",
-            "url": desk.queue_url,
+            "text": f"{_named(filters)} hides {present.count_words(hidden)} waiting drafts.",
+            "url": _address(desk.queue_url, DeskFilters(mode=filters.mode).query),
             "label": "Clear filters",
         }
-    waiting = f" {present.count_words(snoozed)} snoozed drafts come back by themselves." if snoozed else ""
+    parts = [
+        "Nobody is waiting for an answer.",
+        focus.today(desk),
+        f"{present.count_words(snoozed)} snoozed come back by themselves." if snoozed else "",
+    ]
     return {
         "icon": "check",
         "title": "All caught up",
-        "text": f"Nobody is waiting for an answer.{waiting}",
+        "text": " ".join(filter(None, parts)),
         "url": f"{desk.queue_url}?show=snoozed" if snoozed else "",
         "label": "See snoozed",
     }
+
+
+def _named(filters: DeskFilters) -> str:
+    """Needs care, Slack: the filters that hide something, in words."""
+    names = [queue.SHOWS[filters.show]] if filters.show else []
+    names += [str(Channel.Type(filters.channel).label)] if filters.channel else []
+    return f"“{', '.join(names)}”"
 
 
 def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
@@ -170,13 +229,15 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
         "sending": ("plain", "send", "Being sent to"),
         "sent": ("sent", "check", "Sent to"),
         "delivered": ("sent", "check", "Delivered to"),
-        "failed": ("problem", "alert", "could not be sent"),
+        "failed": ("problem", "alert", "not sent"),
         "uncertain": ("problem", "alert", "sent or not? Please check"),
         "bounced": ("problem", "alert", "came back undelivered"),
         "cancelled": ("plain", "undo", "Taken back,"),
         "": ("plain", "info", "A check draft with a planted error, never sent:"),
     }
     state, icon, text = words[entry.delivery_status]
+    if state == "problem":
+        common["url"] = f"{desk.drafts_url}{entry.draft_id}/"
     at = clock.time(entry.sent_at) if entry.sent_at else common["at"]
     return {**common, "state": state, "icon": icon, "text": text, "at": at}
 
@@ -187,17 +248,32 @@ def done(words: str) -> Banner:
 
 
 def pane_answer(
-    request: HttpRequest, pk: uuid.UUID, *, filters: Filters, status: int = 200, retargeted: bool = False, **extra: Any
+    request: HttpRequest,
+    pk: uuid.UUID,
+    *,
+    filters: DeskFilters,
+    status: int = 200,
+    retargeted: bool = False,
+    **extra: Any,
 ) -> HttpResponse:
     """The review pane alone for htmx, else the page with it."""
     if not is_fragment(request):
         return page(request, filters=filters, draft_id=pk, status=status, **extra)
     desk, _ = desk_of(request, filters)
     draft = draft_or_404(pk)
-    response = render(
-        request, "drafts/_pane.html", {"pane": build(draft, desk, **extra), "csrf": desk.csrf}, status=status
-    )
+    shown = build(draft, desk, **shown_extra(draft, desk, extra))
+    response = render(request, "drafts/_pane.html", {"pane": shown, "csrf": desk.csrf}, status=status)
     return reswap(retarget(response, "#review"), "innerHTML") if retargeted else response
+
+
+def handover_form(request: HttpRequest, pk: uuid.UUID, *, filters: DeskFilters) -> HttpResponse:
+    """Whom the conversation could be given to."""
+    if not is_fragment(request):
+        return page(request, filters=filters, draft_id=pk, do="handover")
+    desk, _ = desk_of(request, filters)
+    draft = draft_or_404(pk)
+    shown = build(draft, desk, **shown_extra(draft, desk, {"do": "handover"}))
+    return render(request, "drafts/_handover_form.html", {"pane": shown})
 
 
 def refusal(
@@ -205,19 +281,20 @@ def refusal(
     pk: uuid.UUID,
     error: Exception,
     *,
-    filters: Filters,
+    filters: DeskFilters,
     do: str = "",
     own_text: str = "",
     own_reasons: Sequence[str] = (),
+    banner: Banner | None = None,
+    status: int = 0,
 ) -> HttpResponse:
     """A decision that was not carried out, shown in place: the reason, the way on, and the person's own text."""
-    status = error.status if isinstance(error, Refusal) else 403
+    status = status or (error.status if isinstance(error, Refusal) else 403)
     desk, _ = desk_of(request, filters)
     draft = draft_or_404(pk)
-    urls = Urls.of(
-        draft, base=desk.drafts_url, queue=desk.queue_url, conversations=desk.conversations_url, query=filters.query
-    )
-    banner = banners.refused(error, urls, text_kept=bool(own_text))
+    urls = urls_of(draft, desk)
+    can = Can.of(desk.policy, desk.role, draft)
+    banner = banner or banners.refused(error, urls, text_kept=bool(own_text), take_over=can.take_over)
     if request.headers.get("HX-Target") == "saved":
         return render(request, "drafts/_banner.html", {"banner": banner}, status=status)
     shown = build(
@@ -251,7 +328,7 @@ def refusal(
 
 
 def changed(
-    request: HttpRequest, *, filters: Filters, gone: Sequence[uuid.UUID], restored: uuid.UUID | None = None
+    request: HttpRequest, *, filters: DeskFilters, gone: Sequence[uuid.UUID], restored: uuid.UUID | None = None
 ) -> HttpResponse:
     """After a decision, for htmx: counts, strip, rows that left, and the panes that the client will need next."""
     desk, summary = desk_of(request, filters)
@@ -267,11 +344,12 @@ def changed(
         if wanted
         else [],
         "empty": empty(filters, summary, desk) if not wanted and short == PREFETCH else None,
+        "strip": focus.strip(desk, summary.counts[filters.show]) if filters.mode else None,
         **counts_context(summary, desk),
     }
     if restored is None:
         return render(request, "drafts/decided.html", context)
-    found, more = queue.feed(filters, desk.user)
+    found, more = queue.feed(filters, desk.user, summary.channels)
     shown = build(draft_or_404(restored), desk)
     context |= {"pane": shown, "current": str(restored), **rows_context(found, more, desk)}
     return reswap(retarget(render(request, "drafts/restored.html", context), "#review"), "innerHTML")

@@ -7,10 +7,11 @@ from datetime import timedelta
 from django.core.exceptions import PermissionDenied
 
 from conversations.errors import Locked, Refusal
-from conversations.models import User
-from conversations.views.words import Clock, span
+from conversations.models import Delivery, User
+from conversations.views.words import Clock, plural, span
 from drafts.decisions import AlreadyDecided, NeedsSecondPress, Stale
 from drafts.models import Draft, DraftAction
+from drafts.presence import Asked
 from drafts.queue import moment
 from drafts.views.present import Action, Banner, Can, Urls
 
@@ -23,8 +24,11 @@ ACTED = {
 QUOTE = 140
 
 
-def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can) -> Banner | None:
-    """The banner that a draft's own state asks for, strongest first; None when it can be decided."""
+def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked: Asked | None = None) -> Banner | None:
+    """The banner that a draft's own state asks for, strongest first; None when there is nothing to say.
+
+    `asked`: who asks this person, its holder, for the conversation.
+    """
     if _is_stale(draft):
         return _stale(draft, urls, clock)
     if draft.status != Draft.Status.PENDING:
@@ -41,9 +45,36 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can) -> Ba
             (
                 Action("Next draft", urls.next, act="next", key="J"),
                 *([Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if can.take_over else []),
+                *([Action("Ask to take over", urls.ask, True, "ask")] if can.claim and not can.take_over else []),
             ),
         )
+    if asked:
+        return Banner(
+            "info",
+            "user",
+            f"{asked.by} asks for this conversation.",
+            f"Asked at {clock.time(asked.at)}. What you typed and saved goes with it.",
+            (Action("Give it", urls.give, True, "give"), Action("Keep it", urls.hold_on, True, "hold-on")),
+        )
+    if draft.sources_changed_at:
+        return _sources_changed(draft, urls, clock, can)
+    act = draft.last_act  # type: ignore[attr-defined]
+    if holder and act and act["type"] == DraftAction.Type.ESCALATE and str(act["user_id"]) != str(user.pk):
+        note = f"“{act['notes']}”" if act["notes"] else "They left no note."
+        return Banner("info", "user", f"{act['by']} handed this over to you at {clock.time(moment(act['at']))}.", note)
     return None
+
+
+def _sources_changed(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner:
+    assert draft.sources_changed_at is not None
+    redraft = [Action("Redraft", urls.regenerate, True, "redraft-now", "G")] if can.regenerate else []
+    return Banner(
+        "warn",
+        "book",
+        f"A source of this draft changed at {clock.time(draft.sources_changed_at)}.",
+        "What it says may not hold any more. Read the source again, or redraft.",
+        tuple(redraft),
+    )
 
 
 def _is_stale(draft: Draft) -> bool:
@@ -85,7 +116,31 @@ def _decided(draft: Draft, urls: Urls, clock: Clock) -> Banner:
     )
 
 
-def refused(error: Exception, urls: Urls, *, text_kept: bool) -> Banner:
+def unsettled(draft: Draft, delivery: Delivery, urls: Urls, may_resolve: bool) -> Banner | None:
+    """What became of an approved reply, when a person has to look: it failed, or nobody can tell."""
+    kinds = {
+        "failed": ("bad", f"The reply to {draft.conversation.customer} could not be sent.", ("send_again", "give_up")),
+        "uncertain": ("warn", f"Was the reply to {draft.conversation.customer} sent or not?", ("sent", "send_again")),
+        "bounced": ("bad", f"The reply to {draft.conversation.customer} came back undelivered.", ()),
+    }
+    if delivery.status not in kinds:
+        return None
+    kind, title, outcomes = kinds[delivery.status]
+    labels = {"send_again": "Try again", "give_up": "Give up", "sent": "It arrived"}
+    tried = f"Tried {plural(delivery.attempt_count, 'time')}. " if delivery.attempt_count else ""
+    error = f"{delivery.error.rstrip('.')}. " if delivery.error else ""
+    actions = [
+        Action(labels[outcome], f"/deliveries/{delivery.pk}/resolve/{outcome}/", True, "resolve")
+        for outcome in outcomes
+    ]
+    if not may_resolve:
+        actions = []
+    return Banner(
+        kind, "alert", title, f"{tried}{error}The approved text is kept as it was.", tuple(actions), alert=True
+    )
+
+
+def refused(error: Exception, urls: Urls, *, text_kept: bool, take_over: bool = True) -> Banner:
     """The answer to a decision that was not carried out."""
     kept = " What you typed is kept below." if text_kept else ""
     words = f"{error}{kept}" if str(error) else f"Nothing was changed.{kept}"
@@ -106,8 +161,9 @@ def refused(error: Exception, urls: Urls, *, text_kept: bool) -> Banner:
                 alert=True,
             )
         case Locked():
-            take = Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")
-            return Banner("info", "lock", "Somebody else is working on this.", words, (onward, take), alert=True)
+            ask = Action("Ask to take over", urls.ask, True, "ask")
+            take = [Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if take_over else [ask]
+            return Banner("info", "lock", "Somebody else is working on this.", words, (onward, *take), alert=True)
         case AlreadyDecided():
             actions = (Action("Compare", urls.timeline), onward)
             return Banner("warn", "alert", "Already decided.", words, actions, alert=True)

@@ -11,17 +11,19 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from conversations.errors import Invalid
 from conversations.views.access import View, is_fragment, person, signed_in
 from conversations.views.words import clock_for
 from drafts import decisions, editing, queue
+from drafts import handover as hands
 from drafts.decisions import Attention, Seen
 from drafts.models import Draft
-from drafts.queue import Filters
 from drafts.views import answers
+from drafts.views.conflict import both_texts
 from drafts.views.pane import second_press
+from drafts.views.present import DeskFilters
 
 MAX_MS = 2**31 - 1
 
@@ -70,7 +72,7 @@ def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
         @require_POST
         @signed_in
         def view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-            filters = Filters.of_query(request.POST.get("filter", ""))
+            filters = DeskFilters.of_query(request.POST.get("filter", ""))
             form = SeenForm(request.POST)
             own_text = request.POST.get("final_text", "").replace("\x00", "")
             try:
@@ -102,7 +104,7 @@ def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
     return decorate
 
 
-def _onward(request: HttpRequest, pk: uuid.UUID, filters: Filters, leaves: bool) -> HttpResponse:
+def _onward(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters, leaves: bool) -> HttpResponse:
     """Without the script: 303 to the next draft, or back to this one."""
     tail = f"?{filters.query}" if filters.query else ""
     if not leaves:
@@ -181,23 +183,39 @@ def _until(request: HttpRequest) -> datetime:
     return until if until.tzinfo else timezone.make_aware(until, clock_for(request).zone)
 
 
+def _given(request: HttpRequest) -> uuid.UUID:
+    try:
+        return uuid.UUID(request.POST.get("to", ""))
+    except ValueError:
+        raise Invalid("Choose a colleague. Nothing was changed.") from None
+
+
 @require_POST
 @signed_in
 def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Save what was typed as the next version; `version` is the one it was typed over (If-Match, RFC 9110 13.1.1)."""
-    filters = Filters.of_query(request.POST.get("filter", ""))
+    """Save what was typed as the next version; `version` is the one it was typed over (If-Match, RFC 9110 13.1.1).
+
+    If somebody saved meanwhile: 412 with both texts, side by side, and nothing written.
+    """
+    filters = DeskFilters.of_query(request.POST.get("filter", ""))
     text, version = request.POST.get("final_text", ""), request.POST.get("version", "")
+    if_match = request.headers.get("If-Match", "").removeprefix("W/").strip('"')
+    version = if_match if if_match.isdecimal() else version
     try:
         if not version.isdecimal() or len(version) > 9:
             raise Invalid("The version is missing. Reload the page; your text is still in the box.")
         draft = editing.save_revision(draft_id=pk, actor=person(request), version=int(version), text=text)
     except Draft.DoesNotExist:
         raise Http404("There is no such draft in this account.") from None
+    except decisions.Changed as error:
+        return both_texts(request, pk, error, filters=filters, own_text=text.replace("\x00", ""))
     except answers.REFUSED as error:
         return answers.refusal(request, pk, error, filters=filters, own_text=text.replace("\x00", ""))
     if not is_fragment(request):
         messages.success(request, f"Saved as version {draft.version}.")
         return see_other(f"/drafts/{pk}/?do=edit")
+    if request.headers.get("HX-Target") == "review":
+        return answers.pane_answer(request, pk, filters=filters, do="edit")
     response = HttpResponse(status=204)
     response["ETag"], response["X-Version"] = f'"{draft.version}"', str(draft.version)
     response["X-Saved"] = clock_for(request).time(timezone.now())
@@ -218,6 +236,44 @@ def claim(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     )
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+@signed_in
+def handover(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Give the conversation to a colleague. GET is the form: alone for htmx, in the page without the script."""
+    if request.method != "POST":
+        return answers.handover_form(request, pk, filters=DeskFilters.read(request.GET))
+    note = request.POST.get("note", "").replace("\x00", "")
+    return _touch(
+        request,
+        pk,
+        lambda: hands.hand_over(draft_id=pk, actor=person(request), to=_given(request), note=note),
+        "Handed over. They were told.",
+    )
+
+
+@require_POST
+@signed_in
+def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Ask whoever holds the conversation for it."""
+    return _touch(request, pk, lambda: hands.ask(draft_id=pk, actor=person(request)), "They were asked.")
+
+
+@require_POST
+@signed_in
+def give(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Give the conversation to who asked for it."""
+    return _touch(
+        request, pk, lambda: hands.answer(draft_id=pk, actor=person(request), give=True), "It is in their hands now."
+    )
+
+
+@require_POST
+@signed_in
+def hold_on(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Keep the conversation although somebody asked for it."""
+    return _touch(request, pk, lambda: hands.answer(draft_id=pk, actor=person(request), give=False), "It stays yours.")
+
+
 @require_POST
 @signed_in
 def release(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
@@ -228,7 +284,7 @@ def release(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @signed_in
 def reopen(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Bring a rejected draft back."""
-    filters = Filters.of_query(request.POST.get("filter", ""))
+    filters = DeskFilters.of_query(request.POST.get("filter", ""))
     try:
         editing.reopen(draft_id=pk, actor=person(request))
     except Draft.DoesNotExist:
@@ -245,7 +301,7 @@ def reopen(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @signed_in
 def keep(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Use a stale draft's text as the answer to the newer message, knowingly."""
-    filters = Filters.of_query(request.POST.get("filter", ""))
+    filters = DeskFilters.of_query(request.POST.get("filter", ""))
     try:
         try:
             last_inbound = uuid.UUID(request.POST.get("last_inbound", ""))
@@ -263,7 +319,7 @@ def keep(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _touch(request: HttpRequest, pk: uuid.UUID, verb: Callable[[], Any], words: str) -> HttpResponse:
     """Claim and release: 204 for the editor's heartbeat, the pane again for a press of the button."""
-    filters = Filters.of_query(request.POST.get("filter", ""))
+    filters = DeskFilters.of_query(request.POST.get("filter", ""))
     try:
         verb()
     except Draft.DoesNotExist:

@@ -19,9 +19,9 @@ from conversations.roles import Verb, check
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from drafts import decisions
-from drafts.queue import Filters
 from drafts.views import answers
 from drafts.views.decide import see_other
+from drafts.views.present import DeskFilters
 
 
 def get_delivery_for(request: HttpRequest, pk: uuid.UUID) -> Delivery:
@@ -38,7 +38,7 @@ def get_delivery_for(request: HttpRequest, pk: uuid.UUID) -> Delivery:
 def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take an approval back before it left. The draft returns to the queue; nothing was sent."""
     delivery = get_delivery_for(request, pk)
-    filters = Filters.of_query(request.POST.get("filter", ""))
+    filters = DeskFilters.of_query(request.POST.get("filter", ""))
     try:
         decisions.undo(delivery_id=pk, actor=person(request))
     except answers.REFUSED as error:
@@ -78,7 +78,7 @@ def resolve(request: HttpRequest, pk: uuid.UUID, outcome: str) -> HttpResponse:
 
 
 def _settle(request: HttpRequest, delivery: Delivery, verb: Callable[[], Any], words: str) -> HttpResponse:
-    filters = Filters.of_query(request.POST.get("filter", ""))
+    filters = DeskFilters.of_query(request.POST.get("filter", ""))
     try:
         verb()
     except answers.REFUSED as error:
@@ -89,7 +89,7 @@ def _settle(request: HttpRequest, delivery: Delivery, verb: Callable[[], Any], w
     return see_other(f"/conversations/{delivery.conversation_id}/")
 
 
-def _too_late(request: HttpRequest, delivery: Delivery, error: Exception, filters: Filters) -> HttpResponse:
+def _too_late(request: HttpRequest, delivery: Delivery, error: Exception, filters: DeskFilters) -> HttpResponse:
     """The strip as it now stands, and why the press did nothing."""
     status = error.status if isinstance(error, Refusal) else 403
     if not is_fragment(request):

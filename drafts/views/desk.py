@@ -8,32 +8,32 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from conversations.models import AuditHead
+from conversations.models import Role
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
-from drafts import queue
+from conversations.views.words import initials
+from drafts import presence, queue
 from drafts.models import Draft
-from drafts.queue import Filters
 from drafts.views import answers, banners
 from drafts.views.pane import build
-from drafts.views.present import Can, Urls
+from drafts.views.present import Can, DeskFilters
 
 MAX_ROWS = 200  # of a list that was lengthened by "Show more": a pulse keeps its length up to here
-DOINGS = {"edit", "reject", "redraft", "snooze"}
+DOINGS = {"edit", "reject", "redraft", "snooze", "handover"}
 
 
 @require_safe
 @signed_in
 def queue_page(request: HttpRequest) -> HttpResponse:
     """The list and its first draft; `after` is a keyset cursor, `next`/`prev` lead to a neighbour of a draft."""
-    filters = Filters.read(request.GET)
+    filters = DeskFilters.read(request.GET)
     for direction in ("next", "prev"):
         if draft_id := _uuid(request.GET.get(direction, "")):
             return _neighbour(request, filters, draft_id, back=direction == "prev")
     after = request.GET.get("after", "")
     if is_fragment(request) and after:
-        desk, _ = answers.desk_of(request, filters)
-        found, more = queue.feed(filters, desk.user, after=after)
+        desk, summary = answers.desk_of(request, filters)
+        found, more = queue.feed(filters, desk.user, summary.channels, after=after)
         return render(request, "drafts/_rows.html", {"current": "", **answers.rows_context(found, more, desk)})
     return answers.page(request, filters=filters, draft_id=None, after=after)
 
@@ -43,37 +43,43 @@ def queue_page(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One draft: the pane for htmx, else the desk around it. `do` opens a form without the script."""
     do = request.GET.get("do", "")
-    return answers.pane_answer(request, pk, filters=Filters.read(request.GET), do=do if do in DOINGS else "")
+    return answers.pane_answer(request, pk, filters=DeskFilters.read(request.GET), do=do if do in DOINGS else "")
 
 
 @require_safe
 @signed_in
 def pulse(request: HttpRequest) -> HttpResponse:
-    """What changed since `since` (the newest audit event that the page knows), or 204. `want` asks for panes ahead."""
+    """What changed since `since` (the newest audit event that the page knows), or 204. `want` asks for panes ahead.
+
+    Along the way the person is marked as reading `draft`, and told who else is; `room` is whom the page shows already.
+    """
     tenant = require_tenant(request)
     data = request.GET
-    seq = AuditHead.objects.filter(account_id=tenant.account_id).values_list("seq", flat=True).first() or 0
-    news = data.get("since", "") != str(seq)
+    open_id = _uuid(data.get("draft", ""))
+    renew = tenant.role not in {None, Role.AUDITOR}
+    room = presence.enter(tenant.account_id, person(request).pk, open_id, renew=renew)
+    news = data.get("since", "") != str(room.seq)
+    moved = open_id is not None and data.get("room", "") != room.key
     wanted = answers.ids(data.get("want", ""))
-    if not news and not wanted:
+    if not (news or wanted or moved):
         return HttpResponse(status=204)
-    filters = Filters.of_query(data.get("filter", ""))
+    filters = DeskFilters.of_query(data.get("filter", ""))
     desk, summary = answers.desk_of(request, filters)
-    context = {"changed": news, "csrf": desk.csrf}
+    context = {"changed": news, "csrf": desk.csrf, "draft_id": str(open_id) if open_id else ""}
+    if moved:
+        context["room"] = {"key": room.key, "people": [{"name": n, "initials": initials(n)} for _, n in room.others]}
     if news:
         rows = data.get("rows", "")
         length = min(max(int(rows) if rows.isdecimal() and len(rows) < 4 else 0, queue.PAGE), MAX_ROWS)
-        found, more = queue.feed(filters, desk.user, limit=length)
+        found, more = queue.feed(filters, desk.user, summary.channels, limit=length)
         context |= {"current": data.get("draft", ""), **answers.rows_context(found, more, desk)}
         context |= answers.counts_context(summary, desk)
-    open_id = _uuid(data.get("draft", "")) if news else None
-    fetched = {draft.pk: draft for draft in queue.panes([*wanted, *([open_id] if open_id else [])])}
-    if open_id and (draft := fetched.get(open_id)):
-        urls = Urls.of(
-            draft, base=desk.drafts_url, queue=desk.queue_url, conversations=desk.conversations_url, query=filters.query
-        )
-        can = Can.of(desk.policy, desk.role, draft)
-        context |= {"draft_id": str(open_id), "banner": banners.standing(draft, desk.user, urls, desk.clock, can)}
+    shown = open_id if news else None
+    asked_for = [*wanted, *([shown] if shown else [])]
+    fetched = {draft.pk: draft for draft in queue.panes(asked_for)} if asked_for else {}
+    if shown and (draft := fetched.get(shown)):
+        can, urls = Can.of(desk.policy, desk.role, draft), answers.urls_of(draft, desk)
+        context["banner"] = banners.standing(draft, desk.user, urls, desk.clock, can, room.asked)
     ahead = [fetched[pk] for pk in wanted if pk in fetched and fetched[pk].status == Draft.Status.PENDING]
     context["prefetched"] = [build(draft, desk) for draft in ahead]
     response = render(request, "drafts/pulse.html", context)
@@ -81,7 +87,7 @@ def pulse(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _neighbour(request: HttpRequest, filters: Filters, draft_id: uuid.UUID, *, back: bool) -> HttpResponse:
+def _neighbour(request: HttpRequest, filters: DeskFilters, draft_id: uuid.UUID, *, back: bool) -> HttpResponse:
     found = queue.neighbour(filters, person(request), draft_id, back=back)
     tail = f"?{filters.query}" if filters.query else ""
     if found is None:

@@ -11,14 +11,16 @@ from typing import Any
 from django.urls import reverse
 
 from conversations.envelope import digest, reply_envelope
-from conversations.models import Role, User
-from conversations.roles import Policy
+from conversations.models import Channel, Role, User
+from conversations.roles import Policy, Verb
 from conversations.tenancy import Tenant
 from conversations.views.present import FileView, channel_words, message_view, title_of
 from conversations.views.words import CHANNEL_ICONS, Clock, initials, plural, size, span
 from drafts import diffing
+from drafts.figures import NOTHING, Figures
 from drafts.models import Draft
-from drafts.queue import Filters, Summary, moment
+from drafts.presence import Asked
+from drafts.queue import Summary, moment
 from drafts.views import banners
 from drafts.views.present import (
     NEEDS,
@@ -28,6 +30,7 @@ from drafts.views.present import (
     Can,
     Check,
     Choice,
+    DeskFilters,
     More,
     Pane,
     SourceView,
@@ -47,8 +50,9 @@ class Desk:
     user: User
     tenant: Tenant
     clock: Clock
-    filters: Filters
+    filters: DeskFilters
     policy: Policy
+    figures: Figures
     hold_seconds: int
     csrf: str
     queue_url: str
@@ -56,8 +60,18 @@ class Desk:
     conversations_url: str
 
     @classmethod
-    def of(cls, user: User, tenant: Tenant, clock: Clock, filters: Filters, summary: Summary, csrf: str) -> Desk:
+    def of(
+        cls,
+        user: User,
+        tenant: Tenant,
+        clock: Clock,
+        filters: DeskFilters,
+        summary: Summary,
+        figures: Figures,
+        csrf: str,
+    ) -> Desk:
         return cls(
+            figures=figures,
             user=user,
             tenant=tenant,
             clock=clock,
@@ -74,6 +88,10 @@ class Desk:
     def role(self) -> Role | None:
         return self.tenant.role
 
+    @property
+    def may_batch(self) -> bool:
+        return self.policy.answer(self.role, Verb.BATCH_APPROVE).allowed
+
 
 def build(
     draft: Draft,
@@ -85,8 +103,15 @@ def build(
     own_reasons: Sequence[str] = (),
     confirm: bool = False,
     field_error: str = "",
+    asked: Asked | None = None,
+    colleagues: Sequence[tuple[str, str]] = (),
+    follows: str = "",
 ) -> Pane:
-    """`own_text` is what the person had typed when a decision was refused: it stays in the box."""
+    """`own_text` is what the person had typed when a decision was refused: it stays in the box.
+
+    `asked` is who asks this person for the conversation, `colleagues` whom it could be handed over to (only when that
+    form is shown), `follows` the customer of the next draft.
+    """
     clock, conversation = desk.clock, draft.conversation
     channel = conversation.channel
     urls = Urls.of(
@@ -114,7 +139,7 @@ def build(
     cut = _first_unanswered(draft.thread)  # type: ignore[attr-defined]
     due, urgency = due_words(draft.due_at, clock)
     holder = _holder(draft, desk)
-    notice = banner or banners.standing(draft, desk.user, urls, clock, can)
+    notice = banner or banners.standing(draft, desk.user, urls, clock, can, asked)
     editing = do == "edit" and can.edit
     own = own_text or text
     envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {"to": [], "cc": []}
@@ -162,6 +187,7 @@ def build(
             ("Name", conversation.customer),
             *([("Address", conversation.customer_email)] if conversation.customer_email else []),
             ("Messages", str(conversation.message_count)),
+            *([("Answer within", target)] if (target := _target(channel)) else []),
             *(
                 [("Needs", ", ".join(NEEDS[c][0] for c in draft.needs_human if c in NEEDS))]
                 if draft.needs_human
@@ -185,6 +211,10 @@ def build(
         field_error=field_error,
         changes=shortened(diffing.render_ops(ops, draft.suggested_text)) if ops else [],
         change_counts="{} words out, {} in".format(*diffing.word_counts(ops)) if ops else "",
+        colleagues=[Choice(pk, name) for pk, name in colleagues],
+        figure=desk.figures.get((draft.intent, draft.prompt_label), NOTHING).words if live else "",
+        stamp=f"{desk.user.pk.hex}.{draft.pk.hex}",
+        follows=follows,
     )
 
 
@@ -301,11 +331,18 @@ def _more(can: Can, urls: Urls, held: bool, user: User, draft: Draft) -> list[Mo
     if can.elsewhere:
         items.append(More("Answered elsewhere", urls.elsewhere, "elsewhere", "check"))
     holder = draft.holder  # type: ignore[attr-defined]
+    mine = holder is not None and str(holder["user_id"]) == str(user.pk)
     if can.claim and not holder:
         items.append(More("Claim", urls.claim, "claim", "lock"))
-    elif holder and str(holder["user_id"]) == str(user.pk):
+    elif mine:
         items.append(More("Release", urls.release, "release", "lock"))
     return items
+
+
+def _target(channel: Channel | None) -> str:
+    """The channel's own answering time; "" when it follows the account."""
+    minutes = channel.options.due_minutes if channel else None
+    return span(timedelta(minutes=minutes)) if minutes else ""
 
 
 def _file_url(attachment_id: str) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
+from urllib.parse import parse_qsl
 
 from conversations.models import PolicyRule, Role
 from conversations.roles import Policy, Verb
 from conversations.views.present import FileView, MessageView, title_of
 from conversations.views.words import CHANNEL_ICONS, Clock, initials, span
 from drafts.models import Draft
-from drafts.queue import COUNT_CAP
+from drafts.queue import COUNT_CAP, Filters
 from drafts.views.prose import Block
 
 UNCHANGED = 60  # characters of unchanged text kept on either side of a change
@@ -39,6 +40,36 @@ REASONS = {
     "wrong_product": "Wrong product",
     "policy": "Policy",
 }
+
+
+MODES = {"focus"}
+
+
+@dataclass(frozen=True, slots=True)
+class DeskFilters(Filters):
+    """The filters with how the desk is laid out: `mode` travels in the same query strings."""
+
+    mode: str = ""
+
+    @classmethod
+    def read(cls, data: Any) -> DeskFilters:
+        plain = Filters.read(data)
+        mode = str(data.get("mode", ""))
+        return cls(**{name: getattr(plain, name) for name in plain.__slots__}, mode=mode if mode in MODES else "")
+
+    @classmethod
+    def of_query(cls, query: str) -> DeskFilters:
+        return cls.read(dict(parse_qsl(query[:300])))
+
+    @property
+    def query(self) -> str:
+        own = Filters.query.fget(self)  # type: ignore[attr-defined]
+        return "&".join(part for part in (own, f"mode={self.mode}" if self.mode else "") if part)
+
+    @property
+    def narrows(self) -> bool:
+        """Whether drafts are hidden by it."""
+        return bool(replace(self, mode="", sort="").query)
 
 
 class Row(TypedDict):
@@ -79,9 +110,9 @@ def row(found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "") -
     return Row(
         id=key,
         url=f"{base_url}{key}/{tail}",
-        icon=CHANNEL_ICONS.get(found["conversation__channel__type"], "mail"),
+        icon=CHANNEL_ICONS.get(found["channel_type"], "mail"),
         who=who,
-        channel=found["conversation__channel__name"] or "",
+        channel=found["channel_name"],
         due=due,
         due_class="" if urgency == "calm" else f" row__due--{urgency}",
         subject=title_of(found["conversation__subject"], found["conversation__title"]),
@@ -122,6 +153,21 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Two people's texts: theirs as saved, and the other's, marked with what differs from theirs."""
+
+    theirs: list[str]
+    theirs_by: str
+    yours: list[Change]
+
+
+@dataclass(frozen=True, slots=True)
 class Banner:
     kind: str
     icon: str
@@ -129,6 +175,7 @@ class Banner:
     text: str
     actions: tuple[Action, ...] = ()
     alert: bool = False
+    both: Both | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +200,6 @@ class Choice:
     value: str
     label: str
     on: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    kind: str
-    text: str
 
 
 def shortened(pieces: Iterable[tuple[str, str]]) -> list[Change]:
@@ -238,6 +279,10 @@ class Urls:
     snooze: str
     claim: str
     release: str
+    handover: str
+    ask: str
+    give: str
+    hold_on: str
     elsewhere: str
     keep: str
     reopen: str
@@ -258,8 +303,22 @@ class Urls:
             extra=f"&{query}" if query else "",
             **{
                 verb: f"{own}{verb}/"
-                for verb in ("approve", "edit", "reject", "regenerate", "snooze", "claim", "release", "keep", "reopen")
+                for verb in (
+                    "approve",
+                    "edit",
+                    "reject",
+                    "regenerate",
+                    "snooze",
+                    "claim",
+                    "release",
+                    "keep",
+                    "reopen",
+                    "handover",
+                    "ask",
+                    "give",
+                )
             },
+            hold_on=f"{own}keep-claim/",
             elsewhere=f"{own}answered-elsewhere/",
             queue=listed,
             next=f"{listed}{sign}next={draft.pk}",
@@ -322,6 +381,10 @@ class Pane:
     field_error: str = ""
     changes: list[Change] = field(default_factory=list)
     change_counts: str = ""
+    colleagues: list[Choice] = field(default_factory=list)
+    figure: str = ""
+    stamp: str = ""
+    follows: str = ""
 
     @property
     def editing(self) -> bool:

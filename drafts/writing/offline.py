@@ -135,7 +135,7 @@ def _belongs_to_a_person(needs: Sequence[Need]) -> bool:
 
 def _approved_answers(asks: Sequence[Ask], sources: Sequence[Source], embedder: Embedder | None) -> dict[Ask, Source]:
     """The asks that somebody answered for good: the golden whose question is the same, if one is among the sources."""
-    goldens = [source for source in sources if source.url.startswith("golden:")]
+    goldens = [source for source in sources if _is_golden(source)]
     if not goldens or not asks or embedder is None:
         return {}
     try:
@@ -153,13 +153,19 @@ def _approved_answers(asks: Sequence[Ask], sources: Sequence[Source], embedder: 
     return found
 
 
+def _is_golden(source: Source) -> bool:
+    return source.url.startswith("golden:")
+
+
 def _choose(
     asks: Sequence[Ask], scored: Sequence[Candidate], most: int, approved: Mapping[Ask, Source]
 ) -> tuple[list[Quote], list[Ask]]:
     """(what to quote, in the order of the asks and then as the passage has it; the questions without an answer).
 
-    An approved answer is quoted whole: a person stands for it as it is.
+    An approved answer is quoted whole where its question is asked, and nowhere else: a person stands for it as an answer to
+    that question.
     """
+    pages = [candidate for candidate in scored if not _is_golden(candidate.source)]
     by_place = {(candidate.source.passage_id, candidate.position): candidate for candidate in scored}
     chosen: dict[tuple[UUID, int], Candidate] = {}
     open_asks: list[Ask] = []
@@ -170,7 +176,7 @@ def _choose(
             if whole:
                 continue
         # Ties go to the better found passage, then to the earlier sentence: the order must not depend on chance.
-        ranked = sorted(scored, key=lambda c: (-c.scores[row], -c.source.score, str(c.source.passage_id), c.position))
+        ranked = sorted(pages, key=lambda c: (-c.scores[row], -c.source.score, str(c.source.passage_id), c.position))
         found = next((group for c in ranked if (group := _with_context(c, by_place)) and c.scores[row] >= ENOUGH), None)
         if found is None:
             open_asks.append(ask)

@@ -115,6 +115,11 @@ def _session(user: User) -> str:
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
+def armed(page: Page) -> None:
+    """Wait until the draft on screen may be decided: a moment after it was painted."""
+    page.locator("#decide[data-armed]").wait_for(state="attached")
+
+
 class Queue:
     """Acme's queue for these tests: three sourced drafts and one with an unsourced statement, in this order."""
 

@@ -13,10 +13,8 @@ from conversations.tenancy import tenant_context
 from drafts import decisions, editing
 from drafts.drafting import store_failure
 from drafts.models import Draft, DraftAction
-from tests.browser.conftest import Complaints, OpenPage, Queue
+from tests.browser.conftest import Complaints, OpenPage, Queue, armed
 from tests.factories import seen
-
-ARMED = 400  # ms until a draft on screen can be approved
 
 
 def statuses(queue: Queue) -> dict[str, str]:
@@ -40,7 +38,7 @@ def title(page: Page) -> Any:
 def test_one_key_approves_and_shows_the_next_draft(queue: Queue, open_page: OpenPage, complaints: Complaints) -> None:
     page = open_page(queue.world.ada)
     expect(title(page)).to_have_text("Question of Customer A")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     expect(title(page)).to_have_text("Question of Customer B")
     expect(title(page)).to_be_focused()
@@ -54,7 +52,7 @@ def test_one_key_approves_and_shows_the_next_draft(queue: Queue, open_page: Open
 
 def test_the_next_draft_is_shown_before_the_server_has_answered(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     held = []
     page.route("**/approve/", lambda route: held.append(route))
     page.keyboard.press("a")
@@ -65,12 +63,18 @@ def test_the_next_draft_is_shown_before_the_server_has_answered(queue: Queue, op
 
 
 def test_a_burst_of_presses_decides_each_draft_once(queue: Queue, open_page: OpenPage) -> None:
+    """Trusted key events in one go, as a held or bouncing key gives them: however slow the machine, the later ones come
+    before the next draft has been on screen for long enough."""
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
-    for _ in range(5):
-        page.keyboard.press("a")
+    armed(page)
+    devtools = page.context.new_cdp_session(page)
+    now = page.evaluate("performance.timeOrigin + performance.now()") / 1000
+    for at in range(5):
+        key = {"key": "a", "code": "KeyA", "text": "a", "windowsVirtualKeyCode": 65, "timestamp": now + at / 100}
+        devtools.send("Input.dispatchKeyEvent", {"type": "keyDown", **key})
+        devtools.send("Input.dispatchKeyEvent", {"type": "keyUp", **key})
     wait_for_status(page, queue.first, "approved")
-    page.wait_for_timeout(300)
+    expect(page.locator("#count")).to_have_text("3")
     assert statuses(queue) == {"A": "approved", "B": "pending", "C": "pending", "D": "pending"}
 
 
@@ -78,10 +82,10 @@ def test_a_whole_queue_can_be_approved_by_keys(queue: Queue, open_page: OpenPage
     page = open_page(queue.world.ada)
     for name in "ABC":
         expect(title(page)).to_have_text(f"Question of Customer {name}")
-        page.wait_for_timeout(ARMED)
+        armed(page)
         page.keyboard.press("a")
     expect(title(page)).to_have_text("Question of Customer D")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     page.keyboard.press("a")
     expect(title(page)).to_have_text("All caught up")
@@ -92,7 +96,7 @@ def test_a_whole_queue_can_be_approved_by_keys(queue: Queue, open_page: OpenPage
 
 def test_an_unsourced_statement_asks_for_a_second_press(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada, f"/drafts/{queue.risky.pk}/")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     expect(page.locator("[data-act=approve]")).to_contain_text("Press again: 1 unsourced")
     expect(page.locator("#say")).to_contain_text("Tighten the ends")
@@ -105,7 +109,7 @@ def test_an_unsourced_statement_asks_for_a_second_press(queue: Queue, open_page:
 
 def test_z_takes_the_approval_back_and_nothing_is_sent(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     expect(page.locator("#outbox [data-undo]")).to_be_visible()
     page.keyboard.press("z")
@@ -120,12 +124,12 @@ def test_z_takes_the_approval_back_and_nothing_is_sent(queue: Queue, open_page: 
 
 def test_a_draft_taken_back_can_be_approved_again(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     expect(page.locator("#outbox [data-undo]")).to_be_visible()
     page.keyboard.press("z")
     expect(title(page)).to_have_text("Question of Customer A")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     expect(title(page)).to_have_text("Question of Customer B")
     wait_for_status(page, queue.first, "approved")
@@ -156,14 +160,14 @@ def test_an_edit_approved_at_once_is_asked_about_its_unsourced_words_and_kept(
 ) -> None:
     page = open_page(queue.world.ada)
     page.keyboard.press("e")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.locator("#final").press("Control+End")
     page.keyboard.type("\n\nTighten the ends to 18 ft-lb.")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#banner[role=alert]")).to_contain_text("1 statement has no source")
     expect(page.locator("#final")).to_have_value(f"{queue.first.suggested_text}\n\nTighten the ends to 18 ft-lb.")
     assert statuses(queue)["A"] == "pending"
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.locator("#final").press("Control+Enter")
     wait_for_status(page, queue.first, "approved")
     with tenant_context(queue.world.acme.pk):
@@ -173,7 +177,7 @@ def test_an_edit_approved_at_once_is_asked_about_its_unsourced_words_and_kept(
 def test_a_decision_waits_for_the_save_under_way(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     page.keyboard.press("e")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     held: list[Route] = []
     page.route("**/edit/", lambda route: held.append(route))
     page.locator("#final").press("Control+End")
@@ -200,7 +204,7 @@ def test_escape_leaves_the_editor_and_keeps_the_text(queue: Queue, open_page: Op
 def test_letters_typed_into_the_editor_decide_nothing(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     page.keyboard.press("e")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.type("arz")
     expect(page.locator("#final")).to_have_value(f"arz{queue.first.suggested_text}")
     assert statuses(queue)["A"] == "pending"
@@ -208,7 +212,7 @@ def test_letters_typed_into_the_editor_decide_nothing(queue: Queue, open_page: O
 
 def test_reject_takes_a_reason_by_number(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("r")
     expect(page.locator("[data-form=reject]")).to_be_visible()
     page.keyboard.press("3")
@@ -224,7 +228,7 @@ def test_reject_takes_a_reason_by_number(queue: Queue, open_page: OpenPage) -> N
 
 def test_redraft_sends_the_instruction_and_keeps_the_draft(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("g")
     page.keyboard.type("Shorter, please")
     page.keyboard.press("Enter")
@@ -236,7 +240,7 @@ def test_redraft_sends_the_instruction_and_keeps_the_draft(queue: Queue, open_pa
 
 def test_snooze_takes_the_draft_out_of_the_queue(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("s")
     page.keyboard.press("Enter")
     expect(title(page)).to_have_text("Question of Customer B")
@@ -247,7 +251,7 @@ def test_snooze_takes_the_draft_out_of_the_queue(queue: Queue, open_page: OpenPa
 
 def test_a_newer_message_refuses_the_approval_and_the_banner_has_the_focus(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     queue.writes_again(queue.first, "Forgot to say: it also sees track days.")
     page.keyboard.press("a")
     banner = page.locator("#banner[role=alert]")
@@ -261,7 +265,7 @@ def test_a_newer_message_refuses_the_approval_and_the_banner_has_the_focus(queue
 def test_the_loser_of_a_race_keeps_the_words_that_were_typed(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     page.keyboard.press("e")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.locator("#final").press("Control+End")
     page.keyboard.type(" PS: mine")
     page.route("**/edit/", lambda route: route.abort())
@@ -277,21 +281,21 @@ def test_the_loser_of_a_race_keeps_the_words_that_were_typed(queue: Queue, open_
 
 def test_a_decision_that_does_not_arrive_comes_back(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.route("**/approve/", lambda route: route.abort())
     page.keyboard.press("a")
     expect(page.locator("#alert")).to_contain_text("nothing was sent")
     expect(title(page)).to_have_text("Question of Customer A")
     expect(page.locator(f"#li-{queue.first.pk}")).to_be_visible()
     page.unroute("**/approve/")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     wait_for_status(page, queue.first, "approved")
 
 
 def test_a_refusal_does_not_take_away_the_draft_being_edited(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     queue.writes_again(queue.first, "One more thing")
     held = []
     page.route("**/approve/", lambda route: held.append(route))
@@ -310,13 +314,13 @@ def test_another_persons_claim_is_shown_and_respected(queue: Queue, open_page: O
         editing.claim(draft_id=queue.first.pk, actor=queue.world.cy)
     page = open_page(queue.world.ada)
     expect(page.locator("#banner")).to_contain_text("Cy is working on this")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     expect(page.locator("#banner[role=alert]")).to_contain_text("Cy is working on this conversation")
     assert statuses(queue)["A"] == "pending"
     page.get_by_role("button", name="Take over").click()
     expect(page.locator("#banner")).to_have_count(0)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     wait_for_status(page, queue.first, "approved")
 
@@ -345,7 +349,7 @@ def test_single_keys_can_be_turned_off_in_their_own_list(queue: Queue, open_page
         page.locator("#keys label", has_text="Off").click()
     assert answer.value.status == 204
     page.keyboard.press("Escape")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     page.wait_for_timeout(300)
     assert statuses(queue)["A"] == "pending"
@@ -384,7 +388,7 @@ def test_a_conversation_without_a_draft_is_answered_by_hand(queue: Queue, open_p
     page = open_page(queue.world.ada, f"/drafts/{draft.pk}/")
     expect(page.locator("[data-slot=draft]")).to_contain_text("The model timed out twice.")
     expect(page.locator(".actions [data-act=approve]")).to_have_attribute("aria-disabled", "true")
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("e")
     page.keyboard.type("Thank you for writing.")
     page.keyboard.press("Control+Enter")
@@ -395,7 +399,7 @@ def test_a_conversation_without_a_draft_is_answered_by_hand(queue: Queue, open_p
 
 def test_the_strip_counts_down_and_then_tells_what_became_of_it(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.wait_for_timeout(ARMED)
+    armed(page)
     page.keyboard.press("a")
     number = page.locator("#outbox b.num").first
     first = int(number.inner_text().split()[0])

@@ -139,7 +139,7 @@ def test_an_editor_that_is_behind_keeps_both_texts(world: World, signed_in: Brow
     ada, dan = signed_in(world.ada), signed_in(world.dan)
     ada.post(f"/drafts/{draft.pk}/edit/", {"version": "0", "final_text": "Ada's text"}, headers=HTMX)
     response = dan.post(f"/drafts/{draft.pk}/edit/", {"version": "0", "final_text": "Dan's text"})
-    assert response.status_code == 409
+    assert response.status_code == 412
     soup = BeautifulSoup(response.content, "html.parser")
     assert soup.select_one("#final").text.strip() == "Dan's text"
     assert "Ada saved version 1" in soup.select_one("#banner").text

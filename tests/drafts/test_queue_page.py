@@ -122,7 +122,7 @@ def test_every_order_pages_through_all_drafts_once(acme: Account, world: World, 
     found: list[uuid.UUID] = []
     cursor = ""
     while True:
-        page, cursor = feed(Filters(sort=sort), world.ada, after=cursor, limit=2)
+        page, cursor = feed(Filters(sort=sort), world.ada, {}, after=cursor, limit=2)
         found += [row["id"] for row in page]
         if not cursor:
             break

@@ -1,0 +1,254 @@
+"""Finding conversations: words in their messages and their customers, and operators, in two statements.
+
+Words are looked up in the index that the database keeps of every message, as they are written and by their English
+stems. Nothing of what was typed is silently left out: what is not understood is said.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta, tzinfo
+
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from conversations.models import Attachment, Channel, Conversation, Delivery, Message
+
+HITS = 1000  # newest matching messages that one page is made from
+LONGEST, TERMS = 200, 12
+_TOKEN = re.compile(r'(-?)(?:([A-Za-z]+):)?(?:"([^"]*)"?|(\S+))?')
+_IS = {
+    "pending": "a draft waits for a decision",
+    "open": "open",
+    "waiting": "waiting for the customer",
+    "closed": "closed",
+    "sent": "a reply was sent",
+    "archived": "archived",
+}
+#: For the help under the box: what to write, and what it finds.
+EXAMPLES = (
+    ("from:dana", "who wrote"),
+    ("to:support@", "who was written to"),
+    ("channel:email", "where"),
+    ("is:pending", "or open, waiting, closed, sent, archived"),
+    ("has:attachment", "with a file"),
+    ("tag:vip", "with a tag"),
+    ("after:2026-01-31", "and before:"),
+    ("#12", "by number"),
+    ('"both words"', "as written"),
+    ("-word", "without it"),
+)
+OPERATORS = ("from", "to", "channel", "is", "has", "tag", "before", "after")
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    text: str
+    phrase: bool = False
+    negative: bool = False
+
+
+@dataclass(slots=True)
+class Question:
+    """What was asked for. `problems` are sentences on what was not understood, for the person who typed it."""
+
+    terms: list[Term] = field(default_factory=list)
+    conditions: list[Q] = field(default_factory=list)
+    number: int | None = None
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> list[Term]:
+        return [term for term in self.terms if not term.negative]
+
+
+def parse(text: str, zone: tzinfo) -> Question:
+    """Words, "phrases", -not, #number and `operator:value`; days of `before:` and `after:` are days of `zone`."""
+    out = Question()
+    text = text.replace("\x00", "")
+    if len(text) > LONGEST:
+        out.problems.append(f"Only the first {LONGEST} characters were looked for.")
+        text = text[:LONGEST]
+    for minus, name, quoted, plain in _TOKEN.findall(text):
+        value = quoted or plain
+        if not (name or value):
+            continue
+        if name and not plain.startswith("//") and not plain.isdecimal():
+            _operator(out, name.lower(), value, zone, negative=bool(minus))
+            continue
+        word = f"{name}:{value}" if name else value
+        if not quoted and not minus and re.fullmatch(r"#\d{1,9}", word):
+            out.number = int(word[1:])
+        elif any(c.isalnum() for c in word):
+            out.terms.append(Term(word, phrase=bool(quoted), negative=bool(minus)))
+    if len(out.terms) > TERMS:
+        out.problems.append(f"Only the first {TERMS} words were looked for.")
+        out.terms = out.terms[:TERMS]
+    if out.terms and not out.words and not out.conditions and out.number is None:
+        out.problems.append("A search needs something to find beside what to leave out. Add a word.")
+        out.terms = []
+    return out
+
+
+def _operator(out: Question, name: str, value: str, zone: tzinfo, *, negative: bool) -> None:
+    builder = _BUILDERS.get(name)
+    if builder is None:
+        out.problems.append(f"There is no “{name}:”. Known are {', '.join(f'{o}:' for o in OPERATORS)} and #number.")
+        return
+    found = builder(value, zone) if value else None
+    if found is None:
+        out.problems.append(f"“{name}:{value}” was not understood: {_HELP[name]}.")
+        return
+    out.conditions.append(~found if negative else found)
+
+
+def _from(value: str, zone: tzinfo) -> Q | None:
+    return Q(customer_email__icontains=value) | Q(customer_name__icontains=value)
+
+
+def _to(value: str, zone: tzinfo) -> Q | None:
+    written = Message.objects.filter(conversation=OuterRef("pk")).annotate(
+        recipients=Cast("metadata__to", TextField()), copies=Cast("metadata__cc", TextField())
+    )
+    answered = Delivery.objects.filter(conversation=OuterRef("pk")).annotate(to=Cast("envelope__to", TextField()))
+    return (
+        Q(channel__external_id__icontains=value)
+        | Q(Exists(written.filter(Q(recipients__icontains=value) | Q(copies__icontains=value))))
+        | Q(Exists(answered.filter(to__icontains=value)))
+    )
+
+
+def _channel(value: str, zone: tzinfo) -> Q | None:
+    if value.lower() in Channel.Type.values:
+        return Q(channel__type=value.lower())
+    return Q(channel__name__icontains=value)
+
+
+def _is(value: str, zone: tzinfo) -> Q | None:
+    match value.lower():
+        case "pending":
+            # This app knows drafts only as data.
+            drafts = Conversation._meta.get_field("drafts").related_model
+            return Q(Exists(drafts._default_manager.filter(conversation=OuterRef("pk"), status="pending")))  # type: ignore[union-attr]
+        case "open":
+            return Q(status=Conversation.Status.OPEN)
+        case "waiting":
+            return Q(status=Conversation.Status.PENDING)
+        case "closed":
+            return Q(status=Conversation.Status.CLOSED)
+        case "sent":
+            out = Delivery.objects.filter(conversation=OuterRef("pk"), status__in=["sent", "delivered", "bounced"])
+            return Q(Exists(out))
+        case "archived":
+            return Q(is_archived=True) | Q(archived_at__isnull=False)
+    return None
+
+
+def _has(value: str, zone: tzinfo) -> Q | None:
+    if value.lower() not in {"attachment", "attachments", "file", "files"}:
+        return None
+    return Q(Exists(Attachment.objects.filter(message__conversation=OuterRef("pk"), is_inline=False)))
+
+
+def _tag(value: str, zone: tzinfo) -> Q | None:
+    return Q(tags__contains=[value])
+
+
+def _day(value: str, zone: tzinfo) -> datetime | None:
+    try:
+        return datetime.combine(date.fromisoformat(value), time(), zone)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _before(value: str, zone: tzinfo) -> Q | None:
+    day = _day(value, zone)
+    return Q(last_message_at__lt=day) if day else None
+
+
+def _after(value: str, zone: tzinfo) -> Q | None:
+    day = _day(value, zone)
+    return Q(last_message_at__gte=day) if day else None
+
+
+_BUILDERS: dict[str, Callable[[str, tzinfo], Q | None]] = {
+    "from": _from,
+    "to": _to,
+    "channel": _channel,
+    "is": _is,
+    "has": _has,
+    "tag": _tag,
+    "before": _before,
+    "after": _after,
+}
+_HELP = {
+    "from": "write a name or an address",
+    "to": "write an address",
+    "channel": "write email, chat, shopify, slack or a channel's name",
+    "is": f"write {', '.join(_IS)}",
+    "has": "write attachment",
+    "tag": "write a tag",
+    "before": "write a day as 2026-01-31",
+    "after": "write a day as 2026-01-31",
+}
+
+
+def find(
+    conversations: QuerySet[Conversation], question: Question, *, before: datetime | None = None
+) -> QuerySet[Conversation]:
+    """`conversations` narrowed to what was asked, its order and columns left alone. One statement here, for the words.
+
+    A conversation is found when one of its messages holds every word and none that is not wanted, or when each word is
+    in its messages or in its customer's name, address or subject. `before` is the time of the last conversation already
+    shown. If words are in more than `HITS` messages, only the newest are taken, and `question.problems` says so.
+    """
+    for condition in question.conditions:
+        conversations = conversations.filter(condition)
+    if question.number is not None:
+        conversations = conversations.filter(number=question.number)
+    if not question.words:
+        for term in question.terms:
+            conversations = conversations.exclude(_named(term))
+        return conversations
+    together, apart, capped = _hits(question.terms, before)
+    if capped:
+        question.problems.append(f"More than {HITS:,} messages match; the newest are shown. Add a word or a day.")
+    each = Q()
+    for term, ids in zip(question.terms, apart, strict=True):
+        if term.negative:
+            conversations = conversations.exclude(Q(pk__in=ids) | _named(term))
+        else:
+            each &= Q(pk__in=ids) | _named(term)
+    return conversations.filter(Q(pk__in=together) | each)
+
+
+def _named(term: Term) -> Q:
+    """Customer and subject, which are columns of the conversation and not in the index of words."""
+    wanted = Q()
+    for column in ("customer_name", "customer_email", "subject", "title"):
+        wanted |= Q(**{f"{column}__icontains": term.text})
+    return wanted
+
+
+def _hits(terms: list[Term], before: datetime | None) -> tuple[list[uuid.UUID], list[list[uuid.UUID]], bool]:
+    """Conversations of the newest messages that hold all at once, those of each term, and whether all at once overran."""
+    # A tie in time with the last one shown must not be lost.
+    until = before + timedelta(microseconds=1) if before else None
+    either = "(websearch_to_tsquery('english', %s) || websearch_to_tsquery('simple', %s))"
+    words = [f'"{term.text}"' if term.phrase else term.text for term in terms]
+    # What is wanted must be there in one form; what is not wanted, in neither.
+    asked = [" && ".join(f"!!{either}" if term.negative else either for term in terms), *[either] * len(terms)]
+    values: list[str | int | datetime | None] = [value for word in words for value in (word, word)]
+    values += [until, HITS]
+    for word in words:
+        values += [word, word, until, HITS]
+    one = "(SELECT json_build_array(json_agg(DISTINCT conversation_id), count(*)) FROM search_messages({}, %s, %s))"
+    sql = "SELECT " + ", ".join(one.format(question) for question in asked)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        (together, count), *apart = cursor.fetchone()
+    return [*map(uuid.UUID, together or ())], [[*map(uuid.UUID, ids or ())] for ids, _ in apart], count >= HITS

@@ -1,0 +1,154 @@
+"""Approving many drafts at once: only the safe ones, each by `decisions.approve` on what was seen of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
+
+from conversations.envelope import digest, reply_envelope
+from conversations.errors import Invalid, Refusal
+from conversations.models import Conversation, User
+from conversations.models.base import new_id
+from conversations.roles import Verb, check
+from conversations.tenancy import tenant_context
+from drafts import assess, decisions, queue
+from drafts.decisions import Attention, Seen
+from drafts.models import Claim, Draft, DraftRevision
+from drafts.queue import Filters
+
+MOST = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One draft of a batch as it stands: its text, what a decision on it has to name, and why it is left out ("")."""
+
+    draft: Draft
+    text: assess.Text
+    seen: Seen
+    why_not: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one draft: approved (`action` is the decision), or left as it is because of `why_not`."""
+
+    draft_id: uuid.UUID
+    why_not: str = ""
+    action: uuid.UUID | None = None
+
+
+def safe_ones(filters: Filters, user: User) -> list[uuid.UUID]:
+    """The first drafts of the queue, in its order, that a batch takes; at most `MOST`."""
+    held = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=timezone.now()).exclude(
+        user=user
+    )
+    found = (
+        queue.waiting(filters, user.pk)
+        .filter(unsourced_count=0, is_about_money=False, needs_human=[], sources_changed_at__isnull=True)
+        .exclude(claims=[])
+        .filter(base_message=F("conversation__last_inbound_message"))
+        .exclude(Exists(held))
+    )
+    return list(found.values_list("pk", flat=True)[:MOST])
+
+
+def candidates(draft_ids: Sequence[uuid.UUID], user: User) -> list[Candidate]:
+    """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements."""
+    wanted = list(dict.fromkeys(draft_ids))[:MOST]
+    claims = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=timezone.now())
+    held = claims.exclude(user=user)
+    found = {
+        draft.pk: draft
+        for draft in Draft.objects.filter(pk__in=wanted)
+        .select_related("conversation__channel", "base_message")
+        .annotate(holder_name=held.values("user__display_name")[:1], holder_email=held.values("user__email")[:1])
+    }
+    revisions = {
+        row.draft_id: row for row in DraftRevision.objects.filter(draft__in=wanted, number=F("draft__version"))
+    }
+    return [_candidate(found[pk], revisions.get(pk)) for pk in wanted if pk in found]
+
+
+def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
+    conversation = draft.conversation
+    saved = revision if draft.version else None
+    text = (
+        assess.Text(saved.text, assess.claims_from_json(saved.claims))
+        if saved
+        else assess.Text(draft.suggested_text, assess.claims_from_json(draft.claims))
+    )
+    channel = conversation.channel
+    envelope = digest(reply_envelope(conversation, channel, draft.base_message)) if channel else ""
+    last_inbound = conversation.last_inbound_message_id or draft.base_message_id
+    return Candidate(draft, text, Seen(draft.version, last_inbound, envelope), _why_not(draft, conversation, text))
+
+
+def _why_not(draft: Draft, conversation: Conversation, text: assess.Text) -> str:
+    holder = draft.holder_name or (draft.holder_email or "").partition("@")[0]  # type: ignore[attr-defined]
+    if draft.status != Draft.Status.PENDING:
+        return f"Not waiting any more: it is {draft.get_status_display().lower()}"
+    if draft.base_message_id != conversation.last_inbound_message_id:
+        return "The customer wrote again"
+    if not text.text.strip():
+        return "It has no text"
+    if text.unsourced:
+        return f"{text.unsourced} without a source"
+    if not text.claims:
+        return "It states nothing from a source"
+    if text.is_about_money:
+        return "It speaks of money"
+    if draft.needs_human:
+        return "It needs care"
+    if draft.sources_changed_at:
+        return "A source changed"
+    return f"{holder} is working on it" if holder else ""
+
+
+def check_size(count: int) -> None:
+    """Raises Invalid (422) for nothing and for more than a person can have read."""
+    if not count:
+        raise Invalid("Choose at least one draft. Nothing was approved.")
+    if count > MOST:
+        raise Invalid(f"At most {MOST} drafts at once; these are {count}. Nothing was approved.")
+
+
+def approve_each(*, account_id: uuid.UUID, actor: User, chosen: Sequence[tuple[uuid.UUID, Seen, str]]) -> list[Result]:
+    """Approve every chosen draft (id, what was seen, request id) in a transaction of its own; the others go on.
+
+    To be called outside of any transaction, after `check(actor, BATCH_APPROVE)`. Whatever is not safe under the
+    transaction's own look is left out with its reason; nothing is pressed twice here.
+    """
+    check_size(len(chosen))
+    out = []
+    for draft_id, seen, request_id in chosen:
+        try:
+            with tenant_context(account_id):
+                check(actor, Verb.BATCH_APPROVE, account_id=account_id)
+                out.append(_approve(draft_id, actor, seen, request_id))
+        except (Refusal, PermissionDenied) as error:
+            out.append(Result(draft_id, why_not=str(error)))
+        except Draft.DoesNotExist:
+            out.append(Result(draft_id, why_not="There is no such draft in this account"))
+    return out
+
+
+def _approve(draft_id: uuid.UUID, actor: User, seen: Seen, request_id: str) -> Result:
+    scene = decisions.lock(draft_id, actor=actor, request_id=request_id)
+    is_open = scene.repeated is None and scene.draft.status == Draft.Status.PENDING
+    # Under the lock: what was safe on the page may not be any more, and approve alone lets care and changes pass.
+    if is_open and (why_not := _why_not(scene.draft, scene.conversation, assess.current(scene.draft))):
+        return Result(draft_id, why_not=why_not)
+    action = decisions.approve(
+        draft_id=draft_id, actor=actor, seen=seen, attention=Attention(viewed_ms=None), request_id=request_id
+    )
+    return Result(draft_id, action=action.pk)
+
+
+def new_request_id() -> str:
+    return f"batch-{new_id().hex}"

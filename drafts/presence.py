@@ -1,0 +1,99 @@
+"""Who has a conversation open, and who asks for it: one statement for a pulse, whatever it finds."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from conversations.models.base import new_id
+from drafts.models import Claim
+
+FRESH = 60  # seconds after which a page that went quiet says nothing any more
+RENEW = 15  # seconds: a pulse more often than this writes nothing
+
+#: The tenant is named in the statement too: the index begins with it. `%(draft)s` is null for a page without a draft.
+_ASK = """
+WITH here AS (
+  SELECT d.conversation_id AS id FROM drafts_draft d WHERE d.account_id = %(account)s AND d.id = %(draft)s
+), mine AS (
+  INSERT INTO drafts_presence (id, created_at, account_id, conversation_id, user_id, seen_at)
+  SELECT %(id)s, now(), %(account)s, here.id, %(user)s, clock_timestamp() FROM here WHERE %(renew)s
+  ON CONFLICT (account_id, conversation_id, user_id) DO UPDATE SET seen_at = excluded.seen_at
+    WHERE drafts_presence.seen_at < clock_timestamp() - make_interval(secs => %(fresh_enough)s)
+)
+SELECT (SELECT seq FROM conversations_audithead WHERE account_id = %(account)s),
+       (SELECT json_agg(json_build_array(u.id, coalesce(nullif(u.display_name, ''), split_part(u.email, '@', 1)))
+                        ORDER BY u.id)
+          FROM drafts_presence p JOIN conversations_user u ON u.id = p.user_id
+         WHERE p.account_id = %(account)s AND p.conversation_id = (SELECT id FROM here) AND p.user_id <> %(user)s
+           AND p.seen_at > clock_timestamp() - make_interval(secs => %(fresh)s)),
+       (SELECT json_build_array(coalesce(nullif(u.display_name, ''), split_part(u.email, '@', 1)), c.asked_at)
+          FROM drafts_claim c JOIN conversations_user u ON u.id = c.asked_by_id
+         WHERE c.account_id = %(account)s AND c.conversation_id = (SELECT id FROM here) AND c.user_id = %(user)s
+           AND c.lease_until > clock_timestamp())
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody asks the holder, who reads this, for the conversation."""
+
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a pulse learns: the newest audit event, who else reads the conversation, and who asks its holder for it."""
+
+    seq: int
+    others: tuple[tuple[str, str], ...] = ()
+    asked: Asked | None = None
+
+    @property
+    def key(self) -> str:
+        """Changes when somebody comes or goes; short, for a page to send back."""
+        return ".".join(pk[-12:] for pk, _ in self.others)
+
+
+def asked_of(account_id: uuid.UUID, user_id: uuid.UUID, conversation_id: uuid.UUID) -> Asked | None:
+    """Who asks this holder for the conversation, for a page that has not pulsed yet."""
+    claim = (
+        Claim.objects.filter(account_id=account_id, conversation_id=conversation_id, user_id=user_id)
+        .filter(asked_by__isnull=False, asked_at__isnull=False, lease_until__gt=timezone.now())
+        .select_related("asked_by")
+        .first()
+    )
+    return Asked(claim.asked_by.name, claim.asked_at) if claim and claim.asked_by and claim.asked_at else None
+
+
+def enter(account_id: uuid.UUID, user_id: uuid.UUID, draft_id: uuid.UUID | None, *, renew: bool = True) -> Room:
+    """Say that this person has the draft's conversation open, and look around. `renew` False only looks (auditors)."""
+    values: dict[str, Any] = {
+        "account": account_id,
+        "user": user_id,
+        "draft": draft_id,
+        "id": new_id(),
+        "renew": renew,
+        "fresh": FRESH,
+        "fresh_enough": RENEW,
+    }
+    # An auditor's transaction is READ ONLY, where an INSERT is refused even if it would insert nothing.
+    sql = (
+        _ASK
+        if renew and draft_id
+        else _ASK.replace(_ASK[_ASK.index(", mine AS") : _ASK.index("SELECT (SELECT seq")], "\n")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        seq, others, asked = cursor.fetchone()
+    return Room(
+        seq=seq or 0,
+        others=tuple((str(pk), name) for pk, name in others or ()),
+        asked=Asked(asked[0], datetime.fromisoformat(asked[1])) if asked else None,
+    )
