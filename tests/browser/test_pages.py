@@ -122,7 +122,7 @@ def test_dialogs_are_accessible_and_give_the_focus_back(queue: Queue, open_page:
 
 def test_the_menu_of_the_account_is_accessible(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.locator(".menu--end > summary").click()
+    page.locator(".topbar .menu--end > summary").click()
     expect(page.get_by_role("link", name="Preferences")).to_be_visible()
     assert violations(page) == []
 
