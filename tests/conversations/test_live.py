@@ -195,7 +195,9 @@ def test_without_a_live_server_the_page_goes_on_asking(world: World, signed_in: 
     assert b"data-live" not in browser.get("/queue/").content
 
 
-@pytest.mark.parametrize("payload", ["", "nonsense", "1 2 3", f"{uuid.UUID(int=7)}", "00000000-0000-0000-0000-000000000007 x"])
+@pytest.mark.parametrize(
+    "payload", ["", "nonsense", "1 2 3", f"{uuid.UUID(int=7)}", "00000000-0000-0000-0000-000000000007 x"]
+)
 def test_a_payload_that_is_nobodys_wakes_nobody(payload: str) -> None:
     hub, page = live.Hub(), live.Stream(uuid.uuid4(), uuid.uuid4(), "key")
     hub._streams[page.account_id] = {page}
