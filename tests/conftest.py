@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -207,3 +208,21 @@ def some_id() -> uuid.UUID:
 
 
 __all__ = ["Channel", "World", "needs_corpora"]
+
+
+@pytest.fixture
+def worker_turn() -> Callable[[], None]:
+    """A real worker that does what is due and ends. In a thread of its own: a browser's test leaves this one's event loop
+    running."""
+    from procrastinate.contrib.django import app
+
+    def work() -> None:
+        with app.replace_connector(app.connector.get_worker_connector()):  # type: ignore[attr-defined]
+            app.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
+        connections.close_all()
+
+    def turn() -> None:
+        with ThreadPoolExecutor(max_workers=1) as own:
+            own.submit(work).result()
+
+    return turn

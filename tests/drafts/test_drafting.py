@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from django.db import connections
-from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.models import AuditEvent, Notification
@@ -138,7 +136,9 @@ def test_an_unknown_conversation_is_nothing_to_write(world: World, acme) -> None
     assert drafting.write_draft(account_id=world.acme.pk, conversation_id=uuid.uuid4(), drafter=Scripted()) is None
 
 
-def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(committed_world: World) -> None:
+def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(
+    committed_world: World, worker_turn: Callable[[], None]
+) -> None:
     """One whole turn on real parts: a mail in, the worker's draft, an approval, the worker's attempt to deliver."""
     world = committed_world
     index_document(
@@ -149,12 +149,7 @@ def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(committed_w
     )
     message = factories.message(world.mail, "Is PTFE hose safe with E85?")
 
-    def work() -> None:
-        with app.replace_connector(app.connector.get_worker_connector()):
-            app.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
-        connections.close_all()
-
-    work()
+    worker_turn()
 
     with tenant_context(world.acme.pk):
         draft = Draft.objects.get()
@@ -163,7 +158,7 @@ def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(committed_w
         assert not ProcrastinateJob.objects.exclude(status="succeeded").filter(task_name="drafts.write").exists()
     world.ada.preferences = {"hold_seconds": 0}
     delivery = factories.approved(draft, world.ada)
-    work()
+    worker_turn()
     with tenant_context(world.acme.pk):
         delivery.refresh_from_db()
         # Nobody listens on the channel's port: the attempt is recorded and will be repeated.

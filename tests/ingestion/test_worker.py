@@ -7,14 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.utils import timezone
-from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.tenancy import tenant_context
@@ -44,13 +42,11 @@ def queue(world: World, web: Web) -> JobRun:
 
 
 def test_the_real_worker_crawls_what_a_page_asked_for(
-    committed_world: World, web: Web, monkeypatch: pytest.MonkeyPatch
+    committed_world: World, web: Web, worker_turn: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ingestion.knowledge.crawl.PAUSE", 0.0)
     job = queue(committed_world, web)
-    with app.replace_connector(app.connector.get_worker_connector()):
-        app.run_worker(wait=False, install_signal_handlers=False, listen_notify=False)
-    connections.close_all()
+    worker_turn()
     with tenant_context(committed_world.acme.pk):
         job.refresh_from_db()
         assert (job.status, job.done, job.error) == ("succeeded", PAGES, "")
