@@ -233,11 +233,12 @@ def quote(source: Source, cited: list[str]) -> str:
     lines = [line for line in source.text.splitlines() if not line.lstrip().startswith(("#", "|"))]
     text = plain_text(" ".join(" ".join(lines).split()))
     at = min((found for sentence in cited if (found := text.find(plain_text(sentence).strip(". "))) >= 0), default=0)
-    start = text.rfind(". ", 0, max(at - 2, 0)) + 2 if at > 2 else 0
+    before = text.rfind(". ", 0, max(at - 2, 0))
+    start = before + 2 if before >= 0 else 0
     shown = text[start : start + QUOTE]
     if start + QUOTE < len(text):
         shown = shown.rpartition(" ")[0]
-    return f"{'… ' if start > 2 else ''}{shown}{' …' if start + QUOTE < len(text) else ''}"
+    return f"{'… ' if start else ''}{shown}{' …' if start + QUOTE < len(text) else ''}"
 
 
 def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: str) -> Draft | None:

@@ -113,7 +113,6 @@ def page(
         "filter_query": filters.query,
         "pulse_url": f"{desk.queue_url}pulse/",
         "since": summary.since,
-        "queue_count": present.count_words(summary.counts[""]),
         **rows_context(found, more, desk),
         **counts_context(summary, desk),
     }
@@ -143,6 +142,8 @@ def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk) -> dict
 def counts_context(summary: Summary, desk: Desk) -> dict[str, Any]:
     return {
         "count": present.count_words(summary.counts[desk.filters.show]),
+        "queue_count": present.count_words(summary.counts[""]),
+        "tallies": [(show or "all", _tally(summary, show)) for show in queue.SHOWS],
         "oldest": f"Oldest waits {span(desk.clock.now - summary.oldest)}" if summary.oldest else "",
         "outbox": [outbox_item(entry, desk) for entry in summary.decided],
         "csrf": desk.csrf,
@@ -154,9 +155,13 @@ def chips(filters: DeskFilters, summary: Summary, desk: Desk) -> list[dict[str, 
     for show, label in queue.SHOWS.items():
         query = filters.showing(show)
         url = f"{desk.queue_url}?{query}" if query else desk.queue_url
-        count = present.count_words(summary.counts[show]) if summary.counts[show] else ""
-        out.append({"url": url, "label": label, "count": count, "current": show == filters.show})
+        entry = {"key": show or "all", "url": url, "label": label, "count": _tally(summary, show)}
+        out.append({**entry, "current": show == filters.show})
     return out
+
+
+def _tally(summary: Summary, show: str) -> str:
+    return present.count_words(summary.counts[show]) if summary.counts[show] else ""
 
 
 def empty(filters: DeskFilters, summary: Summary, desk: Desk) -> dict[str, str]:

@@ -38,7 +38,10 @@ def rate(
     margin = _margin(sources, relevance)
     fit = min(1.0, max(relevance.get(source.passage_id, 0.0) for source in cited))
     value = 0.35 * support + 0.25 * fit + 0.25 * agreement + 0.15 * margin
-    reasons = [f"{sourced} of {len(claims)} statements have a source.", agreed]
+    reasons = [
+        f"{sourced} of {len(claims)} {'statement has' if len(claims) == 1 else 'statements have'} a source.",
+        agreed,
+    ]
     if fit >= 0.6:
         reasons.append("A passage speaks directly to the question.")
     elif fit < 0.45:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from drafts.writing import confidence
-from drafts.writing.claims import NOT_FOUND, PARTLY_FOUND, PASSED_ON
+from drafts.writing.claims import NOT_FOUND, PARTLY_FOUND, PASSED_ON, factual_sentences
 from drafts.writing.port import Claim, DraftRequest, DraftResult, Source
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import Ask, Candidate, asks_of, best_by_passage, score_sentences
@@ -55,11 +55,12 @@ _UNASKED = {
 
 @dataclass(frozen=True)
 class Quote:
-    """A sentence of a passage as it goes into the reply."""
+    """What goes from a passage into the reply: a sentence, or (`is_whole`) an approved answer as it was written."""
 
     source: Source
     position: int
     text: str
+    is_whole: bool = False
 
 
 class OfflineDrafter:
@@ -170,11 +171,8 @@ def _choose(
     chosen: dict[tuple[UUID, int], Candidate] = {}
     open_asks: list[Ask] = []
     for row, ask in enumerate(asks):
-        if golden := approved.get(ask):
-            whole = [c for c in scored if c.source.passage_id == golden.passage_id][: max(most, 8)]
-            chosen |= {(c.source.passage_id, c.position): c for c in whole}
-            if whole:
-                continue
+        if ask in approved:
+            continue
         # Ties go to the better found passage, then to the earlier sentence: the order must not depend on chance.
         ranked = sorted(pages, key=lambda c: (-c.scores[row], -c.source.score, str(c.source.passage_id), c.position))
         found = next((group for c in ranked if (group := _with_context(c, by_place)) and c.scores[row] >= ENOUGH), None)
@@ -193,7 +191,8 @@ def _choose(
                 chosen.setdefault(key, candidate)
     passages = list(dict.fromkeys(candidate.source.passage_id for candidate in chosen.values()))
     ordered = sorted(chosen.values(), key=lambda c: (passages.index(c.source.passage_id), c.position))
-    return [Quote(c.source, c.position, c.text) for c in ordered], open_asks
+    whole = {source.passage_id: Quote(source, 0, source.text.strip(), is_whole=True) for source in approved.values()}
+    return [*whole.values(), *(Quote(c.source, c.position, c.text) for c in ordered)], open_asks
 
 
 def _with_context(candidate: Candidate, by_place: dict[tuple[UUID, int], Candidate]) -> list[Candidate]:
@@ -216,6 +215,12 @@ def _compose(
     claims: list[Claim] = []
     last: Quote | None = None
     for quote in quotes:
+        if quote.is_whole:
+            at = len(text) + 2
+            text += f"\n\n{quote.text}"
+            said = factual_sentences(quote.text)
+            claims += [Claim(at + s.start, at + s.end, (quote.source.passage_id,)) for s in said]
+            continue
         follows = last is not None and last.source.passage_id == quote.source.passage_id
         text += " " if follows else "\n\n"
         claims.append(Claim(len(text), len(text) + len(quote.text), (quote.source.passage_id,)))

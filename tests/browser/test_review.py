@@ -44,6 +44,8 @@ def test_one_key_approves_and_shows_the_next_draft(queue: Queue, open_page: Open
     expect(title(page)).to_be_focused()
     wait_for_status(page, queue.first, "approved")
     expect(page.locator("#count")).to_have_text("3")
+    for place in ("#tally-all", "#nav-count"):
+        expect(page.locator(place)).to_have_text("3")
     expect(page.locator("#outbox li").first).to_contain_text("Customer A")
     expect(page.locator(f"#li-{queue.first.pk}")).to_have_count(0)
     expect(page.locator("#say")).to_contain_text("Approved: Customer A")

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
 from drafts import decisions, drafting
 from drafts.models import Draft
-from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult
+from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source
 from ingestion.knowledge.index import index_document
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -165,3 +166,17 @@ def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(
         assert (delivery.status, delivery.attempt_count) == ("queued", 1)
         assert "Nothing was sent" in delivery.error
         assert message.pk == draft.base_message_id
+
+
+@pytest.mark.parametrize(
+    ("text", "cited", "shown"),
+    [
+        ("Yes. Gift cards come by mail. They never expire.", "Gift cards come by mail.", "Yes. Gift cards come by mail. They never expire."),
+        ("First. Second one. Third one here.", "Third one here.", "… Second one. Third one here."),
+        ("Only this is said.", "Only this is said.", "Only this is said."),
+        ("Nothing of it is cited.", "Elsewhere.", "Nothing of it is cited."),
+    ],
+)  # fmt: skip
+def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str) -> None:
+    source = Source(uuid.uuid4(), uuid.uuid4(), "T", "https://a.test", text, 0.9, timezone.now())
+    assert drafting.quote(source, [cited]) == shown

@@ -391,19 +391,26 @@ def test_confidence_follows_its_formula() -> None:
 
 
 def test_an_approved_answer_is_quoted_whole_where_its_question_is_asked_in_other_words() -> None:
-    answer = "Yes, with the black insert only. We keep both inserts on the shelf. Ask for the bag with two."
+    answer = "Yes.\n\nUse the black insert. It never slips. Do you have the bag with two?\nWe keep both."
     golden = source(answer, title="Can I use the pro cutter on braided hose?", url="golden:1")
     other = source(
         "The pro cutter cuts hose up to 20 mm. Clean it after use.", title="Pro cutter", url="https://a.test/c"
     )
     result = write("Can the pro cutter be used on a braided hose?", other, golden)
-    said = [result.text[claim.start : claim.end] for claim in result.claims]
-    assert said[:3] == [
-        "Yes, with the black insert only.",
-        "We keep both inserts on the shelf.",
-        "Ask for the bag with two.",
+    assert f"\n\n{answer}\n\n" in result.text
+    assert [result.text[claim.start : claim.end] for claim in result.claims] == [
+        "Yes.",
+        "Use the black insert.",
+        "It never slips.",
+        "We keep both.",
     ]
-    assert all(claim.source_ids == (golden.passage_id,) for claim in result.claims[:3])
+    assert {claim.source_ids for claim in result.claims} == {(golden.passage_id,)}
+
+
+def test_two_questions_with_one_approved_answer_get_it_once() -> None:
+    golden = source("Yes, with the black insert.", title="Can I use the pro cutter on braided hose?", url="golden:1")
+    result = write("Can I use the pro cutter on braided hose? Does the pro cutter work on braided hose?", golden)
+    assert result.text.count("black insert") == 1
 
 
 def test_an_approved_answer_to_something_else_is_not_taken_for_it() -> None:
