@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from conversations.models import Account, Message
 from drafts.models import Draft
-from drafts.prompts import bucket
+from drafts.sampling import bucket
 from drafts.writing.port import Claim, DraftResult
 
 #: Statements that no source of any tenant makes; each is long enough to be seen by somebody who reads.

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -22,7 +20,6 @@ from conversations.jobs import wake
 from conversations.models import Conversation, Delivery, User
 from conversations.roles import Verb
 from drafts import assess, canaries, learning
-from drafts.diffing import diff_ops
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
 from drafts.scene import (
     UNRECORDED,
@@ -36,6 +33,7 @@ from drafts.scene import (
     envelope_of,
     lock,
 )
+from drafts.signing import act, sign
 
 __all__ = [
     "AlreadyDecided",
@@ -103,50 +101,20 @@ def approve(
         envelope = envelope_of(conversation, draft)
         if digest(envelope) != seen.envelope:
             raise Changed("The recipients or files changed while you were reading. Nothing was sent; look again.")
-        delivery = outbox.queue_outbound(
+        action = sign(
             conversation=conversation,
+            draft=draft,
+            text=text,
             envelope=envelope,
-            body_text=text.text,
             actor=actor,
             hold_seconds=hold_seconds(actor, conversation),
-            draft_id=draft.pk,
-        )
-        draft.status = Status.APPROVED
-        draft.save(update_fields=["status", "updated_at"])
-        changed = text.text != draft.suggested_text
-        action = act(
-            Type.EDIT if changed else Type.APPROVE,
-            draft,
-            actor,
             seen=seen,
-            version=draft.version,
-            final_text=text.text,
+            attention=attention,
             reasons=_known(reasons),
             notes=notes,
-            diff=diff_ops(draft.suggested_text, text.text) if changed else None,
-            attention=attention,
             request_id=request_id,
-            message=delivery.message,
         )
-        if changed:
-            learning.keep_sample(draft=draft, action=action)
         let_go(scene)
-        audit.record(
-            audit.Kind.DRAFT_APPROVED,
-            actor=actor,
-            about=draft,
-            conversation_id=conversation.pk,
-            data={
-                "version": draft.version,
-                "edited": changed,
-                "unsourced": text.unsourced,
-                "delivery": str(delivery.pk),
-                "envelope": seen.envelope,
-                "action": str(action.pk),
-            },
-            commit={"text": text.text},
-            act_id=action.pk,
-        )
         failpoint("approve.before_commit")
     failpoint("approve.after_commit")
     return action
@@ -369,20 +337,6 @@ def let_go(scene: Scene) -> None:
     """A decision ends whatever claim there was on the conversation."""
     if scene.is_claimed:
         Claim.objects.filter(conversation=scene.conversation).delete()
-
-
-def act(type_: Type, draft: Draft, actor: User, *, seen: Seen | None = None, attention: Attention = UNRECORDED, **facts: Any) -> DraftAction:  # fmt: skip
-    return DraftAction.objects.create(
-        account_id=draft.account_id,
-        draft=draft,
-        conversation_id=draft.conversation_id,
-        user=actor,
-        user_name=actor.name,
-        type=type_,
-        seen=seen.as_json() if seen else {},
-        **asdict(attention),
-        **facts,
-    )
 
 
 def _decide_check(

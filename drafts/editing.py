@@ -14,9 +14,10 @@ from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Notification, User
 from conversations.roles import Verb, check
 from drafts import assess, sources
-from drafts.decisions import AlreadyDecided, Changed, Stale, act, add_revision, decided, lock, tidy
+from drafts.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, lock, tidy
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
 from drafts.notify import tell
+from drafts.signing import act
 
 LEASE = timedelta(minutes=2)
 MAX_TEXT = 100_000

@@ -19,6 +19,7 @@ from conversations.models import Account, User
 from conversations.tenancy import tenant_context
 from drafts import drafting
 from drafts.models import EvalCase, EvalRun, Golden, PromptVersion
+from drafts.prompts import MOST_CASES
 from drafts.writing.claims import NOT_FOUND, PASSED_ON
 from drafts.writing.port import Drafter, DraftRequest, Turn
 from drafts.writing.registry import get_drafter
@@ -27,7 +28,6 @@ from ingestion.jobs import Work, queue_job
 from ingestion.knowledge.search import find_passages
 from ingestion.models import JobRun
 
-MOST_CASES = 200  # the newest approved answers; more would not change a verdict and costs a model's time
 GOOD = 0.6  # a reply that shares this much with the approved answer passes
 WORSE = 0.15  # a case is worse when it lost this much and no longer passes
 

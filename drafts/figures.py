@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-KNOWN_FROM = 30  # decisions; under it a share would say more than is known
+from drafts.quality import KNOWN_FROM
+
 DAYS, MOST = 90, 5000
 REMEMBERED = 300.0  # seconds; a figure this old misleads nobody
 ACCOUNTS = 1000

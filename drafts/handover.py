@@ -13,11 +13,12 @@ from conversations import audit
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Membership, Notification, Role, User
 from conversations.roles import Verb
-from drafts.decisions import act, decided, lock
+from drafts.decisions import decided, lock
 from drafts.editing import claim
 from drafts.models import Claim, Draft, DraftAction
 from drafts.notify import tell
 from drafts.scene import Scene
+from drafts.signing import act
 
 LEASE = timedelta(
     minutes=30

@@ -14,18 +14,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, Subquery
 from django.utils import timezone
 
-from conversations import audit, outbox
+from conversations import audit
 from conversations.envelope import digest
 from conversations.errors import Conflict
 from conversations.models import Account, Channel, Conversation, Notification, User
 from conversations.roles import Verb, check
+from drafts import assess
 from drafts.models import Claim, Draft, DraftAction, Lane, PromptVersion
-from drafts.prompts import bucket
 from drafts.quality import wilson
+from drafts.sampling import bucket
 from drafts.scene import Seen, envelope_of
+from drafts.signing import sign
 
 State = Lane.State
 LEAST_HOLD = 60  # seconds in which a person can still take an automatic approval back
@@ -64,26 +66,25 @@ def judge(verdicts: Sequence[bool], *, needed: int, bound: float) -> Evidence:
 
 def evidence_of(lane: Lane, account: Account) -> Evidence:
     """What people decided on drafts of this lane's kind: one statement. The caller is in the tenant."""
-    newest = DraftAction.objects.filter(draft=OuterRef("pk"), type__in=DECIDED, lane=None).order_by("-created_at")
-    found = (
-        Draft.objects.filter(
-            intent=lane.intent,
-            prompt_label=lane.prompt_label,
-            model_key=lane.model_key,
-            conversation__channel_id=lane.channel_id,
-            is_canary=False,
-            status__in=STANDING,
+    newest: dict[uuid.UUID, bool] = {}
+    acts = (
+        DraftAction.objects.filter(
+            type__in=DECIDED,
+            lane=None,
+            draft__intent=lane.intent,
+            draft__prompt_label=lane.prompt_label,
+            draft__model_key=lane.model_key,
+            draft__conversation__channel_id=lane.channel_id,
+            draft__is_canary=False,
+            draft__status__in=STANDING,
         )
-        .annotate(verdict=Subquery(newest.values("type")[:1]), at=Subquery(newest.values("created_at")[:1]))
-        .filter(verdict__isnull=False)
-        .order_by("-at")
-        .values_list("verdict", flat=True)[: account.options.lane_reviewed]
+        .order_by("-created_at", "-id")
+        .values_list("draft_id", "type")
     )
-    return judge(
-        [verdict == DraftAction.Type.APPROVE for verdict in found],
-        needed=account.options.lane_reviewed,
-        bound=account.options.lane_bound,
-    )
+    # A draft that was taken back and decided again has several: the newest counts. Twice the window holds enough of them.
+    for draft_id, verdict in acts[: 2 * account.options.lane_reviewed]:
+        newest.setdefault(draft_id, verdict == DraftAction.Type.APPROVE)
+    return judge(list(newest.values()), needed=account.options.lane_reviewed, bound=account.options.lane_bound)
 
 
 def candidates(account: Account) -> list[tuple[Lane, Evidence]]:
@@ -238,51 +239,18 @@ def _still_open(lane: Lane, account: Account) -> Evidence | None:
 
 def _approve(draft: Draft, conversation: Conversation, lane: Lane, evidence: Evidence) -> DraftAction:
     envelope = envelope_of(conversation, draft)
-    seen = Seen(draft.version, draft.base_message_id, digest(envelope))
-    actor = audit.model_actor(f"lane {name_of(lane)}"[:100])
-    delivery = outbox.queue_outbound(
+    return sign(
         conversation=conversation,
-        envelope=envelope,
-        body_text=draft.suggested_text,
-        actor=actor,
-        hold_seconds=max(LEAST_HOLD, conversation.account.options.hold_seconds),
-        draft_id=draft.pk,
-    )
-    draft.status = Draft.Status.APPROVED
-    draft.save(update_fields=["status", "updated_at"])
-    action = DraftAction.objects.create(
-        account_id=draft.account_id,
         draft=draft,
-        conversation=conversation,
-        user=None,
-        user_name=actor.name[:120],
-        type=DraftAction.Type.APPROVE,
-        version=draft.version,
-        final_text=draft.suggested_text,
-        seen=seen.as_json(),
-        message=delivery.message,
+        text=assess.current(draft),
+        envelope=envelope,
+        actor=audit.model_actor(f"lane {name_of(lane)}"[:100]),
+        hold_seconds=max(LEAST_HOLD, conversation.account.options.hold_seconds),
+        seen=Seen(draft.version, draft.base_message_id, digest(envelope)),
+        about={"lane": str(lane.pk), "evidence": evidence.words},
         lane=lane,
         evidence=asdict(evidence),
     )
-    audit.record(
-        audit.Kind.DRAFT_APPROVED,
-        actor=actor,
-        about=draft,
-        conversation_id=conversation.pk,
-        data={
-            "version": draft.version,
-            "edited": False,
-            "unsourced": 0,
-            "delivery": str(delivery.pk),
-            "envelope": seen.envelope,
-            "action": str(action.pk),
-            "lane": str(lane.pk),
-            "evidence": evidence.words,
-        },
-        commit={"text": draft.suggested_text},
-        act_id=action.pk,
-    )
-    return action
 
 
 def name_of(lane: Lane) -> str:

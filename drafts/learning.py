@@ -11,6 +11,7 @@ from typing import Any
 
 from drafts.diffing import apply_ops, diff_ops, similarity
 from drafts.models import Draft, DraftAction, LearningSample
+from drafts.sampling import bucket
 
 #: Personal data is found, counted and reported, never silently changed: the operations must replay on these texts.
 PERSONAL = {
@@ -26,8 +27,8 @@ def sha256(text: str) -> str:
 
 def split_of(conversation_id: uuid.UUID) -> str:
     """Train or validation, by the conversation's hash: a conversation is never on both sides. One in ten validates."""
-    bucket = int(hashlib.sha256(conversation_id.bytes).hexdigest()[:8], 16) % 10
-    return LearningSample.Split.VALIDATION if bucket == 0 else LearningSample.Split.TRAIN
+    held_back = bucket(conversation_id, "split") < 0.1
+    return LearningSample.Split.VALIDATION if held_back else LearningSample.Split.TRAIN
 
 
 def holds_personal_data(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 
 from django.db import transaction
@@ -13,10 +12,14 @@ from conversations.errors import Conflict, Invalid
 from conversations.models import User
 from conversations.roles import Verb, check
 from drafts.models import EvalRun, Golden, PromptVersion
+from drafts.sampling import bucket
 
 Status = PromptVersion.Status
 KEY = "reply"
 MOST_TEXT = 20_000
+MOST_CASES = (
+    200  # approved answers of an evaluation, the newest; more would not change a verdict and costs a model's time
+)
 
 
 def add(*, account_id: uuid.UUID, actor: User, text: str, note: str = "", key: str = KEY) -> PromptVersion:
@@ -87,20 +90,23 @@ def choose(conversation_id: uuid.UUID, key: str = KEY) -> PromptVersion | None:
     return found.get(Status.ACTIVE)
 
 
-def bucket(conversation_id: uuid.UUID, salt: str) -> float:
-    """A number in [0, 1) that is always the same for this conversation and this salt."""
-    return int.from_bytes(hashlib.sha256(conversation_id.bytes + salt.encode()).digest()[:6]) / 2**48
-
-
 def _passed(version: PromptVersion) -> None:
     goldens = Golden.objects.in_use().count()
     if not goldens:
         return  # nothing to measure it on
-    run = EvalRun.objects.filter(prompt_version=version).order_by("-created_at", "-id").first()
+    runs = EvalRun.objects.filter(prompt_version=version).select_related("baseline")
+    run = runs.order_by("-created_at", "-id").first()
     if run is None or run.status in {EvalRun.Status.RUNNING, EvalRun.Status.FAILED}:
         raise Conflict(
             f"{version.label} has no finished evaluation on your {goldens} approved answers. Evaluate it first; "
             "drafts are written with the former version as before."
+        )
+    compared = run.baseline.prompt_version_id if run.baseline else None
+    active = PromptVersion.objects.filter(account_id=version.account_id, key=version.key, status=Status.ACTIVE).first()
+    if run.metrics.get("cases", 0) < min(goldens, MOST_CASES) or compared != (active.pk if active else None):
+        raise Conflict(
+            f"The evaluation of {version.label} is out of date: since then answers were approved, or another version became "
+            "active. Evaluate it again; drafts are written with the active version as before."
         )
     if run.status == EvalRun.Status.REGRESSED:
         cases = run.metrics.get("worse", [])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from django.test import Client
 
-from conversations.models import Account, AuditEvent, Delivery, Message
+from conversations.models import Account, AuditEvent, Delivery, Message, User
 from drafts import canaries, decisions, drafting, editing
 from drafts.models import Draft, LearningSample
 from drafts.writing.port import Claim, DraftRequest, DraftResult
@@ -130,3 +132,14 @@ def test_a_stale_one_cannot_be_kept(always: World) -> None:
     newer = factories.reply_to(message)
     with pytest.raises(decisions.AlreadyDecided, match="planted error"):
         editing.keep(draft_id=draft.pk, actor=always.ada, last_inbound=newer.pk)
+
+
+def test_over_http_the_desk_goes_on_and_says_what_it_was(always: World, signed_in: Callable[[User], Client]) -> None:
+    _, draft = planted(always)
+    client = signed_in(always.ada)
+    form = {**factories.seen(draft).as_json(), "request_id": "request-1", "have": "0", "want": ""}
+    answer = client.post(f"/drafts/{draft.pk}/approve/", form, headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    assert "A check draft with a planted error, never sent" in answer.content.decode()
+    assert client.post(f"/drafts/{draft.pk}/approve/", form, headers={"HX-Request": "true"}).status_code == 200
+    assert not Delivery.objects.exists()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from conversations.errors import Conflict
 from conversations.models import Account, AuditEvent, Channel, Delivery, Notification
 from conversations.tenancy import tenant_context
-from drafts import decisions, lanes
+from drafts import decisions, editing, lanes
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -136,6 +137,9 @@ def test_another_tenants_channel_is_not_there(lane_world: World) -> None:
         {"prompt_label": "reply-v2"},
         {"model_key": "another"},
         {"error": "The model refused.", "suggested_text": ""},
+        {"sources_changed_at": timezone.now()},
+        {"text": f"{factories.SENTENCE} You get a refund of $20."},
+        {"status": "rejected"},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -145,6 +149,34 @@ def test_a_draft_that_is_not_of_the_kind_waits_for_a_person(lane_world: World, c
     draft = a_draft(lane_world, **changes)
     with assert_nothing_written():
         assert lanes.consider(draft_id=draft.pk) is None
+
+
+def test_a_draft_that_somebody_holds_or_wrote_over_or_that_was_overtaken_waits_for_them(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    opened(lane_world)
+    held, edited, overtaken = a_draft(lane_world), a_draft(lane_world), a_draft(lane_world)
+    editing.claim(draft_id=held.pk, actor=lane_world.cy)
+    editing.save_revision(
+        draft_id=edited.pk, actor=lane_world.cy, version=0, text=edited.suggested_text.replace("Hi", "Hello")
+    )
+    factories.reply_to(overtaken.base_message)
+    with assert_nothing_written():
+        for draft in (held, edited, overtaken):
+            assert lanes.consider(draft_id=draft.pk) is None
+
+
+def test_a_draft_that_was_decided_twice_counts_once_as_it_was_decided_last(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED - 1)
+    draft = a_draft(lane_world)
+    delivery = factories.approved(draft, lane_world.ada)
+    decisions.undo(delivery_id=delivery.pk, actor=lane_world.ada)
+    lane = Lane(account=lane_world.acme, intent="compatibility", channel=lane_world.mail, prompt_label="reply-v1")
+    lane.model_key = "offline"
+    account = Account.objects.get(pk=lane_world.acme.pk)
+    assert lanes.evidence_of(lane, account).reviewed == REVIEWED - 1, "what was taken back is no evidence"
+    decisions.reject(draft_id=draft.pk, actor=lane_world.ada, seen=factories.seen(draft), reasons=["tone"])
+    evidence = lanes.evidence_of(lane, account)
+    assert (evidence.reviewed, evidence.unchanged) == (REVIEWED, REVIEWED - 1)
 
 
 def test_a_share_of_the_drafts_still_goes_to_people(lane_world: World) -> None:

@@ -140,6 +140,29 @@ def test_one_that_does_as_well_is_activated_and_rolled_back_in_one_act(
         assert prompts.choose(uuid.uuid4()) == first
 
 
+def test_an_evaluation_from_before_the_newest_answer_or_version_counts_no_more(
+    committed_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = committed_world
+    with tenant_context(world.acme.pk):
+        first, second, third = (
+            prompts.add(account_id=world.acme.pk, actor=world.dan, text=text)
+            for text in ("Answer kindly.", "Answer kindly. ", "Answer kindly.\n\n")
+        )
+        prompts.activate(version_id=first.pk, actor=world.dan)
+        golden(world)
+        evaluate(world, second, monkeypatch)
+        evaluate(world, third, monkeypatch)
+        golden(world, "May I use PTFE hose for E85 fuel?")
+        with assert_nothing_written(), pytest.raises(Conflict, match="out of date"):
+            prompts.activate(version_id=second.pk, actor=world.dan)
+        evaluate(world, third, monkeypatch)
+        evaluate(world, second, monkeypatch)
+        prompts.activate(version_id=second.pk, actor=world.dan)
+        with assert_nothing_written(), pytest.raises(Conflict, match="out of date"):
+            prompts.activate(version_id=third.pk, actor=world.dan)
+
+
 def test_a_case_is_worse_when_it_declines_or_loses_its_source() -> None:
     key = uuid.uuid4()
     good = Outcome("PTFE is safe.", 0.9, 0, False)

@@ -1,0 +1,98 @@
+"""Where a text becomes a reply. Whoever signs, a person or an open lane, it happens here and is recorded alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from conversations import audit, outbox
+from conversations.models import Conversation, User
+from drafts import assess, learning
+from drafts.diffing import diff_ops
+from drafts.models import Draft, DraftAction
+from drafts.scene import UNRECORDED, Attention, Seen
+
+Type = DraftAction.Type
+Actor = User | audit.Actor
+
+
+def sign(
+    *,
+    conversation: Conversation,
+    draft: Draft,
+    text: assess.Text,
+    envelope: Mapping[str, Any],
+    actor: Actor,
+    hold_seconds: int,
+    seen: Seen,
+    about: Mapping[str, Any] | None = None,
+    **facts: Any,
+) -> DraftAction:
+    """Queue the reply, mark the draft approved, and record the act and its event; in the caller's transaction, which
+    holds the locks and has checked everything. `about` is added to the event, `facts` to the act."""
+    delivery = outbox.queue_outbound(
+        conversation=conversation,
+        envelope=envelope,
+        body_text=text.text,
+        actor=actor,
+        hold_seconds=hold_seconds,
+        draft_id=draft.pk,
+    )
+    draft.status = Draft.Status.APPROVED
+    draft.save(update_fields=["status", "updated_at"])
+    changed = text.text != draft.suggested_text
+    action = act(
+        Type.EDIT if changed else Type.APPROVE,
+        draft,
+        actor,
+        seen=seen,
+        version=draft.version,
+        final_text=text.text,
+        diff=diff_ops(draft.suggested_text, text.text) if changed else None,
+        message=delivery.message,
+        **facts,
+    )
+    if changed:
+        learning.keep_sample(draft=draft, action=action)
+    audit.record(
+        audit.Kind.DRAFT_APPROVED,
+        actor=actor,
+        about=draft,
+        conversation_id=conversation.pk,
+        data={
+            "version": draft.version,
+            "edited": changed,
+            "unsourced": text.unsourced,
+            "delivery": str(delivery.pk),
+            "envelope": seen.envelope,
+            "action": str(action.pk),
+            **(about or {}),
+        },
+        commit={"text": text.text},
+        act_id=action.pk,
+    )
+    return action
+
+
+def act(
+    type_: Type,
+    draft: Draft,
+    actor: Actor,
+    *,
+    seen: Seen | None = None,
+    attention: Attention = UNRECORDED,
+    **facts: Any,
+) -> DraftAction:
+    """One touch of a draft, as it happened."""
+    return DraftAction.objects.create(
+        account_id=draft.account_id,
+        draft=draft,
+        conversation_id=draft.conversation_id,
+        user=actor if isinstance(actor, User) else None,
+        user_name=actor.name[:120],
+        type=type_,
+        seen=seen.as_json() if seen else {},
+        **asdict(attention),
+        **facts,
+    )
