@@ -74,7 +74,7 @@ class Reply(BaseModel):
 
 class ModelDrafter:
     """Implements ``port.Drafter``. ``provider`` is "openai" (any endpoint that speaks its chat completions; ``url`` ends
-    before ``/chat/completions``) or "anthropic"; an empty ``url`` is the provider's own. ``timeout`` is the number of seconds for a whole draft, corrections included."""
+    before ``/chat/completions``) or "anthropic"; an empty ``url`` is the provider's own. ``timeout`` is the number of seconds for a whole draft, corrections included; ``prices`` are for a million tokens in and out."""
 
     def __init__(
         self,
@@ -85,6 +85,7 @@ class ModelDrafter:
         key: str = "",
         timeout: float = 60.0,
         embedder: Embedder | None = None,
+        prices: tuple[float, float] | None = None,
     ) -> None:
         self._provider = provider
         self._model = model
@@ -92,11 +93,12 @@ class ModelDrafter:
         self._key = key
         self._timeout = timeout
         self._embedder = embedder
+        self._prices = prices
 
     def write(self, request: DraftRequest) -> DraftResult:
         """Raises DrafterUnavailable: retryable for time-outs, overload and unusable answers, not for a refused key."""
         began = time.monotonic()
-        reply, tokens = self._ask(request)
+        reply, used = self._ask(request)
         text, named, unknown = _compose(reply, request)
         claims = check_claims(text, named, request.sources)
         reading = read_question(request.question)
@@ -119,18 +121,21 @@ class ModelDrafter:
             intent=reply.intent if reply.intent in TOPICS else reading.intent,
             needs_human=tuple(needs),
             model_key=f"{self._provider}:{self._model}"[:100],
-            tokens_used=tokens,
+            tokens_used=sum(used),
+            # A price for a million tokens is a millionth of it for each: tokens times price are millionths.
+            cost_micros=round(sum(map(float.__mul__, self._prices, map(float, used)))) if self._prices else None,
             latency_ms=round((time.monotonic() - began) * 1000),
             warnings=warnings,
         )
 
-    def _ask(self, request: DraftRequest) -> tuple[Reply, int]:
+    def _ask(self, request: DraftRequest) -> tuple[Reply, tuple[int, int]]:
+        """The reply, and the tokens that went in and came out."""
         from pydantic_ai import Agent, exceptions
         from pydantic_ai.usage import UsageLimits
 
         mark = secrets.token_hex(4)
 
-        async def run() -> tuple[Reply, int]:
+        async def run() -> tuple[Reply, tuple[int, int]]:
             agent = Agent(
                 self._client(),
                 output_type=Reply,
@@ -141,7 +146,7 @@ class ModelDrafter:
             limits = UsageLimits(request_limit=2)
             # The clock is ours: an endpoint that sends a byte now and then never trips a client's read time-out.
             result = await asyncio.wait_for(agent.run(_message(request, mark), usage_limits=limits), self._timeout)
-            return result.output, result.usage.input_tokens + result.usage.output_tokens
+            return result.output, (result.usage.input_tokens, result.usage.output_tokens)
 
         try:
             # A thread of its own, because the caller's may already have a running event loop.

@@ -35,4 +35,5 @@ def get_drafter() -> Drafter:
         key=settings.DRAFTER_KEY,
         timeout=float(settings.DRAFTER_TIMEOUT_SECONDS),
         embedder=get_remembering_embedder(),
+        prices=(settings.DRAFTER_PRICE_IN, settings.DRAFTER_PRICE_OUT) if settings.DRAFTER_PRICE_OUT else None,
     )

@@ -150,6 +150,15 @@ def write(endpoint: Endpoint, asked: DraftRequest | None = None, timeout: float 
     return drafter.write(asked or request())
 
 
+@pytest.mark.parametrize(("prices", "cost"), [((3.0, 15.0), 600), ((0.1, 0.4), 18), (None, None)])
+def test_a_draft_costs_its_tokens_at_the_prices_set(
+    endpoint: Endpoint, prices: tuple[float, float] | None, cost: int | None
+) -> None:
+    endpoint.answers(lambda asked: (200, completion(GOOD)))
+    drafter = ModelDrafter(provider="openai", model="test-model", url=endpoint.url, key="k-1", prices=prices)
+    assert drafter.write(request()).cost_micros == cost
+
+
 def test_it_writes_a_draft_with_checked_claims(endpoint: Endpoint) -> None:
     endpoint.answers(lambda asked: (200, completion(GOOD)))
     result = write(endpoint)
