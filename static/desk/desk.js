@@ -18,7 +18,7 @@ function say(words) {
 /** A POST of our own, for what no page waits for. Resolves to the answer, or to undefined without a connection. */
 const post = (url, body, headers) => fetch(url, {
   method: 'POST', body,
-  headers: { 'X-CSRFToken': JSON.parse(document.body.getAttribute('hx-headers'))['X-CSRFToken'], 'HX-Request': 'true', ...headers },
+  headers: { ...JSON.parse(document.body.getAttribute('hx-headers')), 'HX-Request': true, ...headers },
 }).catch(() => {});
 
 /* --- editing in place: the same box, a word diff for the eyes, and a save 800 ms after the last key --- */
@@ -28,13 +28,16 @@ let timer, saving = Promise.resolve();
 const box = () => $('#final');
 /** What was typed and is not saved yet, by person and draft: it survives a crash, a closed tab and a sign-out. */
 const copyOf = (form) => `countersign.${form.dataset.stamp}`;
-const forget = (form) => localStorage.removeItem(copyOf(form));
-const copied = (form) => /^(\d+) (\d+) ([^]*)$/.exec(localStorage.getItem(copyOf(form))); // [, when, version, text]
+const forget = (form) => { delete localStorage[copyOf(form)]; };
+const copied = (form) => /^(\d+) (\d+) ([^]*)$/.exec(localStorage[copyOf(form)]); // [, when, version, text]
 Object.keys(localStorage).forEach((key) => { // a week is long enough
-  if (/^countersign/.test(key) && Date.now() - parseInt(localStorage[key]) > 6e8) localStorage.removeItem(key);
+  if (/^countersign/.test(key) && Date.now() - parseInt(localStorage[key]) > 6e8) delete localStorage[key];
 });
 const editing = box;
-const changed = () => box() && box().value !== box().dataset.original;
+const changed = (form = document) => { const text = $('#final', form); return text && text.value !== text.dataset.original; };
+
+/** The server has this text: the copy of it is not needed any more. One of other words stays. */
+const spent = (form, text = $('#final', form)?.value) => { if (copied(form)?.[3] === text) forget(form); };
 
 /** Resolves when no save is under way, so that a decision carries the newest version. */
 const settled = () => { clearTimeout(timer); return saving; };
@@ -51,6 +54,7 @@ function edit() {
     $('kbd', approve).textContent = 'Ctrl Enter';
     claim(form);
     box().setSelectionRange(0, 0);
+    if (copied(form)) restore(); // what is typed now would replace it
   }
   box()?.focus();
 }
@@ -67,9 +71,9 @@ const claim = async (form) => refused(await send(form.dataset.claim, form), form
 setInterval(() => { if (changed() && !document.hidden) claim($('#decide')); }, 45000); // a claim lasts two minutes
 
 async function save(form) {
-  const sent = box()?.value, answer = await send(form.dataset.save, form), note = $('#saved', form);
+  const sent = $('#final', form)?.value, answer = await send(form.dataset.save, form), note = $('#saved', form);
   if (answer?.ok) {
-    if (copied(form)?.[3] === sent) forget(form);
+    spent(form, sent);
     form.elements.version.value = answer.headers.get('X-Version') || form.elements.version.value;
     form.dataset.second = answer.headers.get('X-Second');
   }
@@ -88,6 +92,7 @@ function retype(text, words) {
 const original = () => retype(box().dataset.original, 'The original text is back.');
 function restore() {
   const form = $('#decide'), [, , version, text] = copied(form);
+  $('.banners', form).replaceChildren();
   retype(text, 'What you typed is back.');
   form.elements.version.value = version; // if somebody saved since, both texts are shown
 }
@@ -95,7 +100,7 @@ function restore() {
 on('input', ({ target }) => {
   if (target.id !== 'final') return;
   draw(target.form, target.dataset.original, target.value);
-  localStorage.setItem(copyOf(target.form), `${Date.now()} ${target.form.elements.version.value} ${target.value}`);
+  localStorage[copyOf(target.form)] = `${Date.now()} ${target.form.elements.version.value} ${target.value}`;
   clearTimeout(timer);
   timer = setTimeout(() => { saving = saving.then(() => save(target.form)); }, 800);
 });
@@ -203,7 +208,7 @@ const row = (step) => { const list = rows(); return list[list.findIndex((r) => r
 const ready = () => $$('template', slot).filter((t) => t.dataset.next && !decided.has(t.dataset.next));
 const held = (id) => ready().find((t) => t.dataset.next === id);
 const hide = (id, hidden) => { const line = document.getElementById(`li-${id}`); if (line) line.hidden = hidden; };
-const mark = (element, current) => { if (current) element.setAttribute('aria-current', 'true'); else element.removeAttribute('aria-current'); };
+const mark = (element, current) => { element.ariaCurrent = current || null; };
 const stops = (bar) => bar ? $$(':scope > :is(a, button), summary', bar).filter((stop) => stop.offsetParent) : [];
 const rove = (bar, to) => stops(bar).forEach((stop, at) => { stop.tabIndex = at === to ? 0 : -1; });
 const wanted = () => [row(1), row(2)].filter((r) => r && !held(r.dataset.id)).map((r) => r.dataset.id);
@@ -216,12 +221,12 @@ const arm = () => pane()?.toggleAttribute('data-armed', performance.now() - show
 function arrived(words) {
   const form = pane(), id = form?.dataset.id, banner = $('#banner[role=alert]', review), title = $('#rv-title', review);
   onScreen = review.firstElementChild;
-  shownAt = performance.now();
+  shownAt = Infinity; // a press that comes before the paint is meant for the draft before
   arm();
-  requestAnimationFrame(() => setTimeout(() => { // a press that came before the paint was meant for the draft before
-    shownAt = performance.now();
+  requestAnimationFrame(() => setTimeout((painted) => {
+    if (painted === onScreen) shownAt = performance.now();
     setTimeout(arm, ARM);
-  }));
+  }, 0, onScreen));
   confirmed = form?.elements.pressed_twice?.value === '1';
   waiting = false;
   opened = new Set();
@@ -252,6 +257,11 @@ function put(content, words) {
   arrived(words);
 }
 
+function bones() {
+  review.replaceChildren(clone($('#skeleton')));
+  onScreen = review.firstElementChild;
+}
+
 function show(template, words) {
   const content = clone(template);
   template.remove();
@@ -265,7 +275,7 @@ function go(to, words) {
 
 /** A draft that is not at hand: the skeleton after a moment, and what was there again if no answer comes. */
 function fetchPane(url) {
-  const before = review.firstElementChild, late = setTimeout(() => { review.replaceChildren(clone($('#skeleton'))); onScreen = review.firstElementChild; }, 150);
+  const before = review.firstElementChild, late = setTimeout(bones, 150);
   htmx.ajax('GET', url, { source: '#review', target: '#review', swap: 'innerHTML' }).finally(() => {
     clearTimeout(late);
     if ($('[aria-busy]', review)) put(before);
@@ -301,11 +311,11 @@ async function decide(form, button) {
   hide(id, true);
   if (!next || !held(next.dataset.id)) {
     waiting = !next;
-    review.replaceChildren(clone($('#skeleton')));
-    onScreen = review.firstElementChild;
+    bones();
     say(words);
   }
   go(next, words);
+  if (act !== 'approve' && changed(form)) saving = saving.then(() => save(form)); // an approval carries the text itself
   await settled(); // a save under way brings the version that this decision is made on
   values.version = form.elements.version.value;
   const have = ready().map((t) => t.dataset.next);
@@ -323,7 +333,7 @@ function comeBack(id, html) {
   decided.delete(id);
   flights.delete(id);
   hide(id, false);
-  if (changed()) {
+  if (editing()) {
     const template = document.createElement('template');
     template.dataset.next = id;
     if (html) template.innerHTML = html; else template.content.append(form); // html: our own server's rendered pane
@@ -390,7 +400,7 @@ const ACTS = {
   snooze: ask('snooze', 'snooze'),
   cancel: () => { asking().remove(); $('#rv-title').focus(); },
   pick: () => pick(),
-  restore: () => { restore(); $('.banners', review).replaceChildren(); },
+  restore,
   forget: () => { forget(pane()); $('.banners', review).replaceChildren(); },
   extend: (step) => { pick(row(0), true); if (row(step)) { pick(row(step), true); go(row(step)); } },
   changes: () => $('[data-diff]')?.scrollIntoView(),
@@ -440,7 +450,7 @@ if (review) {
   on('htmx:beforeSwap', (event) => {
     const { detail } = event, id = flight(event), ours = detail.xhr.getResponseHeader('HX-Retarget');
     if (!id || detail.xhr.status < 400) return;
-    if (changed() || !ours) detail.shouldSwap = false;
+    if (editing() || !ours) detail.shouldSwap = false;
     comeBack(id, ours && detail.xhr.responseText);
   });
   on('htmx:afterSwap', () => { if (review.firstElementChild !== onScreen) { arrived(); ahead(); } }); // fires for swap=none too
@@ -453,7 +463,7 @@ if (review) {
   on('htmx:afterRequest', (event) => {
     const id = flight(event);
     if (!id || !event.detail.successful) return;
-    forget(flights.get(id));
+    if (event.detail.pathInfo.requestPath.includes('approve')) spent(flights.get(id));
     flights.delete(id);
   });
   on('htmx:responseError htmx:sendError htmx:timeout', (event) => {

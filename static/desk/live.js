@@ -3,7 +3,7 @@ import { $ } from './dom.js';
 
 const { live, account } = document.body.dataset;
 const EVERY = 1000; // ms between two looks; the first one waits a moment only, so that not every page looks at once
-let last = -EVERY, due, opened = false, pause = 1000;
+let last = -EVERY, due, pause = 1000;
 
 function look() {
   due = 0;
@@ -21,8 +21,7 @@ function heard(word) {
 function open(tell) {
   const source = new EventSource(live);
   source.onopen = () => {
-    if (opened) tell('news'); // what happened while there was no stream
-    opened = true;
+    if (performance.now() > 2000) tell('news'); // what happened since the page was made, while there was no stream
     pause = 1000;
   };
   source.onmessage = ({ data }) => tell(data);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from conversations.channels.base import Party
 from conversations.models import Message, User
@@ -32,6 +33,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 30  # seconds; two workers and their browsers share a small machine with whatever else runs on it
+expect.set_options(timeout=PATIENCE * 1000)
 SOURCE = "01890000-0000-7000-8000-000000000001"
 
 
@@ -87,7 +90,7 @@ def open_page(browser: Browser, live_server: Any, complaints: Complaints) -> Ite
                 [{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": live_server.url}]
             )
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE * 1000)
         page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
         page.on("console", lambda m: complaints.append(m.text) if "Content Security Policy" in m.text else None)
         page.on("requestfinished", lambda request: _elsewhere(request, live_server.url, complaints))
@@ -118,6 +121,14 @@ def _session(user: User) -> str:
 def armed(page: Page) -> None:
     """Wait until the draft on screen may be decided: a moment after it was painted."""
     page.locator("#decide[data-armed]").wait_for(state="attached")
+
+
+def until(page: Page, holds: Callable[[], object], what: str) -> None:
+    """Wait for something that no page shows: a request caught by a route, a row in the database."""
+    ends = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < ends, f"not within {PATIENCE} s: {what}"
+        page.wait_for_timeout(25)  # a route's handler runs only inside of a call of Playwright's
 
 
 class Queue:
@@ -158,6 +169,23 @@ class Queue:
         claims = [{"start": 5, "end": 34, "sources": []}]
         due = timezone.now() + timedelta(hours=place)
         return factories.draft(self.message(name), text, claims=claims, due_at=due)
+
+
+def statuses(queue: Queue) -> dict[str, str]:
+    with tenant_context(queue.world.acme.pk):
+        return {d.conversation.customer_name[-1]: d.status for d in Draft.objects.select_related("conversation")}
+
+
+def wait_for_status(page: Page, draft: Draft, status: str) -> None:
+    def is_so() -> bool:
+        with tenant_context(draft.account_id):
+            return Draft.objects.values_list("status", flat=True).get(pk=draft.pk) == status
+
+    until(page, is_so, f"the draft is {status}")
+
+
+def title(page: Page) -> Any:
+    return page.locator("#rv-title")
 
 
 @pytest.fixture

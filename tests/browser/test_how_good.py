@@ -12,12 +12,12 @@ import rjsmin
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.test import Client
-from playwright.sync_api import Page, Request, Route, expect
+from playwright.sync_api import Request, Route, expect
 
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
 from drafts.models import Draft, DraftAction
-from tests.browser.conftest import OpenPage, Queue, armed
+from tests.browser.conftest import OpenPage, Queue, armed, title, until
 from tests.browser.test_pages import WIDER
 
 DESK = Path(settings.BASE_DIR) / "static" / "desk"
@@ -29,10 +29,6 @@ SHIFTS = """() => { window.shifted = 0; new PerformanceObserver((list) => {
 
 def packed(text: str) -> int:
     return len(gzip.compress(text.encode(), 9))
-
-
-def title(page: Page) -> Any:
-    return page.locator("#rv-title")
 
 
 def own_scripts() -> dict[str, int]:
@@ -76,13 +72,11 @@ def test_one_key_two_keys_one_request_and_no_wait(queue: Queue, open_page: OpenP
         if name == "C":
             break
         expect(title(page)).to_have_text(f"Question of Customer {'B' if name == 'A' else 'C'}")
-        while len(held) == 0:
-            page.wait_for_timeout(10)
+        until(page, lambda: held, "the approval is on its way")
         assert len(asked) - before == 1, [r.url for r in asked[before:]]
         with page.expect_response("**/approve/"):
             held.pop().continue_()
-    while len(held) == 0:
-        page.wait_for_timeout(10)
+    until(page, lambda: held, "the approval is on its way")
     held.pop().continue_()
     page.unroute("**/approve/")
     expect(title(page)).to_have_text("Question of Customer D")
@@ -104,7 +98,7 @@ def test_nothing_moves_under_the_eyes_over_twenty_five_decisions(queue: Queue, o
         page.keyboard.press("a")
         if page.locator(f"#decide[data-id='{queue.risky.pk}']").count():
             page.keyboard.press("a")
-        expect(page.locator("#count")).to_have_text(str(27 - done), timeout=15_000)
+        expect(page.locator("#count")).to_have_text(str(27 - done))
     assert page.evaluate("window.shifted") <= 0.02
     with tenant_context(queue.world.acme.pk):
         assert Delivery.objects.count() == 25
@@ -130,6 +124,7 @@ def test_key_repeat_modifiers_and_double_clicks_decide_nothing_twice(queue: Queu
     page.locator("[data-act=approve]").dblclick()
     expect(title(page)).to_have_text("Question of Customer C")
     expect(page.locator("#count")).to_have_text("2")
+    page.wait_for_load_state("networkidle")
     with tenant_context(queue.world.acme.pk):
         assert DraftAction.objects.filter(type="approve").count() == 2
         assert Draft.objects.filter(status="pending").count() == 2

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
 
 from django.utils import timezone
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import expect
 
 from conversations.audit import SYSTEM, Kind, record
 from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing
+from drafts import editing
 from drafts.drafting import store_failure
 from drafts.models import Draft, DraftAction
-from tests.browser.conftest import Complaints, OpenPage, Queue, armed
-from tests.factories import seen
-
-
-def statuses(queue: Queue) -> dict[str, str]:
-    with tenant_context(queue.world.acme.pk):
-        return {d.conversation.customer_name[-1]: d.status for d in Draft.objects.select_related("conversation")}
-
-
-def wait_for_status(page: Page, draft: Draft, status: str) -> None:
-    for _ in range(100):
-        with tenant_context(draft.account_id):
-            if Draft.objects.values_list("status", flat=True).get(pk=draft.pk) == status:
-                return
-        page.wait_for_timeout(50)
-    raise AssertionError(f"still not {status}")
-
-
-def title(page: Page) -> Any:
-    return page.locator("#rv-title")
+from tests.browser.conftest import Complaints, OpenPage, Queue, armed, statuses, title, until, wait_for_status
 
 
 def test_one_key_approves_and_shows_the_next_draft(queue: Queue, open_page: OpenPage, complaints: Complaints) -> None:
@@ -59,6 +40,7 @@ def test_the_next_draft_is_shown_before_the_server_has_answered(queue: Queue, op
     page.route("**/approve/", lambda route: held.append(route))
     page.keyboard.press("a")
     expect(title(page)).to_have_text("Question of Customer B")
+    until(page, lambda: held, "the approval is on its way")
     assert statuses(queue)["A"] == "pending"
     held[0].continue_()
     wait_for_status(page, queue.first, "approved")
@@ -137,81 +119,6 @@ def test_a_draft_taken_back_can_be_approved_again(queue: Queue, open_page: OpenP
     wait_for_status(page, queue.first, "approved")
 
 
-def test_an_edit_is_saved_while_typing_shown_as_a_diff_and_approved(queue: Queue, open_page: OpenPage) -> None:
-    page = open_page(queue.world.ada)
-    page.keyboard.press("e")
-    box = page.locator("#final")
-    expect(box).to_be_focused()
-    box.press("Control+End")
-    page.keyboard.type("\nAda at Acme")
-    expect(page.locator("[data-diff] ins")).to_contain_text("Ada at Acme")
-    expect(page.locator("#saved")).to_contain_text("Saved")
-    expect(page.locator("[name=version]")).to_have_value("1")
-    page.keyboard.press("Control+Enter")
-    expect(title(page)).to_have_text("Question of Customer B")
-    wait_for_status(page, queue.first, "approved")
-    with tenant_context(queue.world.acme.pk):
-        action = DraftAction.objects.get(draft=queue.first, type="edit")
-        assert action.final_text is not None
-        assert action.final_text.endswith("Best regards\nAda at Acme")
-        assert Delivery.objects.get().body_text == action.final_text
-
-
-def test_an_edit_approved_at_once_is_asked_about_its_unsourced_words_and_kept(
-    queue: Queue, open_page: OpenPage
-) -> None:
-    page = open_page(queue.world.ada)
-    page.keyboard.press("e")
-    armed(page)
-    page.locator("#final").press("Control+End")
-    page.keyboard.type("\n\nTighten the ends to 18 ft-lb.")
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#banner[role=alert]")).to_contain_text("1 statement has no source")
-    expect(page.locator("#final")).to_have_value(f"{queue.first.suggested_text}\n\nTighten the ends to 18 ft-lb.")
-    assert statuses(queue)["A"] == "pending"
-    armed(page)
-    page.locator("#final").press("Control+Enter")
-    wait_for_status(page, queue.first, "approved")
-    with tenant_context(queue.world.acme.pk):
-        assert Delivery.objects.get().body_text.endswith("Tighten the ends to 18 ft-lb.")
-
-
-def test_a_decision_waits_for_the_save_under_way(queue: Queue, open_page: OpenPage) -> None:
-    page = open_page(queue.world.ada)
-    page.keyboard.press("e")
-    armed(page)
-    held: list[Route] = []
-    page.route("**/edit/", lambda route: held.append(route))
-    page.locator("#final").press("Control+End")
-    with page.expect_request("**/edit/"):
-        page.keyboard.type("!")
-    page.keyboard.press("Control+Enter")
-    expect(title(page)).to_have_text("Question of Customer B")
-    page.wait_for_timeout(300)
-    assert statuses(queue)["A"] == "pending"
-    with page.expect_request("**/approve/") as sent:
-        held[0].continue_()
-    assert "version=1" in (sent.value.post_data or "")
-
-
-def test_escape_leaves_the_editor_and_keeps_the_text(queue: Queue, open_page: OpenPage) -> None:
-    page = open_page(queue.world.ada)
-    page.keyboard.press("e")
-    page.keyboard.type("Kept. ")
-    page.keyboard.press("Escape")
-    expect(title(page)).to_be_focused()
-    expect(page.locator("#final")).to_have_value(f"Kept. {queue.first.suggested_text}")
-
-
-def test_letters_typed_into_the_editor_decide_nothing(queue: Queue, open_page: OpenPage) -> None:
-    page = open_page(queue.world.ada)
-    page.keyboard.press("e")
-    armed(page)
-    page.keyboard.type("arz")
-    expect(page.locator("#final")).to_have_value(f"arz{queue.first.suggested_text}")
-    assert statuses(queue)["A"] == "pending"
-
-
 def test_reject_takes_a_reason_by_number(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     armed(page)
@@ -246,9 +153,12 @@ def test_snooze_takes_the_draft_out_of_the_queue(queue: Queue, open_page: OpenPa
     page.keyboard.press("s")
     page.keyboard.press("Enter")
     expect(title(page)).to_have_text("Question of Customer B")
-    page.wait_for_timeout(300)
-    with tenant_context(queue.world.acme.pk):
-        assert Draft.objects.get(pk=queue.first.pk).snoozed_until is not None
+
+    def snoozed() -> object:
+        with tenant_context(queue.world.acme.pk):
+            return Draft.objects.get(pk=queue.first.pk).snoozed_until
+
+    until(page, snoozed, "the draft sleeps")
 
 
 def test_a_newer_message_refuses_the_approval_and_the_banner_has_the_focus(queue: Queue, open_page: OpenPage) -> None:
@@ -264,23 +174,6 @@ def test_a_newer_message_refuses_the_approval_and_the_banner_has_the_focus(queue
         assert not Delivery.objects.exists()
 
 
-def test_the_loser_of_a_race_keeps_the_words_that_were_typed(queue: Queue, open_page: OpenPage) -> None:
-    page = open_page(queue.world.ada)
-    page.keyboard.press("e")
-    armed(page)
-    page.locator("#final").press("Control+End")
-    page.keyboard.type(" PS: mine")
-    page.route("**/edit/", lambda route: route.abort())
-    with tenant_context(queue.world.acme.pk):
-        editing.claim(draft_id=queue.first.pk, actor=queue.world.dan, take_over=True)
-        decisions.approve(draft_id=queue.first.pk, actor=queue.world.dan, seen=seen(queue.first))
-    page.keyboard.press("Control+Enter")
-    expect(page.locator("#banner[role=alert]")).to_contain_text("Dan was first")
-    expect(page.locator("body")).to_contain_text("PS: mine")
-    with tenant_context(queue.world.acme.pk):
-        assert Delivery.objects.get().body_text == queue.first.suggested_text
-
-
 def test_a_decision_that_does_not_arrive_comes_back(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     armed(page)
@@ -293,22 +186,6 @@ def test_a_decision_that_does_not_arrive_comes_back(queue: Queue, open_page: Ope
     armed(page)
     page.keyboard.press("a")
     wait_for_status(page, queue.first, "approved")
-
-
-def test_a_refusal_does_not_take_away_the_draft_being_edited(queue: Queue, open_page: OpenPage) -> None:
-    page = open_page(queue.world.ada)
-    armed(page)
-    queue.writes_again(queue.first, "One more thing")
-    held = []
-    page.route("**/approve/", lambda route: held.append(route))
-    page.keyboard.press("a")
-    expect(title(page)).to_have_text("Question of Customer B")
-    page.keyboard.press("e")
-    page.keyboard.type("Half a sentence")
-    held[0].continue_()
-    expect(page.locator("#alert")).to_contain_text("not carried out")
-    expect(title(page)).to_have_text("Question of Customer B")
-    expect(page.locator("#final")).to_have_value(f"Half a sentence{queue.second.suggested_text}")
 
 
 def test_another_persons_claim_is_shown_and_respected(queue: Queue, open_page: OpenPage) -> None:
@@ -370,16 +247,6 @@ def test_a_new_draft_appears_and_a_stale_one_says_so_without_a_reload(queue: Que
     expect(page.locator("#count")).to_have_text("4")
 
 
-def test_an_ended_session_keeps_the_text_and_says_so(queue: Queue, open_page: OpenPage) -> None:
-    page = open_page(queue.world.ada)
-    page.keyboard.press("e")
-    page.keyboard.type("Typed before. ")
-    page.context.clear_cookies()
-    page.evaluate("htmx.trigger('#pulse', 'wake')")
-    expect(page.locator(".banners")).to_contain_text("Your session ended")
-    expect(page.locator("#final")).to_have_value(f"Typed before. {queue.first.suggested_text}")
-
-
 def test_a_conversation_without_a_draft_is_answered_by_hand(queue: Queue, open_page: OpenPage) -> None:
     message = queue.message("Customer E")
     with tenant_context(queue.world.acme.pk):
@@ -404,8 +271,9 @@ def test_the_strip_counts_down_and_then_tells_what_became_of_it(queue: Queue, op
     armed(page)
     page.keyboard.press("a")
     number = page.locator("#outbox b.num").first
-    first = int(number.inner_text().split()[0])
-    expect(number).to_have_text(f"{first - 1} s")
+    first = number.inner_text()
+    expect(number).to_have_text(re.compile(r"^\d+ s$"))
+    expect(number).not_to_have_text(first)
     with tenant_context(queue.world.acme.pk):
         for status in ("queued", "sending", "sent"):
             now = timezone.now()

@@ -18,7 +18,7 @@ from conversations.tenancy import tenant_context
 from drafts import decisions, editing, handover
 from drafts.drafting import store_failure
 from drafts.models import Draft
-from tests.browser.conftest import OpenPage, Queue, armed
+from tests.browser.conftest import OpenPage, Queue, armed, until
 from tests.browser.test_pages import WIDER, violations
 from tests.factories import seen
 
@@ -52,6 +52,7 @@ def test_loading(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
     page.locator(f"#row-{queue.first.pk}").click()
     expect(page.locator("#review [aria-busy=true]")).to_be_visible()
     shot(page, "loading")
+    until(page, lambda: held, "the pane is asked for")
     held[0].continue_()
     expect(page.locator("#rv-title")).to_have_text("Question of Customer A")
 
@@ -157,13 +158,12 @@ def test_send_failed_and_uncertain(queue: Queue, open_page: OpenPage, shot: Shot
     expect(banner(page)).to_contain_text("The approved text is kept")
     shot(page, f"send-{status}")
     page.get_by_role("button", name="Try again" if status == "failed" else "It arrived").click()
-    with tenant_context(queue.world.acme.pk):
-        wanted = "queued" if status == "failed" else "sent"
-        for _ in range(60):
-            if Delivery.objects.get().status == wanted:
-                break
-            page.wait_for_timeout(50)
-        assert Delivery.objects.get().status == wanted
+
+    def settled() -> bool:
+        with tenant_context(queue.world.acme.pk):
+            return Delivery.objects.get().status == ("queued" if status == "failed" else "sent")
+
+    until(page, settled, "the answer is carried out")
 
 
 def test_offline(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
@@ -266,9 +266,9 @@ def test_a_batch_by_keys(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
     page.keyboard.press("Shift+J")
     page.keyboard.press("Shift+J")
     expect(page.locator("#batch button")).to_have_text("Look at 4 chosen")
-    page.evaluate("htmx.trigger('#pulse', 'wake')")
-    page.wait_for_timeout(300)
-    assert page.locator(".pickrow:checked").count() == 4
+    with page.expect_response("**/queue/pulse/**"):
+        page.evaluate("htmx.trigger('#pulse', 'wake')")
+    expect(page.locator(".pickrow:checked")).to_have_count(4)
     shot(page, "batch-chosen")
     page.locator("#batch button").click()
     expect(page.locator("[name=take]")).to_have_count(3)
@@ -278,8 +278,12 @@ def test_a_batch_by_keys(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
     expect(page.locator("h1")).to_have_text("3 approved")
     shot(page, "batch-done")
     page.get_by_role("button", name="Undo").first.click()
-    with tenant_context(queue.world.acme.pk):
-        assert Delivery.objects.filter(status="held").count() == 2
+
+    def one_less() -> bool:
+        with tenant_context(queue.world.acme.pk):
+            return Delivery.objects.filter(status="held").count() == 2
+
+    until(page, one_less, "one of three approvals is taken back")
 
 
 def test_two_people_see_each_other(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
