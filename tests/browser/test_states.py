@@ -107,7 +107,8 @@ def test_claimed_asked_for_and_handed_over(queue: Queue, open_page: OpenPage, sh
     expect(banner(agent)).to_contain_text("Ada is working on this conversation")
     shot(agent, "claimed")
     holder = open_page(world.ada, f"/drafts/{queue.first.pk}/")
-    agent.get_by_role("button", name="Ask to take over").click()
+    with agent.expect_response("**/ask/"):
+        agent.get_by_role("button", name="Ask to take over").click()
     expect(agent.locator("#review")).to_contain_text("Ada is working on this conversation")
     holder.evaluate("htmx.trigger('#pulse', 'wake')")
     expect(banner(holder)).to_contain_text("Cy asks for this conversation")
@@ -202,7 +203,8 @@ def test_signed_out_keeps_the_text_over_a_reload(queue: Queue, open_page: OpenPa
 
 def test_two_texts_side_by_side(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
     page = open_page(queue.world.ada)
-    page.keyboard.press("e")
+    with page.expect_response("**/claim/"):
+        page.keyboard.press("e")
     with tenant_context(queue.world.acme.pk):
         editing.release(draft_id=queue.first.pk, actor=queue.world.ada)
         theirs = queue.first.suggested_text.replace("Hi Marcus", "Dear Marcus")
