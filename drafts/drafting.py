@@ -18,7 +18,7 @@ from conversations import audit
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
-from drafts import assess, canaries, prompts, sources
+from drafts import assess, canaries, progress, prompts, sources
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
@@ -73,13 +73,18 @@ def write_draft(
             account_id=account_id, text=f"{task.request.subject}\n{task.request.question}", limit=6
         )
         task = replace(task, request=replace(task.request, sources=sources_of(findings)), degraded=findings.degraded)
+        # Somebody looks on while another draft is written; the first one is nobody's until it is there.
+        tell = progress.teller(account_id=account_id, conversation_id=conversation_id) if asked_by else None
         try:
-            result = drafter.write(task.request)
+            result = drafter.write(task.request, tell=tell)
         except DrafterUnavailable as error:
             if error.retryable:
                 raise
             with tenant_context(account_id):
                 return store_failure(account_id=account_id, conversation_id=conversation_id, reason=str(error))
+        finally:
+            if tell:
+                progress.over(account_id=account_id, conversation_id=conversation_id)
         with tenant_context(account_id):
             draft = _store(account_id, task, result, asked_by)
         if draft is not None:

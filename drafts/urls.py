@@ -28,6 +28,7 @@ urlpatterns = [
     path("drafts/<uuid:pk>/reject/", decide.reject, name="reject"),
     path("drafts/<uuid:pk>/edit/", decide.edit, name="edit"),
     path("drafts/<uuid:pk>/regenerate/", decide.regenerate, name="regenerate"),
+    path("drafts/<uuid:pk>/progress/", desk.progress, name="progress"),
     path("drafts/<uuid:pk>/snooze/", decide.snooze, name="snooze"),
     path("drafts/<uuid:pk>/claim/", decide.claim, name="claim"),
     path("drafts/<uuid:pk>/release/", decide.release, name="release"),

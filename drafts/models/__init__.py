@@ -1,4 +1,4 @@
-from drafts.models.desk import Presence, SavedView
+from drafts.models.desk import Presence, SavedView, Writing
 from drafts.models.drafts import Claim, Draft, DraftAction, DraftRevision
 from drafts.models.goldens import EvalCase, EvalRun, Golden
 from drafts.models.lanes import Lane
@@ -18,4 +18,5 @@ __all__ = [
     "Presence",
     "PromptVersion",
     "SavedView",
+    "Writing",
 ]

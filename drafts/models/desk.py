@@ -1,4 +1,4 @@
-"""What people keep for themselves at the desk, and who is looking at what."""
+"""What people keep for themselves at the desk, who is looking at what, and what is being written for them."""
 
 from __future__ import annotations
 
@@ -50,3 +50,21 @@ class Presence(TenantRow):
 
     def __str__(self) -> str:
         return f"{self.user} at {self.seen_at:%H:%M:%S}"
+
+
+class Writing(TenantRow):
+    """The text of another draft while a model writes it, for the page that asked. Goes when the draft is there."""
+
+    conversation = TenantForeignKey("conversations.Conversation", related_name="+", db_index=False)
+    text = models.CharField(max_length=20_000, blank=True, default="")
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("writing"),
+            models.UniqueConstraint(fields=["account", "conversation"], name="writing_once"),
+            *same_account("writing", "conversation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.text)} characters at {self.updated_at:%H:%M:%S}"

@@ -45,16 +45,26 @@ def desk_of(request: HttpRequest, filters: DeskFilters) -> tuple[Desk, Summary]:
 def shown_extra(draft: Draft, desk: Desk, extra: dict[str, Any]) -> dict[str, Any]:
     """What the shown draft needs beside the others' share: a statement each, and only in the states that ask for it."""
     out = dict(extra)
+    if out.pop("is_rewritten", False):
+        out["banner"] = banners.being_written(urls_of(draft, desk), "")
     holder = draft.holder  # type: ignore[attr-defined]
     if holder and str(holder["user_id"]) == str(desk.user.pk):
         out["asked"] = asked_of(desk.tenant.account_id, desk.user.pk, draft.conversation_id)
     if out.get("do") == "handover":
         out["colleagues"] = handover.colleagues(desk.tenant.account_id, desk.user)
+    if draft.status == Draft.Status.SUPERSEDED and not out.get("banner"):
+        out["banner"] = replaced(draft, desk)
     if draft.status in {Draft.Status.APPROVED, Draft.Status.SENT} and not out.get("banner"):
         delivery = Delivery.objects.filter(draft_id=draft.pk).order_by("-id").first()
         may_resolve = desk.policy.answer(desk.role, Verb.RESOLVE_DELIVERY).allowed
         out["banner"] = banners.unsettled(draft, delivery, urls_of(draft, desk), may_resolve) if delivery else None
     return out
+
+
+def replaced(draft: Draft, desk: Desk) -> Banner | None:
+    """The newer draft of the same conversation, if there is one, against this one's text."""
+    newer = Draft.objects.filter(conversation_id=draft.conversation_id, pk__gt=draft.pk).order_by("-pk").first()
+    return banners.replaced(draft, newer, urls_of(newer, desk).detail) if newer else None
 
 
 def urls_of(draft: Draft, desk: Desk) -> Urls:
@@ -245,11 +255,6 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
         common["url"] = f"{desk.drafts_url}{entry.draft_id}/"
     at = clock.time(entry.sent_at) if entry.sent_at else common["at"]
     return {**common, "state": state, "icon": icon, "text": text, "at": at}
-
-
-def done(words: str) -> Banner:
-    """A quiet note over the pane that something was started."""
-    return Banner("info", "info", words, "")
 
 
 def pane_answer(

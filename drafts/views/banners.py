@@ -9,11 +9,12 @@ from django.core.exceptions import PermissionDenied
 from conversations.errors import Locked, Refusal
 from conversations.models import Delivery, User
 from conversations.views.words import Clock, plural, span
+from drafts import diffing
 from drafts.decisions import AlreadyDecided, NeedsSecondPress, Stale
 from drafts.models import Draft, DraftAction
 from drafts.presence import Asked
 from drafts.queue import moment
-from drafts.views.present import Action, Banner, Can, Urls
+from drafts.views.present import Action, Banner, Can, Urls, shortened
 
 ACTED = {
     DraftAction.Type.APPROVE: "approved",
@@ -113,6 +114,35 @@ def _decided(draft: Draft, urls: Urls, clock: Clock) -> Banner:
         title,
         "It is no longer in the queue. The timeline shows what became of it.",
         (Action("Audit timeline", urls.timeline), Action("Next draft", urls.queue, key="J", act="next")),
+    )
+
+
+def being_written(urls: Urls, text: str) -> Banner:
+    """Another draft was asked for: what there is of it so far. The page asks again by itself."""
+    return Banner(
+        "info",
+        "redo",
+        "Another draft is being written.",
+        "This one stays until it is ready.",
+        (Action("Look again", urls.progress),),
+        poll=urls.progress,
+        prose=tuple(line for line in text.split("\n") if line),
+    )
+
+
+def replaced(draft: Draft, newer: Draft, url: str) -> Banner:
+    """A newer draft took this one's place: what it says otherwise, and the way to it."""
+    revision = draft.revision if draft.version else None  # type: ignore[attr-defined]
+    before, after = revision["text"] if revision else draft.suggested_text, newer.suggested_text
+    words = "This is what it changes." if after != before else "It says the same as this one."
+    ops = diffing.diff_ops(before, after) if after and after != before else None
+    return Banner(
+        "info",
+        "redo",
+        "The new draft is ready.",
+        words if after else newer.error,
+        (Action("Show it", url, act="show"),),
+        changes=tuple(shortened(diffing.render_ops(ops, before))) if ops else (),
     )
 
 

@@ -94,7 +94,7 @@ def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
             if is_fragment(request):
                 if leaves:
                     return answers.changed(request, filters=filters, gone=[pk])
-                return answers.pane_answer(request, pk, filters=filters, banner=answers.done(DONE[name]))
+                return answers.pane_answer(request, pk, filters=filters, is_rewritten=True)
             messages.success(request, DONE[name])
             return _onward(request, pk, filters, leaves)
 

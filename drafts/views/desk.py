@@ -14,6 +14,7 @@ from conversations.views.access import is_fragment, person, signed_in
 from conversations.views.words import initials
 from drafts import presence, queue
 from drafts.models import Draft
+from drafts.progress import so_far
 from drafts.views import answers, banners
 from drafts.views.pane import build
 from drafts.views.present import Can, DeskFilters
@@ -79,12 +80,29 @@ def pulse(request: HttpRequest) -> HttpResponse:
     fetched = {draft.pk: draft for draft in queue.panes(asked_for)} if asked_for else {}
     if shown and (draft := fetched.get(shown)):
         can, urls = Can.of(desk.policy, desk.role, draft), answers.urls_of(draft, desk)
-        context["banner"] = banners.standing(draft, desk.user, urls, desk.clock, can, room.asked)
+        newer = answers.replaced(draft, desk) if draft.status == Draft.Status.SUPERSEDED else None
+        context["banner"] = newer or banners.standing(draft, desk.user, urls, desk.clock, can, room.asked)
     ahead = [fetched[pk] for pk in wanted if pk in fetched and fetched[pk].status == Draft.Status.PENDING]
     context["prefetched"] = [build(draft, desk) for draft in ahead]
     response = render(request, "drafts/pulse.html", context)
     response["X-Since"] = str(summary.since)
     return response
+
+
+@require_safe
+@signed_in
+def progress(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """How far the other draft is that was asked for: its text so far, then (286: ask no more) how it differs."""
+    filters = DeskFilters.read(request.GET)
+    desk, _ = answers.desk_of(request, filters)
+    draft = answers.draft_or_404(pk)
+    ready = answers.replaced(draft, desk)
+    if ready and not is_fragment(request):
+        return redirect(ready.actions[0].url)
+    banner = ready or banners.being_written(answers.urls_of(draft, desk), so_far(draft.conversation_id))
+    if not is_fragment(request):
+        return answers.page(request, filters=filters, draft_id=pk, banner=banner)
+    return render(request, "drafts/_banner.html", {"banner": banner}, status=286 if ready else 200)
 
 
 def _neighbour(request: HttpRequest, filters: DeskFilters, draft_id: uuid.UUID, *, back: bool) -> HttpResponse:

@@ -176,6 +176,9 @@ class Banner:
     actions: tuple[Action, ...] = ()
     alert: bool = False
     both: Both | None = None
+    poll: str = ""  # asked every second for this banner anew
+    prose: tuple[str, ...] = ()  # paragraphs, while they are being written
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +285,7 @@ class Urls:
     handover: str
     ask: str
     give: str
+    progress: str
     hold_on: str
     elsewhere: str
     keep: str
@@ -316,6 +320,7 @@ class Urls:
                     "handover",
                     "ask",
                     "give",
+                    "progress",
                 )
             },
             hold_on=f"{own}keep-claim/",

@@ -11,23 +11,29 @@ retries are off; inside one request the model may correct a malformed answer onc
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 import secrets
 import time
+from collections.abc import AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
+from pydantic_core import from_json
 
 from drafts.writing import confidence
 from drafts.writing.claims import check_claims
-from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult
+from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Tell
 from drafts.writing.reading import TOPICS, Need, plants_instruction, read_question
 from drafts.writing.relevance import asks_of, best_by_passage, score_sentences
 from ingestion.knowledge.embed import Embedder
 
 if TYPE_CHECKING:
+    from pydantic_ai.messages import AgentStreamEvent
     from pydantic_ai.models import Model
 
 log = logging.getLogger(__name__)
@@ -95,10 +101,10 @@ class ModelDrafter:
         self._embedder = embedder
         self._prices = prices
 
-    def write(self, request: DraftRequest) -> DraftResult:
+    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
         """Raises DrafterUnavailable: retryable for time-outs, overload and unusable answers, not for a refused key."""
         began = time.monotonic()
-        reply, used = self._ask(request)
+        reply, used = self._ask(request, tell)
         text, named, unknown = _compose(reply, request)
         claims = check_claims(text, named, request.sources)
         reading = read_question(request.question)
@@ -128,12 +134,13 @@ class ModelDrafter:
             warnings=warnings,
         )
 
-    def _ask(self, request: DraftRequest) -> tuple[Reply, tuple[int, int]]:
+    def _ask(self, request: DraftRequest, tell: Tell | None) -> tuple[Reply, tuple[int, int]]:
         """The reply, and the tokens that went in and came out."""
         from pydantic_ai import Agent, exceptions
         from pydantic_ai.usage import UsageLimits
 
         mark = secrets.token_hex(4)
+        heard: SimpleQueue[str] = SimpleQueue()
 
         async def run() -> tuple[Reply, tuple[int, int]]:
             agent = Agent(
@@ -145,13 +152,20 @@ class ModelDrafter:
             )
             limits = UsageLimits(request_limit=2)
             # The clock is ours: an endpoint that sends a byte now and then never trips a client's read time-out.
-            result = await asyncio.wait_for(agent.run(_message(request, mark), usage_limits=limits), self._timeout)
+            # Only who is told needs the answer in pieces.
+            follow = partial(_follow, heard.put) if tell else None
+            asked = agent.run(_message(request, mark), usage_limits=limits, event_stream_handler=follow)
+            result = await asyncio.wait_for(asked, self._timeout)
             return result.output, (result.usage.input_tokens, result.usage.output_tokens)
 
         try:
             # A thread of its own, because the caller's may already have a running event loop.
             with ThreadPoolExecutor(max_workers=1) as own:
-                return own.submit(asyncio.run, run()).result()
+                asked = own.submit(asyncio.run, run())
+                while tell and not asked.done():
+                    if text := _newest(heard):
+                        tell(text)
+                return asked.result()
         except TimeoutError as error:
             raise DrafterUnavailable(f"The model did not answer in {self._timeout:g} s.", retryable=True) from error
         except (exceptions.AgentRunError, exceptions.UserError) as error:
@@ -184,6 +198,43 @@ class ModelDrafter:
             api_key=self._key or "none", base_url=self._url or None, max_retries=0, timeout=self._timeout
         )
         return OpenAIChatModel(self._model, provider=OpenAIProvider(openai_client=client))
+
+
+async def _follow(put: Callable[[str], None], _: Any, events: AsyncIterable[AgentStreamEvent]) -> None:
+    """Put what can be read of the answer after each piece of it. An answer that is asked for again begins anew."""
+    from pydantic_ai.messages import PartDeltaEvent, PartStartEvent, ToolCallPart, ToolCallPartDelta
+
+    raw = ""
+    async for event in events:
+        match event:
+            case PartStartEvent(part=ToolCallPart(args=begun)):
+                raw = begun if isinstance(begun, str) else ""
+            case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=str(more))):
+                raw += more
+            case _:
+                continue
+        if text := _readable(raw):
+            put(text)
+
+
+def _readable(raw: str) -> str:
+    """The text in the beginning of a `Reply` as JSON."""
+    try:
+        found = from_json(raw, allow_partial="trailing-strings")
+        lines = [found.get("greeting", ""), *(each.get("text", "") for each in found.get("sentences", []))]
+        return "\n".join(filter(None, map(_line, lines)))
+    except (ValueError, AttributeError, TypeError):
+        return ""  # not yet, or not at all
+
+
+def _newest(heard: SimpleQueue[str]) -> str:
+    """The last of what was heard within a third of a second."""
+    text = ""
+    until = time.monotonic() + 0.3
+    with contextlib.suppress(Empty):
+        while (left := until - time.monotonic()) > 0:
+            text = heard.get(timeout=left)
+    return text
 
 
 def _instructions(request: DraftRequest, mark: str) -> str:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from drafts.writing import confidence
 from drafts.writing.claims import NOT_FOUND, PARTLY_FOUND, PASSED_ON, factual_sentences
-from drafts.writing.port import Claim, DraftRequest, DraftResult, Source
+from drafts.writing.port import Claim, DraftRequest, DraftResult, Source, Tell
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import Ask, Candidate, asks_of, best_by_passage, score_sentences
 from drafts.writing.sentences import terms
@@ -69,7 +69,7 @@ class OfflineDrafter:
     def __init__(self, *, embedder: Embedder | None) -> None:
         self._embedder = embedder
 
-    def write(self, request: DraftRequest) -> DraftResult:
+    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
         """Never raises for any text: with nothing to quote the draft is a holding reply."""
         began = time.monotonic()
         reading = read_question(request.question)

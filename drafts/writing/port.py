@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -90,8 +91,14 @@ class DraftResult:
     cost_micros: int | None = None
 
 
+Tell = Callable[[str], None]
+
+
 class Drafter(Protocol):
     """Writes a reply draft. May be called from any thread."""
 
-    def write(self, request: DraftRequest) -> DraftResult:
-        """Raises DrafterUnavailable. Never sends, stores or changes anything."""
+    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+        """Raises DrafterUnavailable. Never sends, stores or changes anything.
+
+        A drafter that takes its time calls ``tell`` now and then with the whole text so far, in the calling thread.
+        """

@@ -10,9 +10,10 @@ from playwright.sync_api import expect
 from conversations.audit import SYSTEM, Kind, record
 from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
-from drafts import editing
+from drafts import editing, progress
 from drafts.drafting import store_failure
 from drafts.models import Draft, DraftAction
+from tests import factories
 from tests.browser.conftest import Complaints, OpenPage, Queue, armed, statuses, title, until, wait_for_status
 
 
@@ -145,6 +146,29 @@ def test_redraft_sends_the_instruction_and_keeps_the_draft(queue: Queue, open_pa
     with tenant_context(queue.world.acme.pk):
         action = DraftAction.objects.get(draft=queue.first)
     assert (action.type, action.notes) == ("regenerate", "Shorter, please")
+
+
+def test_another_draft_is_read_while_it_is_written_and_shown_when_it_is_there(
+    queue: Queue, open_page: OpenPage, complaints: Complaints
+) -> None:
+    page = open_page(queue.world.ada)
+    armed(page)
+    page.keyboard.press("g")
+    page.keyboard.press("Enter")
+    banner = page.locator("#banner")
+    expect(banner).to_contain_text("Another draft is being written")
+    account, conversation = queue.first.account_id, queue.first.conversation_id
+    progress.teller(account_id=account, conversation_id=conversation)("Hi,\nPTFE hose is")
+    expect(banner.locator(".prose p").last).to_have_text("PTFE hose is")
+    with tenant_context(account):
+        Draft.objects.filter(pk=queue.first.pk).update(status="superseded")
+    newer = factories.draft(queue.first.base_message, "Hi,\n\nYes, PTFE hose.\n\nBest regards", claims=[])
+    expect(banner).to_contain_text("The new draft is ready")
+    expect(banner.locator("ins").first).to_be_visible()
+    banner.get_by_role("link", name="Show it").click()
+    expect(page.locator(f"#decide[data-id='{newer.pk}']")).to_be_visible()
+    expect(page.locator("#review")).to_contain_text("Yes, PTFE hose.")
+    assert complaints == []
 
 
 def test_snooze_takes_the_draft_out_of_the_queue(queue: Queue, open_page: OpenPage) -> None:

@@ -15,9 +15,10 @@ from playwright.sync_api import Page, Route, expect
 
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing, handover
+from drafts import decisions, editing, handover, progress
 from drafts.drafting import store_failure
 from drafts.models import Draft
+from tests import factories
 from tests.browser.conftest import OpenPage, Queue, armed, until
 from tests.browser.test_pages import WIDER, violations
 from tests.factories import seen
@@ -121,6 +122,21 @@ def test_claimed_asked_for_and_handed_over(queue: Queue, open_page: OpenPage, sh
     expect(banner(page)).to_contain_text("Ada handed this over to you")
     expect(banner(page)).to_contain_text("You know the Corvette.")
     shot(page, "handed-over")
+
+
+def test_another_draft_on_the_way_and_ready(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
+    first, account = queue.first, queue.first.account_id
+    page = open_page(queue.world.ada, f"/drafts/{first.pk}/progress/")
+    progress.teller(account_id=account, conversation_id=first.conversation_id)(
+        "Hi Marcus,\nPTFE hose is safe with E85 on the supply and on the return"
+    )
+    expect(banner(page).locator(".prose p").last).to_contain_text("PTFE hose is safe with E85")
+    shot(page, "being-written")
+    with tenant_context(account):
+        Draft.objects.filter(pk=first.pk).update(status="superseded")
+    factories.draft(first.base_message, "Hi Marcus,\n\nPTFE hose is safe with E85, on both sides.\n\nBest regards")
+    expect(banner(page)).to_contain_text("The new draft is ready")
+    shot(page, "new-draft-ready")
 
 
 def test_handing_over_by_the_form(queue: Queue, open_page: OpenPage, shot: Shot) -> None:

@@ -11,7 +11,7 @@ from django.test import Client
 from conversations.models import Account, AuditEvent, Delivery, Message, User
 from drafts import canaries, decisions, drafting, editing
 from drafts.models import Draft, LearningSample
-from drafts.writing.port import Claim, DraftRequest, DraftResult
+from drafts.writing.port import Claim, DraftRequest, DraftResult, Tell
 from tests import factories
 from tests.conftest import World
 
@@ -23,7 +23,7 @@ class Sourced:
     def __init__(self, **changes: object) -> None:
         self.changes = changes
 
-    def write(self, request: DraftRequest) -> DraftResult:
+    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
         values = {
             "text": ANSWER,
             "claims": (Claim(5, 32, (SOURCE,)),),

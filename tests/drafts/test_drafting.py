@@ -14,7 +14,7 @@ from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
 from drafts import decisions, drafting
 from drafts.models import Draft
-from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source
+from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source, Tell
 from ingestion.knowledge.index import index_document
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -30,7 +30,7 @@ class Scripted:
     error: DrafterUnavailable | None = None
     requests: list[DraftRequest] = field(default_factory=list)
 
-    def write(self, request: DraftRequest) -> DraftResult:
+    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
         self.requests.append(request)
         if self.before:
             act, self.before = self.before, None

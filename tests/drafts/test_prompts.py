@@ -13,7 +13,7 @@ from conversations.tenancy import tenant_context
 from drafts import evaluation, goldens, prompts
 from drafts.evaluation import Outcome
 from drafts.models import EvalCase, EvalRun, PromptVersion
-from drafts.writing.port import DraftRequest, DraftResult
+from drafts.writing.port import DraftRequest, DraftResult, Tell
 from ingestion import jobs
 from ingestion.models import JobRun
 from tests import factories
@@ -90,7 +90,7 @@ def test_it_is_not_activated_before_it_was_measured(world: World, versions: list
 class ByPrompt:
     """Answers well with one prompt and badly with the other, as a model might."""
 
-    def write(self, request: DraftRequest) -> DraftResult:
+    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
         good = request.prompt_text == "Answer kindly."
         text = "PTFE hose is safe with E85." if good else "Yes."
         return DraftResult(text, (), 0.5, (), "other", (), "scripted", 0, 0)

@@ -1,0 +1,38 @@
+"""What a drafter has written so far, shown to whoever asked for another draft. It is nobody's draft until it is stored."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.utils import timezone
+
+from conversations.tenancy import tenant_context
+from drafts.models import Writing
+from drafts.writing.port import Tell
+
+LONGEST = 20_000  # characters; the column's length
+
+
+def teller(*, account_id: uuid.UUID, conversation_id: uuid.UUID) -> Tell:
+    """Keeps the text so far, each time in a transaction of its own: the page that asks must see it now."""
+
+    def tell(text: str) -> None:
+        with tenant_context(account_id):
+            Writing.objects.update_or_create(
+                account_id=account_id,
+                conversation_id=conversation_id,
+                defaults={"text": text.replace("\x00", "")[:LONGEST], "updated_at": timezone.now()},
+            )
+
+    return tell
+
+
+def so_far(conversation_id: uuid.UUID) -> str:
+    """The caller is in the tenant."""
+    return Writing.objects.filter(conversation_id=conversation_id).values_list("text", flat=True).first() or ""
+
+
+def over(*, account_id: uuid.UUID, conversation_id: uuid.UUID) -> None:
+    """The draft is stored, or none came out."""
+    with tenant_context(account_id):
+        Writing.objects.filter(conversation_id=conversation_id).delete()
