@@ -205,14 +205,14 @@ def holds(event: AuditEvent, name: str, content: str) -> bool | None:
     return hmac.compare_digest(event.commitments.get(name, ""), commitment(salt, content))
 
 
+class _Known(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "-"
+
+
 def sentence(event: AuditEvent) -> str:
     """What happened, in words. A missing detail reads as a dash, an unknown kind is an error."""
-
-    class Known(dict[str, Any]):
-        def __missing__(self, key: str) -> str:
-            return "-"
-
-    return SENTENCES[Kind(event.kind)].format_map(Known({**event.data, "actor": event.actor_name}))
+    return SENTENCES[Kind(event.kind)].format_map(_Known({**event.data, "actor": event.actor_name}))
 
 
 def timeline(conversation_id: uuid.UUID, *, before: uuid.UUID | None = None, limit: int = 200) -> list[AuditEvent]:
