@@ -27,6 +27,7 @@ from drafts.decisions import Seen
 from drafts.demo import bulk
 from drafts.models import Claim, Draft
 from drafts.queue import Filters
+from drafts.queue.rows import _cursor
 from tests import factories
 from tests.asserts import counted
 from tests.conftest import World
@@ -109,7 +110,7 @@ def feed_pages(account: Account, user: User, filters: Filters = Filters()) -> di
     with tenant_context(account.pk):
         fields = queue.SORTS[filters.sort][1]
         waiting = queue.waiting(filters, user.pk)
-        deep = queue._cursor(filters.sort, waiting.reverse().values(*fields)[queue.PAGE + 1])
+        deep = _cursor(filters.sort, waiting.reverse().values(*fields)[queue.PAGE + 1])
         found = {}
         for name, after in (("first", ""), ("deep", deep)):
             [sql] = asked(lambda after=after: queue.feed(filters, user, {}, after=after))  # type: ignore[misc]

@@ -342,15 +342,15 @@ def changed(
     wanted = ids(request.POST.get("want", ""))
     held = request.POST.get("have", "")
     short = PREFETCH - int(held) if held.isdecimal() else 0
-    if not wanted and short > 0:
+    if wanted:
+        ahead = [draft for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING]
+    else:
         skip = [*ids(request.POST.get("skip", ""), limit=200), *gone]
-        wanted = queue.following(filters, desk.user, skip=skip, limit=short)
+        ahead = queue.following_panes(filters, desk.user, skip=skip, limit=max(short, 0))
     context = {
         "gone": [str(pk) for pk in gone],
-        "prefetched": [build(draft, desk) for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING]
-        if wanted
-        else [],
-        "empty": empty(filters, summary, desk) if not wanted and short == PREFETCH else None,
+        "prefetched": [build(draft, desk) for draft in ahead],
+        "empty": empty(filters, summary, desk) if not (wanted or ahead) and short == PREFETCH else None,
         "strip": focus.strip(desk, summary.counts[filters.show]) if filters.mode else None,
         **counts_context(summary, desk),
     }
