@@ -19,6 +19,8 @@ from django.test import Client
 from django.utils import timezone
 
 from config.postgres import SUPERUSER, Cluster
+from conversations import tokens
+from conversations.audit import SYSTEM
 from conversations.channels.base import Party
 from conversations.models import Account, Channel, Conversation, Delivery, Message, User
 from conversations.tenancy import tenant_context
@@ -37,7 +39,9 @@ Plan = dict[str, Any]
 HTMX = {"HX-Request": "true"}
 DATABASE = "countersign_test"
 QUEUE_STATEMENTS = 6
-DECISION_STATEMENTS = 15
+#: With log-in, tenant, commit and the next panes; the goal is 15 for every decision.
+DECISION_STATEMENTS = {"approve": 13, "edit": 15, "reject": 10}
+INGEST_STATEMENTS = {"new": 14, "repeated": 6}
 FEED_BUFFERS = 600
 SUMMARY_BUFFERS = 300
 GROWTH = 1.5
@@ -291,6 +295,8 @@ def decide(world: World, client: Client, verb: str) -> int:
     drafts = [factories.draft(factories.message(world.mail)) for _ in range(4)]
     client.get("/queue/")
     form = decision_form(drafts[0])
+    if verb == "edit":
+        verb, form = "approve", {**form, "final_text": f"{drafts[0].suggested_text}\n\nAda", "pressed_twice": "1"}
     with counted() as queries:
         response = client.post(f"/drafts/{drafts[0].pk}/{verb}/", form, headers=HTMX)
     assert response.status_code == 200
@@ -298,9 +304,26 @@ def decide(world: World, client: Client, verb: str) -> int:
     return len(statements(queries))
 
 
-@pytest.mark.parametrize("verb", ["approve", "reject"])
-def test_a_decision_takes_fifteen_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
-    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_STATEMENTS
+@pytest.mark.parametrize("verb", list(DECISION_STATEMENTS))
+def test_a_decision_takes_at_most_fifteen_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
+    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_STATEMENTS[verb]
+
+
+# --- P11: one message in --------------------------------------------------------------------------------------------
+def test_a_message_in_takes_few_statements_and_its_repeat_fewer(committed_world: World) -> None:
+    world = committed_world
+    old = factories.message(world.mail)
+    with tenant_context(world.acme.pk):
+        _, token = tokens.issue(account=world.acme, name="shop", scopes=["messages:write"], actor=SYSTEM)
+    client = Client(headers={"authorization": f"Bearer {token}"})
+    url = f"/internal/conversations/{old.conversation_id}/messages"
+    found = {}
+    for name, status in (("first", 201), ("new", 201), ("repeated", 200)):
+        body = {"external_id": "one" if name == "first" else "two", "body_text": "And on the return side?"}
+        with counted() as queries:
+            assert client.post(url, body, content_type="application/json").status_code == status
+        found[name] = len(statements(queries))
+    assert {name: found[name] for name in INGEST_STATEMENTS} == INGEST_STATEMENTS
 
 
 # --- P10: exactly once -----------------------------------------------------------------------------------------------
