@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -63,10 +63,11 @@ def asked(call: Callable[[], Any]) -> list[str]:
 
 
 def plan_of(sql: str) -> Plan:
-    """The statement's plan and what it read, as app_rw in the tenant of the caller's context."""
-    with connection.cursor() as cursor:
+    """The statement's plan and what it read, as app_rw in the tenant of the caller's context; it keeps no lock."""
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql)
         found: Plan = cursor.fetchone()[0][0]["Plan"]
+        transaction.set_rollback(True)
         return found
 
 
