@@ -45,6 +45,7 @@ INGEST_STATEMENTS = {"new": 14, "repeated": 6}
 FEED_BUFFERS = 600
 SUMMARY_BUFFERS = 300
 GROWTH = 1.5
+OWN_WORDS = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 ROW_SECURITY = 1.1
 READS_PER_ROW = 5
 A_FEW_ROWS = 60  # up to here a sequential scan is right, and no node is called wasteful
@@ -53,7 +54,7 @@ A_FEW_ROWS = 60  # up to here a sequential scan is right, and no node is called 
 # --- measuring -----------------------------------------------------------------------------------------------------
 def statements(queries: Any) -> list[str]:
     """What was asked, without the transaction's own words."""
-    return [q["sql"] for q in queries if not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"))]
+    return [q["sql"] for q in queries if not q["sql"].startswith(OWN_WORDS)]
 
 
 def asked(call: Callable[[], Any]) -> list[str]:
