@@ -26,7 +26,7 @@ class Row(models.Model):
 
 
 def insert(*rows: Row) -> None:
-    """Store new rows, of one or several models, in one statement; nothing is read back, so no trigger may change them.
+    """Store new rows, of one or several models, in one statement. What a trigger makes of them is not read back.
 
     For what every decision and every message writes: the ORM would build each INSERT anew and send it by itself.
     """
