@@ -19,7 +19,7 @@ from django.core.signing import Signer
 from django.db import connection, models
 
 from conversations.models import Account, AuditCheckpoint, AuditEvent, AuditHead, AuditSalt, ServiceToken, User
-from conversations.models.base import new_id
+from conversations.models.base import insert, new_id
 
 
 class Kind(models.TextChoices):
@@ -179,7 +179,7 @@ def record(
     who = actor_of(actor)
     account_id = account.pk if isinstance(account, Account) else account or about.account_id  # type: ignore[attr-defined]
     salt = secrets.token_hex(16)
-    event = AuditEvent.objects.create(
+    event = AuditEvent(
         account_id=account_id,
         kind=kind,
         actor_type=who.type,
@@ -193,7 +193,9 @@ def record(
         commitments={name: commitment(salt, content) for name, content in (commit or {}).items()},
     )
     if commit:
-        AuditSalt.objects.create(account_id=account_id, event=event, conversation_id=conversation_id, value=salt)
+        insert(event, AuditSalt(account_id=account_id, event=event, conversation_id=conversation_id, value=salt))
+    else:
+        insert(event)
     return event
 
 
@@ -205,14 +207,14 @@ def holds(event: AuditEvent, name: str, content: str) -> bool | None:
     return hmac.compare_digest(event.commitments.get(name, ""), commitment(salt, content))
 
 
+class _Known(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "-"
+
+
 def sentence(event: AuditEvent) -> str:
     """What happened, in words. A missing detail reads as a dash, an unknown kind is an error."""
-
-    class Known(dict[str, Any]):
-        def __missing__(self, key: str) -> str:
-            return "-"
-
-    return SENTENCES[Kind(event.kind)].format_map(Known({**event.data, "actor": event.actor_name}))
+    return SENTENCES[Kind(event.kind)].format_map(_Known({**event.data, "actor": event.actor_name}))
 
 
 def timeline(conversation_id: uuid.UUID, *, before: uuid.UUID | None = None, limit: int = 200) -> list[AuditEvent]:

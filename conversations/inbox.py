@@ -12,11 +12,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from conversations import audit, files, hooks, outbox
 from conversations.channels.base import Automatic, Inbound, Party
 from conversations.channels.message_ids import read_message_id
+from conversations.compiled import Compiled
 from conversations.errors import Invalid
 from conversations.metadata import MessageMetadata
 from conversations.models import Channel, Conversation, Delivery, Message
@@ -27,6 +29,10 @@ KEPT_HEADERS = (
     "message-id", "date", "from", "sender", "reply-to", "to", "cc", "subject", "in-reply-to", "references",
     "authentication-results", "auto-submitted", "precedence", "list-id", "return-path", "x-mailer", "user-agent",
 )  # fmt: skip
+#: What the database moves in a conversation when a message arrives (trigger `message_arrives`).
+COUNTED = [
+    "last_seq", "message_count", "user_message_count", "ai_message_count", "last_message_at", "last_inbound_message",
+]  # fmt: skip
 UNREADABLE = "(This message has no text.)"
 
 
@@ -60,8 +66,10 @@ def storable(inbound: Inbound) -> Inbound:
     )
 
 
-def record_inbound(*, channel: Channel, inbound: Inbound) -> tuple[Message, bool]:
+def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None = None) -> tuple[Message, bool]:
     """Store one inbound message and retire what it makes stale; the second value says whether it is new.
+
+    `into` is the conversation it belongs to, where the sender has said so.
 
     The same external id with the same content is the same message, however often it is delivered. The same id with
     other content is another message (some senders reuse ids) and is never dropped.
@@ -69,15 +77,16 @@ def record_inbound(*, channel: Channel, inbound: Inbound) -> tuple[Message, bool
     inbound = storable(inbound)
     digest = content_digest(inbound)
     with transaction.atomic():
-        if known := _known(channel, inbound, digest):
+        if known := _known(_named(channel, inbound, digest), digest):
             return known, False
-        found = _find(channel, inbound)
+        found = into or _find(channel, inbound)
         if found is None:
             _one_at_a_time(channel.account_id)
             found = _find(channel, inbound)
-        conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=found) if found else None
+        conversation = _locked(pk=found)[0] if found else None
         # Under either lock the question has a lasting answer.
-        if known := _known(channel, inbound, digest):
+        named = _named(channel, inbound, digest)
+        if known := _known(named, digest):
             return known, False
         if conversation is None:
             conversation = open_conversation(
@@ -86,7 +95,8 @@ def record_inbound(*, channel: Channel, inbound: Inbound) -> tuple[Message, bool
                 subject=inbound.subject or first_line(inbound.body_new or inbound.body_text),
                 customer=inbound.sender,
             )
-        message = _store(channel, conversation, inbound, digest)
+        is_reused = any(other.external_id == inbound.external_id for other in named)
+        message = _store(channel, conversation, inbound, digest, is_reused=is_reused)
         if inbound.bounced_message_id or inbound.automatic == Automatic.BOUNCE:
             _bounce(message, inbound)
         for handler in hooks.on_inbound:
@@ -107,10 +117,24 @@ def content_digest(inbound: Inbound) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _known(channel: Channel, inbound: Inbound, digest: str) -> Message | None:
+@Compiled
+def _locked(given: Any) -> QuerySet[Conversation]:
+    return Conversation.objects.select_for_update(of=("self",)).select_related("account").filter(pk=given.pk)
+
+
+def _named(channel: Channel, inbound: Inbound, digest: str) -> list[Message]:
+    """The messages that bear this one's external id, or the name it would get if the id is taken."""
     names = [inbound.external_id, _other_name(inbound, digest)]
-    found = Message.objects.filter(account_id=channel.account_id, channel=channel, external_id__in=names)
-    return found.filter(content_sha256=digest).first()
+    return _messages(account=channel.account_id, channel=channel.pk, names=names)
+
+
+@Compiled
+def _messages(given: Any) -> QuerySet[Message]:
+    return Message.objects.filter(account_id=given.account, channel_id=given.channel, external_id__in=given.names)
+
+
+def _known(named: list[Message], digest: str) -> Message | None:
+    return next((message for message in named if message.content_sha256 == digest), None)
 
 
 def _other_name(inbound: Inbound, digest: str) -> str:
@@ -194,10 +218,8 @@ def first_line(text: str) -> str:
     return re.sub(r"\s+", " ", text.strip())[:80]
 
 
-def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str) -> Message:
-    name = inbound.external_id
-    if Message.objects.filter(account_id=channel.account_id, channel=channel, external_id=name).exists():
-        name = _other_name(inbound, digest)
+def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str, *, is_reused: bool) -> Message:
+    name = _other_name(inbound, digest) if is_reused else inbound.external_id
     body_text = inbound.body_text if inbound.body_text.strip() else UNREADABLE
     details = MessageMetadata(
         sender=inbound.sender.address,
@@ -227,7 +249,7 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
         is_automatic=inbound.automatic is not None,
     )
     files.attach(message, inbound.files)
-    conversation.refresh_from_db()  # the database moved its counters
+    conversation.refresh_from_db(fields=COUNTED)
     _reopen(channel, conversation, message)
     audit.record(
         audit.Kind.MESSAGE_RECEIVED,

@@ -35,6 +35,7 @@ def tenant_context(account_id: uuid.UUID | str, *, read_only: bool = False) -> I
     Leaving it restores the outer tenant; after an error the rollback does. `read_only` lets the database itself refuse
     every write; it needs to be the outermost context.
     """
+    nested = connection.in_atomic_block
     with transaction.atomic():
         with connection.cursor() as cursor:
             if read_only:
@@ -44,7 +45,8 @@ def tenant_context(account_id: uuid.UUID | str, *, read_only: bool = False) -> I
             )
             before = cursor.fetchone()[0] or ""
         yield
-        if before != str(account_id):
+        # The end of the transaction forgets the tenant by itself.
+        if nested and before != str(account_id):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, before])
 

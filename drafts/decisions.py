@@ -268,10 +268,9 @@ def hold_seconds(actor: User, conversation: Conversation) -> int:
 
 
 def add_revision(draft: Draft, text: assess.Text, actor: User) -> DraftRevision:
-    """Store `text` as the draft's next version, under the lock."""
+    """Store `text` as the draft's next version, under the lock. The caller saves the draft (`signing.REVISED`)."""
     draft.version += 1
     draft.unsourced_count, draft.is_about_money = text.unsourced, text.is_about_money
-    draft.save(update_fields=["version", "unsourced_count", "is_about_money", "updated_at"])
     return DraftRevision.objects.create(
         account_id=draft.account_id,
         draft=draft,

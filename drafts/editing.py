@@ -17,7 +17,7 @@ from drafts import assess, sources
 from drafts.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, lock, tidy
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
 from drafts.notify import tell
-from drafts.signing import act
+from drafts.signing import REVISED, act
 
 LEASE = timedelta(minutes=2)
 MAX_TEXT = 100_000
@@ -132,6 +132,7 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
                 version=draft.version,
             )
         revision = add_revision(draft, assess.edited(draft, typed), actor)
+        draft.save(update_fields=[*REVISED, "updated_at"])
         audit.record(
             audit.Kind.DRAFT_EDITED,
             actor=actor,

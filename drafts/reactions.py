@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from conversations import audit, outbox
+from conversations.compiled import Compiled
 from conversations.jobs import wake
 from conversations.models import Conversation, Delivery, Message, Notification
 from drafts import learning
@@ -24,8 +27,43 @@ def customer_wrote(conversation: Conversation, message: Message) -> None:
     """
     if message.is_automatic:
         return
+    [ends] = _ends(conversation=conversation.pk, now=timezone.now())
+    if ends["draft"]:
+        _retire(conversation)
+    if ends["delivery"]:
+        _take_back(conversation)
+    if ends["claim"]:
+        Claim.objects.filter(conversation=conversation, lease_until__lte=timezone.now()).delete()
+    wait = conversation.account.options.draft_burst_seconds
+    wake(
+        WRITE_TASK,
+        at=timezone.now() + timedelta(seconds=wait) if wait else None,
+        once=f"write:{conversation.pk}",
+        queue="drafts",
+        account_id=conversation.account_id,
+        conversation_id=conversation.pk,
+    )
+
+
+@Compiled
+def _ends(given: Any) -> QuerySet[Conversation, Any]:
+    """What a new message ends. Most conversations have nothing of it, and are asked once."""
+    of = OuterRef("pk")
+    not_sent = Delivery.objects.filter(conversation=of, status__in=_NOT_YET_SENT, draft_id__isnull=False)
+    return Conversation.objects.filter(pk=given.conversation).values(
+        draft=Exists(Draft.objects.filter(conversation=of).pending()),
+        delivery=Exists(not_sent),
+        claim=Exists(Claim.objects.filter(conversation=of, lease_until__lte=given.now)),
+    )
+
+
+def _retire(conversation: Conversation) -> None:
     for draft in Draft.objects.filter(conversation=conversation).pending():
         retire(draft, Draft.Status.STALE, reason="the customer wrote again")
+
+
+def _take_back(conversation: Conversation) -> None:
+    """An approval that has not left answers an older message: it comes back."""
     for delivery in Delivery.objects.select_for_update(of=("self",)).filter(
         conversation=conversation, status__in=_NOT_YET_SENT, draft_id__isnull=False
     ):
@@ -39,16 +77,6 @@ def customer_wrote(conversation: Conversation, message: Message) -> None:
             type=Notification.Type.CAME_BACK,
             payload={"draft": str(draft.pk), "conversation": str(conversation.pk), "customer": conversation.customer},
         )
-    Claim.objects.filter(conversation=conversation, lease_until__lte=timezone.now()).delete()
-    wait = conversation.account.options.draft_burst_seconds
-    wake(
-        WRITE_TASK,
-        at=timezone.now() + timedelta(seconds=wait) if wait else None,
-        once=f"write:{conversation.pk}",
-        queue="drafts",
-        account_id=conversation.account_id,
-        conversation_id=conversation.pk,
-    )
 
 
 def delivery_moved(delivery: Delivery) -> None:

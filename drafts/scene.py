@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, Subquery
-from django.db.models.functions import JSONObject
-from django.utils import timezone
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject, Now
 
 from conversations import outbox
+from conversations.compiled import Compiled
 from conversations.envelope import reply_envelope
 from conversations.errors import Conflict, Refusal
 from conversations.models import Conversation, Membership, PolicyRule, Role, User
@@ -83,32 +83,11 @@ def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
     The second begins after the first has its lock, so that what it reads along (role, rules, claim, an earlier act with
     this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids.
     """
-    of_draft = Draft.objects.filter(pk=draft_id).values("conversation_id")[:1]
-    conversation = (
-        Conversation.objects.select_for_update(of=("self",))
-        .select_related("account", "channel")
-        .filter(pk=Subquery(of_draft))
-        .first()
-    )
-    if conversation is None:
+    found = _conversation(draft=draft_id)
+    if not found:
         raise Draft.DoesNotExist
-    claims = Claim.objects.filter(conversation_id=OuterRef("conversation_id"))
-    mine = Membership.objects.filter(account_id=OuterRef("account_id"), user=actor, is_active=True)
-    rules = PolicyRule.objects.filter(account_id=OuterRef("account_id"))
-    others = claims.filter(lease_until__gt=timezone.now()).exclude(user=actor)
-    draft = (
-        Draft.objects.select_for_update(of=("self",))
-        .select_related("base_message")
-        .annotate(
-            actor_role=Subquery(mine.values("role")[:1]),
-            rules=ArraySubquery(rules.values(row=JSONObject(**{name: name for name in RULE_COLUMNS}))),
-            repeated=Subquery(DraftAction.objects.filter(user=actor, request_id=request_id or None).values("pk")[:1]),
-            holder_name=Subquery(others.values("user__display_name")[:1]),
-            holder_email=Subquery(others.values("user__email")[:1]),
-            is_claimed=Exists(claims),
-        )
-        .get(pk=draft_id)
-    )
+    conversation: Conversation = found[0]
+    draft: Any = _draft(draft=draft_id, actor=actor.pk, request=request_id or None)[0]
     return Scene(
         conversation=conversation,
         draft=draft,
@@ -117,6 +96,35 @@ def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
         repeated=draft.repeated,
         holder=draft.holder_name or (draft.holder_email or "").partition("@")[0],
         is_claimed=draft.is_claimed,
+    )
+
+
+@Compiled
+def _conversation(given: Any) -> QuerySet[Conversation]:
+    of_draft = Draft.objects.filter(pk=given.draft).values("conversation_id")[:1]
+    locked = Conversation.objects.select_for_update(of=("self",)).select_related("account", "channel")
+    return locked.filter(pk=Subquery(of_draft))
+
+
+@Compiled
+def _draft(given: Any) -> QuerySet[Draft]:
+    claims = Claim.objects.filter(conversation_id=OuterRef("conversation_id"))
+    mine = Membership.objects.filter(account_id=OuterRef("account_id"), user=given.actor, is_active=True)
+    rules = PolicyRule.objects.filter(account_id=OuterRef("account_id"))
+    others = claims.filter(lease_until__gt=Now()).exclude(user=given.actor)
+    acts = DraftAction.objects.filter(user=given.actor, request_id=given.request)
+    return (
+        Draft.objects.select_for_update(of=("self",))
+        .select_related("base_message")
+        .annotate(
+            actor_role=Subquery(mine.values("role")[:1]),
+            rules=ArraySubquery(rules.values(row=JSONObject(**{name: name for name in RULE_COLUMNS}))),
+            repeated=Subquery(acts.values("pk")[:1]),
+            holder_name=Subquery(others.values("user__display_name")[:1]),
+            holder_email=Subquery(others.values("user__email")[:1]),
+            is_claimed=Exists(claims),
+        )
+        .filter(pk=given.draft)
     )
 
 

@@ -15,6 +15,8 @@ from drafts.scene import UNRECORDED, Attention, Seen
 
 Type = DraftAction.Type
 Actor = User | audit.Actor
+#: What a person's edit changes in the draft itself, beside the revision that it adds.
+REVISED = ("version", "unsourced_count", "is_about_money")
 
 
 def sign(
@@ -29,7 +31,7 @@ def sign(
     about: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> DraftAction:
-    """Queue the reply, mark the draft approved, and record the act and its event; in the caller's transaction, which
+    """Queue the reply, mark the draft approved (with what an edit changed in it), and record the act and its event; in the caller's transaction, which
     holds the locks and has checked everything. `about` is added to the event, `facts` to the act."""
     delivery = outbox.queue_outbound(
         conversation=conversation,
@@ -40,7 +42,7 @@ def sign(
         draft_id=draft.pk,
     )
     draft.status = Draft.Status.APPROVED
-    draft.save(update_fields=["status", "updated_at"])
+    draft.save(update_fields=["status", *REVISED, "updated_at"])
     changed = text.text != draft.suggested_text
     action = act(
         Type.EDIT if changed else Type.APPROVE,

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, connection
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from ninja import Header, NinjaAPI, Query, Schema, Status
@@ -24,6 +25,7 @@ from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
 from conversations import tokens
 from conversations.channels.base import Inbound, Party
+from conversations.compiled import Compiled
 from conversations.errors import Invalid, Refusal
 from conversations.inbox import find_or_open, record_inbound, record_outbound_elsewhere
 from conversations.models import Channel, Conversation, Message
@@ -260,9 +262,9 @@ def add_message(
 ) -> Any:
     """200 if the message was known by its external id or its Idempotency-Key, 201 if it is new."""
     conversation = _conversation(conversation_id)
-    if conversation.channel_id is None:
+    channel = conversation.channel
+    if channel is None:
         raise HttpError(409, "This conversation belongs to no channel. Nothing was stored.")
-    channel = Channel.objects.get(pk=conversation.channel_id)
     raw = json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
     if known := _repeated(channel, idempotency_key, raw):
         return Status(200, known)
@@ -275,7 +277,7 @@ def add_message(
             sent_at=body.sent_at,
         )
     else:
-        message, created = record_inbound(channel=channel, inbound=_inbound(conversation, body))
+        message, created = record_inbound(channel=channel, inbound=_inbound(conversation, body), into=conversation.pk)
     if message.conversation_id != conversation.pk:
         raise HttpError(409, "This external id belongs to a message of another conversation. Nothing was stored.")
     _remember(channel, idempotency_key or body.external_id, raw, message)
@@ -288,10 +290,16 @@ def _caller(request: HttpRequest) -> Caller:
 
 
 def _conversation(conversation_id: uuid.UUID) -> Conversation:
-    found = Conversation.objects.filter(pk=conversation_id).of_customers().first()
-    if found is None:
+    found = _with_channel(pk=conversation_id)
+    if not found:
         raise HttpError(404, "There is no such conversation in this account.")
-    return found
+    conversation: Conversation = found[0]
+    return conversation
+
+
+@Compiled
+def _with_channel(given: Any) -> QuerySet[Conversation]:
+    return Conversation.objects.of_customers().filter(pk=given.pk).select_related("channel")
 
 
 def _inbound(conversation: Conversation, body: MessageIn) -> Inbound:
@@ -325,19 +333,19 @@ def _repeated(channel: Channel, key: str, raw: bytes) -> Message | None:
 
 
 def _remember(channel: Channel, name: str, raw: bytes, message: Message) -> None:
-    InboundEvent.objects.get_or_create(
+    """Keep the bytes, once: a repeat is the same row (constraint `inboundevent_once`)."""
+    event = InboundEvent(
         account_id=channel.account_id,
         channel=channel,
         external_id=f"api:{name}",
         payload_sha256=hashlib.sha256(raw).hexdigest(),
-        defaults={
-            "payload": raw,
-            "size_bytes": len(raw),
-            "expires_at": timezone.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
-            "status": InboundEvent.Status.PROCESSED,
-            "message": message,
-        },
+        payload=raw,
+        size_bytes=len(raw),
+        expires_at=timezone.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
+        status=InboundEvent.Status.PROCESSED,
+        message=message,
     )
+    InboundEvent.objects.bulk_create([event], ignore_conflicts=True)
 
 
 def _cursor(seq: int, order: str) -> str:

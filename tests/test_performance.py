@@ -14,11 +14,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
 from config.postgres import SUPERUSER, Cluster
+from conversations import tokens
+from conversations.audit import SYSTEM
 from conversations.channels.base import Party
 from conversations.models import Account, Channel, Conversation, Delivery, Message, User
 from conversations.tenancy import tenant_context
@@ -27,6 +29,7 @@ from drafts.decisions import Seen
 from drafts.demo import bulk
 from drafts.models import Claim, Draft
 from drafts.queue import Filters
+from drafts.queue.rows import _cursor
 from tests import factories
 from tests.asserts import counted
 from tests.conftest import World
@@ -36,10 +39,13 @@ Plan = dict[str, Any]
 HTMX = {"HX-Request": "true"}
 DATABASE = "countersign_test"
 QUEUE_STATEMENTS = 6
-DECISION_STATEMENTS = 15
+#: With log-in, tenant, commit and the next panes; the goal is 15 for every decision.
+DECISION_STATEMENTS = {"approve": 13, "edit": 15, "reject": 10}
+INGEST_STATEMENTS = {"new": 14, "repeated": 6}
 FEED_BUFFERS = 600
 SUMMARY_BUFFERS = 300
 GROWTH = 1.5
+OWN_WORDS = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 ROW_SECURITY = 1.1
 READS_PER_ROW = 5
 A_FEW_ROWS = 60  # up to here a sequential scan is right, and no node is called wasteful
@@ -48,7 +54,7 @@ A_FEW_ROWS = 60  # up to here a sequential scan is right, and no node is called 
 # --- measuring -----------------------------------------------------------------------------------------------------
 def statements(queries: Any) -> list[str]:
     """What was asked, without the transaction's own words."""
-    return [q["sql"] for q in queries if not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"))]
+    return [q["sql"] for q in queries if not q["sql"].startswith(OWN_WORDS)]
 
 
 def asked(call: Callable[[], Any]) -> list[str]:
@@ -58,10 +64,11 @@ def asked(call: Callable[[], Any]) -> list[str]:
 
 
 def plan_of(sql: str) -> Plan:
-    """The statement's plan and what it read, as app_rw in the tenant of the caller's context."""
-    with connection.cursor() as cursor:
+    """The statement's plan and what it read, as app_rw in the tenant of the caller's context; it keeps no lock."""
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql)
         found: Plan = cursor.fetchone()[0][0]["Plan"]
+        transaction.set_rollback(True)
         return found
 
 
@@ -109,7 +116,7 @@ def feed_pages(account: Account, user: User, filters: Filters = Filters()) -> di
     with tenant_context(account.pk):
         fields = queue.SORTS[filters.sort][1]
         waiting = queue.waiting(filters, user.pk)
-        deep = queue._cursor(filters.sort, waiting.reverse().values(*fields)[queue.PAGE + 1])
+        deep = _cursor(filters.sort, waiting.reverse().values(*fields)[queue.PAGE + 1])
         found = {}
         for name, after in (("first", ""), ("deep", deep)):
             [sql] = asked(lambda after=after: queue.feed(filters, user, {}, after=after))  # type: ignore[misc]
@@ -290,6 +297,8 @@ def decide(world: World, client: Client, verb: str) -> int:
     drafts = [factories.draft(factories.message(world.mail)) for _ in range(4)]
     client.get("/queue/")
     form = decision_form(drafts[0])
+    if verb == "edit":
+        verb, form = "approve", {**form, "final_text": f"{drafts[0].suggested_text}\n\nAda", "pressed_twice": "1"}
     with counted() as queries:
         response = client.post(f"/drafts/{drafts[0].pk}/{verb}/", form, headers=HTMX)
     assert response.status_code == 200
@@ -297,9 +306,26 @@ def decide(world: World, client: Client, verb: str) -> int:
     return len(statements(queries))
 
 
-@pytest.mark.parametrize("verb", ["approve", "reject"])
-def test_a_decision_takes_fifteen_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
-    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_STATEMENTS
+@pytest.mark.parametrize("verb", list(DECISION_STATEMENTS))
+def test_a_decision_takes_at_most_fifteen_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
+    assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_STATEMENTS[verb]
+
+
+# --- P11: one message in --------------------------------------------------------------------------------------------
+def test_a_message_in_takes_few_statements_and_its_repeat_fewer(committed_world: World) -> None:
+    world = committed_world
+    old = factories.message(world.mail)
+    with tenant_context(world.acme.pk):
+        _, token = tokens.issue(account=world.acme, name="shop", scopes=["messages:write"], actor=SYSTEM)
+    client = Client(headers={"authorization": f"Bearer {token}"})
+    url = f"/internal/conversations/{old.conversation_id}/messages"
+    found = {}
+    for name, status in (("first", 201), ("new", 201), ("repeated", 200)):
+        body = {"external_id": "one" if name == "first" else "two", "body_text": "And on the return side?"}
+        with counted() as queries:
+            assert client.post(url, body, content_type="application/json").status_code == status
+        found[name] = len(statements(queries))
+    assert {name: found[name] for name in INGEST_STATEMENTS} == INGEST_STATEMENTS
 
 
 # --- P10: exactly once -----------------------------------------------------------------------------------------------

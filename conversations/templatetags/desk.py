@@ -7,9 +7,10 @@ from typing import Any
 
 from django import template
 from django.middleware.csrf import get_token
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from conversations.models import Role
+from conversations.views.access import address
 from conversations.views.live import is_live
 from conversations.views.words import initials
 
@@ -52,7 +53,7 @@ class Shell:
 
 def _address(name: str) -> str:
     try:
-        return reverse(name)
+        return address(name)
     except NoReverseMatch:
         return ""
 

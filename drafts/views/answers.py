@@ -19,6 +19,7 @@ from conversations.models import Channel, Delivery
 from conversations.roles import Verb
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
+from conversations.views.stamped import Stamped
 from conversations.views.words import clock_for, span
 from drafts import handover, queue
 from drafts.decisions import NeedsSecondPress
@@ -31,6 +32,7 @@ from drafts.views.pane import UNTIL_RELEASED, Desk, build
 from drafts.views.present import Banner, Can, DeskFilters, Urls
 
 PREFETCH = 2
+ROW = Stamped("drafts/_row.html", "row")
 REFUSED = (Refusal, PermissionDenied)
 
 
@@ -106,7 +108,6 @@ def page(
         "view": filters.mode or ("review" if draft_id else "list"),
         "strip": focus.strip(desk, waiting) if filters.mode else None,
         "may_batch": desk.may_batch,
-        "current": str(current) if current else "",
         "pane": shown,
         "prefetched": [build(draft, desk) for draft in panes[1:]],
         "empty": None if shown else empty(filters, summary, desk),
@@ -123,7 +124,7 @@ def page(
         "filter_query": filters.query,
         "pulse_url": f"{desk.queue_url}pulse/",
         "since": summary.since,
-        **rows_context(found, more, desk),
+        **rows_context(found, more, desk, str(current)),
         **counts_context(summary, desk),
     }
     return render(request, "drafts/queue.html", context, status=status)
@@ -138,14 +139,15 @@ def _who(panes: Sequence[Draft]) -> str:
     return panes[1].conversation.customer if len(panes) > 1 else ""
 
 
-def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk) -> dict[str, Any]:
+def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk, current: str = "") -> dict[str, Any]:
+    """The list's rows as HTML; `current` is the id of the draft that is open."""
     query = desk.filters.query
     tail = f"?{query}" if query else ""
     joined = f"{query}&" if query else ""
+    rows = [present.row(entry, desk.clock, desk.drafts_url, tail) for entry in found]
     return {
-        "rows": [present.row(entry, desk.clock, desk.drafts_url, tail) for entry in found],
+        "rows": [ROW(row, current=row["id"] == current, may_batch=desk.may_batch) for row in rows],
         "more_url": f"{desk.queue_url}?{joined}after={more}" if more else "",
-        "may_batch": desk.may_batch,
     }
 
 
@@ -345,15 +347,15 @@ def changed(
     wanted = ids(request.POST.get("want", ""))
     held = request.POST.get("have", "")
     short = PREFETCH - int(held) if held.isdecimal() else 0
-    if not wanted and short > 0:
+    if wanted:
+        ahead = [draft for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING]
+    else:
         skip = [*ids(request.POST.get("skip", ""), limit=200), *gone]
-        wanted = queue.following(filters, desk.user, skip=skip, limit=short)
+        ahead = queue.following_panes(filters, desk.user, skip=skip, limit=max(short, 0))
     context = {
         "gone": [str(pk) for pk in gone],
-        "prefetched": [build(draft, desk) for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING]
-        if wanted
-        else [],
-        "empty": empty(filters, summary, desk) if not wanted and short == PREFETCH else None,
+        "prefetched": [build(draft, desk) for draft in ahead],
+        "empty": empty(filters, summary, desk) if not (wanted or ahead) and short == PREFETCH else None,
         "strip": focus.strip(desk, summary.counts[filters.show]) if filters.mode else None,
         **counts_context(summary, desk),
     }
@@ -361,7 +363,7 @@ def changed(
         return render(request, "drafts/decided.html", context)
     found, more = queue.feed(filters, desk.user, summary.channels)
     shown = build(draft_or_404(restored), desk)
-    context |= {"pane": shown, "current": str(restored), **rows_context(found, more, desk)}
+    context |= {"pane": shown, **rows_context(found, more, desk, str(restored))}
     return reswap(retarget(render(request, "drafts/restored.html", context), "#review"), "innerHTML")
 
 

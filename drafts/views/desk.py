@@ -35,7 +35,7 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     if is_fragment(request) and after:
         desk, summary = answers.desk_of(request, filters)
         found, more = queue.feed(filters, desk.user, summary.channels, after=after)
-        return render(request, "drafts/_rows.html", {"current": "", **answers.rows_context(found, more, desk)})
+        return render(request, "drafts/_rows.html", answers.rows_context(found, more, desk))
     return answers.page(request, filters=filters, draft_id=None, after=after)
 
 
@@ -73,7 +73,7 @@ def pulse(request: HttpRequest) -> HttpResponse:
         rows = data.get("rows", "")
         length = min(max(int(rows) if rows.isdecimal() and len(rows) < 4 else 0, queue.PAGE), MAX_ROWS)
         found, more = queue.feed(filters, desk.user, summary.channels, limit=length)
-        context |= {"current": data.get("draft", ""), **answers.rows_context(found, more, desk)}
+        context |= answers.rows_context(found, more, desk, data.get("draft", ""))
         context |= answers.counts_context(summary, desk)
     shown = open_id if news else None
     asked_for = [*wanted, *([shown] if shown else [])]

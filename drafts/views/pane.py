@@ -14,6 +14,7 @@ from conversations.envelope import digest, reply_envelope
 from conversations.models import Channel, Role, User
 from conversations.roles import Policy, Verb
 from conversations.tenancy import Tenant
+from conversations.views.access import address
 from conversations.views.present import FileView, channel_words, message_view, title_of
 from conversations.views.words import CHANNEL_ICONS, Clock, initials, plural, size, span
 from drafts import diffing
@@ -79,9 +80,9 @@ class Desk:
             policy=summary.policy,
             hold_seconds=summary.hold_seconds,
             csrf=csrf,
-            queue_url=reverse("drafts:queue"),
-            drafts_url=reverse("drafts:queue").replace("/queue/", "/drafts/"),
-            conversations_url=reverse("conversations:list"),
+            queue_url=address("drafts:queue"),
+            drafts_url=address("drafts:queue").replace("/queue/", "/drafts/"),
+            conversations_url=address("conversations:list"),
         )
 
     @property

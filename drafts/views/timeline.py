@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection
+from django.db.models import Value
+from django.db.models.functions import Coalesce, Left, NullIf
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from conversations import audit
@@ -22,6 +26,7 @@ from conversations.roles import Verb, may
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import is_fragment, signed_in
+from conversations.views.stamped import Stamped
 from conversations.views.threads import get_conversation_for
 from conversations.views.words import Clock, clock_for, plural
 from drafts import diffing
@@ -62,33 +67,16 @@ LOOKS = {
     Kind.CONVERSATION_CLOSED: ("p", "check"),
     Kind.MESSAGE_ERASED: ("sys", "x"),
 }
+EVENT = Stamped("conversations/_event.html", "event")
 CHAIN_SQL = """
-SELECT count(*), count(*) FILTER (WHERE e.hash = audit_hash(e) AND (
-         p.hash = e.prev_hash
-         OR e.seq = 1 AND e.prev_hash = encode(sha256(convert_to(e.account_id::text, 'UTF8')), 'hex'))),
-       min(e.seq) FILTER (WHERE e.hash <> audit_hash(e) OR p.hash <> e.prev_hash)
-  FROM conversations_auditevent e
-  LEFT JOIN conversations_auditevent p ON p.account_id = e.account_id AND p.seq = e.seq - 1
- WHERE e.account_id = %s AND e.conversation_id = %s
+SELECT count(*), count(*) FILTER (WHERE bound AND (joined OR is_first)), min(seq) FILTER (WHERE NOT bound OR NOT joined)
+  FROM (SELECT e.seq, e.hash = audit_hash(e) AS bound, p.hash = e.prev_hash AS joined,
+               e.seq = 1 AND e.prev_hash = encode(sha256(convert_to(e.account_id::text, 'UTF8')), 'hex') AS is_first
+          FROM conversations_auditevent e
+          LEFT JOIN conversations_auditevent p ON p.account_id = e.account_id AND p.seq = e.seq - 1
+         WHERE e.account_id = %s AND e.conversation_id = %s
+        OFFSET 0) links  -- fenced, so that each event is hashed once
 """
-
-
-@dataclass(frozen=True, slots=True)
-class EventView:
-    seq: int
-    kind: str
-    icon: str
-    title: str
-    by: str
-    tags: list[tuple[str, str]]
-    at: str
-    at_iso: str
-    day: str
-    url: str
-    quote: str = ""
-    note: str = ""
-    changes: list[Change] = field(default_factory=list)
-    selected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,25 +108,25 @@ def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     events = audit.timeline(pk, before=before, limit=PAGE)
     chosen = request.GET.get("event", "")
     selected = next((e for e in events if str(e.seq) == chosen), None)
-    actions = {
-        str(a.pk): a for a in DraftAction.objects.filter(pk__in=[e.act_id for e in events]).select_related("draft")
-    }
+    actions = _actions(events)
     if is_fragment(request) and request.headers.get("HX-Target") == "detail":
         panel = {"selected": _detail(selected, actions, clock) if selected else None}
         return render(request, "conversations/timeline.html#detail", panel)
     texts = _quotes(events)
     counts = {key: sum(1 for e in events if _belongs(e, key)) for key in SHOWS}
-    shown = [
-        _view(e, actions, texts, clock, f"{url}?show={show}&event={e.seq}#e{e.seq}", e is selected)
+    shown = (
+        (clock.day(e.at), _line(e, actions, texts, clock, f"{url}?show={show}&event={e.seq}#e{e.seq}", e is selected))
         for e in events
         if _belongs(e, show)
-    ]
+    )
     people = {e.actor_id for e in events if e.actor_type == AuditEvent.ActorType.USER}
     context: dict[str, Any] = {
         "nav": "history",
         "conversation": present.heading(conversation, clock),
         "summary": f"{plural(len(events), 'event')}, {plural(len(people), 'person', 'people')}",
-        "days": [{"label": day, "events": list(group)} for day, group in groupby(shown, key=lambda view: view.day)],
+        "days": [
+            {"label": day, "events": [line for _, line in group]} for day, group in groupby(shown, key=lambda of: of[0])
+        ],
         "chips": [
             {"label": label, "url": f"{url}?show={key}" if key else url, "count": counts[key], "current": key == show}
             for key, label in SHOWS.items()
@@ -186,19 +174,27 @@ def _belongs(event: AuditEvent, show: str) -> bool:
             return True
 
 
+def _actions(events: Sequence[AuditEvent]) -> dict[str, DraftAction]:
+    """What people did to drafts, by id, with what the timeline tells of it."""
+    found = DraftAction.objects.filter(pk__in=[e.act_id for e in events]).select_related("draft")
+    told = ("version", "diff", "notes", "reasons", "viewed_ms", "sources_opened", "pressed_twice", "request_id")
+    return {str(action.pk): action for action in found.only(*told, "draft__suggested_text")}
+
+
 def _quotes(events: Sequence[AuditEvent]) -> dict[str, str]:
     """The texts of the messages that arrived, by id; the event itself holds only a commitment to them."""
     ids = [e.object_id for e in events if e.kind == Kind.MESSAGE_RECEIVED]
-    found = Message.objects.filter(pk__in=ids).values_list("pk", "body_new", "body_text", "erased_at")
+    words = Left(Coalesce(NullIf("body_new", Value("")), "body_text"), QUOTE + 1)
+    found = Message.objects.filter(pk__in=ids).values_list("pk", words, "erased_at")
     return {
-        str(pk): (new or text) if not erased else "The text was removed under the retention rules."
-        for pk, new, text, erased in found
+        str(pk): text if not erased else "The text was removed under the retention rules." for pk, text, erased in found
     }
 
 
-def _view(
+def _line(
     event: AuditEvent, actions: dict[str, DraftAction], texts: dict[str, str], clock: Clock, url: str, selected: bool
-) -> EventView:
+) -> SafeString:
+    """One event as it is drawn."""
     kind, icon = LOOKS.get(Kind(event.kind), ("sys", "db"))
     action = actions.get(str(event.act_id))
     tags: list[tuple[str, str]] = []
@@ -215,23 +211,24 @@ def _view(
     if action is not None and action.notes and event.kind in {Kind.DRAFT_REJECTED, Kind.DRAFT_REGENERATED}:
         note = action.notes
     quote = texts.get(event.object_id, "") if event.kind == Kind.MESSAGE_RECEIVED else ""
-    words = audit.sentence(event)
-    return EventView(
-        seq=event.seq or 0,
-        kind=kind,
-        icon=icon,
-        title=words,
-        by="" if event.actor_name in words else event.actor_name,
-        tags=tags,
-        at=clock.time(event.at, seconds=True),
-        at_iso=event.at.isoformat(timespec="seconds"),
-        day=clock.day(event.at),
-        url=url,
-        quote=quote[:QUOTE] + ("…" if len(quote) > QUOTE else ""),
-        note=note,
-        changes=changes,
-        selected=selected,
-    )
+    title = audit.sentence(event)
+    words = {
+        "seq": str(event.seq or 0),
+        "kind": kind,
+        "icon": icon,
+        "title": title,
+        "by": "" if event.actor_name in title else event.actor_name,
+        "at": clock.time(event.at, seconds=True),
+        "at_iso": event.at.isoformat(timespec="seconds"),
+        "url": url,
+        "quote": quote[:QUOTE] + ("…" if len(quote) > QUOTE else ""),
+        "note": note,
+    }
+    if changes:
+        # No two edits are alike: nothing to keep.
+        own = {"event": words, "tags": tags, "changes": changes, "selected": selected}
+        return render_to_string("conversations/_event.html", own)
+    return EVENT(words, tags=tuple(tags), selected=selected)
 
 
 def _changes(action: DraftAction) -> list[Change]:

@@ -130,6 +130,7 @@ class Product:
     account: Any
     reviewer: Any
     thread: uuid.UUID
+    short_thread: uuid.UUID
     token: str
     headers: dict[str, str]
     _drafts: Iterator[Any]
@@ -142,11 +143,32 @@ class Product:
     def timeline(self) -> tuple[str, str, Mapping[str, str], None]:
         return "GET", f"/conversations/{self.thread}/timeline/", self.headers, None
 
-    def approve(self) -> tuple[str, str, Mapping[str, str], str]:
+    def conversation(self) -> tuple[str, str, Mapping[str, str], None]:
+        return "GET", f"/conversations/{self.short_thread}/", self.headers, None
+
+    def pulse(self) -> tuple[str, str, Mapping[str, str], None]:
+        """What an open page asks when nothing happened."""
+        from conversations.models import AuditHead
+        from conversations.tenancy import tenant_context
+
+        with tenant_context(self.account.pk):
+            since = AuditHead.objects.values_list("seq", flat=True).get(account=self.account)
+        return "GET", f"/queue/pulse/?since={since}&room=", {**self.headers, "HX-Request": "true"}, None
+
+    def bell(self) -> tuple[str, str, Mapping[str, str], None]:
+        """The emptiest view of the product that asks who it is: one number."""
+        return "GET", "/notifications/bell/", {**self.headers, "HX-Request": "true"}, None
+
+    def edit(self) -> tuple[str, str, Mapping[str, str], str]:
+        return self.approve(" Write again if anything is unclear.")
+
+    def approve(self, added: str = "") -> tuple[str, str, Mapping[str, str], str]:
         from urllib.parse import urlencode
 
         draft, seen = self.next_draft()
         form = {**seen.as_json(), "request_id": uuid.uuid4().hex, "have": "1", "want": ""}
+        if added:
+            form |= {"final_text": draft.suggested_text + added, "pressed_twice": "1", "reason": "tone"}
         headers = {**self.headers, "HX-Request": "true", "Content-Type": "application/x-www-form-urlencoded"}
         return "POST", f"/drafts/{draft.pk}/approve/", headers, urlencode(form)
 
@@ -214,7 +236,9 @@ def seed(cluster: Cluster, size: int) -> Product:
         "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
         "X-CSRFToken": cookies.get("csrftoken", ""),
     }
-    return Product(acme, reviewer, thread, token, headers, iter(waiting), iter(closed), itertools.count(1))
+    return Product(
+        acme, reviewer, thread, closed[-1], token, headers, iter(waiting), iter(closed[:-1]), itertools.count(1)
+    )
 
 
 def long_thread(mail: Any, reviewer: Any) -> uuid.UUID:
@@ -233,6 +257,27 @@ def long_thread(mail: Any, reviewer: Any) -> uuid.UUID:
                 decisions.regenerate(draft_id=draft.pk, actor=reviewer, seen=seen, instruction="Shorter, please")
                 decisions.reject(draft_id=draft.pk, actor=reviewer, seen=seen, reasons=["tone"])
     return uuid.UUID(str(first.conversation_id))
+
+
+def url_of(cluster: Cluster, database: str) -> dict[str, str]:
+    """The environment of a process that uses this database of the cluster, and does not look after the cluster."""
+    from django.conf import settings
+
+    return {
+        "DATABASE_URL": f"postgres:///{cluster.socket_dir}/{database}",
+        "PGUSER": "app_rw",
+        "SECRET_KEY": settings.SECRET_KEY,
+        "FIELD_ENCRYPTION_KEYS": ",".join(settings.FIELD_ENCRYPTION_KEYS),
+    }
+
+
+def quiet(cluster: Cluster) -> None:
+    """Nobody is connected to the product's database, so that it can be copied."""
+    with cluster.connect() as server:
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+            [PRODUCT],
+        )
 
 
 def analyze(cluster: Cluster, database: str) -> None:

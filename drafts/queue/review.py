@@ -1,0 +1,105 @@
+"""Drafts with all that the review pane shows: by their ids, or the next of the queue."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject, Now
+
+from conversations.compiled import Compiled
+from conversations.models import Attachment, Message, User
+from drafts.models import Claim, Draft, DraftAction, DraftRevision
+from drafts.queue.rows import SORTS, Filters, _whose, waiting
+
+THREAD = 30  # newest messages shown with a draft; the rest are on the conversation's page
+
+
+def panes(draft_ids: Sequence[uuid.UUID | str]) -> list[Draft]:
+    """The drafts, in the order asked for, with all that the review pane shows: one statement for any number of them.
+
+    Each carries `thread` (the newest messages with their files, newest first), `revision` (the person's saved text of
+    the draft's version), `own_files`, `holder` (a live claim) and `last_act`, all as plain JSON values.
+    """
+    wanted = [uuid.UUID(str(pk)) for pk in draft_ids]
+    by_id = {draft.pk: draft for draft in _panes(ids=wanted)} if wanted else {}
+    return [by_id[pk] for pk in wanted if pk in by_id]
+
+
+@Compiled
+def _panes(given: Any) -> QuerySet[Draft]:
+    return _with_panes(Draft.objects.filter(pk__in=given.ids))
+
+
+def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
+    attachments = JSONObject(id="id", name="file_name", size="size_bytes", inline="is_inline")
+    thread = (
+        Message.objects.shown()
+        .filter(conversation=OuterRef("conversation"))
+        .order_by("-seq")[:THREAD]
+        .values(
+            json=JSONObject(
+                id="id",
+                direction="direction",
+                role="role",
+                text="body_text",
+                new="body_new",
+                has_html=~Q(body_html=""),
+                sent_at="sent_at",
+                is_automatic="is_automatic",
+                erased_at="erased_at",
+                sender=F("metadata__sender"),
+                files=ArraySubquery(Attachment.objects.filter(message=OuterRef("pk")).values(json=attachments)),
+            )
+        )
+    )
+    revision = DraftRevision.objects.filter(draft=OuterRef("pk"), number=OuterRef("version")).values(
+        json=JSONObject(text="text", claims="claims", author="author_name", author_id="author_id", at="created_at")
+    )
+    holder = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=Now()).values(
+        json=JSONObject(
+            user_id="user_id", name="user__display_name", email="user__email", since="created_at", until="lease_until"
+        )
+    )
+    last_act = (
+        DraftAction.objects.filter(draft=OuterRef("pk"))
+        .order_by("-created_at")
+        .values(
+            json=JSONObject(
+                type="type", by="user_name", user_id="user_id", at="created_at", reasons="reasons", notes="notes"
+            )
+        )
+    )
+    return drafts.select_related("conversation__channel", "base_message").annotate(
+        thread=ArraySubquery(thread),
+        revision=Subquery(revision[:1]),
+        own_files=ArraySubquery(Attachment.objects.filter(draft_id=OuterRef("pk")).values(json=attachments)),
+        holder=Subquery(holder[:1]),
+        last_act=Subquery(last_act[:1]),
+    )
+
+
+def following(filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int) -> list[uuid.UUID]:
+    """The first drafts of the queue that the page neither shows nor holds nor has already decided."""
+    return _following(filters, limit, **_whose(filters, user), skip=list(dict.fromkeys(skip))) if limit else []
+
+
+@Compiled
+def _following(given: Any, filters: Filters, limit: int) -> QuerySet[Draft, uuid.UUID]:
+    return (
+        waiting(filters, getattr(given, "user", None)).exclude(pk__in=given.skip).values_list("pk", flat=True)[:limit]
+    )
+
+
+def following_panes(filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int) -> list[Draft]:
+    """The same drafts as `panes` gives them, in one statement."""
+    return _following_panes(filters, limit, **_whose(filters, user), skip=list(dict.fromkeys(skip))) if limit else []
+
+
+@Compiled
+def _following_panes(given: Any, filters: Filters, limit: int) -> QuerySet[Draft]:
+    picked = waiting(filters, getattr(given, "user", None)).exclude(pk__in=given.skip).values("pk")[:limit]
+    return _with_panes(Draft.objects.filter(pk__in=picked)).order_by(*SORTS[filters.sort][1])
