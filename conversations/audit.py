@@ -27,6 +27,7 @@ class Kind(models.TextChoices):
     ACCOUNT_CHANGED = "account.changed"
     PLATFORM_ENTERED = "platform.entered"
     MEMBER_CHANGED = "member.changed"
+    MEMBER_CHANNELS_SET = "member.channels_set"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
     CHANNEL_CHANGED = "channel.changed"
@@ -80,6 +81,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.ACCOUNT_CHANGED: "{actor} changed the account: {fields}",
     Kind.PLATFORM_ENTERED: "{actor} entered this account for {minutes} minutes: {reason}",
     Kind.MEMBER_CHANGED: "{actor} set {person} to {role}",
+    Kind.MEMBER_CHANNELS_SET: "{actor} lets {person} see {channels}",
     Kind.TOKEN_ISSUED: "{actor} issued the service token {name}",
     Kind.TOKEN_REVOKED: "{actor} revoked the service token {name}",
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",

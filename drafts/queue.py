@@ -37,6 +37,7 @@ SORTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 Channels = Mapping[str, tuple[str, str]]  # by id: type and name
+Within = Sequence[uuid.UUID]  # the channels that a person is kept to; none: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Filters:
         return replace(self, show=show).query
 
 
-def waiting(filters: Filters, user_id: uuid.UUID | None) -> QuerySet[Draft]:
+def waiting(filters: Filters, user_id: uuid.UUID | None, within: Within = ()) -> QuerySet[Draft]:
     """The drafts that the filters show this person, in their order. Only "mine" asks who it is."""
     drafts = (
         Draft.objects.pending().filter(snoozed_until__gt=Now())
@@ -84,11 +85,20 @@ def waiting(filters: Filters, user_id: uuid.UUID | None) -> QuerySet[Draft]:
         drafts = drafts.needing_care()
     if filters.channel:
         drafts = drafts.filter(conversation__channel__type=filters.channel)
-    return drafts.order_by(*SORTS[filters.sort][1])
+    return drafts.within(within).order_by(*SORTS[filters.sort][1])
 
 
-def _whose(filters: Filters, user: User) -> dict[str, uuid.UUID]:
-    return {"user": user.pk} if filters.show == "mine" else {}
+def _whose(filters: Filters, user: User, within: Within) -> dict[str, Any]:
+    """What of the person changes the statement: most are kept to no channel, and theirs stays as it is."""
+    return {**({"user": user.pk} if filters.show == "mine" else {}), **_kept(within)}
+
+
+def _kept(within: Within) -> dict[str, Any]:
+    return {"within": list(within)} if within else {}
+
+
+def _waiting(given: Any, filters: Filters) -> QuerySet[Draft]:
+    return waiting(filters, getattr(given, "user", None), getattr(given, "within", ()))
 
 
 ROW_FIELDS = (
@@ -108,14 +118,14 @@ ROW_FIELDS = (
 
 
 def feed(
-    filters: Filters, user: User, channels: Channels, *, after: str = "", limit: int = PAGE
+    filters: Filters, user: User, channels: Channels, *, within: Within = (), after: str = "", limit: int = PAGE
 ) -> tuple[list[dict[str, Any]], str]:
     """One page of rows as plain dicts, and the cursor of the next page ("" at the end). A damaged cursor: page one.
 
     `channels` are the summary's: an account has few, so that joining them to each row would be the dearer way.
     """
     pages = -(-limit // PAGE)  # whole pages, so that few lengths are ever compiled
-    rows = _feed(filters, pages, **_whose(filters, user), **_place(after, filters.sort))
+    rows = _feed(filters, pages, **_whose(filters, user, within), **_place(after, filters.sort))
     for row in rows:
         row["channel_type"], row["channel_name"] = channels.get(str(row["conversation__channel_id"]), ("", ""))
     if len(rows) <= limit:
@@ -127,7 +137,7 @@ def feed(
 @Compiled
 def _feed(given: Any, filters: Filters, pages: int) -> Any:
     fields = SORTS[filters.sort][1]
-    page = waiting(filters, getattr(given, "user", None))
+    page = _waiting(given, filters)
     if hasattr(given, "id"):
         page = page.filter(_beyond(fields, [getattr(given, field) for field in fields]))
     return (
@@ -173,13 +183,15 @@ def _beyond(fields: Sequence[str], place: Sequence[Any], way: str = "gt") -> Q:
     return Q(**{f"{fields[0]}__{way}e": place[0]}) & wanted
 
 
-def neighbour(filters: Filters, user: User, draft_id: uuid.UUID, *, back: bool) -> uuid.UUID | None:
+def neighbour(
+    filters: Filters, user: User, draft_id: uuid.UUID, *, back: bool, within: Within = ()
+) -> uuid.UUID | None:
     """The draft after (or before) this one in the queue's order, whether or not it is still in it."""
     fields = SORTS[filters.sort][1]
-    place = Draft.objects.filter(pk=draft_id).values_list(*fields).first()
+    place = Draft.objects.within(within).filter(pk=draft_id).values_list(*fields).first()
     if place is None:
         return None
-    page = waiting(filters, user.pk)
+    page = waiting(filters, user.pk, within)
     page = page.reverse().filter(_beyond(fields, place, "lt")) if back else page.filter(_beyond(fields, place))
     return page.values_list("pk", flat=True).first()
 
@@ -220,9 +232,9 @@ def _capped(drafts: QuerySet[Draft]) -> Func:
     return Func(inner, function="cardinality", output_field=IntegerField())
 
 
-def summary(account_id: uuid.UUID, user: User, role: Role | None) -> Summary:
+def summary(account_id: uuid.UUID, user: User, role: Role | None, within: Within = ()) -> Summary:
     """Counts (capped), the account's policy, and what this person just decided: one statement."""
-    [found] = _summary(account=account_id, user=user.pk, role=str(role or ""))
+    [found] = _summary(account=account_id, user=user.pk, role=str(role or ""), **_kept(within))
     rules = {
         (str(role), rule["verb"], rule["kind"]): Answer(rule["allowed"], rule["four_eyes"]) for rule in found.rules
     }
@@ -246,22 +258,22 @@ def summary(account_id: uuid.UUID, user: User, role: Role | None) -> Summary:
 
 @Compiled
 def _summary(given: Any) -> QuerySet[Account]:
-    shown = {show or "all": waiting(Filters(show), given.user) for show in SHOWS}
+    shown = {show or "all": _waiting(given, Filters(show)) for show in SHOWS}
     shown["snoozed"] = shown["snoozed"].order_by("snoozed_until")
     rules = PolicyRule.objects.filter(role=given.role).values(
         json=JSONObject(verb="verb", kind="kind", allowed="allowed", four_eyes="four_eyes")
     )
     return Account.objects.filter(pk=given.account).annotate(
         **{f"{show}_count": _capped(drafts) for show, drafts in shown.items()},
-        oldest=Subquery(waiting(Filters(sort="oldest"), given.user).values("created_at")[:1]),
+        oldest=Subquery(_waiting(given, Filters(sort="oldest")).values("created_at")[:1]),
         since=Subquery(AuditHead.objects.filter(account_id=given.account).values("seq")[:1]),
         rules=ArraySubquery(rules),
         channels=ArraySubquery(Channel.objects.values(json=JSONObject(id="id", type="type", name="name"))),
-        decided=ArraySubquery(_decided(given.user)),
+        decided=ArraySubquery(_decided(given.user, getattr(given, "within", ()))),
     )
 
 
-def _decided(user_id: uuid.UUID) -> QuerySet[DraftAction, Any]:
+def _decided(user_id: uuid.UUID, within: Within) -> QuerySet[DraftAction, Any]:
     kinds = [
         DraftAction.Type.APPROVE,
         DraftAction.Type.EDIT,
@@ -270,8 +282,9 @@ def _decided(user_id: uuid.UUID) -> QuerySet[DraftAction, Any]:
         DraftAction.Type.UNDO,
     ]
     delivery = Delivery.objects.filter(message=OuterRef("message")).order_by("-id")
+    kept = {"conversation__channel_id__in": within} if within else {}
     return (
-        DraftAction.objects.filter(user_id=user_id, type__in=kinds)
+        DraftAction.objects.filter(user_id=user_id, type__in=kinds, **kept)
         .order_by("-created_at")[:9]
         .values(
             json=JSONObject(
@@ -327,14 +340,14 @@ def moment(value: str | datetime) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
-def panes(draft_ids: Sequence[uuid.UUID | str]) -> list[Draft]:
+def panes(draft_ids: Sequence[uuid.UUID | str], within: Within = ()) -> list[Draft]:
     """The drafts, in the order asked for, with all that the review pane shows: one statement for any number of them.
 
     Each carries `thread` (the newest messages with their files, newest first), `revision` (the person's saved text of
     the draft's version), `own_files`, `holder` (a live claim) and `last_act`, all as plain JSON values.
     """
     wanted = [uuid.UUID(str(pk)) for pk in draft_ids]
-    by_id = {draft.pk: draft for draft in _panes(ids=wanted)} if wanted else {}
+    by_id = {draft.pk: draft for draft in _panes(ids=wanted, **_kept(within))} if wanted else {}
     return [by_id[pk] for pk in wanted if pk in by_id]
 
 
@@ -379,7 +392,8 @@ def _panes(given: Any) -> QuerySet[Draft]:
         )
     )
     return (
-        Draft.objects.filter(pk__in=given.ids)
+        Draft.objects.within(getattr(given, "within", ()))
+        .filter(pk__in=given.ids)
         .select_related("conversation__channel", "base_message")
         .annotate(
             thread=ArraySubquery(thread),
@@ -391,13 +405,14 @@ def _panes(given: Any) -> QuerySet[Draft]:
     )
 
 
-def following(filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int) -> list[uuid.UUID]:
+def following(
+    filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Within = ()
+) -> list[uuid.UUID]:
     """The first drafts of the queue that the page neither shows nor holds nor has already decided."""
-    return _following(filters, limit, **_whose(filters, user), skip=list(dict.fromkeys(skip))) if limit else []
+    whose = _whose(filters, user, within)
+    return _following(filters, limit, **whose, skip=list(dict.fromkeys(skip))) if limit else []
 
 
 @Compiled
 def _following(given: Any, filters: Filters, limit: int) -> QuerySet[Draft, uuid.UUID]:
-    return (
-        waiting(filters, getattr(given, "user", None)).exclude(pk__in=given.skip).values_list("pk", flat=True)[:limit]
-    )
+    return _waiting(given, filters).exclude(pk__in=given.skip).values_list("pk", flat=True)[:limit]

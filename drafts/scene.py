@@ -81,7 +81,8 @@ def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
     """Lock conversation first, then draft: the order of every verb. Two statements.
 
     The second begins after the first has its lock, so that what it reads along (role, rules, claim, an earlier act with
-    this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids.
+    this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids and
+    for a channel that the actor does not see.
     """
     of_draft = Draft.objects.filter(pk=draft_id).values("conversation_id")[:1]
     conversation = (
@@ -106,9 +107,12 @@ def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
             holder_name=Subquery(others.values("user__display_name")[:1]),
             holder_email=Subquery(others.values("user__email")[:1]),
             is_claimed=Exists(claims),
+            actor_sees=Exists(mine.seeing(conversation.channel_id)),
         )
         .get(pk=draft_id)
     )
+    if draft.actor_role and not draft.actor_sees:
+        raise Draft.DoesNotExist
     return Scene(
         conversation=conversation,
         draft=draft,

@@ -10,6 +10,7 @@ from django.middleware.csrf import get_token
 from django.urls import NoReverseMatch, reverse
 
 from conversations.models import Role
+from conversations.roles import Verb, may
 from conversations.views.live import is_live
 from conversations.views.words import initials
 
@@ -32,6 +33,8 @@ LINKS = {
     "switch": "conversations:switch",
     "logout": "account_logout",
 }
+#: What the palette and the list of keys offer beside pages, each only to whom it is allowed.
+COMMANDS = ("claim", "edit", "reject", "regenerate", "snooze", "undo", "batch_approve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Shell:
     csrf: str
     preferences_url: str
     live_url: str
+    can: dict[str, bool]
     urls: dict[str, str]
     nav: list[dict[str, str]]
 
@@ -81,6 +85,7 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
         csrf=get_token(request),
         preferences_url=_address("conversations:preferences"),
         live_url=_address("conversations:live") if tenant and is_live(request) else "",
+        can={verb: may(tenant, Verb(verb)) for verb in COMMANDS},
         urls=urls,
         nav=[item for item in nav if item["url"]],
     )

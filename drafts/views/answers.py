@@ -37,7 +37,7 @@ REFUSED = (Refusal, PermissionDenied)
 def desk_of(request: HttpRequest, filters: DeskFilters) -> tuple[Desk, Summary]:
     """Who is looking and what the desk around the draft says: one statement (and the figures', when they are old)."""
     user, tenant = person(request), require_tenant(request)
-    summary = queue.summary(tenant.account_id, user, tenant.role)
+    summary = queue.summary(tenant.account_id, user, tenant.role, tenant.channels)
     figures = figures_of(tenant.account_id)
     return Desk.of(user, tenant, clock_for(request), filters, summary, figures, get_token(request)), summary
 
@@ -49,7 +49,7 @@ def shown_extra(draft: Draft, desk: Desk, extra: dict[str, Any]) -> dict[str, An
     if holder and str(holder["user_id"]) == str(desk.user.pk):
         out["asked"] = asked_of(desk.tenant.account_id, desk.user.pk, draft.conversation_id)
     if out.get("do") == "handover":
-        out["colleagues"] = handover.colleagues(desk.tenant.account_id, desk.user)
+        out["colleagues"] = handover.colleagues(draft.conversation, desk.user)
     if draft.status in {Draft.Status.APPROVED, Draft.Status.SENT} and not out.get("banner"):
         delivery = Delivery.objects.filter(draft_id=draft.pk).order_by("-id").first()
         may_resolve = desk.policy.answer(desk.role, Verb.RESOLVE_DELIVERY).allowed
@@ -67,9 +67,10 @@ def urls_of(draft: Draft, desk: Desk) -> Urls:
     )
 
 
-def draft_or_404(pk: uuid.UUID) -> Draft:
-    """The draft with all that the pane shows; a foreign id and an absent one get the same answer."""
-    found = queue.panes([pk])
+def draft_or_404(pk: uuid.UUID, within: Sequence[uuid.UUID]) -> Draft:
+    """The draft with all that the pane shows; an id of another tenant, of a channel that the person does not see
+    (`within`), and an absent one get the same answer."""
+    found = queue.panes([pk], within)
     if not found:
         raise Http404("There is no such draft in this account.")
     return found[0]
@@ -81,12 +82,12 @@ def page(
     """The desk: list, one draft, two more ready. `extra` goes to the pane (`do`, a banner, the person's own text)."""
     status = extra.pop("status", 200)
     desk, summary = desk_of(request, filters)
-    found, more = queue.feed(filters, desk.user, summary.channels, after=after)
+    found, more = queue.feed(filters, desk.user, summary.channels, within=desk.within, after=after)
     listed = [row["id"] for row in found]
     current = draft_id or (listed[0] if listed else None)
     at = listed.index(current) + 1 if current in listed else 0
     wanted = ([current] if current else []) + [pk for pk in listed[at:] if pk != current][:PREFETCH]
-    panes = queue.panes(wanted)
+    panes = queue.panes(wanted, desk.within)
     if draft_id and (not panes or panes[0].pk != draft_id):
         raise Http404("There is no such draft in this account.")
     shown = build(panes[0], desk, follows=_who(panes), **shown_extra(panes[0], desk, extra)) if panes else None
@@ -96,6 +97,12 @@ def page(
         "view": filters.mode or ("review" if draft_id else "list"),
         "strip": focus.strip(desk, waiting) if filters.mode else None,
         "may_batch": desk.may_batch,
+        "may_undo": desk.may(Verb.UNDO),
+        "asks": {
+            "reject": desk.may(Verb.REJECT),
+            "redraft": desk.may(Verb.REGENERATE),
+            "snooze": desk.may(Verb.SNOOZE),
+        },
         "current": str(current) if current else "",
         "pane": shown,
         "prefetched": [build(draft, desk) for draft in panes[1:]],
@@ -209,7 +216,8 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
     }
     if entry.type == "reject":
         reopen = f"{desk.drafts_url}{entry.draft_id}/reopen/"
-        return {**common, "state": "rejected", "icon": "x", "text": "Rejected,", "undo_url": reopen}
+        undo_url = reopen if desk.may(Verb.REJECT) else ""
+        return {**common, "state": "rejected", "icon": "x", "text": "Rejected,", "undo_url": undo_url}
     if entry.type == "answer_elsewhere":
         return {**common, "state": "plain", "icon": "check", "text": "Answered elsewhere,"}
     deliveries = f"/deliveries/{entry.delivery_id}/"
@@ -220,7 +228,7 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
         return {
             **common,
             "state": "held",
-            "undo_url": f"{deliveries}undo/",
+            "undo_url": f"{deliveries}undo/" if desk.may(Verb.UNDO) else "",
             "release_url": f"{deliveries}release/",
             "open_ended": seconds >= UNTIL_RELEASED,
             "left_ms": round(seconds * 1000),
@@ -265,7 +273,7 @@ def pane_answer(
     if not is_fragment(request):
         return page(request, filters=filters, draft_id=pk, status=status, **extra)
     desk, _ = desk_of(request, filters)
-    draft = draft_or_404(pk)
+    draft = draft_or_404(pk, desk.within)
     shown = build(draft, desk, **shown_extra(draft, desk, extra))
     response = render(request, "drafts/_pane.html", {"pane": shown, "csrf": desk.csrf}, status=status)
     return reswap(retarget(response, "#review"), "innerHTML") if retargeted else response
@@ -276,7 +284,7 @@ def handover_form(request: HttpRequest, pk: uuid.UUID, *, filters: DeskFilters) 
     if not is_fragment(request):
         return page(request, filters=filters, draft_id=pk, do="handover")
     desk, _ = desk_of(request, filters)
-    draft = draft_or_404(pk)
+    draft = draft_or_404(pk, desk.within)
     shown = build(draft, desk, **shown_extra(draft, desk, {"do": "handover"}))
     return render(request, "drafts/_handover_form.html", {"pane": shown})
 
@@ -296,10 +304,10 @@ def refusal(
     """A decision that was not carried out, shown in place: the reason, the way on, and the person's own text."""
     status = status or (error.status if isinstance(error, Refusal) else 403)
     desk, _ = desk_of(request, filters)
-    draft = draft_or_404(pk)
+    draft = draft_or_404(pk, desk.within)
     urls = urls_of(draft, desk)
     can = Can.of(desk.policy, desk.role, draft)
-    banner = banner or banners.refused(error, urls, text_kept=bool(own_text), take_over=can.take_over)
+    banner = banner or banners.refused(error, urls, can, text_kept=bool(own_text))
     if request.headers.get("HX-Target") == "saved":
         return render(request, "drafts/_banner.html", {"banner": banner}, status=status)
     shown = build(
@@ -342,10 +350,12 @@ def changed(
     short = PREFETCH - int(held) if held.isdecimal() else 0
     if not wanted and short > 0:
         skip = [*ids(request.POST.get("skip", ""), limit=200), *gone]
-        wanted = queue.following(filters, desk.user, skip=skip, limit=short)
+        wanted = queue.following(filters, desk.user, skip=skip, limit=short, within=desk.within)
     context = {
         "gone": [str(pk) for pk in gone],
-        "prefetched": [build(draft, desk) for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING]
+        "prefetched": [
+            build(draft, desk) for draft in queue.panes(wanted, desk.within) if draft.status == Draft.Status.PENDING
+        ]
         if wanted
         else [],
         "empty": empty(filters, summary, desk) if not wanted and short == PREFETCH else None,
@@ -354,8 +364,8 @@ def changed(
     }
     if restored is None:
         return render(request, "drafts/decided.html", context)
-    found, more = queue.feed(filters, desk.user, summary.channels)
-    shown = build(draft_or_404(restored), desk)
+    found, more = queue.feed(filters, desk.user, summary.channels, within=desk.within)
+    shown = build(draft_or_404(restored, desk.within), desk)
     context |= {"pane": shown, "current": str(restored), **rows_context(found, more, desk)}
     return reswap(retarget(render(request, "drafts/restored.html", context), "#review"), "innerHTML")
 

@@ -30,7 +30,7 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
     `asked`: who asks this person, its holder, for the conversation.
     """
     if _is_stale(draft):
-        return _stale(draft, urls, clock)
+        return _stale(draft, urls, clock, can)
     if draft.status != Draft.Status.PENDING:
         return _decided(draft, urls, clock)
     holder = draft.holder  # type: ignore[attr-defined]
@@ -48,7 +48,7 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
                 *([Action("Ask to take over", urls.ask, True, "ask")] if can.claim and not can.take_over else []),
             ),
         )
-    if asked:
+    if asked and can.claim:
         return Banner(
             "info",
             "user",
@@ -82,7 +82,7 @@ def _is_stale(draft: Draft) -> bool:
     return draft.status == Draft.Status.STALE or (draft.status == Draft.Status.PENDING and newer)
 
 
-def _stale(draft: Draft, urls: Urls, clock: Clock) -> Banner:
+def _stale(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner:
     newest = next((m for m in draft.thread if m["direction"] == "inbound"), None)  # type: ignore[attr-defined]
     when = f" at {clock.time(moment(newest['sent_at']))}" if newest else ""
     words = " ".join(((newest["new"] or newest["text"]) if newest else "").split())
@@ -92,12 +92,16 @@ def _stale(draft: Draft, urls: Urls, clock: Clock) -> Banner:
         "alert",
         f"{draft.conversation.customer} wrote again{when}.",
         f"{quote}This draft answers the earlier message; a new one is being written.",
-        (
-            Action("Redraft", urls.regenerate, True, "redraft-now", "G"),
-            Action("Keep this draft", urls.keep, True, "keep"),
-        ),
+        _out_of_stale(urls, can),
         alert=True,
     )
+
+
+def _out_of_stale(urls: Urls, can: Can) -> tuple[Action, ...]:
+    """The ways on from a draft that answers an earlier message, of those that are this person's."""
+    redraft = Action("Redraft", urls.regenerate, True, "redraft-now", "G")
+    keep = Action("Keep this draft", urls.keep, True, "keep")
+    return (*([redraft] if can.regenerate else []), *([keep] if can.keep else []))
 
 
 def _decided(draft: Draft, urls: Urls, clock: Clock) -> Banner:
@@ -140,7 +144,7 @@ def unsettled(draft: Draft, delivery: Delivery, urls: Urls, may_resolve: bool) -
     )
 
 
-def refused(error: Exception, urls: Urls, *, text_kept: bool, take_over: bool = True) -> Banner:
+def refused(error: Exception, urls: Urls, can: Can, *, text_kept: bool) -> Banner:
     """The answer to a decision that was not carried out."""
     kept = " What you typed is kept below." if text_kept else ""
     words = f"{error}{kept}" if str(error) else f"Nothing was changed.{kept}"
@@ -154,15 +158,12 @@ def refused(error: Exception, urls: Urls, *, text_kept: bool, take_over: bool = 
                 "alert",
                 "The customer wrote again.",
                 words,
-                (
-                    Action("Redraft", urls.regenerate, True, "redraft-now", "G"),
-                    Action("Keep this draft", urls.keep, True, "keep"),
-                ),
+                _out_of_stale(urls, can),
                 alert=True,
             )
         case Locked():
-            ask = Action("Ask to take over", urls.ask, True, "ask")
-            take = [Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if take_over else [ask]
+            ask = [Action("Ask to take over", urls.ask, True, "ask")] if can.claim else []
+            take = [Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if can.take_over else ask
             return Banner("info", "lock", "Somebody else is working on this.", words, (onward, *take), alert=True)
         case AlreadyDecided():
             actions = (Action("Compare", urls.timeline), onward)

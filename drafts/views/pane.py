@@ -89,8 +89,16 @@ class Desk:
         return self.tenant.role
 
     @property
+    def within(self) -> tuple[uuid.UUID, ...]:
+        """The channels that the person is kept to; none: all."""
+        return self.tenant.channels
+
+    def may(self, verb: Verb) -> bool:
+        return self.policy.answer(self.role, verb).allowed
+
+    @property
     def may_batch(self) -> bool:
-        return self.policy.answer(self.role, Verb.BATCH_APPROVE).allowed
+        return self.may(Verb.BATCH_APPROVE)
 
 
 def build(
@@ -202,7 +210,7 @@ def build(
         reject_reasons=[Choice(value, label) for value, label in REASONS.items()],
         snoozes=_snoozes(clock),
         more=_more(can, urls, holder is not None, desk.user, draft),
-        do=do if (do != "edit" or can.edit) and live else "",
+        do=do if can.opens(do) and live else "",
         banner=notice,
         blocked=_blocked(can, draft, text or own_text or editing),
         own_text=own if editing else "",
@@ -334,7 +342,7 @@ def _more(can: Can, urls: Urls, held: bool, user: User, draft: Draft) -> list[Mo
     mine = holder is not None and str(holder["user_id"]) == str(user.pk)
     if can.claim and not holder:
         items.append(More("Claim", urls.claim, "claim", "lock"))
-    elif mine:
+    elif mine and can.claim:
         items.append(More("Release", urls.release, "release", "lock"))
     return items
 

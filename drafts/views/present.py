@@ -232,10 +232,16 @@ class Can:
     claim: bool = False
     elsewhere: bool = False
     take_over: bool = False
+    keep: bool = False
 
     @property
     def any(self) -> bool:
         return self.approve or self.edit or self.reject or self.regenerate
+
+    def opens(self, form: str) -> bool:
+        """Whether this form of the pane is theirs to fill in."""
+        forms = {"edit": self.edit, "reject": self.reject, "redraft": self.regenerate, "snooze": self.snooze}
+        return forms.get(form, form == "handover" and self.claim)
 
     @classmethod
     def of(cls, policy: Policy, role: Role | None, draft: Draft) -> Can:
@@ -244,7 +250,7 @@ class Can:
 
         approve = policy.answer(role, Verb.APPROVE, kind_of(draft)).allowed
         if draft.status == Draft.Status.STALE:
-            return cls(approve=approve, regenerate=may(Verb.REGENERATE))
+            return cls(approve=approve, regenerate=may(Verb.REGENERATE), keep=may(Verb.EDIT))
         if draft.status != Draft.Status.PENDING:
             return cls()
         return cls(
@@ -256,6 +262,7 @@ class Can:
             claim=may(Verb.CLAIM),
             elsewhere=may(Verb.ANSWER_ELSEWHERE),
             take_over=may(Verb.TAKE_OVER),
+            keep=may(Verb.EDIT),
         )
 
 

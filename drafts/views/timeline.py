@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from conversations import audit
 from conversations.models import AuditEvent, Message
-from conversations.roles import Verb, may
+from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import is_fragment, signed_in
@@ -109,6 +109,7 @@ class Chain:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Newest `PAGE` events, oldest first; `before` goes back, `show` filters, `event` fills the panel beside them."""
     conversation = get_conversation_for(request, pk)
@@ -155,6 +156,7 @@ def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def export(request: HttpRequest, pk: uuid.UUID, form: str) -> StreamingHttpResponse:
     """The conversation's events, oldest first, with hashes, as `exports.FORMS`; read before streaming begins."""
     conversation = get_conversation_for(request, pk)
