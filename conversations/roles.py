@@ -57,7 +57,7 @@ DEFAULTS: dict[Verb, frozenset[Role]] = {
     Verb.UNDO: _DECIDERS,
     Verb.BATCH_APPROVE: _REVIEWERS,
     Verb.RESOLVE_DELIVERY: _REVIEWERS,
-    Verb.EXPORT_SAMPLES: _ADMINS,
+    Verb.EXPORT_SAMPLES: _REVIEWERS,  # all of them an admin's, a reviewer's own
     Verb.EXPORT_AUDIT: _ADMINS | {Role.AUDITOR},
     Verb.RUN_JOBS: _ADMINS,
     Verb.RETRY_JOBS: _REVIEWERS,

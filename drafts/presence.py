@@ -5,16 +5,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 from conversations.models.base import new_id
-from drafts.models import Claim
+from drafts.models import Claim, Presence
 
 FRESH = 60  # seconds after which a page that went quiet says nothing any more
+KEPT = 3600  # seconds after which a row is removed
 RENEW = 15  # seconds: a pulse more often than this writes nothing
 
 #: The tenant is named in the statement too: the index begins with it. `%(draft)s` is null for a page without a draft.
@@ -109,3 +110,9 @@ def enter(
         others=tuple((str(pk), name) for pk, name in others or ()),
         asked=Asked(asked[0], datetime.fromisoformat(asked[1])) if asked else None,
     )
+
+
+def forget(account_id: uuid.UUID) -> int:
+    """Remove what says nothing any more: who read which conversation is nobody's history. How many rows."""
+    old = timezone.now() - timedelta(seconds=KEPT)
+    return Presence.objects.filter(account_id=account_id, seen_at__lt=old).delete()[0]

@@ -72,7 +72,12 @@ TABLE: dict[str, tuple[str, str]] = {
     "drafts:shut-lane": ("manage", ADMINS),
     "ingestion:upload": ("run_jobs", ADMINS),
     "ingestion:add-site": ("run_jobs", ADMINS),
+    "drafts:export-trail": ("export_audit", "admin auditor"),
+    "drafts:export-corrections": ("export_samples", REVIEWERS),
     "ingestion:crawl": ("run_jobs", ADMINS),
+    "ingestion:change-site": ("run_jobs", ADMINS),
+    "ingestion:remove-site": ("run_jobs", ADMINS),
+    "ingestion:decide-document": ("run_jobs", ADMINS),
     "ingestion:cancel-job": ("run_jobs", ADMINS),
     "ingestion:run-corrections": ("run_jobs", ADMINS),
     "ingestion:retry-job": ("retry_jobs", REVIEWERS),
@@ -229,6 +234,12 @@ class Scene:
         yield "ingestion:upload", "post", "/sources/upload/", {"files": _file()}
         yield "ingestion:add-site", "post", "/sources/sites/", {"url": "https://new.test/", "max_pages": "5", "every_hours": "0"}  # fmt: skip
         yield "ingestion:crawl", "post", f"/sources/sites/{self.site.pk}/crawl/", {}
+        limits = {"name": "New", "max_pages": "9", "every_hours": "0"}
+        yield "ingestion:change-site", "post", f"/sources/sites/{self.site.pk}/change/", limits
+        yield "ingestion:decide-document", "post", f"/sources/documents/{self.document.pk}/remove/", {}
+        yield "ingestion:remove-site", "post", f"/sources/sites/{self.site.pk}/remove/", {}
+        yield "drafts:export-trail", "get", "/quality/export.trail.jsonl", {}
+        yield "drafts:export-corrections", "get", "/quality/export.corrections.jsonl", {}
         yield "ingestion:cancel-job", "post", f"/sources/jobs/{self.live.pk}/cancel/", {}
         yield "ingestion:retry-job", "post", f"/sources/jobs/{self.broken.pk}/retry/", {}
         yield "ingestion:run-corrections", "post", "/sources/run/corrections/", {}
@@ -301,7 +312,12 @@ def test_every_address_that_changes_something_is_in_the_table(world: World, sign
         if browser.post(url).status_code != 405:
             found.add(name)
     assert len(found) > 35
-    assert found == set(TABLE) - {"take over", "drafts:timeline-export"}
+    assert found == set(TABLE) - {
+        "take over",
+        "drafts:timeline-export",
+        "drafts:export-trail",
+        "drafts:export-corrections",
+    }
 
 
 @pytest.mark.parametrize("kept", ["as shipped", "turned round"])
@@ -401,5 +417,4 @@ def test_the_same_acts_are_not_refused_to_who_has_them(
 
 def test_the_verbs_are_all_in_the_table() -> None:
     named = {verb for verb, _ in TABLE.values()} - {"own"}
-    #: Reading is every page's, the samples' export is a command.
-    assert named == {verb.value for verb in Verb} - {"read", "export_samples"}
+    assert named == {verb.value for verb in Verb} - {"read"}  # reading is every page's

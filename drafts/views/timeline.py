@@ -166,6 +166,12 @@ def export(request: HttpRequest, pk: uuid.UUID, form: str) -> StreamingHttpRespo
         raise Http404("There is no such export.")
     found = list(AuditEvent.objects.filter(conversation_id=pk).order_by("seq"))
     title = f"Audit timeline of {present.title_of(conversation.subject, conversation.title)}, #{conversation.number}"
+    exports.told(
+        request,
+        what=f"the timeline of conversation #{conversation.number} as {exports.FORMS[form]}",
+        rows=len(found),
+        conversation=conversation,
+    )
     response = StreamingHttpResponse(
         exports.written(form, found, title=title, clock=clock_for(request)), content_type=exports.CONTENT_TYPES[form]
     )
