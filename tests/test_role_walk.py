@@ -40,6 +40,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "conversations:choose-notices": ("own", EVERYBODY),
     "conversations:preferences": ("own", EVERYBODY),
     "conversations:profile": ("own", EVERYBODY),
+    "conversations:keys": ("own", EVERYBODY),
     "conversations:switch": ("own", EVERYBODY),
     "drafts:views": ("own", DECIDERS),
     "drafts:remove-view": ("own", DECIDERS),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from django import template
 from django.middleware.csrf import get_token
 from django.urls import NoReverseMatch, reverse
 
+from conversations.keys import keys_of
 from conversations.models import Role
 from conversations.roles import Verb, may
 from conversations.views.live import is_live
@@ -41,6 +43,8 @@ COMMANDS = ("claim", "edit", "reject", "regenerate", "snooze", "undo", "batch_ap
 class Shell:
     theme: str
     keys: str
+    caps: dict[str, str]
+    acts: str
     person: str
     initials: str
     role: str
@@ -77,6 +81,8 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
     return Shell(
         theme=choices.theme,
         keys=choices.single_keys,
+        caps=choices.caps,
+        acts=json.dumps({key: act for act, key in keys_of(choices.moved).items()}, separators=(",", ":")),
         person=user.name,
         initials=initials(user.name),
         role=tenant.role.label if tenant and tenant.role else "Platform operator" if user.is_superuser else "No role",

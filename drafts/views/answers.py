@@ -154,6 +154,7 @@ def counts_context(summary: Summary, desk: Desk) -> dict[str, Any]:
         "oldest": f"Oldest waits {span(desk.clock.now - summary.oldest)}" if summary.oldest else "",
         "outbox": [outbox_item(entry, desk) for entry in summary.decided],
         "csrf": desk.csrf,
+        "undo_key": desk.user.choices.caps["undo"],
     }
 
 
@@ -309,7 +310,9 @@ def refusal(
     can = Can.of(desk.policy, desk.role, draft)
     banner = banner or banners.refused(error, urls, can, text_kept=bool(own_text))
     if request.headers.get("HX-Target") == "saved":
-        return render(request, "drafts/_banner.html", {"banner": banner}, status=status)
+        return render(
+            request, "drafts/_banner.html", {"banner": banners.capped(banner, desk.user.choices.caps)}, status=status
+        )
     shown = build(
         draft,
         desk,

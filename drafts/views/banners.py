@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from django.core.exceptions import PermissionDenied
@@ -43,7 +45,7 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
             f"{name} is working on this conversation.",
             f"You can read along, not decide. Their claim ends in {span(max(left, timedelta(0)))} unless they go on.",
             (
-                Action("Next draft", urls.next, act="next", key="J"),
+                Action("Next draft", urls.next, act="next", key="next"),
                 *([Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if can.take_over else []),
                 *([Action("Ask to take over", urls.ask, True, "ask")] if can.claim and not can.take_over else []),
             ),
@@ -67,7 +69,7 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
 
 def _sources_changed(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner:
     assert draft.sources_changed_at is not None
-    redraft = [Action("Redraft", urls.regenerate, True, "redraft-now", "G")] if can.regenerate else []
+    redraft = [Action("Redraft", urls.regenerate, True, "redraft-now", "redraft")] if can.regenerate else []
     return Banner(
         "warn",
         "book",
@@ -75,6 +77,13 @@ def _sources_changed(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner
         "What it says may not hold any more. Read the source again, or redraft.",
         tuple(redraft),
     )
+
+
+def capped(banner: Banner | None, caps: Mapping[str, str]) -> Banner | None:
+    """The banner with this person's keys on its buttons."""
+    if banner is None or not any(action.key for action in banner.actions):
+        return banner
+    return replace(banner, actions=tuple(replace(action, key=caps.get(action.key, "")) for action in banner.actions))
 
 
 def _is_stale(draft: Draft) -> bool:
@@ -99,7 +108,7 @@ def _stale(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner:
 
 def _out_of_stale(urls: Urls, can: Can) -> tuple[Action, ...]:
     """The ways on from a draft that answers an earlier message, of those that are this person's."""
-    redraft = Action("Redraft", urls.regenerate, True, "redraft-now", "G")
+    redraft = Action("Redraft", urls.regenerate, True, "redraft-now", "redraft")
     keep = Action("Keep this draft", urls.keep, True, "keep")
     return (*([redraft] if can.regenerate else []), *([keep] if can.keep else []))
 
@@ -116,7 +125,7 @@ def _decided(draft: Draft, urls: Urls, clock: Clock) -> Banner:
         "info",
         title,
         "It is no longer in the queue. The timeline shows what became of it.",
-        (Action("Audit timeline", urls.timeline), Action("Next draft", urls.queue, key="J", act="next")),
+        (Action("Audit timeline", urls.timeline), Action("Next draft", urls.queue, key="next", act="next")),
     )
 
 
@@ -148,7 +157,7 @@ def refused(error: Exception, urls: Urls, can: Can, *, text_kept: bool) -> Banne
     """The answer to a decision that was not carried out."""
     kept = " What you typed is kept below." if text_kept else ""
     words = f"{error}{kept}" if str(error) else f"Nothing was changed.{kept}"
-    onward = Action("Next draft", urls.next, act="next", key="J")
+    onward = Action("Next draft", urls.next, act="next", key="next")
     match error:
         case NeedsSecondPress():
             return Banner("warn", "alert", "Look once more before it goes.", words, alert=True)

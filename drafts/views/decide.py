@@ -178,8 +178,9 @@ def snooze(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
 
 
 def _until(request: HttpRequest) -> datetime:
+    """What was typed, in the person's own time zone; else the choice that was picked."""
     try:
-        until = datetime.fromisoformat(request.POST.get("until", ""))
+        until = datetime.fromisoformat(request.POST.get("at", "").strip() or request.POST.get("until", ""))
     except ValueError:
         raise Invalid("Pick when it should come back. Nothing was changed.") from None
     return until if until.tzinfo else timezone.make_aware(until, clock_for(request).zone)

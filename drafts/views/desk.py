@@ -83,7 +83,9 @@ def pulse(request: HttpRequest) -> HttpResponse:
     fetched = {draft.pk: draft for draft in queue.panes(asked_for, desk.within)} if asked_for else {}
     if shown and (draft := fetched.get(shown)):
         can, urls = Can.of(desk.policy, desk.role, draft), answers.urls_of(draft, desk)
-        context["banner"] = banners.standing(draft, desk.user, urls, desk.clock, can, room.asked)
+        context["banner"] = banners.capped(
+            banners.standing(draft, desk.user, urls, desk.clock, can, room.asked), desk.user.choices.caps
+        )
     ahead = [fetched[pk] for pk in wanted if pk in fetched and fetched[pk].status == Draft.Status.PENDING]
     context["prefetched"] = [build(draft, desk) for draft in ahead]
     response = render(request, "drafts/pulse.html", context)

@@ -150,6 +150,7 @@ def build(
     notice = banner or banners.standing(draft, desk.user, urls, clock, can, asked)
     editing = do == "edit" and can.edit
     own = own_text or text
+    caps = desk.user.choices.caps
     envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {"to": [], "cc": []}
     ops = diffing.diff_ops(draft.suggested_text, own) if editing and own != draft.suggested_text else None
     return Pane(
@@ -211,7 +212,8 @@ def build(
         snoozes=_snoozes(clock),
         more=_more(can, urls, holder is not None, desk.user, draft),
         do=do if can.opens(do) and live else "",
-        banner=notice,
+        banner=banners.capped(notice, caps),
+        keys=caps,
         blocked=_blocked(can, draft, text or own_text or editing),
         own_text=own if editing else "",
         kept=blocks(own_text) if own_text and not editing and own_text.strip() != text.strip() else [],

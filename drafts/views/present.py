@@ -141,7 +141,7 @@ def count_words(count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button of a banner: a link, or a submit of the pane's form when `post`."""
+    """A button of a banner: a link, or a submit of the pane's form when `post`. `key` is the act whose cap it shows."""
 
     label: str
     url: str
@@ -391,6 +391,7 @@ class Pane:
     colleagues: list[Choice] = field(default_factory=list)
     figure: str = ""
     stamp: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)  # the person's key caps, by act
     follows: str = ""
 
     @property
