@@ -45,7 +45,7 @@ class PreferencesForm(forms.Form):
         choices=HOLDS,
         required=False,
         label="Hold an approved reply before it is sent",
-        help_text="While it is held you can take it back with Undo or Z.",
+        help_text="While it is held you can take it back with Undo or its key.",
     )
     single_keys = forms.ChoiceField(
         choices=KEYS, label="Single-key shortcuts", help_text="With Alt, each letter needs Alt held down."

@@ -194,6 +194,7 @@ def test_offline(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
     page.keyboard.press("Control+Enter")
     expect(page.locator("#alert")).to_contain_text("nothing was sent")
     expect(page.locator("#final")).to_have_value(f"Typed without a connection. {queue.first.suggested_text}")
+    shot(page, "offline")
     page.context.set_offline(False)
     expect(page.locator("[data-offline]")).to_have_count(0)
     shot(page, "offline-over")
