@@ -27,6 +27,7 @@ class Kind(models.TextChoices):
     ACCOUNT_CHANGED = "account.changed"
     PLATFORM_ENTERED = "platform.entered"
     MEMBER_CHANGED = "member.changed"
+    MEMBER_CHANNELS_SET = "member.channels_set"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
     CHANNEL_CHANGED = "channel.changed"
@@ -64,6 +65,10 @@ class Kind(models.TextChoices):
     LANE_OPENED = "lane.opened"
     LANE_SHUT = "lane.shut"
     DRAFT_SOURCES_CHANGED = "draft.sources_changed"
+    SOURCE_REMOVED = "source.removed"
+    SOURCE_BROUGHT_BACK = "source.brought_back"
+    SITE_CHANGED = "site.changed"
+    SITE_REMOVED = "site.removed"
     GOLDEN_PROPOSED = "golden.proposed"
     GOLDEN_DECIDED = "golden.decided"
     GOLDENS_IMPORTED = "goldens.imported"
@@ -80,6 +85,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.ACCOUNT_CHANGED: "{actor} changed the account: {fields}",
     Kind.PLATFORM_ENTERED: "{actor} entered this account for {minutes} minutes: {reason}",
     Kind.MEMBER_CHANGED: "{actor} set {person} to {role}",
+    Kind.MEMBER_CHANNELS_SET: "{actor} lets {person} see {channels}",
     Kind.TOKEN_ISSUED: "{actor} issued the service token {name}",
     Kind.TOKEN_REVOKED: "{actor} revoked the service token {name}",
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",
@@ -117,6 +123,10 @@ SENTENCES: dict[Kind, str] = {
     Kind.LANE_OPENED: "{actor} opened automatic approval for {lane}: {unchanged} of {reviewed} were sent unchanged",
     Kind.LANE_SHUT: "{actor} shut automatic approval for {lane}: {reason}",
     Kind.DRAFT_SOURCES_CHANGED: "{actor} marked the draft: {count} of the passages that it cites changed or went",
+    Kind.SOURCE_REMOVED: "{actor} took the document {title} out of use",
+    Kind.SOURCE_BROUGHT_BACK: "{actor} lets the page {title} be read again",
+    Kind.SITE_CHANGED: "{actor} changed the site {name}: {fields}",
+    Kind.SITE_REMOVED: "{actor} removed the site {name} and took its {documents} documents out of use",
     Kind.GOLDEN_PROPOSED: "{actor} proposed an approved answer ({origin})",
     Kind.GOLDEN_DECIDED: "{actor} set an approved answer to {status}",
     Kind.GOLDENS_IMPORTED: "{actor} imported approved answers from {name}: {new} new, {changed} changed",
@@ -124,7 +134,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.JOB_RETRIED: "{actor} started the job {type} again",
     Kind.JOB_FINISHED: "{actor} finished the job {type}: {status}",
     Kind.RETENTION_APPLIED: "{actor} applied retention: {counts}",
-    Kind.EXPORT_MADE: "{actor} exported {what}",
+    Kind.EXPORT_MADE: "{actor} exported {what}: {rows} rows",
 }
 
 
@@ -293,6 +303,26 @@ def _signed(point: AuditCheckpoint) -> bool:
     return any(
         hmac.compare_digest(point.signature, Signer(key=key, salt="countersign.audit.checkpoint").signature(value))
         for key in keys
+    )
+
+
+def record_export(
+    *,
+    account_id: uuid.UUID,
+    actor: User | Actor,
+    what: str,
+    rows: int,
+    about: models.Model | None = None,
+    conversation_id: uuid.UUID | None = None,
+) -> AuditEvent:
+    """Who takes what out of the system, and how much of it. Of the content nothing is kept."""
+    return record(
+        Kind.EXPORT_MADE,
+        actor=actor,
+        about=about or Account.objects.get(pk=account_id),
+        account=account_id,
+        conversation_id=conversation_id,
+        data={"what": what, "rows": rows},
     )
 
 

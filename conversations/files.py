@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
+from django.db import connection
 
 from conversations.channels.base import File
 from conversations.models import Attachment, Message
@@ -20,10 +21,31 @@ def storage() -> Storage:
 def store(account_id: uuid.UUID, content: bytes) -> tuple[str, str]:
     """Keep `content`; returns (sha256, storage key). Storing the same bytes again is a no-op."""
     digest = hashlib.sha256(content).hexdigest()
-    key = f"{account_id}/{digest[:2]}/{digest}"
+    key = key_of(account_id, digest)
+    _hold(key)
     if not storage().exists(key):
         storage().save(key, ContentFile(content))
     return digest, key
+
+
+def key_of(account_id: uuid.UUID, digest: str) -> str:
+    return f"{account_id}/{digest[:2]}/{digest}"
+
+
+def _hold(key: str) -> None:
+    """Until the end of the transaction: what is stored and what is dropped under one digest wait for each other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [key])
+
+
+def drop(account_id: uuid.UUID, digest: str, *, needed: Callable[[], bool]) -> bool:
+    """Remove bytes that no attachment names and that are not `needed`, in the caller's transaction; False if they stay."""
+    key = key_of(account_id, digest)
+    _hold(key)
+    if needed() or Attachment.objects.filter(account_id=account_id, sha256=digest).exists():
+        return False
+    storage().delete(key)
+    return True
 
 
 def attach(message: Message, files: Iterable[File]) -> list[Attachment]:

@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.utils.deconstruct import deconstructible
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic import ValidationError as SchemaError
+
+from conversations import keys
+from conversations.errors import Invalid
 
 
 class Shape(BaseModel):
@@ -37,7 +40,7 @@ class AccountSettings(Shape):
 class Preferences(Shape):
     """What one person chose. `hold_seconds` None follows the account; 3600 and more means "until I press Send".
 
-    `muted` are the types of notification that this person does not want.
+    `muted` are the types of notification that this person does not want, `moved` the single keys that they put elsewhere.
     """
 
     hold_seconds: int | None = Field(default=None, ge=0, le=86_400)
@@ -45,6 +48,20 @@ class Preferences(Shape):
     theme: Literal["auto", "light", "dark"] = "auto"
     time_zone: str = ""
     muted: list[str] = Field(default=[], max_length=40)
+    moved: dict[str, str] = {}
+
+    @field_validator("moved")
+    @classmethod
+    def _one_act_a_key(cls, moved: dict[str, str]) -> dict[str, str]:
+        try:
+            return keys.chosen(moved)
+        except Invalid as error:
+            raise ValueError(str(error)) from error
+
+    @property
+    def caps(self) -> dict[str, str]:
+        """Act -> its key as it is printed on buttons."""
+        return {act: key.upper() for act, key in keys.keys_of(self.moved).items()}
 
 
 class ChannelSettings(Shape):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -12,7 +13,7 @@ from django.http import HttpRequest
 
 from conversations import audit
 from conversations.errors import Invalid
-from conversations.models import Membership, Role, User
+from conversations.models import Channel, Membership, MembershipChannel, Role, User
 
 
 class InvitedOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -61,3 +62,45 @@ def set_role(
             data={"person": user.name, "role": role.value if is_active else "switched off"},
         )
     return membership
+
+
+def set_channels(
+    *, account_id: uuid.UUID, user: User, channels: Sequence[uuid.UUID], actor: User | audit.Actor
+) -> list[Channel]:
+    """Keep an agent to these channels; none: all of them. The other roles see every channel whatever is set here.
+
+    Raises Invalid (422) for a channel that the account does not have, Membership.DoesNotExist (404).
+    """
+    with transaction.atomic():
+        membership = Membership.objects.select_for_update(of=("self",)).get(account_id=account_id, user=user)
+        wanted = list(Channel.objects.filter(account_id=account_id, pk__in=channels).order_by("name", "pk"))
+        if len(wanted) != len(set(channels)):
+            raise Invalid("One of these channels is not in this account. Nothing was changed.")
+        own = MembershipChannel.objects.filter(membership=membership)
+        if set(own.values_list("channel_id", flat=True)) == {channel.pk for channel in wanted}:
+            return wanted
+        own.delete()
+        MembershipChannel.objects.bulk_create(
+            MembershipChannel(account_id=account_id, membership=membership, channel=channel) for channel in wanted
+        )
+        audit.record(
+            audit.Kind.MEMBER_CHANNELS_SET,
+            actor=actor,
+            about=membership,
+            data={
+                "person": user.name,
+                "channels": ", ".join(str(channel) for channel in wanted) or "all channels",
+                "ids": [str(channel.pk) for channel in wanted],
+            },
+        )
+    return wanted
+
+
+def channels_of(account_id: uuid.UUID, user_id: uuid.UUID) -> tuple[uuid.UUID, ...]:
+    """The channels that this person is kept to in the account; none: all of them."""
+    own = MembershipChannel.objects.filter(
+        account_id=account_id,
+        membership__user_id=user_id,
+        membership__role=Role.AGENT,
+    )
+    return tuple(own.values_list("channel_id", flat=True))

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponseBase
 
 from conversations.models import Account, Membership, PolicyRule, Role, User
 from conversations.tenancy import Tenant, require_tenant
@@ -57,7 +57,7 @@ DEFAULTS: dict[Verb, frozenset[Role]] = {
     Verb.UNDO: _DECIDERS,
     Verb.BATCH_APPROVE: _REVIEWERS,
     Verb.RESOLVE_DELIVERY: _REVIEWERS,
-    Verb.EXPORT_SAMPLES: _ADMINS,
+    Verb.EXPORT_SAMPLES: _REVIEWERS,  # all of them an admin's, a reviewer's own
     Verb.EXPORT_AUDIT: _ADMINS | {Role.AUDITOR},
     Verb.RUN_JOBS: _ADMINS,
     Verb.RETRY_JOBS: _REVIEWERS,
@@ -128,18 +128,20 @@ def check(user: User, verb: Verb, *, account_id: uuid.UUID, kind: Kind = Kind.AN
 
 
 def may(tenant: Tenant | None, verb: Verb) -> bool:
-    """The default answer without a query, for menus; a verb always asks `check`."""
+    """The account's answer without a query, for what is drawn; a verb always asks `check`."""
     if verb == Verb.READ and tenant is not None and tenant.granted_until is not None:
         return True  # a platform operator's audited look inside
-    return tenant is not None and tenant.role is not None and tenant.role in DEFAULTS[verb]
+    if tenant is None or tenant.role is None:
+        return False
+    return tenant.rules.get(verb, tenant.role in DEFAULTS[verb])
 
 
-def require(verb: Verb) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+def require(verb: Verb) -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
     """View decorator: the signed-in person's role must have `verb`, else 403."""
 
-    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def decorate(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         @functools.wraps(view)
-        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not may(require_tenant(request), verb):
                 raise PermissionDenied("Your role may not open this page. Ask an admin of your account.")
             return view(request, *args, **kwargs)

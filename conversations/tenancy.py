@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -109,12 +109,19 @@ class Tenant:
     timezone: str
     unread: int = 0
     granted_until: datetime | None = None  # a platform operator's audited, time-limited look inside
+    rules: Mapping[str, bool] = field(default_factory=dict)  # the account's own answers for this role, by verb
+    channels: tuple[uuid.UUID, ...] = ()  # the channels that an agent is kept to; none: all of them
+
+    @property
+    def changes_nothing(self) -> bool:
+        """An auditor, or a platform operator who looks inside: their transactions are read-only in the database."""
+        return self.role is None or self.role == Role.AUDITOR
 
 
 def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
     """Check the membership and name the tenant, in one statement; None if the person may not."""
     found = _ask(
-        "SELECT m.*, set_config(%s, %s, true) AS entered FROM membership_in(%s, %s) m",
+        "SELECT m.*, set_config(%s, %s, true) AS entered FROM membership_in_v2(%s, %s) m",
         SETTING,
         str(account_id),
         user.pk,
@@ -130,6 +137,8 @@ def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
         role=Role(row["role"]),
         timezone=row["timezone"],
         unread=row["unread"],
+        rules=row["rules"],
+        channels=tuple(row["channels"]),
     )
 
 
@@ -137,7 +146,7 @@ class TenantMiddleware:
     """Opens the request's one transaction, names its tenant, and rolls back whatever a failed view had written.
 
     Rendering happens inside it too (Django renders a TemplateResponse outside ATOMIC_REQUESTS, where the setting would
-    be gone). An auditor's transaction is read-only in the database.
+    be gone). The transaction of an auditor, and of the platform looking inside, is read-only in the database.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -152,13 +161,12 @@ class TenantMiddleware:
             request.has_transaction = True  # type: ignore[attr-defined]
             tenant = self._tenant(request, user)
             request.tenant = tenant  # type: ignore[attr-defined]
-            if (
-                tenant
-                and tenant.role == Role.AUDITOR
-                and not request.path.startswith(("/accounts/", "/profile/", "/switch/"))
-            ):
+            own_pages: tuple[str, ...] = ("/accounts/", "/profile/", "/switch/")
+            if tenant and tenant.role is None:
+                own_pages += ("/admin/",)  # where the platform makes new tenants; it asks by itself who may
+            if tenant and tenant.changes_nothing and not request.path.startswith(own_pages):
                 if request.method not in {"GET", "HEAD", "OPTIONS"}:
-                    raise PermissionDenied("Auditors read everything and change nothing. Nothing was changed.")
+                    raise PermissionDenied("You can read everything here and change nothing. Nothing was changed.")
                 with connection.cursor() as cursor:
                     cursor.execute("SET TRANSACTION READ ONLY")
             response = self.get_response(request)

@@ -15,6 +15,7 @@ urlpatterns = [
     path("notifications/bell/", live.bell, name="bell"),
     path("profile/", people.profile, name="profile"),
     path("profile/preferences/", people.preferences, name="preferences"),
+    path("profile/keys/", people.own_keys, name="keys"),
     path("profile/notifications/", notices.choose, name="choose-notices"),
     path("switch/", people.switch, name="switch"),
 ]

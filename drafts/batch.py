@@ -43,13 +43,13 @@ class Result:
     action: uuid.UUID | None = None
 
 
-def safe_ones(filters: Filters, user: User) -> list[uuid.UUID]:
+def safe_ones(filters: Filters, user: User, within: queue.Within = ()) -> list[uuid.UUID]:
     """The first drafts of the queue, in its order, that a batch takes; at most `MOST`."""
     held = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=timezone.now()).exclude(
         user=user
     )
     found = (
-        queue.waiting(filters, user.pk)
+        queue.waiting(filters, user.pk, within)
         .filter(unsourced_count=0, is_about_money=False, needs_human=[], sources_changed_at__isnull=True)
         .exclude(claims=[])
         .filter(base_message=F("conversation__last_inbound_message"))
@@ -58,14 +58,18 @@ def safe_ones(filters: Filters, user: User) -> list[uuid.UUID]:
     return list(found.values_list("pk", flat=True)[:MOST])
 
 
-def candidates(draft_ids: Sequence[uuid.UUID], user: User) -> list[Candidate]:
-    """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements."""
+def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: queue.Within = ()) -> list[Candidate]:
+    """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements.
+
+    `within` are the channels that the person is kept to.
+    """
     wanted = list(dict.fromkeys(draft_ids))[:MOST]
     claims = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=timezone.now())
     held = claims.exclude(user=user)
     found = {
         draft.pk: draft
-        for draft in Draft.objects.filter(pk__in=wanted)
+        for draft in Draft.objects.within(within)
+        .filter(pk__in=wanted)
         .select_related("conversation__channel", "base_message")
         .annotate(holder_name=held.values("user__display_name")[:1], holder_email=held.values("user__email")[:1])
     }

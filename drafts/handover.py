@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from conversations import audit
 from conversations.errors import Conflict, Invalid, Locked
-from conversations.models import Membership, Notification, Role, User
+from conversations.models import Conversation, Membership, Notification, Role, User
 from conversations.roles import Verb
 from drafts.decisions import decided, lock
 from drafts.editing import claim
@@ -27,10 +27,12 @@ MAX_NOTE = 500
 Type = Notification.Type
 
 
-def colleagues(account_id: uuid.UUID, user: User) -> list[tuple[str, str]]:
-    """(id, name) of everybody who may be given a conversation, by name; not oneself, not auditors."""
+def colleagues(conversation: Conversation, user: User) -> list[tuple[str, str]]:
+    """(id, name) of everybody who may be given the conversation, by name; not oneself, not auditors, and no agent who
+    is kept to other channels."""
     found = (
-        Membership.objects.filter(account_id=account_id, is_active=True, user__is_active=True)
+        Membership.objects.seeing(conversation.channel_id)
+        .filter(account_id=conversation.account_id, is_active=True, user__is_active=True)
         .exclude(user=user)
         .exclude(role=Role.AUDITOR)
         .select_related("user")
@@ -133,9 +135,8 @@ def _held(scene: Scene) -> Claim | None:
 def _member(scene: Scene, to: uuid.UUID, actor: User) -> User:
     """The colleague, if they may decide here. Anybody else gets one answer, whether they exist or not."""
     found = (
-        Membership.objects.filter(
-            account_id=scene.conversation.account_id, user_id=to, is_active=True, user__is_active=True
-        )
+        Membership.objects.seeing(scene.conversation.channel_id)
+        .filter(account_id=scene.conversation.account_id, user_id=to, is_active=True, user__is_active=True)
         .select_related("user")
         .first()
     )

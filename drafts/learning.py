@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
+from conversations.models import User
 from drafts.diffing import apply_ops, diff_ops, similarity
 from drafts.models import Draft, DraftAction, LearningSample
 from drafts.sampling import bucket
@@ -65,9 +68,31 @@ def drop_samples(*, draft: Draft) -> int:
     return LearningSample.objects.filter(draft=draft).delete()[0]
 
 
-def export(*, account_id: uuid.UUID, since: datetime) -> Iterator[dict[str, Any]]:
-    """Samples created at or after `since`, oldest first, as plain data for JSON lines."""
-    rows = LearningSample.objects.filter(account_id=account_id, created_at__gte=since, erased_at__isnull=True)
+def exported(
+    *,
+    account_id: uuid.UUID,
+    since: datetime | None = None,
+    user: User | None = None,
+    within: Sequence[uuid.UUID] = (),
+) -> QuerySet[LearningSample]:
+    """The samples of an export: at or after `since`, of `user`'s own decisions, of the channels `within`; erased ones never."""
+    rows = LearningSample.objects.filter(account_id=account_id, erased_at__isnull=True)
+    if since:
+        rows = rows.filter(created_at__gte=since)
+    if user:
+        rows = rows.filter(action__user=user)
+    return rows.filter(conversation__channel_id__in=within) if within else rows
+
+
+def export(
+    *,
+    account_id: uuid.UUID,
+    since: datetime | None = None,
+    user: User | None = None,
+    within: Sequence[uuid.UUID] = (),
+) -> Iterator[dict[str, Any]]:
+    """`exported`, oldest first, as plain data for JSON lines."""
+    rows = exported(account_id=account_id, since=since, user=user, within=within)
     for sample in rows.order_by("created_at", "id").iterator(chunk_size=200):
         yield {
             "id": str(sample.pk),

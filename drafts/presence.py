@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 from django.utils import timezone
 
 from conversations.models.base import new_id
-from drafts.models import Claim
+from drafts.models import Claim, Presence
 
 FRESH = 60  # seconds after which a page that went quiet says nothing any more
+KEPT = 3600  # seconds after which a row is removed
 RENEW = 15  # seconds: a pulse more often than this writes nothing
 
 #: The tenant is named in the statement too: the index begins with it. `%(draft)s` is null for a page without a draft.
 _ASK = """
 WITH here AS (
   SELECT d.conversation_id AS id FROM drafts_draft d WHERE d.account_id = %(account)s AND d.id = %(draft)s
+     AND (%(within)s::uuid[] IS NULL OR EXISTS (SELECT FROM conversations_conversation c
+          WHERE c.account_id = %(account)s AND c.id = d.conversation_id AND c.channel_id = ANY (%(within)s::uuid[])))
 ), mine AS (
   INSERT INTO drafts_presence (id, created_at, account_id, conversation_id, user_id, seen_at)
   SELECT %(id)s, now(), %(account)s, here.id, %(user)s, clock_timestamp() FROM here WHERE %(renew)s
@@ -72,14 +76,23 @@ def asked_of(account_id: uuid.UUID, user_id: uuid.UUID, conversation_id: uuid.UU
     return Asked(claim.asked_by.name, claim.asked_at) if claim and claim.asked_by and claim.asked_at else None
 
 
-def enter(account_id: uuid.UUID, user_id: uuid.UUID, draft_id: uuid.UUID | None, *, renew: bool = True) -> Room:
-    """Say that this person has the draft's conversation open, and look around. `renew` False only looks (auditors)."""
+def enter(
+    account_id: uuid.UUID,
+    user_id: uuid.UUID,
+    draft_id: uuid.UUID | None,
+    *,
+    renew: bool = True,
+    within: Sequence[uuid.UUID] = (),
+) -> Room:
+    """Say that this person has the draft's conversation open, and look around. `renew` False only looks (auditors);
+    in a channel other than those of `within`, if there are any, nobody is told and nothing is said."""
     values: dict[str, Any] = {
         "account": account_id,
         "user": user_id,
         "draft": draft_id,
         "id": new_id(),
         "renew": renew,
+        "within": list(within) or None,
         "fresh": FRESH,
         "fresh_enough": RENEW,
     }
@@ -97,3 +110,9 @@ def enter(account_id: uuid.UUID, user_id: uuid.UUID, draft_id: uuid.UUID | None,
         others=tuple((str(pk), name) for pk, name in others or ()),
         asked=Asked(asked[0], datetime.fromisoformat(asked[1])) if asked else None,
     )
+
+
+def forget(account_id: uuid.UUID) -> int:
+    """Remove what says nothing any more: who read which conversation is nobody's history. How many rows."""
+    old = timezone.now() - timedelta(seconds=KEPT)
+    return Presence.objects.filter(account_id=account_id, seen_at__lt=old).delete()[0]

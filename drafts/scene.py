@@ -81,13 +81,16 @@ def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
     """Lock conversation first, then draft: the order of every verb. Two statements.
 
     The second begins after the first has its lock, so that what it reads along (role, rules, claim, an earlier act with
-    this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids.
+    this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids and
+    for a channel that the actor does not see.
     """
     found = _conversation(draft=draft_id)
     if not found:
         raise Draft.DoesNotExist
     conversation: Conversation = found[0]
-    draft: Any = _draft(draft=draft_id, actor=actor.pk, request=request_id or None)[0]
+    draft: Any = _draft(draft=draft_id, channel=conversation.channel_id, actor=actor.pk, request=request_id or None)[0]
+    if draft.actor_role and not draft.actor_sees:
+        raise Draft.DoesNotExist
     return Scene(
         conversation=conversation,
         draft=draft,
@@ -123,6 +126,7 @@ def _draft(given: Any) -> QuerySet[Draft]:
             holder_name=Subquery(others.values("user__display_name")[:1]),
             holder_email=Subquery(others.values("user__email")[:1]),
             is_claimed=Exists(claims),
+            actor_sees=Exists(mine.seeing(given.channel)),
         )
         .filter(pk=given.draft)
     )

@@ -8,7 +8,7 @@ from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
 from conversations.tenancy import account_directory, tenant_context
-from drafts import drafting, goldens, lanes
+from drafts import drafting, goldens, lanes, presence
 from drafts.writing.port import DrafterUnavailable
 
 ATTEMPTS = 4
@@ -46,6 +46,15 @@ def watch_lanes(timestamp: int) -> None:
     for account in account_directory():
         with tenant_context(account["id"]):
             lanes.watch(account_id=account["id"])
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="drafts.forget_presence", queue="drafts", queueing_lock="forget_presence")
+def forget_presence(timestamp: int) -> None:
+    """Who read what an hour ago is not kept."""
+    for account in account_directory():
+        with tenant_context(account["id"]):
+            presence.forget(account["id"])
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from drafts.views import batch, decide, deliveries, desk, goldens, quality, saved, timeline, training
+from drafts.views import batch, decide, deliveries, desk, exports, goldens, quality, saved, timeline, training
 
 app_name = "drafts"
 urlpatterns = [
@@ -19,6 +19,8 @@ urlpatterns = [
     path("quality/training/prompts/<uuid:pk>/<slug:act>/", training.decide_prompt, name="decide-prompt"),
     path("quality/training/lanes/", training.open_lane, name="open-lane"),
     path("quality/training/lanes/<uuid:pk>/shut/", training.shut_lane, name="shut-lane"),
+    path("quality/export.corrections.jsonl", exports.corrections, name="export-corrections"),
+    path("quality/export.trail.jsonl", exports.trail, name="export-trail"),
     path("sources/answers/", goldens.page, name="goldens"),
     path("sources/answers/add/", goldens.add, name="add-golden"),
     path("sources/answers/<uuid:pk>/edit/", goldens.edit, name="edit-golden"),

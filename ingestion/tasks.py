@@ -13,7 +13,7 @@ from procrastinate.contrib.django import app
 from conversations import audit
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
-from ingestion import jobs
+from ingestion import jobs, uploads
 from ingestion.knowledge.crawl import period
 from ingestion.knowledge.embed import EmbedderDown
 from ingestion.knowledge.index import repair_vectors as repair
@@ -33,9 +33,10 @@ def run_job(context: JobContext, account_id: str, job_id: str) -> str:
 @app.periodic(cron="* * * * *")
 @app.task(name="ingestion.sweep_jobs", queue="knowledge", queueing_lock="sweep_jobs")
 def sweep_jobs(timestamp: int) -> None:
-    """Jobs that lost their worker go on; sites that are due are crawled."""
+    """Jobs that lost their worker go on, uploads nobody needs go, sites that are due are crawled."""
     for account in account_directory():
         jobs.sweep(account_id=account["id"])
+        uploads.drop_uploads(account_id=account["id"])
         if account["is_active"]:
             crawl_due_sites(account_id=account["id"])
 

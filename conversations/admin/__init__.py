@@ -124,7 +124,29 @@ class AccountAdmin(TenantModelAdmin):
         return redirect("admin:tenants")
 
 
-class MembershipForm(forms.ModelForm):
+class OwnChannelsForm(forms.ModelForm):
+    """A membership's role, and the channels that an agent is kept to."""
+
+    channels = forms.ModelMultipleChoiceField(
+        queryset=Channel.objects.none(),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Only for agents: the channels that they see. None chosen: all of them.",
+    )
+
+    class Meta:
+        model = Membership
+        fields = ("role", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["channels"]
+        field.queryset = Channel.objects.order_by("name")  # of the tenant: row security
+        if not self.instance._state.adding:
+            field.initial = list(self.instance.own_channels.values_list("channel_id", flat=True))
+
+
+class MembershipForm(OwnChannelsForm):
     email = forms.EmailField(help_text="Somebody new gets a link to choose a password, shown to you once.")
     display_name = forms.CharField(max_length=120, required=False)
 
@@ -145,10 +167,10 @@ class MembershipAdmin(TenantModelAdmin):
         return obj.user.email
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        return MembershipForm if obj is None else forms.modelform_factory(Membership, fields=("role", "is_active"))
+        return MembershipForm if obj is None else OwnChannelsForm
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["email", "display_name", "role"] if obj is None else ["role", "is_active"]
+        return ["email", "display_name", "role", "channels"] if obj is None else ["role", "is_active", "channels"]
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         tenant = tenant_of(request)
@@ -162,6 +184,8 @@ class MembershipAdmin(TenantModelAdmin):
             account_id=tenant.account_id, user=user, role=Role(obj.role), actor=request.user, is_active=active
         )
         obj.pk, obj.user = saved.pk, user
+        chosen = [channel.pk for channel in form.cleaned_data["channels"]]
+        people.set_channels(account_id=tenant.account_id, user=user, channels=chosen, actor=request.user)
         if not change:
             show_invitation(request, user)
 

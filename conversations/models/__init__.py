@@ -3,7 +3,15 @@ from conversations.models.channels import Channel
 from conversations.models.notices import Notification
 from conversations.models.outbox import Delivery, DeliveryAttempt
 from conversations.models.search import MessageWords
-from conversations.models.tenants import Account, Membership, PolicyRule, Role, ServiceToken, User
+from conversations.models.tenants import (
+    Account,
+    Membership,
+    MembershipChannel,
+    PolicyRule,
+    Role,
+    ServiceToken,
+    User,
+)
 from conversations.models.threads import Attachment, Conversation, Message
 
 __all__ = [
@@ -18,6 +26,7 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "Membership",
+    "MembershipChannel",
     "Message",
     "MessageWords",
     "Notification",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.db import models
@@ -21,6 +23,12 @@ DELIVERY_MOVES = {
     "sent": ["delivered", "bounced"],
     "delivered": ["bounced"],
 }
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def within(self, channels: Sequence[uuid.UUID]) -> DeliveryQuerySet:
+        """Those of conversations in the channels that a person is kept to; none named: all."""
+        return self.filter(conversation__channel_id__in=channels) if channels else self
 
 
 class Delivery(TenantRow):
@@ -65,6 +73,8 @@ class Delivery(TenantRow):
     error = models.CharField(max_length=500, blank=True, default="")
     erased_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = DeliveryQuerySet.as_manager()
 
     class Meta:
         verbose_name_plural = "deliveries"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -9,9 +10,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models.functions import Lower
 
-from conversations.guards import TenantIsolation, json_under_64k, one_of, tenant_guards
+from conversations.guards import TenantIsolation, json_under_64k, one_of, same_account, tenant_guards
 from conversations.metadata import AccountSettings, Preferences, validate_with
-from conversations.models.base import Row, TenantRow
+from conversations.models.base import Row, TenantForeignKey, TenantRow
 
 
 class Account(Row):
@@ -108,10 +109,20 @@ class Role(models.TextChoices):
     AUDITOR = "auditor"
 
 
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def seeing(self, channel_id: uuid.UUID | None) -> MembershipQuerySet:
+        """Those who see this channel: everybody but the agents who are kept to others."""
+        kept = MembershipChannel.objects.filter(membership=models.OuterRef("pk"))
+        own = kept.filter(channel=channel_id)
+        return self.filter(~models.Q(role=Role.AGENT) | ~models.Exists(kept) | models.Exists(own))
+
+
 class Membership(TenantRow):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.AGENT)
     is_active = models.BooleanField(default=True)
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -122,6 +133,23 @@ class Membership(TenantRow):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.role})"
+
+
+class MembershipChannel(TenantRow):
+    """A channel that an agent sees. A membership without any sees all of them, as every other role does."""
+
+    membership = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="own_channels", db_index=False)
+    channel = TenantForeignKey("conversations.Channel", related_name="+", db_index=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("membershipchannel"),
+            models.UniqueConstraint(fields=["account", "membership", "channel"], name="membershipchannel_once"),
+            *same_account("membershipchannel", "membership", "channel"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.channel)
 
 
 class PolicyRule(TenantRow):

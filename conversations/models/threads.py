@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -22,6 +24,10 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
     def of_customers(self) -> ConversationQuerySet:
         return self.filter(kind=Conversation.Kind.CUSTOMER)
+
+    def within(self, channels: Sequence[uuid.UUID]) -> ConversationQuerySet:
+        """Those of the channels that a person is kept to; none named: all."""
+        return self.filter(channel_id__in=channels) if channels else self
 
 
 class Conversation(TenantRow):
@@ -107,6 +113,9 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def shown(self) -> MessageQuerySet:
         """Messages that are part of the thread: not those taken back before they left."""
         return self.filter(withdrawn_at__isnull=True)
+
+    def within(self, channels: Sequence[uuid.UUID]) -> MessageQuerySet:
+        return self.filter(conversation__channel_id__in=channels) if channels else self
 
     def in_order(self) -> MessageQuerySet:
         return self.order_by("seq")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,9 @@ from django import template
 from django.middleware.csrf import get_token
 from django.urls import NoReverseMatch
 
+from conversations.keys import keys_of
 from conversations.models import Role
+from conversations.roles import Verb, may
 from conversations.views.access import address
 from conversations.views.live import is_live
 from conversations.views.words import initials
@@ -33,12 +36,16 @@ LINKS = {
     "switch": "conversations:switch",
     "logout": "account_logout",
 }
+#: What the palette and the list of keys offer beside pages, each only to whom it is allowed.
+COMMANDS = ("claim", "edit", "reject", "regenerate", "snooze", "undo", "batch_approve")
 
 
 @dataclass(frozen=True, slots=True)
 class Shell:
     theme: str
     keys: str
+    caps: dict[str, str]
+    acts: str
     person: str
     initials: str
     role: str
@@ -47,6 +54,7 @@ class Shell:
     csrf: str
     preferences_url: str
     live_url: str
+    can: dict[str, bool]
     urls: dict[str, str]
     nav: list[dict[str, str]]
 
@@ -74,6 +82,8 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
     return Shell(
         theme=choices.theme,
         keys=choices.single_keys,
+        caps=choices.caps,
+        acts=json.dumps({key: act for act, key in keys_of(choices.moved).items()}, separators=(",", ":")),
         person=user.name,
         initials=initials(user.name),
         role=tenant.role.label if tenant and tenant.role else "Platform operator" if user.is_superuser else "No role",
@@ -82,6 +92,7 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
         csrf=get_token(request),
         preferences_url=_address("conversations:preferences"),
         live_url=_address("conversations:live") if tenant and is_live(request) else "",
+        can={verb: may(tenant, Verb(verb)) for verb in COMMANDS},
         urls=urls,
         nav=[item for item in nav if item["url"]],
     )

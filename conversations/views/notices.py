@@ -6,14 +6,14 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations.models import Notification, Role
+from conversations.models import Notification
+from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.people import keep, see_other
@@ -57,6 +57,7 @@ FALLBACKS = {Type.JOB_FAILED: "ingestion:sources", Type.LANE_SHUT: "drafts:quali
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
+@require(Verb.READ)
 def page(request: HttpRequest) -> HttpResponse:
     """Newest first; `before` goes back. POST marks as read: the one that `notice` names, or all.
 
@@ -64,21 +65,24 @@ def page(request: HttpRequest) -> HttpResponse:
     """
     tenant, user, clock = require_tenant(request), person(request), clock_for(request)
     muted = set(user.choices.muted)
+    own = Notification.objects.for_person(user.pk).within(tenant.channels)
     if request.method == "POST":
-        unread = Notification.objects.filter(Q(user_id=user.pk) | Q(user__isnull=True), read_at__isnull=True)
+        unread = own.filter(read_at__isnull=True)
         if "notice" in request.POST:
             wanted = _uuid(request.POST["notice"])
-            if wanted is None or not Notification.objects.for_person(user.pk).filter(pk=wanted).exists():
+            if wanted is None or not own.filter(pk=wanted).exists():
                 raise Http404("There is no such notification.")
             unread = unread.filter(pk=wanted)
-        unread.update(read_at=timezone.now())
+        else:
+            unread = unread.exclude(type__in=muted)  # what somebody does not see, they have not read for the others
+        unread.order_by().update(read_at=timezone.now())
         return see_other(reverse("conversations:notices"))
-    mine = Notification.objects.for_person(user.pk).exclude(type__in=muted)
+    mine = own.exclude(type__in=muted)
     if before := _uuid(request.GET.get("before", "")):
         mine = mine.filter(pk__lt=before)
     found = list(mine[: PAGE + 1])
     shown = found[:PAGE]
-    may_mark = tenant.role != Role.AUDITOR
+    may_mark = not tenant.changes_nothing
     context = {
         "notices": [
             {

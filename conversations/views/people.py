@@ -12,6 +12,8 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
+from conversations import keys
+from conversations.errors import Invalid
 from conversations.models import Role, User
 from conversations.tenancy import SESSION_KEY, memberships_of
 from conversations.views.access import person, signed_in
@@ -43,7 +45,7 @@ class PreferencesForm(forms.Form):
         choices=HOLDS,
         required=False,
         label="Hold an approved reply before it is sent",
-        help_text="While it is held you can take it back with Undo or Z.",
+        help_text="While it is held you can take it back with Undo or its key.",
     )
     single_keys = forms.ChoiceField(
         choices=KEYS, label="Single-key shortcuts", help_text="With Alt, each letter needs Alt held down."
@@ -61,19 +63,7 @@ class PreferencesForm(forms.Form):
 @signed_in
 def profile(request: HttpRequest) -> HttpResponse:
     user = person(request)
-    choices = user.choices
-    known = {value for value, _ in HOLDS}
-    hold = "" if choices.hold_seconds is None else str(choices.hold_seconds)
-    initial = {
-        "display_name": user.display_name,
-        "hold_seconds": hold,
-        "single_keys": choices.single_keys,
-        "theme": choices.theme,
-        "time_zone": choices.time_zone,
-    }
-    form = PreferencesForm(request.POST if request.method == "POST" else None, initial=initial)
-    if hold not in known:
-        form.fields["hold_seconds"].choices = [*HOLDS, (hold, f"{hold} seconds")]  # type: ignore[attr-defined]
+    form = _form(user, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         user.display_name = data["display_name"]
@@ -86,8 +76,58 @@ def profile(request: HttpRequest) -> HttpResponse:
         )
         messages.success(request, "Saved.")
         return see_other(reverse("conversations:profile"))
-    context = {"form": form, "account_links": _security_links()}
-    return render(request, "conversations/profile.html", context, status=422 if form.errors else 200)
+    return _profile(request, form, status=422 if form.errors else 200)
+
+
+def _initial(user: User) -> dict[str, str]:
+    choices = user.choices
+    return {
+        "display_name": user.display_name,
+        "hold_seconds": "" if choices.hold_seconds is None else str(choices.hold_seconds),
+        "single_keys": choices.single_keys,
+        "theme": choices.theme,
+        "time_zone": choices.time_zone,
+    }
+
+
+def _form(user: User, data: Any = None) -> PreferencesForm:
+    initial = _initial(user)
+    form = PreferencesForm(data, initial=initial)
+    if (hold := initial["hold_seconds"]) not in {value for value, _ in HOLDS}:
+        form.fields["hold_seconds"].choices = [*HOLDS, (hold, f"{hold} seconds")]  # type: ignore[attr-defined]
+    return form
+
+
+def _profile(
+    request: HttpRequest, form: PreferencesForm, *, typed: Any = None, problem: str = "", status: int = 200
+) -> HttpResponse:
+    """`typed` are keys that were not taken, and `problem` why: they stay in their boxes."""
+    caps = person(request).choices.caps
+    context = {
+        "form": form,
+        "account_links": _security_links(),
+        "own_keys": [
+            {"act": act, "label": label, "key": typed.get(act, "")[:20] if typed else caps[act], "shipped": key.upper()}
+            for act, (key, label) in keys.SHIPPED.items()
+        ],
+        "keys_problem": problem,
+        "any_moved": bool(person(request).choices.moved),
+    }
+    return render(request, "conversations/profile.html", context, status=status)
+
+
+@require_POST
+@signed_in
+def own_keys(request: HttpRequest) -> HttpResponse:
+    """Put single keys elsewhere, or all of them back."""
+    user = person(request)
+    try:
+        moved = {} if "reset" in request.POST else keys.chosen(request.POST)
+    except Invalid as error:
+        return _profile(request, _form(user), typed=request.POST, problem=str(error), status=error.status)
+    keep(user, moved=moved)
+    messages.success(request, "Your keys are saved." if moved else "All keys are where they were at first.")
+    return see_other(f"{reverse('conversations:profile')}#own-keys")
 
 
 @require_POST

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -21,7 +22,7 @@ from django.views.decorators.http import require_safe
 
 from conversations import files, search
 from conversations.models import Attachment, Conversation, Delivery, Message
-from conversations.roles import Verb, may
+from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import signed_in
@@ -42,9 +43,9 @@ HTML_POLICY = {
 
 
 def get_conversation_for(request: HttpRequest, pk: uuid.UUID) -> Conversation:
-    """The tenant's customer conversation; a foreign id and an absent one get the same 404."""
-    require_tenant(request)
-    found = Conversation.objects.of_customers().select_related("channel").filter(pk=pk).first()
+    """The tenant's customer conversation, of the person's own channels; foreign and absent ids get the same 404."""
+    channels = require_tenant(request).channels
+    found = Conversation.objects.of_customers().within(channels).select_related("channel").filter(pk=pk).first()
     if found is None:
         raise Http404("There is no such conversation in this account.")
     return found
@@ -52,16 +53,18 @@ def get_conversation_for(request: HttpRequest, pk: uuid.UUID) -> Conversation:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def conversation_list(request: HttpRequest) -> HttpResponse:
     """Newest activity first, by keyset. `q` is a search (`conversations.search`); the palette asks for a short list."""
-    require_tenant(request)
+    tenant = require_tenant(request)
     clock, url = clock_for(request), reverse("conversations:list")
     status = request.GET.get("status", "")
     status = status if status in STATUSES else ""
     words = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_QUERY]
     question = search.parse(words, clock.zone)
     place = _place(request.GET.get("after", ""))
-    page = search.find(Conversation.objects.of_customers().newest_first(), question, before=place[0] if place else None)
+    mine = Conversation.objects.of_customers().within(tenant.channels)
+    page = search.find(mine.newest_first(), question, before=place[0] if place else None)
     if status:
         page = page.filter(status=status)
     if place:
@@ -137,6 +140,7 @@ def _place(cursor: str) -> tuple[datetime, uuid.UUID] | None:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The thread, newest `MESSAGES` messages, oldest first; `before` is the sequence number to go back from."""
     conversation = get_conversation_for(request, pk)
@@ -235,11 +239,12 @@ def _unsettled(conversation: Conversation, may_resolve: bool) -> list[dict[str, 
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 @xframe_options_sameorigin
 def message_html(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The sanitised HTML of one message, for a sandboxed frame, under a policy that lets nothing be fetched or run."""
-    require_tenant(request)
-    found = Message.objects.filter(pk=pk).exclude(body_html="").values_list("body_html", flat=True).first()
+    mine = Message.objects.within(require_tenant(request).channels)
+    found = mine.filter(pk=pk).exclude(body_html="").values_list("body_html", flat=True).first()
     if found is None:
         raise Http404("There is no such message in this account.")
     body = mark_safe(found)
@@ -248,13 +253,23 @@ def message_html(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return response
 
 
+def _may_see(found: Attachment, channels: Sequence[uuid.UUID]) -> bool:
+    """Whether a file's message, or the draft that it belongs to, is in the person's own channels."""
+    if not channels:
+        return True
+    mine = Conversation.objects.within(channels)
+    # This app knows drafts only as data.
+    of_it = {"drafts__id": found.draft_id} if found.draft_id else {"messages__id": found.message_id}
+    return mine.filter(**of_it).exists()
+
+
 @require_safe
 @signed_in
+@require(Verb.READ)
 def attachment(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     """One file as a download, never shown inline; the name is sent by RFC 6266, the type is never guessed."""
-    require_tenant(request)
     found = Attachment.objects.filter(pk=pk).first()
-    if found is None:
+    if found is None or not _may_see(found, require_tenant(request).channels):
         raise Http404("There is no such file in this account.")
     try:
         stream = files.storage().open(found.storage_key, "rb")

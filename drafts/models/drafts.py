@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -36,6 +38,10 @@ class DraftQuerySet(models.QuerySet["Draft"]):
 
     def needing_care(self) -> DraftQuerySet:
         return self.filter(NEEDS_CARE)
+
+    def within(self, channels: Sequence[uuid.UUID]) -> DraftQuerySet:
+        """Those of the channels that a person is kept to; none named: all."""
+        return self.filter(conversation__channel_id__in=channels) if channels else self
 
     def due_first(self) -> DraftQuerySet:
         return self.order_by("due_at", "id")

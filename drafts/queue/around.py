@@ -16,7 +16,7 @@ from conversations.compiled import Compiled
 from conversations.models import Account, AuditHead, Channel, Delivery, PolicyRule, Role, User
 from conversations.roles import Answer, Policy
 from drafts.models import Draft, DraftAction
-from drafts.queue.rows import SHOWS, Channels, Filters, waiting
+from drafts.queue.rows import SHOWS, Channels, Filters, Within, kept, waiting_for
 
 COUNT_CAP = 100
 
@@ -57,9 +57,9 @@ def _capped(drafts: QuerySet[Draft]) -> Func:
     return Func(inner, function="cardinality", output_field=IntegerField())
 
 
-def summary(account_id: uuid.UUID, user: User, role: Role | None) -> Summary:
+def summary(account_id: uuid.UUID, user: User, role: Role | None, within: Within = ()) -> Summary:
     """Counts (capped), the account's policy, and what this person just decided: one statement."""
-    [found] = _summary(account=account_id, user=user.pk, role=str(role or ""))
+    [found] = _summary(account=account_id, user=user.pk, role=str(role or ""), **kept(within))
     rules = {
         (str(role), rule["verb"], rule["kind"]): Answer(rule["allowed"], rule["four_eyes"]) for rule in found.rules
     }
@@ -83,22 +83,22 @@ def summary(account_id: uuid.UUID, user: User, role: Role | None) -> Summary:
 
 @Compiled
 def _summary(given: Any) -> QuerySet[Account]:
-    shown = {show or "all": waiting(Filters(show), given.user) for show in SHOWS}
+    shown = {show or "all": waiting_for(given, Filters(show)) for show in SHOWS}
     shown["snoozed"] = shown["snoozed"].order_by("snoozed_until")
     rules = PolicyRule.objects.filter(role=given.role).values(
         json=JSONObject(verb="verb", kind="kind", allowed="allowed", four_eyes="four_eyes")
     )
     return Account.objects.filter(pk=given.account).annotate(
         **{f"{show}_count": _capped(drafts) for show, drafts in shown.items()},
-        oldest=Subquery(waiting(Filters(sort="oldest"), given.user).values("created_at")[:1]),
+        oldest=Subquery(waiting_for(given, Filters(sort="oldest")).values("created_at")[:1]),
         since=Subquery(AuditHead.objects.filter(account_id=given.account).values("seq")[:1]),
         rules=ArraySubquery(rules),
         channels=ArraySubquery(Channel.objects.values(json=JSONObject(id="id", type="type", name="name"))),
-        decided=ArraySubquery(_decided(given.user)),
+        decided=ArraySubquery(_decided(given.user, getattr(given, "within", ()))),
     )
 
 
-def _decided(user_id: uuid.UUID) -> QuerySet[DraftAction, Any]:
+def _decided(user_id: uuid.UUID, within: Within) -> QuerySet[DraftAction, Any]:
     kinds = [
         DraftAction.Type.APPROVE,
         DraftAction.Type.EDIT,
@@ -107,8 +107,9 @@ def _decided(user_id: uuid.UUID) -> QuerySet[DraftAction, Any]:
         DraftAction.Type.UNDO,
     ]
     delivery = Delivery.objects.filter(message=OuterRef("message")).order_by("-id")
+    own = {"conversation__channel_id__in": within} if within else {}
     return (
-        DraftAction.objects.filter(user_id=user_id, type__in=kinds)
+        DraftAction.objects.filter(user_id=user_id, type__in=kinds, **own)
         .order_by("-created_at")[:9]
         .values(
             json=JSONObject(

@@ -13,25 +13,25 @@ from django.db.models.functions import JSONObject, Now
 from conversations.compiled import Compiled
 from conversations.models import Attachment, Message, User
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
-from drafts.queue.rows import SORTS, Filters, _whose, waiting
+from drafts.queue.rows import SORTS, Filters, Within, kept, waiting_for, whose
 
 THREAD = 30  # newest messages shown with a draft; the rest are on the conversation's page
 
 
-def panes(draft_ids: Sequence[uuid.UUID | str]) -> list[Draft]:
+def panes(draft_ids: Sequence[uuid.UUID | str], within: Within = ()) -> list[Draft]:
     """The drafts, in the order asked for, with all that the review pane shows: one statement for any number of them.
 
     Each carries `thread` (the newest messages with their files, newest first), `revision` (the person's saved text of
     the draft's version), `own_files`, `holder` (a live claim) and `last_act`, all as plain JSON values.
     """
     wanted = [uuid.UUID(str(pk)) for pk in draft_ids]
-    by_id = {draft.pk: draft for draft in _panes(ids=wanted)} if wanted else {}
+    by_id = {draft.pk: draft for draft in _panes(ids=wanted, **kept(within))} if wanted else {}
     return [by_id[pk] for pk in wanted if pk in by_id]
 
 
 @Compiled
 def _panes(given: Any) -> QuerySet[Draft]:
-    return _with_panes(Draft.objects.filter(pk__in=given.ids))
+    return _with_panes(Draft.objects.within(getattr(given, "within", ())).filter(pk__in=given.ids))
 
 
 def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
@@ -82,24 +82,28 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
     )
 
 
-def following(filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int) -> list[uuid.UUID]:
+def following(
+    filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Within = ()
+) -> list[uuid.UUID]:
     """The first drafts of the queue that the page neither shows nor holds nor has already decided."""
-    return _following(filters, limit, **_whose(filters, user), skip=list(dict.fromkeys(skip))) if limit else []
+    own = whose(filters, user, within)
+    return _following(filters, limit, **own, skip=list(dict.fromkeys(skip))) if limit else []
 
 
 @Compiled
 def _following(given: Any, filters: Filters, limit: int) -> QuerySet[Draft, uuid.UUID]:
-    return (
-        waiting(filters, getattr(given, "user", None)).exclude(pk__in=given.skip).values_list("pk", flat=True)[:limit]
-    )
+    return waiting_for(given, filters).exclude(pk__in=given.skip).values_list("pk", flat=True)[:limit]
 
 
-def following_panes(filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int) -> list[Draft]:
+def following_panes(
+    filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Within = ()
+) -> list[Draft]:
     """The same drafts as `panes` gives them, in one statement."""
-    return _following_panes(filters, limit, **_whose(filters, user), skip=list(dict.fromkeys(skip))) if limit else []
+    own = whose(filters, user, within)
+    return _following_panes(filters, limit, **own, skip=list(dict.fromkeys(skip))) if limit else []
 
 
 @Compiled
 def _following_panes(given: Any, filters: Filters, limit: int) -> QuerySet[Draft]:
-    picked = waiting(filters, getattr(given, "user", None)).exclude(pk__in=given.skip).values("pk")[:limit]
+    picked = waiting_for(given, filters).exclude(pk__in=given.skip).values("pk")[:limit]
     return _with_panes(Draft.objects.filter(pk__in=picked)).order_by(*SORTS[filters.sort][1])

@@ -33,6 +33,7 @@ SORTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 Channels = Mapping[str, tuple[str, str]]  # by id: type and name
+Within = Sequence[uuid.UUID]  # the channels that a person is kept to; none: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Filters:
         return replace(self, show=show).query
 
 
-def waiting(filters: Filters, user_id: uuid.UUID | None) -> QuerySet[Draft]:
+def waiting(filters: Filters, user_id: uuid.UUID | None, within: Within = ()) -> QuerySet[Draft]:
     """The drafts that the filters show this person, in their order. Only "mine" asks who it is."""
     drafts = (
         Draft.objects.pending().filter(snoozed_until__gt=Now())
@@ -80,11 +81,21 @@ def waiting(filters: Filters, user_id: uuid.UUID | None) -> QuerySet[Draft]:
         drafts = drafts.needing_care()
     if filters.channel:
         drafts = drafts.filter(conversation__channel__type=filters.channel)
-    return drafts.order_by(*SORTS[filters.sort][1])
+    return drafts.within(within).order_by(*SORTS[filters.sort][1])
 
 
-def _whose(filters: Filters, user: User) -> dict[str, uuid.UUID]:
-    return {"user": user.pk} if filters.show == "mine" else {}
+def whose(filters: Filters, user: User, within: Within) -> dict[str, Any]:
+    """What of the person changes the statement: most are kept to no channel, and theirs stays as it is."""
+    return {**({"user": user.pk} if filters.show == "mine" else {}), **kept(within)}
+
+
+def kept(within: Within) -> dict[str, Any]:
+    return {"within": list(within)} if within else {}
+
+
+def waiting_for(given: Any, filters: Filters) -> QuerySet[Draft]:
+    """`waiting`, inside of a compiled statement."""
+    return waiting(filters, getattr(given, "user", None), getattr(given, "within", ()))
 
 
 ROW_FIELDS = (
@@ -104,14 +115,14 @@ ROW_FIELDS = (
 
 
 def feed(
-    filters: Filters, user: User, channels: Channels, *, after: str = "", limit: int = PAGE
+    filters: Filters, user: User, channels: Channels, *, within: Within = (), after: str = "", limit: int = PAGE
 ) -> tuple[list[dict[str, Any]], str]:
     """One page of rows as plain dicts, and the cursor of the next page ("" at the end). A damaged cursor: page one.
 
     `channels` are the summary's: an account has few, so that joining them to each row would be the dearer way.
     """
     pages = -(-limit // PAGE)  # whole pages, so that few lengths are ever compiled
-    rows = _feed(filters, pages, **_whose(filters, user), **_place(after, filters.sort))
+    rows = _feed(filters, pages, **whose(filters, user, within), **_place(after, filters.sort))
     for row in rows:
         row["channel_type"], row["channel_name"] = channels.get(str(row["conversation__channel_id"]), ("", ""))
     if len(rows) <= limit:
@@ -123,7 +134,7 @@ def feed(
 @Compiled
 def _feed(given: Any, filters: Filters, pages: int) -> Any:
     fields = SORTS[filters.sort][1]
-    page = waiting(filters, getattr(given, "user", None))
+    page = waiting_for(given, filters)
     if hasattr(given, "id"):
         page = page.filter(_beyond(fields, [getattr(given, field) for field in fields]))
     return (
@@ -169,12 +180,14 @@ def _beyond(fields: Sequence[str], place: Sequence[Any], way: str = "gt") -> Q:
     return Q(**{f"{fields[0]}__{way}e": place[0]}) & wanted
 
 
-def neighbour(filters: Filters, user: User, draft_id: uuid.UUID, *, back: bool) -> uuid.UUID | None:
+def neighbour(
+    filters: Filters, user: User, draft_id: uuid.UUID, *, back: bool, within: Within = ()
+) -> uuid.UUID | None:
     """The draft after (or before) this one in the queue's order, whether or not it is still in it."""
     fields = SORTS[filters.sort][1]
-    place = Draft.objects.filter(pk=draft_id).values_list(*fields).first()
+    place = Draft.objects.within(within).filter(pk=draft_id).values_list(*fields).first()
     if place is None:
         return None
-    page = waiting(filters, user.pk)
+    page = waiting(filters, user.pk, within)
     page = page.reverse().filter(_beyond(fields, place, "lt")) if back else page.filter(_beyond(fields, place))
     return page.values_list("pk", flat=True).first()

@@ -39,7 +39,7 @@ REFUSED = (Refusal, PermissionDenied)
 def desk_of(request: HttpRequest, filters: DeskFilters) -> tuple[Desk, Summary]:
     """Who is looking and what the desk around the draft says: one statement (and the figures', when they are old)."""
     user, tenant = person(request), require_tenant(request)
-    summary = queue.summary(tenant.account_id, user, tenant.role)
+    summary = queue.summary(tenant.account_id, user, tenant.role, tenant.channels)
     figures = figures_of(tenant.account_id)
     return Desk.of(user, tenant, clock_for(request), filters, summary, figures, get_token(request)), summary
 
@@ -53,7 +53,7 @@ def shown_extra(draft: Draft, desk: Desk, extra: dict[str, Any]) -> dict[str, An
     if holder and str(holder["user_id"]) == str(desk.user.pk):
         out["asked"] = asked_of(desk.tenant.account_id, desk.user.pk, draft.conversation_id)
     if out.get("do") == "handover":
-        out["colleagues"] = handover.colleagues(desk.tenant.account_id, desk.user)
+        out["colleagues"] = handover.colleagues(draft.conversation, desk.user)
     if draft.status == Draft.Status.SUPERSEDED and not out.get("banner"):
         out["banner"] = replaced(draft, desk)
     if draft.status in {Draft.Status.APPROVED, Draft.Status.SENT} and not out.get("banner"):
@@ -79,9 +79,10 @@ def urls_of(draft: Draft, desk: Desk) -> Urls:
     )
 
 
-def draft_or_404(pk: uuid.UUID) -> Draft:
-    """The draft with all that the pane shows; a foreign id and an absent one get the same answer."""
-    found = queue.panes([pk])
+def draft_or_404(pk: uuid.UUID, within: Sequence[uuid.UUID]) -> Draft:
+    """The draft with all that the pane shows; an id of another tenant, of a channel that the person does not see
+    (`within`), and an absent one get the same answer."""
+    found = queue.panes([pk], within)
     if not found:
         raise Http404("There is no such draft in this account.")
     return found[0]
@@ -93,12 +94,12 @@ def page(
     """The desk: list, one draft, two more ready. `extra` goes to the pane (`do`, a banner, the person's own text)."""
     status = extra.pop("status", 200)
     desk, summary = desk_of(request, filters)
-    found, more = queue.feed(filters, desk.user, summary.channels, after=after)
+    found, more = queue.feed(filters, desk.user, summary.channels, within=desk.within, after=after)
     listed = [row["id"] for row in found]
     current = draft_id or (listed[0] if listed else None)
     at = listed.index(current) + 1 if current in listed else 0
     wanted = ([current] if current else []) + [pk for pk in listed[at:] if pk != current][:PREFETCH]
-    panes = queue.panes(wanted)
+    panes = queue.panes(wanted, desk.within)
     if draft_id and (not panes or panes[0].pk != draft_id):
         raise Http404("There is no such draft in this account.")
     shown = build(panes[0], desk, follows=_who(panes), **shown_extra(panes[0], desk, extra)) if panes else None
@@ -108,6 +109,12 @@ def page(
         "view": filters.mode or ("review" if draft_id else "list"),
         "strip": focus.strip(desk, waiting) if filters.mode else None,
         "may_batch": desk.may_batch,
+        "may_undo": desk.may(Verb.UNDO),
+        "asks": {
+            "reject": desk.may(Verb.REJECT),
+            "redraft": desk.may(Verb.REGENERATE),
+            "snooze": desk.may(Verb.SNOOZE),
+        },
         "pane": shown,
         "prefetched": [build(draft, desk) for draft in panes[1:]],
         "empty": None if shown else empty(filters, summary, desk),
@@ -159,6 +166,7 @@ def counts_context(summary: Summary, desk: Desk) -> dict[str, Any]:
         "oldest": f"Oldest waits {span(desk.clock.now - summary.oldest)}" if summary.oldest else "",
         "outbox": [outbox_item(entry, desk) for entry in summary.decided],
         "csrf": desk.csrf,
+        "undo_key": desk.user.choices.caps["undo"],
     }
 
 
@@ -221,7 +229,8 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
     }
     if entry.type == "reject":
         reopen = f"{desk.drafts_url}{entry.draft_id}/reopen/"
-        return {**common, "state": "rejected", "icon": "x", "text": "Rejected,", "undo_url": reopen}
+        undo_url = reopen if desk.may(Verb.REJECT) else ""
+        return {**common, "state": "rejected", "icon": "x", "text": "Rejected,", "undo_url": undo_url}
     if entry.type == "answer_elsewhere":
         return {**common, "state": "plain", "icon": "check", "text": "Answered elsewhere,"}
     deliveries = f"/deliveries/{entry.delivery_id}/"
@@ -232,7 +241,7 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
         return {
             **common,
             "state": "held",
-            "undo_url": f"{deliveries}undo/",
+            "undo_url": f"{deliveries}undo/" if desk.may(Verb.UNDO) else "",
             "release_url": f"{deliveries}release/",
             "open_ended": seconds >= UNTIL_RELEASED,
             "left_ms": round(seconds * 1000),
@@ -272,7 +281,7 @@ def pane_answer(
     if not is_fragment(request):
         return page(request, filters=filters, draft_id=pk, status=status, **extra)
     desk, _ = desk_of(request, filters)
-    draft = draft_or_404(pk)
+    draft = draft_or_404(pk, desk.within)
     shown = build(draft, desk, **shown_extra(draft, desk, extra))
     response = render(request, "drafts/_pane.html", {"pane": shown, "csrf": desk.csrf}, status=status)
     return reswap(retarget(response, "#review"), "innerHTML") if retargeted else response
@@ -283,7 +292,7 @@ def handover_form(request: HttpRequest, pk: uuid.UUID, *, filters: DeskFilters) 
     if not is_fragment(request):
         return page(request, filters=filters, draft_id=pk, do="handover")
     desk, _ = desk_of(request, filters)
-    draft = draft_or_404(pk)
+    draft = draft_or_404(pk, desk.within)
     shown = build(draft, desk, **shown_extra(draft, desk, {"do": "handover"}))
     return render(request, "drafts/_handover_form.html", {"pane": shown})
 
@@ -303,12 +312,14 @@ def refusal(
     """A decision that was not carried out, shown in place: the reason, the way on, and the person's own text."""
     status = status or (error.status if isinstance(error, Refusal) else 403)
     desk, _ = desk_of(request, filters)
-    draft = draft_or_404(pk)
+    draft = draft_or_404(pk, desk.within)
     urls = urls_of(draft, desk)
     can = Can.of(desk.policy, desk.role, draft)
-    banner = banner or banners.refused(error, urls, text_kept=bool(own_text), take_over=can.take_over)
+    banner = banner or banners.refused(error, urls, can, text_kept=bool(own_text))
     if request.headers.get("HX-Target") == "saved":
-        return render(request, "drafts/_banner.html", {"banner": banner}, status=status)
+        return render(
+            request, "drafts/_banner.html", {"banner": banners.capped(banner, desk.user.choices.caps)}, status=status
+        )
     shown = build(
         draft,
         desk,
@@ -348,10 +359,10 @@ def changed(
     held = request.POST.get("have", "")
     short = PREFETCH - int(held) if held.isdecimal() else 0
     if wanted:
-        ahead = [draft for draft in queue.panes(wanted) if draft.status == Draft.Status.PENDING]
+        ahead = [draft for draft in queue.panes(wanted, desk.within) if draft.status == Draft.Status.PENDING]
     else:
         skip = [*ids(request.POST.get("skip", ""), limit=200), *gone]
-        ahead = queue.following_panes(filters, desk.user, skip=skip, limit=max(short, 0))
+        ahead = queue.following_panes(filters, desk.user, skip=skip, limit=max(short, 0), within=desk.within)
     context = {
         "gone": [str(pk) for pk in gone],
         "prefetched": [build(draft, desk) for draft in ahead],
@@ -361,8 +372,8 @@ def changed(
     }
     if restored is None:
         return render(request, "drafts/decided.html", context)
-    found, more = queue.feed(filters, desk.user, summary.channels)
-    shown = build(draft_or_404(restored), desk)
+    found, more = queue.feed(filters, desk.user, summary.channels, within=desk.within)
+    shown = build(draft_or_404(restored, desk.within), desk)
     context |= {"pane": shown, **rows_context(found, more, desk, str(restored))}
     return reswap(retarget(render(request, "drafts/restored.html", context), "#review"), "innerHTML")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from django.core.exceptions import PermissionDenied
@@ -31,7 +33,7 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
     `asked`: who asks this person, its holder, for the conversation.
     """
     if _is_stale(draft):
-        return _stale(draft, urls, clock)
+        return _stale(draft, urls, clock, can)
     if draft.status != Draft.Status.PENDING:
         return _decided(draft, urls, clock)
     holder = draft.holder  # type: ignore[attr-defined]
@@ -44,12 +46,12 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
             f"{name} is working on this conversation.",
             f"You can read along, not decide. Their claim ends in {span(max(left, timedelta(0)))} unless they go on.",
             (
-                Action("Next draft", urls.next, act="next", key="J"),
+                Action("Next draft", urls.next, act="next", key="next"),
                 *([Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if can.take_over else []),
                 *([Action("Ask to take over", urls.ask, True, "ask")] if can.claim and not can.take_over else []),
             ),
         )
-    if asked:
+    if asked and can.claim:
         return Banner(
             "info",
             "user",
@@ -68,7 +70,7 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
 
 def _sources_changed(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner:
     assert draft.sources_changed_at is not None
-    redraft = [Action("Redraft", urls.regenerate, True, "redraft-now", "G")] if can.regenerate else []
+    redraft = [Action("Redraft", urls.regenerate, True, "redraft-now", "redraft")] if can.regenerate else []
     return Banner(
         "warn",
         "book",
@@ -78,12 +80,19 @@ def _sources_changed(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner
     )
 
 
+def capped(banner: Banner | None, caps: Mapping[str, str]) -> Banner | None:
+    """The banner with this person's keys on its buttons."""
+    if banner is None or not any(action.key for action in banner.actions):
+        return banner
+    return replace(banner, actions=tuple(replace(action, key=caps.get(action.key, "")) for action in banner.actions))
+
+
 def _is_stale(draft: Draft) -> bool:
     newer = draft.base_message_id != draft.conversation.last_inbound_message_id
     return draft.status == Draft.Status.STALE or (draft.status == Draft.Status.PENDING and newer)
 
 
-def _stale(draft: Draft, urls: Urls, clock: Clock) -> Banner:
+def _stale(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner:
     newest = next((m for m in draft.thread if m["direction"] == "inbound"), None)  # type: ignore[attr-defined]
     when = f" at {clock.time(moment(newest['sent_at']))}" if newest else ""
     words = " ".join(((newest["new"] or newest["text"]) if newest else "").split())
@@ -93,12 +102,16 @@ def _stale(draft: Draft, urls: Urls, clock: Clock) -> Banner:
         "alert",
         f"{draft.conversation.customer} wrote again{when}.",
         f"{quote}This draft answers the earlier message; a new one is being written.",
-        (
-            Action("Redraft", urls.regenerate, True, "redraft-now", "G"),
-            Action("Keep this draft", urls.keep, True, "keep"),
-        ),
+        _out_of_stale(urls, can),
         alert=True,
     )
+
+
+def _out_of_stale(urls: Urls, can: Can) -> tuple[Action, ...]:
+    """The ways on from a draft that answers an earlier message, of those that are this person's."""
+    redraft = Action("Redraft", urls.regenerate, True, "redraft-now", "redraft")
+    keep = Action("Keep this draft", urls.keep, True, "keep")
+    return (*([redraft] if can.regenerate else []), *([keep] if can.keep else []))
 
 
 def _decided(draft: Draft, urls: Urls, clock: Clock) -> Banner:
@@ -113,7 +126,7 @@ def _decided(draft: Draft, urls: Urls, clock: Clock) -> Banner:
         "info",
         title,
         "It is no longer in the queue. The timeline shows what became of it.",
-        (Action("Audit timeline", urls.timeline), Action("Next draft", urls.queue, key="J", act="next")),
+        (Action("Audit timeline", urls.timeline), Action("Next draft", urls.queue, key="next", act="next")),
     )
 
 
@@ -170,11 +183,11 @@ def unsettled(draft: Draft, delivery: Delivery, urls: Urls, may_resolve: bool) -
     )
 
 
-def refused(error: Exception, urls: Urls, *, text_kept: bool, take_over: bool = True) -> Banner:
+def refused(error: Exception, urls: Urls, can: Can, *, text_kept: bool) -> Banner:
     """The answer to a decision that was not carried out."""
     kept = " What you typed is kept below." if text_kept else ""
     words = f"{error}{kept}" if str(error) else f"Nothing was changed.{kept}"
-    onward = Action("Next draft", urls.next, act="next", key="J")
+    onward = Action("Next draft", urls.next, act="next", key="next")
     match error:
         case NeedsSecondPress():
             return Banner("warn", "alert", "Look once more before it goes.", words, alert=True)
@@ -184,15 +197,12 @@ def refused(error: Exception, urls: Urls, *, text_kept: bool, take_over: bool = 
                 "alert",
                 "The customer wrote again.",
                 words,
-                (
-                    Action("Redraft", urls.regenerate, True, "redraft-now", "G"),
-                    Action("Keep this draft", urls.keep, True, "keep"),
-                ),
+                _out_of_stale(urls, can),
                 alert=True,
             )
         case Locked():
-            ask = Action("Ask to take over", urls.ask, True, "ask")
-            take = [Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if take_over else [ask]
+            ask = [Action("Ask to take over", urls.ask, True, "ask")] if can.claim else []
+            take = [Action("Take over", urls.claim, True, "take-over", "", "take_over", "1")] if can.take_over else ask
             return Banner("info", "lock", "Somebody else is working on this.", words, (onward, *take), alert=True)
         case AlreadyDecided():
             actions = (Action("Compare", urls.timeline), onward)

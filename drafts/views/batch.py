@@ -40,7 +40,7 @@ def batch(request: HttpRequest) -> HttpResponse:
     check(user, Verb.BATCH_APPROVE, account_id=tenant.account_id)
     filters = DeskFilters.read(request.GET)
     ids = [pk for pk in map(_uuid, request.GET.getlist("id")) if pk]
-    return _page(request, ids or batches.safe_ones(filters, user), filters, chosen=bool(ids))
+    return _page(request, ids or batches.safe_ones(filters, user, tenant.channels), filters, chosen=bool(ids))
 
 
 def _page(
@@ -53,7 +53,7 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     clock = clock_for(request)
-    found = batches.candidates(ids, person(request))
+    found = batches.candidates(ids, person(request), require_tenant(request).channels)
     context = {
         "nav": "queue",
         "taken": [_entry(one, clock) for one in found if not one.why_not],
@@ -100,7 +100,7 @@ def _approve(request: HttpRequest) -> HttpResponse:
         batches.check_size(len(chosen))
     except Refusal as error:
         ids = [pk for pk in map(_uuid, request.POST.getlist("take")) if pk]
-        shown = ids or batches.safe_ones(filters, user)
+        shown = ids or batches.safe_ones(filters, user, tenant.channels)
         return _page(request, shown, filters, chosen=True, problem=str(error), status=error.status)
     transaction.on_commit(lambda: _run(request, tenant.account_id, user, chosen, filters.query))
     return see_other("/queue/batch/done/")
@@ -136,7 +136,8 @@ def done(request: HttpRequest) -> HttpResponse:
     kept = request.session.get(KEPT) or {}
     items = kept.get("items", []) if kept.get("account") == str(tenant.account_id) else []
     results = [Result(uuid.UUID(pk), why_not, uuid.UUID(action) if action else None) for pk, why_not, action in items]
-    names = {one.draft.pk: one for one in batches.candidates([one.draft_id for one in results], user)}
+    found = batches.candidates([one.draft_id for one in results], user, tenant.channels)
+    names = {one.draft.pk: one for one in found}
     acts = DraftAction.objects.filter(pk__in=[one.action for one in results if one.action]).values_list(
         "draft_id", "message_id"
     )

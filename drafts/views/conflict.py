@@ -6,6 +6,7 @@ import uuid
 
 from django.http import HttpRequest, HttpResponse
 
+from conversations.tenancy import require_tenant
 from conversations.views.access import person
 from conversations.views.words import clock_for
 from drafts import diffing
@@ -20,7 +21,7 @@ def both_texts(
     request: HttpRequest, pk: uuid.UUID, error: Changed, *, filters: DeskFilters, own_text: str
 ) -> HttpResponse:
     """Theirs is saved, this person's is still in the box; either can be gone on with."""
-    draft = answers.draft_or_404(pk)
+    draft = answers.draft_or_404(pk, require_tenant(request).channels)
     revision = draft.revision  # type: ignore[attr-defined]
     theirs = revision["text"] if revision else draft.suggested_text
     own_text = tidy(own_text)

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from conversations.errors import Invalid
+from conversations.tenancy import require_tenant
 from conversations.views.access import View, is_fragment, person, signed_in
 from conversations.views.words import clock_for
 from drafts import decisions, editing, queue
@@ -109,7 +110,8 @@ def _onward(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters, leaves: b
     tail = f"?{filters.query}" if filters.query else ""
     if not leaves:
         return see_other(f"/drafts/{pk}/{tail}")
-    following = queue.following(filters, person(request), skip=[pk], limit=1)
+    within = require_tenant(request).channels
+    following = queue.following(filters, person(request), skip=[pk], limit=1, within=within)
     return see_other(f"/drafts/{following[0]}/{tail}" if following else f"/queue/{tail}")
 
 
@@ -176,8 +178,9 @@ def snooze(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
 
 
 def _until(request: HttpRequest) -> datetime:
+    """What was typed, in the person's own time zone; else the choice that was picked."""
     try:
-        until = datetime.fromisoformat(request.POST.get("until", ""))
+        until = datetime.fromisoformat(request.POST.get("at", "").strip() or request.POST.get("until", ""))
     except ValueError:
         raise Invalid("Pick when it should come back. Nothing was changed.") from None
     return until if until.tzinfo else timezone.make_aware(until, clock_for(request).zone)

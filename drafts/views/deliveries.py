@@ -25,9 +25,8 @@ from drafts.views.present import DeskFilters
 
 
 def get_delivery_for(request: HttpRequest, pk: uuid.UUID) -> Delivery:
-    """The tenant's delivery; a foreign id and an absent one get the same 404."""
-    require_tenant(request)
-    found = Delivery.objects.filter(pk=pk).first()
+    """The tenant's delivery, of the person's own channels; a foreign id and an absent one get the same 404."""
+    found = Delivery.objects.within(require_tenant(request).channels).filter(pk=pk).first()
     if found is None:
         raise Http404("There is no such delivery in this account.")
     return found

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
-from conversations.models import Role
+from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from conversations.views.words import initials
@@ -25,6 +25,7 @@ DOINGS = {"edit", "reject", "redraft", "snooze", "handover"}
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def queue_page(request: HttpRequest) -> HttpResponse:
     """The list and its first draft; `after` is a keyset cursor, `next`/`prev` lead to a neighbour of a draft."""
     filters = DeskFilters.read(request.GET)
@@ -34,13 +35,14 @@ def queue_page(request: HttpRequest) -> HttpResponse:
     after = request.GET.get("after", "")
     if is_fragment(request) and after:
         desk, summary = answers.desk_of(request, filters)
-        found, more = queue.feed(filters, desk.user, summary.channels, after=after)
+        found, more = queue.feed(filters, desk.user, summary.channels, within=desk.within, after=after)
         return render(request, "drafts/_rows.html", answers.rows_context(found, more, desk))
     return answers.page(request, filters=filters, draft_id=None, after=after)
 
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One draft: the pane for htmx, else the desk around it. `do` opens a form without the script."""
     do = request.GET.get("do", "")
@@ -49,6 +51,7 @@ def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def pulse(request: HttpRequest) -> HttpResponse:
     """What changed since `since` (the newest audit event that the page knows), or 204. `want` asks for panes ahead.
 
@@ -57,8 +60,9 @@ def pulse(request: HttpRequest) -> HttpResponse:
     tenant = require_tenant(request)
     data = request.GET
     open_id = _uuid(data.get("draft", ""))
-    renew = tenant.role not in {None, Role.AUDITOR}
-    room = presence.enter(tenant.account_id, person(request).pk, open_id, renew=renew)
+    room = presence.enter(
+        tenant.account_id, person(request).pk, open_id, renew=not tenant.changes_nothing, within=tenant.channels
+    )
     news = data.get("since", "") != str(room.seq)
     moved = open_id is not None and data.get("room", "") != room.key
     wanted = answers.ids(data.get("want", ""))
@@ -72,16 +76,17 @@ def pulse(request: HttpRequest) -> HttpResponse:
     if news:
         rows = data.get("rows", "")
         length = min(max(int(rows) if rows.isdecimal() and len(rows) < 4 else 0, queue.PAGE), MAX_ROWS)
-        found, more = queue.feed(filters, desk.user, summary.channels, limit=length)
+        found, more = queue.feed(filters, desk.user, summary.channels, within=desk.within, limit=length)
         context |= answers.rows_context(found, more, desk, data.get("draft", ""))
         context |= answers.counts_context(summary, desk)
     shown = open_id if news else None
     asked_for = [*wanted, *([shown] if shown else [])]
-    fetched = {draft.pk: draft for draft in queue.panes(asked_for)} if asked_for else {}
+    fetched = {draft.pk: draft for draft in queue.panes(asked_for, desk.within)} if asked_for else {}
     if shown and (draft := fetched.get(shown)):
         can, urls = Can.of(desk.policy, desk.role, draft), answers.urls_of(draft, desk)
         newer = answers.replaced(draft, desk) if draft.status == Draft.Status.SUPERSEDED else None
-        context["banner"] = newer or banners.standing(draft, desk.user, urls, desk.clock, can, room.asked)
+        banner = newer or banners.standing(draft, desk.user, urls, desk.clock, can, room.asked)
+        context["banner"] = banners.capped(banner, desk.user.choices.caps)
     ahead = [fetched[pk] for pk in wanted if pk in fetched and fetched[pk].status == Draft.Status.PENDING]
     context["prefetched"] = [build(draft, desk) for draft in ahead]
     response = render(request, "drafts/pulse.html", context)
@@ -95,7 +100,7 @@ def progress(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """How far the other draft is that was asked for: its text so far, then (286: ask no more) how it differs."""
     filters = DeskFilters.read(request.GET)
     desk, _ = answers.desk_of(request, filters)
-    draft = answers.draft_or_404(pk)
+    draft = answers.draft_or_404(pk, desk.within)
     ready = answers.replaced(draft, desk)
     if ready and not is_fragment(request):
         return redirect(ready.actions[0].url)
@@ -106,7 +111,7 @@ def progress(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 
 def _neighbour(request: HttpRequest, filters: DeskFilters, draft_id: uuid.UUID, *, back: bool) -> HttpResponse:
-    found = queue.neighbour(filters, person(request), draft_id, back=back)
+    found = queue.neighbour(filters, person(request), draft_id, back=back, within=require_tenant(request).channels)
     tail = f"?{filters.query}" if filters.query else ""
     if found is None:
         return redirect(f"/queue/{tail}")

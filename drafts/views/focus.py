@@ -21,7 +21,7 @@ LOOKS = {
 def pace_today(desk: Desk) -> Pace:
     """What this person decided since their own midnight."""
     midnight = desk.clock.local(desk.clock.now).replace(hour=0, minute=0, second=0, microsecond=0)
-    return pace_of(desk.tenant.account_id, desk.user, since=midnight)
+    return pace_of(desk.tenant.account_id, desk.user, since=midnight, within=desk.within)
 
 
 def strip(desk: Desk, waiting: int) -> dict[str, Any]:

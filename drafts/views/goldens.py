@@ -67,7 +67,9 @@ def page(request: HttpRequest) -> HttpResponse:
     rows = list(found[: PAGE + 1])
     shown = rows[:PAGE]
     wanted = [sample for golden in shown for sample in golden.samples[:SAMPLES]]
-    samples = {str(sample.pk): sample for sample in LearningSample.objects.filter(pk__in=wanted)} if wanted else {}
+    kept = {"conversation__channel_id__in": tenant.channels} if tenant.channels else {}
+    found_samples = LearningSample.objects.filter(pk__in=wanted, **kept) if wanted else []
+    samples = {str(sample.pk): sample for sample in found_samples}
     url, decides = reverse("drafts:goldens"), may(tenant, Verb.DECIDE_GOLDENS)
     context = {
         "nav": "sources",

@@ -90,8 +90,16 @@ class Desk:
         return self.tenant.role
 
     @property
+    def within(self) -> tuple[uuid.UUID, ...]:
+        """The channels that the person is kept to; none: all."""
+        return self.tenant.channels
+
+    def may(self, verb: Verb) -> bool:
+        return self.policy.answer(self.role, verb).allowed
+
+    @property
     def may_batch(self) -> bool:
-        return self.policy.answer(self.role, Verb.BATCH_APPROVE).allowed
+        return self.may(Verb.BATCH_APPROVE)
 
 
 def build(
@@ -143,6 +151,7 @@ def build(
     notice = banner or banners.standing(draft, desk.user, urls, clock, can, asked)
     editing = do == "edit" and can.edit
     own = own_text or text
+    caps = desk.user.choices.caps
     envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {"to": [], "cc": []}
     ops = diffing.diff_ops(draft.suggested_text, own) if editing and own != draft.suggested_text else None
     return Pane(
@@ -203,8 +212,9 @@ def build(
         reject_reasons=[Choice(value, label) for value, label in REASONS.items()],
         snoozes=_snoozes(clock),
         more=_more(can, urls, holder is not None, desk.user, draft),
-        do=do if (do != "edit" or can.edit) and live else "",
-        banner=notice,
+        do=do if can.opens(do) and live else "",
+        banner=banners.capped(notice, caps),
+        keys=caps,
         blocked=_blocked(can, draft, text or own_text or editing),
         own_text=own if editing else "",
         kept=blocks(own_text) if own_text and not editing and own_text.strip() != text.strip() else [],
@@ -335,7 +345,7 @@ def _more(can: Can, urls: Urls, held: bool, user: User, draft: Draft) -> list[Mo
     mine = holder is not None and str(holder["user_id"]) == str(user.pk)
     if can.claim and not holder:
         items.append(More("Claim", urls.claim, "claim", "lock"))
-    elif mine:
+    elif mine and can.claim:
         items.append(More("Release", urls.release, "release", "lock"))
     return items
 

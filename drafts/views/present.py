@@ -141,7 +141,7 @@ def count_words(count: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """A button of a banner: a link, or a submit of the pane's form when `post`."""
+    """A button of a banner: a link, or a submit of the pane's form when `post`. `key` is the act whose cap it shows."""
 
     label: str
     url: str
@@ -235,10 +235,16 @@ class Can:
     claim: bool = False
     elsewhere: bool = False
     take_over: bool = False
+    keep: bool = False
 
     @property
     def any(self) -> bool:
         return self.approve or self.edit or self.reject or self.regenerate
+
+    def opens(self, form: str) -> bool:
+        """Whether this form of the pane is theirs to fill in."""
+        forms = {"edit": self.edit, "reject": self.reject, "redraft": self.regenerate, "snooze": self.snooze}
+        return forms.get(form, form == "handover" and self.claim)
 
     @classmethod
     def of(cls, policy: Policy, role: Role | None, draft: Draft) -> Can:
@@ -247,7 +253,7 @@ class Can:
 
         approve = policy.answer(role, Verb.APPROVE, kind_of(draft)).allowed
         if draft.status == Draft.Status.STALE:
-            return cls(approve=approve, regenerate=may(Verb.REGENERATE))
+            return cls(approve=approve, regenerate=may(Verb.REGENERATE), keep=may(Verb.EDIT))
         if draft.status != Draft.Status.PENDING:
             return cls()
         return cls(
@@ -259,6 +265,7 @@ class Can:
             claim=may(Verb.CLAIM),
             elsewhere=may(Verb.ANSWER_ELSEWHERE),
             take_over=may(Verb.TAKE_OVER),
+            keep=may(Verb.EDIT),
         )
 
 
@@ -389,6 +396,7 @@ class Pane:
     colleagues: list[Choice] = field(default_factory=list)
     figure: str = ""
     stamp: str = ""
+    keys: Mapping[str, str] = field(default_factory=dict)  # the person's key caps, by act
     follows: str = ""
 
     @property

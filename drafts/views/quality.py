@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations.models import Channel, Role
-from conversations.roles import Verb, require
+from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for, plural
@@ -63,6 +63,10 @@ def page(request: HttpRequest) -> HttpResponse:
         "channels": [("", "All channels"), *Channel.Type.choices],
         "channel": channel,
         "decided": found.total.decided,
+        "exports": [
+            *([(reverse("drafts:export-corrections"), "Corrections")] if may(tenant, Verb.EXPORT_SAMPLES) else []),
+            *([(reverse("drafts:export-trail"), "Audit trail")] if may(tenant, Verb.EXPORT_AUDIT) else []),
+        ],
         **_sections(found, by_name=tenant.role == Role.ADMIN),
     }
     return render(request, "drafts/quality.html", context)

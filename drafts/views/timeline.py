@@ -22,7 +22,7 @@ from django.views.decorators.http import require_safe
 
 from conversations import audit
 from conversations.models import AuditEvent, Message
-from conversations.roles import Verb, may
+from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import is_fragment, signed_in
@@ -97,6 +97,7 @@ class Chain:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Newest `PAGE` events, oldest first; `before` goes back, `show` filters, `event` fills the panel beside them."""
     conversation = get_conversation_for(request, pk)
@@ -143,6 +144,7 @@ def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def export(request: HttpRequest, pk: uuid.UUID, form: str) -> StreamingHttpResponse:
     """The conversation's events, oldest first, with hashes, as `exports.FORMS`; read before streaming begins."""
     conversation = get_conversation_for(request, pk)
@@ -152,6 +154,12 @@ def export(request: HttpRequest, pk: uuid.UUID, form: str) -> StreamingHttpRespo
         raise Http404("There is no such export.")
     found = list(AuditEvent.objects.filter(conversation_id=pk).order_by("seq"))
     title = f"Audit timeline of {present.title_of(conversation.subject, conversation.title)}, #{conversation.number}"
+    exports.told(
+        request,
+        what=f"the timeline of conversation #{conversation.number} as {exports.FORMS[form]}",
+        rows=len(found),
+        conversation=conversation,
+    )
     response = StreamingHttpResponse(
         exports.written(form, found, title=title, clock=clock_for(request)), content_type=exports.CONTENT_TYPES[form]
     )

@@ -120,6 +120,7 @@ class _Crawl:
         self.waiting: deque[str] = deque()
         self.seen: set[str] = set()
         self.done: set[str] = set()
+        self.left_out: set[str] = set()  # pages that a person took out of use
         #: Address -> when it was fetched, of every page that is in use.
         self.known: dict[str, datetime | None] = {}
 
@@ -167,6 +168,8 @@ class _Crawl:
         with tenant_context(self.work.account_id):
             rows = SourceDocument.objects.filter(site_id=self.site.pk, status=SourceDocument.Status.INDEXED)
             self.known = dict(rows.order_by("fetched_at").values_list("source_url", "fetched_at"))
+            taken_out = SourceDocument.objects.filter(status=SourceDocument.Status.GONE, metadata__removed=True)
+            self.left_out = set(taken_out.values_list("source_url", flat=True))
         is_sitemap = urlsplit(self.start).path.lower().endswith((".xml", ".xml.gz"))
         self._add([] if is_sitemap else [self.start])
         self._add(self.known)
@@ -205,7 +208,7 @@ class _Crawl:
                 url = tidy(url)
             except FetchError:
                 continue
-            if url not in self.seen and same_site(url, self.start) and may_be_page(url):
+            if url not in self.seen and url not in self.left_out and same_site(url, self.start) and may_be_page(url):
                 self.seen.add(url)
                 self.waiting.append(url)
 
@@ -233,7 +236,7 @@ class _Crawl:
         final = tidy(answer.url)
         if final != url:
             self.counts.moved += self._remove(url)
-            if final in self.done:
+            if final in self.done or final in self.left_out:
                 return
             self.done.add(final)
             self.seen.add(final)

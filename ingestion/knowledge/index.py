@@ -100,6 +100,23 @@ def remove_document(*, account_id: UUID, source_url: str) -> bool:
     return True
 
 
+def remove_documents_of(*, account_id: UUID, site_id: UUID) -> int:
+    """Take all documents of a site out of use; returns how many. Who cites them is told once, of all passages."""
+    with tenant_context(account_id):
+        found = SourceDocument.objects.select_for_update().filter(site_id=site_id)
+        documents = list(found.exclude(status=SourceDocument.Status.GONE).order_by("pk"))
+        passages = Passage.objects.filter(document__in=documents)
+        gone = list(passages.values_list("pk", flat=True))
+        passages.delete()
+        SourceDocument.objects.filter(pk__in=[document.pk for document in documents]).update(
+            status=SourceDocument.Status.GONE, hash="", etag="", last_modified="", updated_at=timezone.now()
+        )
+        if documents:
+            _tell(documents[0], gone)
+            _later(account_id, [], gone)
+    return len(documents)
+
+
 @contextmanager
 def vectors_together() -> Iterator[None]:
     """Many documents of one account in one transaction: their vectors are made in one go after its commit."""

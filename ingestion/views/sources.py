@@ -22,13 +22,13 @@ from conversations.roles import Verb, check, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for, plural, span
-from ingestion import jobs, sites
+from ingestion import documents, jobs, sites
 from ingestion.knowledge.extract import KINDS as READABLE
 from ingestion.knowledge.extract import MOST_BYTES
 from ingestion.knowledge.files import MOST_FILES, Upload, keep_upload
 from ingestion.models import JobRun, Passage, Site, SourceDocument
 from ingestion.views.present import AGES, DOCUMENT_STATES, KINDS, OLD, document_row, freshness
-from ingestion.views.runs import back, cards_context, runs_context
+from ingestion.views.runs import back, cards_context, runs_context, see_other
 
 PAGE = 50
 PASSAGES = 200
@@ -65,7 +65,7 @@ def page(request: HttpRequest) -> HttpResponse:
 @require(Verb.READ)
 def document(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """A document's passages in their order: exactly what a draft may quote."""
-    require_tenant(request)
+    tenant = require_tenant(request)
     clock = clock_for(request)
     found = SourceDocument.objects.select_related("site").filter(pk=pk).first()
     if found is None:
@@ -96,6 +96,7 @@ def document(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "facts": facts,
         "passages": passages,
         "is_old": clock.now - read_at > OLD,
+        "acts": _acts(found) if may(tenant, Verb.RUN_JOBS) else [],
     }
     return render(request, "ingestion/document.html", context)
 
@@ -116,6 +117,62 @@ def add(request: HttpRequest) -> HttpResponse:
     jobs.queue_job(account_id=tenant.account_id, type=JobRun.Type.CRAWL, params={"site": str(site.pk)}, actor=me)
     messages.success(request, f"{site} was added and is being read.")
     return back()
+
+
+@require_POST
+@signed_in
+def change(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """How a site is called, how much and how often it is read, and whether at all."""
+    require_tenant(request)
+    data = request.POST
+    try:
+        site = sites.change_site(
+            site_id=pk,
+            actor=person(request),
+            name=data.get("name", ""),
+            max_pages=_number(data.get("max_pages", ""), 500),
+            every_hours=_number(data.get("every_hours", ""), 24),
+            is_active=data.get("is_active") == "on",
+        )
+    except Site.DoesNotExist:
+        raise Http404("There is no such site in this account.") from None
+    messages.success(request, f"{site} was changed.")
+    return back()
+
+
+@require_POST
+@signed_in
+def remove(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """A site is read no more and its documents go out of use."""
+    require_tenant(request)
+    try:
+        gone = sites.remove_site(site_id=pk, actor=person(request))
+    except Site.DoesNotExist:
+        raise Http404("There is no such site in this account.") from None
+    messages.success(
+        request, f"The site is gone, and {plural(gone, 'document')} with it. Drafts that cite them are marked."
+    )
+    return back()
+
+
+@require_POST
+@signed_in
+def decide(request: HttpRequest, pk: uuid.UUID, act: str) -> HttpResponse:
+    """`act` is remove (out of use) or bring-back (a page that somebody removed)."""
+    require_tenant(request)
+    acts = {
+        "remove": (documents.take_out, "Out of use. Drafts that cite it are marked."),
+        "bring-back": (documents.bring_back, "It is read again with the next crawl of its site."),
+    }
+    if act not in acts:
+        raise Http404("There is no such act.")
+    verb, words = acts[act]
+    try:
+        verb(document_id=pk, actor=person(request))
+    except SourceDocument.DoesNotExist:
+        raise Http404("There is no such document in this account.") from None
+    messages.success(request, words)
+    return see_other(reverse("ingestion:document", args=[pk]))
 
 
 @require_POST
@@ -171,6 +228,17 @@ def upload(request: HttpRequest) -> HttpResponse:
     return back()
 
 
+def _acts(document: SourceDocument) -> list[dict[str, str]]:
+    """What can be done about it, as address, words and what follows from it."""
+    if documents.can_come_back(document):
+        act, label, note = "bring-back", "Let it be read again", "The next crawl of its site reads it."
+    elif document.status == Status.GONE or document.kind == SourceDocument.Kind.GOLDEN:
+        return []
+    else:
+        act, label, note = "remove", "Take out of use", "Nothing of it can be quoted then; waiting drafts that cite it are marked."  # fmt: skip
+    return [{"url": reverse("ingestion:decide-document", args=[document.pk, act]), "label": label, "note": note}]
+
+
 def _number(value: str, default: int) -> int:
     """What was typed; nothing is the default, and what is no number is refused by the verb."""
     return default if not value.strip() else int(value) if value.strip().isdecimal() and len(value) < 10 else -1
@@ -204,6 +272,12 @@ def _sites(clock: Clock) -> list[dict[str, Any]]:
             "every": f"every {span(timedelta(hours=site.every_hours))}" if site.every_hours else "by hand",
             "is_active": site.is_active,
             "crawl_url": reverse("ingestion:crawl", args=[site.pk]),
+            "id": str(site.pk),
+            "own_name": site.name,
+            "max_pages": site.max_pages,
+            "every_hours": site.every_hours,
+            "change_url": reverse("ingestion:change-site", args=[site.pk]),
+            "remove_url": reverse("ingestion:remove-site", args=[site.pk]),
         }
         for site in found[:PAGE]
     ]

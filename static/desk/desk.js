@@ -305,7 +305,7 @@ async function decide(form, button) {
   Object.assign(values, { pressed_twice: confirmed ? '1' : '', viewed_ms: Math.round(performance.now() - shownAt), sources_opened: opened.size });
   const ask = { source: '#decider', target: '#review', swap: final ? 'none' : 'innerHTML', values };
   if (!final) { button.disabled = true; await settled(); values.version = data.getAll('version').at(-1); return htmx.ajax('POST', url, ask); } // the answer is this pane again
-  const next = row(1) || row(-1), words = `${DONE[act]}: ${form.dataset.who}. ${act === 'approve' ? 'Z to undo.' : ''}`;
+  const next = row(1) || row(-1), words = `${DONE[act]}: ${form.dataset.who}. ${act === 'approve' ? `${Object.keys(KEYS).find((k) => KEYS[k] === 'undo').toUpperCase()} to undo.` : ''}`;
   decided.add(id);
   flights.set(id, form);
   hide(id, true);
@@ -474,7 +474,7 @@ if (review) {
 
 /* --- every page: theme, dialogs, menus, single keys --- */
 const root = document.documentElement, body = document.body;
-const KEYS = { a: 'approve', e: 'edit', r: 'reject', g: 'redraft', s: 'snooze', z: 'undo', j: 'next', k: 'prev', n: 'unsourced', t: 'timeline', f: 'focus', x: 'pick', d: 'changes' };
+const KEYS = JSON.parse(body.dataset.acts || '{}'); // key: act, as this person has them
 let opener;
 
 function open(id) {
@@ -531,5 +531,6 @@ on('keydown', (event) => {
   if (asking()) return $$('[type=radio]', asking())[key - 1]?.click();
   if (key === '/' && $('#f-ch')) return does(() => $('#f-ch').focus());
   if (key >= '1' && key <= '9') return ACTS.source(+key);
-  if (event.shiftKey ? 'jk'.includes(key) : KEYS[key]) does(() => ACTS[event.shiftKey ? 'extend' : KEYS[key]](key === 'k' ? -1 : 1));
+  const act = KEYS[key], step = { next: 1, prev: -1 }[act], shifted = event.shiftKey && key !== event.key; // "!" is a key of its own
+  if (shifted ? step : act) does(() => ACTS[shifted ? 'extend' : act](step));
 });

@@ -1,4 +1,7 @@
-"""Every state of the review page: reachable, said in words, and pictured when COUNTERSIGN_SCREENSHOTS names a folder."""
+"""Every state of the review page: reachable, said in words, accessible and pictured: light, dark and on a phone.
+
+The pictures go to the folder that COUNTERSIGN_SCREENSHOTS names, else to .local/pictures.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +30,32 @@ FOLDER = os.environ.get("COUNTERSIGN_SCREENSHOTS", "")
 Shot = Callable[..., None]
 
 
+#: Name, colour scheme and width of each picture of a state; None leaves what the test chose.
+LOOKS = (("light", "light", None), ("dark", "dark", None), ("phone", "light", 390))
+
+ONE_PANE = "(view) => document.querySelector('.desk')?.setAttribute('data-view', view)"
+
+
 @pytest.fixture
 def shot() -> Shot:
-    """Looks at a state: accessible, nothing wider than the screen; and takes its picture if a folder is named."""
+    """Looks at a state in three ways: accessible, nothing wider than the screen; and takes its pictures."""
+    folder = Path(settings.BASE_DIR) / (FOLDER or ".local/pictures") / "states"
+    folder.mkdir(parents=True, exist_ok=True)
 
     def take(page: Page, name: str) -> None:
-        assert violations(page) == [], name
-        assert page.evaluate(WIDER) == 0, name
-        if FOLDER:
-            folder = Path(settings.BASE_DIR) / FOLDER / "states"
-            folder.mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=folder / f"{name}.png")
+        view = page.evaluate("document.querySelector('.desk')?.dataset.view ?? ''")
+        before = page.viewport_size or {"width": 1440, "height": 900}
+        for look, scheme, width in LOOKS:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 844} if width else before)
+            if width and page.locator("#review #decide").count():
+                page.evaluate(ONE_PANE, "review")  # a phone shows one pane; here it is the one with the state
+            assert violations(page) == [], f"{name}, {look}"
+            assert page.evaluate(WIDER) == 0, f"{name}, {look}"
+            page.screenshot(path=folder / f"{name}-{look}.png")
+        page.evaluate(ONE_PANE, view)
+        page.set_viewport_size(before)
+        page.emulate_media(color_scheme="light")
 
     return take
 
@@ -193,6 +211,7 @@ def test_offline(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
     page.keyboard.press("Control+Enter")
     expect(page.locator("#alert")).to_contain_text("nothing was sent")
     expect(page.locator("#final")).to_have_value(f"Typed without a connection. {queue.first.suggested_text}")
+    shot(page, "offline")
     page.context.set_offline(False)
     expect(page.locator("[data-offline]")).to_have_count(0)
     shot(page, "offline-over")

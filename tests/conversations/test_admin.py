@@ -12,6 +12,7 @@ from conversations.models import Account, AuditEvent, Channel, Membership, Servi
 from conversations.models.base import TenantRow
 from conversations.tenancy import account_directory, tenant_context
 from tests import factories
+from tests.asserts import assert_nothing_written
 from tests.conftest import World
 
 
@@ -185,6 +186,14 @@ def test_the_platform_reads_a_tenant_only_with_a_reason_a_limit_and_a_trace(worl
         event = AuditEvent.objects.get(kind="platform.entered")
     assert (event.actor_name, event.data) == ("Root", {"reason": "ticket 77", "minutes": 5})
     assert b"private words" in root.get(page).content
+    draft = factories.draft(message)
+    for url, data in (
+        ("/notifications/", {}),
+        ("/views/", {"page": "queue", "name": "Mine", "query": ""}),
+        (f"/drafts/{draft.pk}/claim/", {}),
+    ):
+        with tenant_context(world.acme.pk), assert_nothing_written():
+            assert root.post(url, data).status_code == 403, url  # a look inside changes nothing
     session = root.session
     session["platform_grant"] = {"account_id": str(world.acme.pk), "until": "2020-01-01T00:00:00+00:00"}
     session.save()

@@ -183,3 +183,21 @@ def test_error_pages_say_what_happened_what_was_kept_and_what_to_do(
 
 def test_a_refused_page_says_why(world: World, signed_in: Browser) -> None:
     assert b"Your role may not do this" in signed_in(world.ada).post("/sources/run/corrections/").content
+
+
+def test_a_muted_kind_neither_counts_in_the_bell_nor_is_read_for_the_others(world: World, signed_in: Browser) -> None:
+    """Sent to everybody: who muted it is not told of it, and marks it as read for nobody."""
+    with tenant_context(world.acme.pk):
+        for_all = Notification.objects.create(account=world.acme, type="job_failed", payload={"error": "It broke."})
+        Notification.objects.create(account=world.acme, user=world.ada, type="bounced", payload={})
+    browser = signed_in(world.ada)
+    assert "2 unread" in browser.get("/notifications/bell/").content.decode()
+    wanted = [kind for kind in Notification.Type.values if kind != "job_failed"]
+    browser.post("/profile/notifications/", {"want": wanted})
+    assert "1 unread" in browser.get("/notifications/bell/").content.decode()
+    assert "It broke." not in browser.get("/notifications/").content.decode()
+    browser.post("/notifications/", {})
+    assert "none unread" in browser.get("/notifications/bell/").content.decode()
+    with tenant_context(world.acme.pk):
+        assert Notification.objects.get(pk=for_all.pk).read_at is None
+    assert "1 unread" in signed_in(world.dan).get("/notifications/bell/").content.decode()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from bs4 import BeautifulSoup
 from django.test import Client
+from django.utils import timezone
 
 from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
@@ -243,3 +246,20 @@ def _data(world: World, draft: Draft) -> dict[str, Any]:
         "final_text": "x",
         "until": "2999-01-01T00:00",
     }
+
+
+def test_a_snooze_ends_at_the_typed_time_of_the_persons_zone(world: World, signed_in: Browser, draft: Draft) -> None:
+    client = signed_in(world.ada)
+    world.ada.preferences = {"time_zone": "Europe/Oslo"}
+    world.ada.save(update_fields=["preferences"])
+    page = BeautifulSoup(client.get(f"/drafts/{draft.pk}/?do=snooze").content, "html.parser")
+    assert page.select_one("[data-ask] input[name=at]")["type"] == "datetime-local"
+    picked = page.select_one("[data-ask] input[name=until]")["value"]
+    at = (timezone.now().astimezone(ZoneInfo("Europe/Oslo")) + timedelta(days=3)).replace(second=0, microsecond=0)
+    typed = f"{at:%Y-%m-%dT%H:%M}"
+    data = {**shown(client, draft), "until": picked}
+    assert client.post(f"/drafts/{draft.pk}/snooze/", {**data, "at": "soon"}).status_code == 422
+    assert client.post(f"/drafts/{draft.pk}/snooze/", {**data, "at": typed}).status_code == 303
+    with tenant_context(world.acme.pk):
+        draft.refresh_from_db()
+    assert draft.snoozed_until == at

@@ -130,3 +130,11 @@ def test_what_was_taken_back_counts_nowhere_but_as_undone(acme: Account, world: 
 def test_the_pane_shows_the_figure(world: World, signed_in: Browser, draft: Draft) -> None:
     page = BeautifulSoup(signed_in(world.ada).get(f"/drafts/{draft.pk}/").content, "html.parser")
     assert page.select_one("[data-figure]").text == "Sent unchanged: not yet known, 0 of 30 decisions so far"
+
+
+def test_who_read_what_an_hour_ago_is_not_kept(acme: Account, world: World, draft: Draft) -> None:
+    presence.enter(acme.pk, world.ada.pk, draft.pk)
+    presence.enter(acme.pk, world.cy.pk, draft.pk)
+    Presence.objects.filter(user=world.cy).update(seen_at=timezone.now() - timedelta(seconds=presence.KEPT + 1))
+    assert presence.forget(acme.pk) == 1
+    assert [row.user_id for row in Presence.objects.all()] == [world.ada.pk]

@@ -432,3 +432,19 @@ def test_the_clock_asks_for_each_site_once_in_its_hours(world: World, web: Web) 
         assert crawl_due_sites(account_id=world.acme.pk) == 0
         JobRun.objects.update(created_at=job.created_at - jobs.timedelta(hours=25))
         assert crawl_due_sites(account_id=world.acme.pk) == 1
+
+
+def test_a_page_that_a_person_took_out_stays_out_until_they_say_so(world: World, web: Web) -> None:
+    from ingestion import documents as acts
+
+    found = site(world, web)
+    run(world, found)
+    with tenant_context(world.acme.pk):
+        page = SourceDocument.objects.get(source_url=web.url + "/a")
+        acts.take_out(document_id=page.pk, actor=world.dan)
+    run(world, found)
+    assert documents(world, web)["/a"].status == "gone"
+    with tenant_context(world.acme.pk):
+        acts.bring_back(document_id=page.pk, actor=world.dan)
+    run(world, found)
+    assert documents(world, web)["/a"].status == "indexed"

@@ -11,8 +11,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
+from conversations import audit
+from conversations.models import AuditEvent
 from conversations.tenancy import account_directory, tenant_context
 from drafts import learning, training
+
+OPERATOR = audit.Actor(AuditEvent.ActorType.SYSTEM, "export_corrections, on the server")
 
 
 def moment(value: str) -> datetime:
@@ -52,6 +56,9 @@ class Command(BaseCommand):
         count = 0
         for entry in accounts:
             with tenant_context(entry["id"]):
+                rows = learning.exported(account_id=entry["id"], since=since).count()
+                audit.record_export(account_id=entry["id"], actor=OPERATOR, what="everybody's corrections", rows=rows)
+            with tenant_context(entry["id"]):
                 for sample in learning.export(account_id=entry["id"], since=since):
                     self.stdout.write(json.dumps({"account": entry["slug"], **sample}, ensure_ascii=False))
                     count += 1
@@ -62,6 +69,9 @@ class Command(BaseCommand):
     ) -> None:
         report: Counter[str] = Counter()
         for entry in accounts:
+            with tenant_context(entry["id"]):
+                rows = learning.exported(account_id=entry["id"], since=since).count()
+                audit.record_export(account_id=entry["id"], actor=OPERATOR, what=f"{layout} training lines", rows=rows)
             with tenant_context(entry["id"]):
                 for line in training.lines(
                     account_id=entry["id"], since=since, layout=layout, split=split, report=report

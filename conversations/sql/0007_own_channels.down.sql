@@ -1,0 +1,1 @@
+DROP FUNCTION membership_in_v2(uuid, uuid);
