@@ -95,6 +95,7 @@ def ask(*, account: Account, golden: Golden, prompt: PromptVersion | None, draft
             prompt_text=prompt.text if prompt else drafting.BUILT_IN_PROMPT,
             prompt_version=prompt.label if prompt else "reply-v0",
             account_name=account.options.reply_name or account.name,
+            recogniser=findings.recogniser,
         )
     )
     said = " ".join(result.text[claim.start : claim.end] for claim in result.claims) or result.text
