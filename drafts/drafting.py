@@ -18,7 +18,7 @@ from conversations import audit
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
-from drafts import assess, canaries, prompts, sources
+from drafts import assess, calibration, canaries, prompts, sources
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
@@ -72,7 +72,8 @@ def write_draft(
         findings = find_passages(
             account_id=account_id, text=f"{task.request.subject}\n{task.request.question}", limit=6
         )
-        task = replace(task, request=replace(task.request, sources=sources_of(findings)), degraded=findings.degraded)
+        request = replace(task.request, sources=sources_of(findings), recogniser=findings.recogniser)
+        task = replace(task, request=request, degraded=findings.degraded)
         try:
             result = drafter.write(task.request)
         except DrafterUnavailable as error:
@@ -157,6 +158,8 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     planted = canaries.plant(account=conversation.account, base=task.base, result=result)
     result, defect = planted or (result, "")
     text = assess.Text(result.text, result.claims)
+    raw = max(0.0, min(1.0, result.confidence))
+    sure, calibrated = calibration.curve_of(account_id).apply(raw)
     details = task.base.details
     draft = Draft.objects.create(
         account_id=account_id,
@@ -179,8 +182,9 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         ],
         unsourced_count=text.unsourced,
         is_about_money=text.is_about_money,
-        confidence=max(0.0, min(1.0, result.confidence)),
-        confidence_reasons=list(result.reasons),
+        confidence=sure,
+        raw_confidence=raw,
+        confidence_reasons=[*result.reasons, calibrated],
         intent=result.intent[:100],
         needs_human=list(result.needs_human),
         tokens_used=result.tokens_used,
