@@ -24,6 +24,7 @@ from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
+from drafts.writing.rerank import KEPT, LOOKED_AT, get_reranker
 from ingestion.knowledge.search import Findings, find_passages
 from ingestion.mail.language import detect
 
@@ -69,10 +70,9 @@ def write_draft(
         if task is None:
             return None
         # Outside any transaction: retrieval and drafting wait for the network and for models.
-        findings = find_passages(
-            account_id=account_id, text=f"{task.request.subject}\n{task.request.question}", limit=6
-        )
-        request = replace(task.request, sources=sources_of(findings), recogniser=findings.recogniser)
+        asked = f"{task.request.subject}\n{task.request.question}"
+        found, findings = find_sources(account_id=account_id, text=asked)
+        request = replace(task.request, sources=found, recogniser=findings.recogniser)
         task = replace(task, request=request, degraded=findings.degraded)
         try:
             result = drafter.write(task.request)
@@ -129,6 +129,14 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         language_hint=detect(question),
     )
     return Task(conversation_id, base, request, prompt)
+
+
+def find_sources(*, account_id: uuid.UUID, text: str) -> tuple[tuple[Source, ...], Findings]:
+    """What a draft that answers ``text`` is written from, best first, and the search it came from. Waits for the network."""
+    reranker = get_reranker()
+    findings = find_passages(account_id=account_id, text=text, limit=LOOKED_AT if reranker else KEPT)
+    found = sources_of(findings)
+    return (reranker.order(text, found)[:KEPT] if reranker else found), findings
 
 
 def sources_of(findings: Findings) -> tuple[Source, ...]:

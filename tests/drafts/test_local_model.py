@@ -61,7 +61,7 @@ def server() -> Iterator[str]:
 
 
 def test_a_real_model_gives_a_checked_draft_or_a_clean_refusal(server: str) -> None:
-    drafter = ModelDrafter(provider="openai", model="smollm2", url=server, timeout=240.0)
+    drafter = ModelDrafter(provider="openai", model="smollm2", url=server, timeout=120.0)
     try:
         result = drafter.write(request())
     except DrafterUnavailable as error:
