@@ -266,6 +266,7 @@ USE_TZ = True
 
 # --- drafting and knowledge ----------------------------------------------------------------------------------------
 DRAFTER = env.text("DRAFTER", "offline", choices=("offline", "openai", "anthropic"))
+RERANKER = env.text("RERANKER", "off", choices=("off", "model"))  # by the drafter's model; the offline one has none
 DRAFTER_URL = env.text("DRAFTER_URL", "")
 DRAFTER_MODEL = env.text("DRAFTER_MODEL", "")
 DRAFTER_KEY = env.text("DRAFTER_KEY", "")

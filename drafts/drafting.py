@@ -18,12 +18,13 @@ from conversations import audit
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
-from drafts import assess, canaries, progress, prompts, sources
+from drafts import assess, calibration, canaries, progress, prompts, sources
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
+from drafts.writing.rerank import KEPT, LOOKED_AT, get_reranker
 from ingestion.knowledge.search import Findings, find_passages
 from ingestion.mail.language import detect
 
@@ -69,10 +70,10 @@ def write_draft(
         if task is None:
             return None
         # Outside any transaction: retrieval and drafting wait for the network and for models.
-        findings = find_passages(
-            account_id=account_id, text=f"{task.request.subject}\n{task.request.question}", limit=6
-        )
-        task = replace(task, request=replace(task.request, sources=sources_of(findings)), degraded=findings.degraded)
+        asked = f"{task.request.subject}\n{task.request.question}"
+        found, findings = find_sources(account_id=account_id, text=asked)
+        request = replace(task.request, sources=found, recogniser=findings.recogniser)
+        task = replace(task, request=request, degraded=findings.degraded)
         # Somebody looks on while another draft is written; the first one is nobody's until it is there.
         tell = progress.teller(account_id=account_id, conversation_id=conversation_id) if asked_by else None
         try:
@@ -135,6 +136,14 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
     return Task(conversation_id, base, request, prompt)
 
 
+def find_sources(*, account_id: uuid.UUID, text: str) -> tuple[tuple[Source, ...], Findings]:
+    """What a draft that answers ``text`` is written from, best first, and the search it came from. Waits for the network."""
+    reranker = get_reranker()
+    findings = find_passages(account_id=account_id, text=text, limit=LOOKED_AT if reranker else KEPT)
+    found = sources_of(findings)
+    return (reranker.order(text, found)[:KEPT] if reranker else found), findings
+
+
 def sources_of(findings: Findings) -> tuple[Source, ...]:
     return tuple(
         Source(
@@ -162,6 +171,8 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     planted = canaries.plant(account=conversation.account, base=task.base, result=result)
     result, defect = planted or (result, "")
     text = assess.Text(result.text, result.claims)
+    raw = max(0.0, min(1.0, result.confidence))
+    sure, calibrated = calibration.curve_of(account_id).apply(raw)
     details = task.base.details
     draft = Draft.objects.create(
         account_id=account_id,
@@ -184,8 +195,9 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         ],
         unsourced_count=text.unsourced,
         is_about_money=text.is_about_money,
-        confidence=max(0.0, min(1.0, result.confidence)),
-        confidence_reasons=list(result.reasons),
+        confidence=sure,
+        raw_confidence=raw,
+        confidence_reasons=[*result.reasons, calibrated],
         intent=result.intent[:100],
         needs_human=list(result.needs_human),
         tokens_used=result.tokens_used,

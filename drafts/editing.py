@@ -177,6 +177,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             unsourced_count=text.unsourced,
             is_about_money=text.is_about_money,
             confidence=old.confidence,
+            raw_confidence=old.raw_confidence,
             confidence_reasons=old.confidence_reasons,
             intent=old.intent,
             needs_human=old.needs_human,

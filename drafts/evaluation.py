@@ -25,7 +25,6 @@ from drafts.writing.port import Drafter, DraftRequest, Turn
 from drafts.writing.registry import get_drafter
 from ingestion.hooks import JobKind
 from ingestion.jobs import Work, queue_job
-from ingestion.knowledge.search import find_passages
 from ingestion.models import JobRun
 
 GOOD = 0.6  # a reply that shares this much with the approved answer passes
@@ -85,16 +84,17 @@ KIND = JobKind(run=run, prepare=prepare, unit="answers")
 
 def ask(*, account: Account, golden: Golden, prompt: PromptVersion | None, drafter: Drafter) -> Outcome:
     """Draft a reply to a golden's question as if a customer had asked it. Nothing is stored."""
-    findings = find_passages(account_id=account.pk, text=golden.question, limit=6)
+    sources, findings = drafting.find_sources(account_id=account.pk, text=golden.question)
     result = drafter.write(
         DraftRequest(
             thread=(Turn("customer", golden.question),),
             question=golden.question,
             customer_name="",
-            sources=drafting.sources_of(findings),
+            sources=sources,
             prompt_text=prompt.text if prompt else drafting.BUILT_IN_PROMPT,
             prompt_version=prompt.label if prompt else "reply-v0",
             account_name=account.options.reply_name or account.name,
+            recogniser=findings.recogniser,
         )
     )
     said = " ".join(result.text[claim.start : claim.end] for claim in result.claims) or result.text

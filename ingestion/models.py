@@ -218,3 +218,22 @@ class Passage(TenantRow):
 
     def __str__(self) -> str:
         return f"{self.heading} ({self.ordinal})"
+
+
+class AnswerModel(TenantRow):
+    """What was learned from the account's approved answers (`ingestion.knowledge.answers`): one row an account, a
+    derivation that may be thrown away."""
+
+    digest = models.CharField(max_length=64, help_text="Of the approved answers and the embedder it was learned from.")
+    embedder = models.CharField(max_length=200)
+    body = models.BinaryField(help_text="Empty: there was too little to learn from.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("answermodel"),
+            models.UniqueConstraint(fields=["account"], name="answermodel_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"learned {self.updated_at:%Y-%m-%d %H:%M}"

@@ -14,6 +14,7 @@ from conversations import audit
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
 from ingestion import jobs, uploads
+from ingestion.knowledge.answers import learn_answers as learn
 from ingestion.knowledge.crawl import period
 from ingestion.knowledge.embed import EmbedderDown
 from ingestion.knowledge.index import repair_vectors as repair
@@ -60,6 +61,17 @@ def repair_vectors(timestamp: int) -> None:
                 repair(account["id"])
         except (VectorStoreDown, EmbedderDown) as error:
             logger.warning("account %s: vectors not repaired yet: %s", account["slug"], error)
+
+
+@app.periodic(cron="3-59/10 * * * *")
+@app.task(name="ingestion.learn_answers", queue="knowledge", queueing_lock="learn_answers")
+def learn_answers(timestamp: int) -> None:
+    """Approved answers that changed are learned again."""
+    for account in account_directory():
+        try:
+            learn(account_id=account["id"])
+        except EmbedderDown as error:
+            logger.warning("account %s: approved answers not learned yet: %s", account["slug"], error)
 
 
 def crawl_due_sites(*, account_id: uuid.UUID) -> int:

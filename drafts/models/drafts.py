@@ -84,6 +84,9 @@ class Draft(TenantRow):
     unsourced_count = models.PositiveIntegerField(default=0)
     is_about_money = models.BooleanField(default=False)
     confidence = models.FloatField(null=True, validators=SHARE)
+    raw_confidence = models.FloatField(
+        null=True, validators=SHARE, help_text="As the drafter computed it, before it was calibrated on decisions."
+    )
     confidence_reasons = models.JSONField(default=list)
     intent = models.CharField(max_length=100, blank=True, default="")
     needs_human = models.JSONField(default=list)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ObjectDoesNotExist
 from django.http import Http404, HttpRequest, HttpResponse
@@ -55,6 +56,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "nav": "quality",
         "versions": [_version(version, runs.get(version.pk), clock, decides=decides) for version in versions],
         "goldens": Golden.objects.in_use().count(),
+        "ignores_prompts": settings.DRAFTER == "offline",
         "is_measuring": JobRun.objects.filter(type=JobRun.Type.EVAL, status__in=["queued", "running"]).exists(),
         "lanes": [_lane(lane, evidence, channels, decides=decides) for lane, evidence in lanes.candidates(account)],
         "lanes_allowed": account.options.lanes,

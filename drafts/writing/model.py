@@ -182,22 +182,24 @@ class ModelDrafter:
             ) from error
 
     def _client(self) -> Model:
-        # Made for each draft: the clients belong to the event loop they were made in.
-        if self._provider == "anthropic":
-            from anthropic import AsyncAnthropic
-            from pydantic_ai.models.anthropic import AnthropicModel
-            from pydantic_ai.providers.anthropic import AnthropicProvider
+        return client_of(self._provider, self._model, self._url, self._key, self._timeout)
 
-            claude = AsyncAnthropic(api_key=self._key, base_url=self._url or None, max_retries=0, timeout=self._timeout)
-            return AnthropicModel(self._model, provider=AnthropicProvider(anthropic_client=claude))
-        from openai import AsyncOpenAI
-        from pydantic_ai.models.openai import OpenAIChatModel
-        from pydantic_ai.providers.openai import OpenAIProvider
 
-        client = AsyncOpenAI(
-            api_key=self._key or "none", base_url=self._url or None, max_retries=0, timeout=self._timeout
-        )
-        return OpenAIChatModel(self._model, provider=OpenAIProvider(openai_client=client))
+def client_of(provider: str, model: str, url: str, key: str, timeout: float) -> Model:
+    """Made for each request: the clients belong to the event loop they were made in. No retries of their own."""
+    if provider == "anthropic":
+        from anthropic import AsyncAnthropic
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+
+        claude = AsyncAnthropic(api_key=key, base_url=url or None, max_retries=0, timeout=timeout)
+        return AnthropicModel(model, provider=AnthropicProvider(anthropic_client=claude))
+    from openai import AsyncOpenAI
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    client = AsyncOpenAI(api_key=key or "none", base_url=url or None, max_retries=0, timeout=timeout)
+    return OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
 
 
 async def _follow(put: Callable[[str], None], _: Any, events: AsyncIterable[AgentStreamEvent]) -> None:

@@ -20,6 +20,7 @@ from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import Ask, Candidate, asks_of, best_by_passage, score_sentences
 from drafts.writing.sentences import terms
 from ingestion.knowledge.embed import Embedder, EmbedderDown
+from ingestion.knowledge.recognise import Known
 
 MODEL_KEY = "offline-quote-v1"
 ENOUGH = 0.40
@@ -30,6 +31,7 @@ SAME_QUESTION = 0.80
 """Cosine from which an approved answer's question is taken for the customer's. On 2,028 held-back questions of a public set
 with 77 topics, of which a quarter had no answer: 84 % of those are not answered, 13 % of the others neither, and 95 % of
 the answers given are the right topic's (docs/quality.md)."""
+IDENTICAL = 0.97  # so like that nothing learned can say otherwise
 CLOSE = 0.75  # another sentence of the same passage joins the best one from this share of its score,
 CONTINUED = 0.55  # and the one right after it from this share: it usually goes on about the same
 
@@ -88,7 +90,7 @@ class OfflineDrafter:
         quotes: list[Quote] = []
         open_asks: list[Ask] = []
         if not _belongs_to_a_person(needs):
-            quotes, open_asks = _choose(asks, scored, most, _approved_answers(asks, request.sources, self._embedder))
+            quotes, open_asks = _choose(asks, scored, most, _approved_answers(asks, request, self._embedder))
         if not quotes or open_asks:
             needs.append(Need.NO_SOURCE)
         text, claims = _compose(request, needs, quotes, partly=bool(open_asks))
@@ -134,24 +136,43 @@ def _belongs_to_a_person(needs: Sequence[Need]) -> bool:
     return bool({Need.LEGAL, Need.SAFETY, Need.PERSON} & set(needs)) or {Need.REFUND, Need.UPSET} <= set(needs)
 
 
-def _approved_answers(asks: Sequence[Ask], sources: Sequence[Source], embedder: Embedder | None) -> dict[Ask, Source]:
-    """The asks that somebody answered for good: the golden whose question is the same, if one is among the sources."""
-    goldens = [source for source in sources if _is_golden(source)]
+def _approved_answers(asks: Sequence[Ask], request: DraftRequest, embedder: Embedder | None) -> dict[Ask, Source]:
+    """The asks that somebody answered for good: the golden whose question is the same, if one is among the sources.
+
+    What was learned from the account's goldens decides about those that it knows; about others, and word-for-word the same
+    questions, their likeness.
+    """
+    goldens = [source for source in request.sources if _is_golden(source)]
     if not goldens or not asks or embedder is None:
         return {}
+    forms = [ask.forms[-1] for ask in asks]
+    if request.recogniser and len(asks) == 1:
+        forms = [_whole(request, asks[0])]  # as the approved questions were learned
     try:
-        vectors = embedder.embed([*(ask.forms[-1] for ask in asks), *(golden.title for golden in goldens)])
+        vectors = embedder.embed([*forms, *(golden.title for golden in goldens)])
     except EmbedderDown:
         return {}
+    known: list[Known | None] = [None] * len(asks)
+    if request.recogniser and request.recogniser.dimension == len(vectors[0]):
+        known = list(request.recogniser.recognise(vectors[: len(asks)]))
     found = {}
-    for ask, vector in zip(asks, vectors, strict=False):
-        alike = [
-            (sum(a * b for a, b in zip(vector, other, strict=True)), -n) for n, other in enumerate(vectors[len(asks) :])
-        ]
-        best, place = max(alike)
-        if best >= SAME_QUESTION:
-            found[ask] = goldens[-place]
+    for ask, vector, knows in zip(asks, vectors, known, strict=False):
+        alike = []
+        for n, other in enumerate(vectors[len(asks) :]):
+            cosine = sum(a * b for a, b in zip(vector, other, strict=True))
+            asked = knows.is_asked(goldens[n].document_id) if knows else None
+            if cosine >= IDENTICAL or (cosine >= SAME_QUESTION if asked is None else asked):
+                alike.append((cosine, -n))
+        if alike:
+            found[ask] = goldens[-max(alike)[1]]
     return found
+
+
+def _whole(request: DraftRequest, ask: Ask) -> str:
+    """The message, unless the ask is what an operator or the topic of the message made of it."""
+    return (
+        " ".join(request.question.split())[:1000] if ask.text in " ".join(request.question.split()) else ask.forms[-1]
+    )
 
 
 def _is_golden(source: Source) -> bool:

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
+from ingestion.knowledge.recognise import Recogniser
+
 
 class DrafterUnavailable(Exception):
     """No draft came out; nothing was stored. ``retryable``: the same request may succeed later."""
@@ -45,7 +47,7 @@ class DraftRequest:
     """Everything a draft is written from. ``question`` is the inbound to answer (the last customer turn of ``thread``).
 
     ``subject`` is the thread's, as the customer wrote it; ``instruction`` is what the operator asked for on regenerating ("shorter"); the operator is trusted, the customer
-    and the sources are not.
+    and the sources are not. ``recogniser`` knows the account's approved answers, if enough of them were learned from.
     """
 
     thread: tuple[Turn, ...]
@@ -58,6 +60,7 @@ class DraftRequest:
     instruction: str = ""
     language_hint: str = ""
     subject: str = ""
+    recogniser: Recogniser | None = None
 
 
 @dataclass(frozen=True)

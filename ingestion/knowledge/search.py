@@ -13,10 +13,13 @@ from itertools import chain, zip_longest
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q
 
 from conversations.tenancy import tenant_context
+from ingestion.knowledge.answers import recogniser_of
 from ingestion.knowledge.chunk import storable
 from ingestion.knowledge.embed import Embedder, EmbedderDown, get_embedder
+from ingestion.knowledge.recognise import Known, Recogniser
 from ingestion.knowledge.vectors import VectorStore, VectorStoreDown, get_vector_store
 from ingestion.models import Passage, SourceDocument
 
@@ -24,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 BONUS = 0.05
 """What being first by words is worth, as cosine similarity. Chosen on questions that no report uses."""
+RECOGNISED = 2 / 3  # of the score of an approved answer that was learned; the rest is its likeness
 DEPTH = 20  # how far down each list is looked at
 MOST_LEXEMES, MOST_QUESTIONS = 60, 4
 _QUESTION = re.compile(r"[^.!?\n]{12,300}\?")
@@ -43,9 +47,11 @@ class Found:
 
 
 class Findings(list[Found]):
-    """Passages, best first. ``degraded`` says in words why meaning did not count; empty when it did."""
+    """Passages, best first. ``degraded`` says in words why meaning did not count; empty when it did. ``recogniser`` is
+    what was learned from the account's approved answers, if anything was."""
 
     degraded: str = ""
+    recogniser: Recogniser | None = None
 
 
 def find_passages(
@@ -68,26 +74,33 @@ def find_passages(
     if not queries:
         return found
     nearest: list[dict[UUID, float]] = [{} for _ in queries]
+    vectors: list[list[float]] = []
     embedder = embedder or get_embedder()
     store = store or get_vector_store(embedder.name)
     try:
         if store is None:
             found.degraded = "No vector store is set (CHROMA_URL)."
         else:
-            answers = store.query_many(account_id, embedder.embed(queries), DEPTH)
-            nearest = [dict(answer) for answer in answers]
+            vectors = embedder.embed(queries)
+            nearest = [dict(answer) for answer in store.query_many(account_id, vectors, DEPTH)]
     except (EmbedderDown, VectorStoreDown) as error:
         found.degraded = str(error)
         logger.warning("account %s: searching by words only: %s", account_id, error)
     with tenant_context(account_id):
+        known: list[Known | None] = [None] * len(queries)
+        if vectors and (recogniser := recogniser_of(account_id, embedder)):
+            found.recogniser = recogniser
+            known = list(recogniser.recognise(vectors))
         worded = [_by_words(query) for query in queries]
+        learned = {document for each in known if each for document, _ in each.nearest()}
         passages = {
             passage.pk: passage
             for passage in Passage.objects.filter(
-                pk__in={*chain(*nearest, *worded)}, document__status=SourceDocument.Status.INDEXED
+                Q(pk__in={*chain(*nearest, *worded)}) | Q(document_id__in=learned, ordinal=0),
+                document__status=SourceDocument.Status.INDEXED,
             ).select_related("document")
         }
-    lists = [_rank(near, words, passages) for near, words in zip(nearest, worded, strict=True)]
+    lists = [_rank(*each, passages) for each in zip(nearest, worded, known, strict=True)]
     # In turns, the best of each list first: a letter's one question counts as much as the story around it.
     for each in filter(None, chain.from_iterable(zip_longest(*lists))):
         if len(found) < limit and all(each.passage.pk != other.passage.pk for other in found):
@@ -102,23 +115,43 @@ def _queries(text: str) -> list[str]:
     return list(dict.fromkeys([whole, *questions])) if whole else []
 
 
-def _rank(near: dict[UUID, float], words: list[UUID], passages: dict[UUID, Passage]) -> list[Found]:
-    """One query's passages, best first. Ranks count only what this account has: a stale vector costs nobody a place."""
+def _rank(
+    near: dict[UUID, float], words: list[UUID], known: Known | None, passages: dict[UUID, Passage]
+) -> list[Found]:
+    """One query's passages, best first. Ranks count only what this account has: a stale vector costs nobody a place.
+
+    Of several approved questions with one answer the best stands for all: the others would say nothing new.
+    """
     dense = {key: rank for rank, key in enumerate(sorted(near.keys() & passages, key=lambda k: (near[k], k)), 1)}
     texts = {key: rank for rank, key in enumerate((key for key in words if key in passages), 1)}
     # What the words alone found is at most as near as the farthest that meaning found.
     farthest = max((near[key] for key in dense), default=None)
-    found = [
-        Found(
-            passage=passages[key],
-            score=fuse(near.get(key, farthest), texts.get(key)),
-            dense_rank=dense.get(key),
-            text_rank=texts.get(key),
-            similarity=1 - near[key] if key in near else None,
+    learned = dict(known.nearest()) if known else {}
+    proposed = {
+        p.pk: 1 - learned[p.document_id] for p in passages.values() if p.ordinal == 0 and p.document_id in learned
+    }
+    distances = proposed | near
+    found = []
+    for key in dense.keys() | texts.keys() | proposed.keys():
+        score = fuse(distances.get(key, farthest), texts.get(key))
+        asked = known.score(passages[key].document_id) if known else None
+        if asked is not None:
+            score = round(RECOGNISED * max(0.0, min(1.0, asked)) + (1 - RECOGNISED) * score, 6)
+        found.append(
+            Found(
+                passage=passages[key],
+                score=score,
+                dense_rank=dense.get(key),
+                text_rank=texts.get(key),
+                similarity=1 - distances[key] if key in distances else None,
+            )
         )
-        for key in dense.keys() | texts.keys()
-    ]
-    return sorted(found, key=lambda each: (-each.score, each.passage.pk))
+    found.sort(key=lambda each: (-each.score, each.passage.pk))
+    best: dict[object, Found] = {}
+    for each in found:
+        is_golden = each.passage.document.kind == SourceDocument.Kind.GOLDEN
+        best.setdefault(each.passage.text if is_golden else each.passage.pk, each)
+    return list(best.values())
 
 
 def fuse(distance: float | None, text_rank: int | None) -> float:

@@ -180,3 +180,21 @@ def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(
 def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str) -> None:
     source = Source(uuid.uuid4(), uuid.uuid4(), "T", "https://a.test", text, 0.9, timezone.now())
     assert drafting.quote(source, [cited]) == shown
+
+
+def test_a_reranker_orders_what_the_draft_is_written_from(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        index_document(
+            account_id=world.acme.pk, source_url=f"https://docs.example/{number}", title="E85",
+            text=f"PTFE hose works with E85 fuel, says page {number} of the manual.",
+        )  # fmt: skip
+    before, _ = drafting.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
+
+    class Backwards:
+        def order(self, question: str, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+            return sources[::-1]
+
+    monkeypatch.setattr(drafting, "get_reranker", Backwards)
+    after, _ = drafting.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
+    assert len(before) == 4
+    assert after == before[::-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -101,3 +102,12 @@ def test_bad_input_is_refused(world: World, acme: None, signed_in: Browser, form
         assert client.post(f"{URL}prompts/", {"text": " "}).status_code == 422
         assert client.post(f"{URL}prompts/{uuid.uuid4()}/activate/").status_code == 404
         assert client.post(f"{URL}prompts/{uuid.uuid4()}/nonsense/").status_code == 404
+
+
+@pytest.mark.parametrize(("drafter", "says"), [("offline", True), ("openai", False)])
+def test_the_page_says_that_the_offline_drafter_does_not_read_prompts(
+    world: World, acme: None, signed_in: Browser, settings: Any, drafter: str, says: bool
+) -> None:
+    settings.DRAFTER = drafter
+    page = signed_in(world.dan).get(URL).content.decode()
+    assert ("The offline drafter does not read prompts" in page) is says

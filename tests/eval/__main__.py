@@ -70,6 +70,7 @@ def _set_up() -> None:
 def _account(slug: str, rows: Sequence[Asked]) -> Any:
     """A tenant whose approved answers are these questions, as `goldens` and `index_document` would store them."""
     from conversations.tenancy import tenant_context
+    from ingestion.knowledge.answers import learn_answers
     from ingestion.knowledge.embed import get_embedder
     from ingestion.knowledge.vectors import get_vector_store
     from ingestion.models import Passage, SourceDocument
@@ -102,6 +103,7 @@ def _account(slug: str, rows: Sequence[Asked]) -> Any:
     store = get_vector_store(embedder.name)
     assert store is not None
     store.upsert(account.pk, [each.pk for each in passages], _vectors([row.text for row in rows]))
+    learn_answers(account_id=account.pk)
     return account
 
 
@@ -125,6 +127,7 @@ def retrieval(known: Sequence[Asked], held: Sequence[Asked]) -> dict[str, Any]:
     """Which topic the nearest approved questions have: plain voting of 5 by meaning (the floor), each search alone, fused."""
     from conversations.tenancy import tenant_context
     from ingestion.knowledge import search
+    from ingestion.knowledge.answers import recogniser_of
     from ingestion.knowledge.embed import get_embedder
     from ingestion.knowledge.vectors import get_vector_store
     from ingestion.models import Passage
@@ -133,8 +136,11 @@ def retrieval(known: Sequence[Asked], held: Sequence[Asked]) -> dict[str, Any]:
     store = get_vector_store(get_embedder().name)
     assert store is not None
     with tenant_context(account.pk):
-        passages = {each.pk: each for each in Passage.objects.all()}
+        passages = {each.pk: each for each in Passage.objects.select_related("document")}
+        recogniser = recogniser_of(account.pk, get_embedder())
+    assert recogniser is not None
     by_text = {row.text[:500]: row.topic for row in known}
+    by_document = {each.document_id: each for each in passages.values()}
     topics = {each.pk: by_text[each.heading] for each in passages.values()}
     scores: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
     began = time.monotonic()
@@ -142,14 +148,18 @@ def retrieval(known: Sequence[Asked], held: Sequence[Asked]) -> dict[str, Any]:
         batch = held[start : start + 64]
         near = store.query_many(account.pk, _vectors([row.text for row in batch]), search.DEPTH)
         with tenant_context(account.pk):
-            for row, nearest in zip(batch, near, strict=True):
+            known = recogniser.recognise(_vectors([row.text for row in batch]))
+            for row, nearest, knows in zip(batch, near, known, strict=True):
                 words = search._by_words(row.text)
-                fused = search._rank(dict(nearest), words, passages)
+                learned = {document for document, _ in knows.nearest()}
+                mine = {k: passages[k] for k in {*dict(nearest), *words}}
+                mine |= {by_document[document].pk: by_document[document] for document in learned}
+                fused = search._rank(dict(nearest), words, knows, mine)
                 lists = {
                     "meaning, plain vote of 5": ([(topics[key], 1.0) for key, _ in nearest[:5]], topics[nearest[0][0]]),
                     "meaning": ([(topics[k], (1 - d) ** 16) for k, d in nearest], topics[nearest[0][0]]),
                     "words": ([(topics[k], 1 / n) for n, k in enumerate(words, 1)], topics[words[0]] if words else ""),
-                    "fused": ([(topics[f.passage.pk], f.score**16) for f in fused], topics[fused[0].passage.pk]),
+                    "fused": ([(topics[f.passage.pk], f.score) for f in fused], topics[fused[0].passage.pk]),
                 }
                 for name, (votes, first) in lists.items():
                     order = _vote(votes)
@@ -186,10 +196,18 @@ def grounding(known: Sequence[Asked], sample: Sequence[Asked]) -> dict[str, Any]
     drafter = get_drafter()
     count: dict[str, int] = defaultdict(int)
     for row in sample:
-        sources = drafting.sources_of(find_passages(account_id=account.pk, text=row.text, limit=6))
+        findings = find_passages(account_id=account.pk, text=row.text, limit=6)
+        sources = drafting.sources_of(findings)
         result = drafter.write(
             DraftRequest(
-                (Turn("customer", row.text),), row.text, "", sources, drafting.BUILT_IN_PROMPT, "reply-v0", "Bank"
+                (Turn("customer", row.text),),
+                row.text,
+                "",
+                sources,
+                drafting.BUILT_IN_PROMPT,
+                "reply-v0",
+                "Bank",
+                recogniser=findings.recogniser,
             )
         )
         by_id = {source.passage_id: source for source in sources}

@@ -1,0 +1,89 @@
+"""The recogniser of an account's approved answers: learned by a worker, kept in PostgreSQL, loaded where it is needed.
+
+It is a derivation like the vectors: it can be thrown away at any time, and is learned anew within minutes after approved
+answers or the embedder changed. Until then the new ones are found and used as any approved answer was before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import OrderedDict
+from threading import Lock
+from uuid import UUID
+
+from conversations.tenancy import tenant_context
+from ingestion.knowledge import recognise
+from ingestion.knowledge.embed import Embedder, get_embedder
+from ingestion.knowledge.recognise import Recogniser
+from ingestion.models import AnswerModel, Passage, SourceDocument
+
+logger = logging.getLogger(__name__)
+
+KEPT = 8  # accounts in the memory of a process, at most about 20 MB each
+_kept: OrderedDict[UUID, tuple[str, Recogniser]] = OrderedDict()
+_lock = Lock()
+
+
+def learn_answers(*, account_id: UUID, embedder: Embedder | None = None) -> bool:
+    """Learn the account's approved answers anew if they, or the embedder, changed. True if something was stored.
+
+    Raises EmbedderDown. Too few approved answers are stored as "nothing learned".
+    """
+    embedder = embedder or get_embedder()
+    with tenant_context(account_id):
+        rows = list(
+            SourceDocument.objects.filter(kind=SourceDocument.Kind.GOLDEN, status=SourceDocument.Status.INDEXED)
+            .order_by("-pk")
+            .values_list("pk", "hash", "title")
+        )
+        digest = _digest(embedder.name, rows)
+        stored = AnswerModel.objects.filter(account_id=account_id).only("digest").first()
+        if stored.digest == digest if stored else not rows:
+            return False
+        texts: dict[UUID, str] = {}
+        passages = Passage.objects.filter(document__kind=SourceDocument.Kind.GOLDEN).order_by("document", "ordinal")
+        for document, text in passages.values_list("document_id", "text").iterator(chunk_size=2_000):
+            texts[document] = f"{texts[document]}\n{text}" if document in texts else text
+    rows = [row for row in rows if row[0] in texts]
+    answers = [texts[row[0]] for row in rows]
+    chosen = recognise.learnable(answers)
+    body = b""
+    if chosen:
+        # Outside of any transaction: an endpoint may be slow, and so is the arithmetic.
+        vectors = embedder.embed([rows[at][2] for at in chosen])
+        body = recognise.learn([rows[at][0] for at in chosen], [answers[at] for at in chosen], vectors).to_bytes()
+    with tenant_context(account_id):
+        AnswerModel.objects.update_or_create(
+            account_id=account_id, defaults={"digest": digest, "embedder": embedder.name[:200], "body": body}
+        )
+    logger.info("account %s: learned from %s approved questions", account_id, len(chosen))
+    return True
+
+
+def recogniser_of(account_id: UUID, embedder: Embedder) -> Recogniser | None:
+    """What was learned last, with this embedder; None where nothing was. The caller is in the tenant."""
+    found = AnswerModel.objects.filter(account_id=account_id).values_list("digest", "embedder").first()
+    if found is None or found[1] != embedder.name[:200]:
+        return None
+    with _lock:
+        kept = _kept.get(account_id)
+        if kept and kept[0] == found[0]:
+            _kept.move_to_end(account_id)
+            return kept[1]
+    digest, body = AnswerModel.objects.filter(account_id=account_id).values_list("digest", "body").get()
+    if not body:
+        return None
+    recogniser = Recogniser.from_bytes(bytes(body))
+    with _lock:
+        _kept[account_id] = (digest, recogniser)
+        _kept.move_to_end(account_id)
+        while len(_kept) > KEPT:
+            _kept.popitem(last=False)
+    return recogniser
+
+
+def _digest(embedder: str, rows: list[tuple[UUID, str, str]]) -> str:
+    """Of all that is learned from, and of how."""
+    how = f"{embedder} {recognise.SHARPNESS} {recognise.RIDGE} {recognise.STRICT}"
+    return hashlib.sha256("\n".join([how, *(f"{key} {digest}" for key, digest, _ in rows)]).encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""The order of sources by a model: what it may change, and that nothing it does wrong costs a draft."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from drafts.writing.rerank import ModelReranker, get_reranker
+from tests.drafts.test_model_drafter import Endpoint, completion, source
+
+SOURCES = tuple(source(f"Passage {n} says something.") for n in range(1, 5))
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    made = Endpoint()
+    yield made
+    made.released.set()
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def order(endpoint: Endpoint, timeout: float = 10.0) -> list[int]:
+    reranker = ModelReranker(provider="openai", model="m", url=endpoint.url, timeout=timeout)
+    return [SOURCES.index(each) + 1 for each in reranker.order("Which one?", SOURCES)]
+
+
+def test_the_named_come_first_and_none_is_lost(endpoint: Endpoint) -> None:
+    endpoint.answers(lambda asked: (200, completion({"numbers": [3, 1]})))
+    assert order(endpoint) == [3, 1, 2, 4]
+    assert "Passage 3 says something." in str(endpoint.asked[0]["messages"])
+
+
+@pytest.mark.parametrize("numbers", [[9, 0, -1], [], [2, 2, 2, 99]])
+def test_numbers_that_are_no_passages_change_nothing(endpoint: Endpoint, numbers: list[int]) -> None:
+    endpoint.answers(lambda asked: (200, completion({"numbers": numbers})))
+    assert order(endpoint) == ([2, 1, 3, 4] if 2 in numbers else [1, 2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, {"error": {"message": "overloaded"}}),
+        (401, {"error": {"message": "wrong key"}}),
+        (200, completion("not json")),
+        (200, completion({"order": "none"})),
+        (200, b"<html>"),
+    ],
+)
+def test_after_any_failure_the_order_stays_and_nothing_is_asked_twice(endpoint: Endpoint, answer: Any) -> None:
+    endpoint.answers(lambda asked: answer)
+    assert order(endpoint) == [1, 2, 3, 4]
+    assert len(endpoint.asked) == 1
+
+
+def test_a_model_that_is_slow_is_not_waited_for(endpoint: Endpoint) -> None:
+    endpoint.drips = True
+    endpoint.answers(lambda asked: (200, completion({"numbers": [4]})))
+    began = time.monotonic()
+    assert order(endpoint, timeout=0.5) == [1, 2, 3, 4]
+    assert time.monotonic() - began < 15
+
+
+def test_it_is_off_unless_asked_for_and_never_with_the_offline_drafter(settings: Any) -> None:
+    settings.DRAFTER, settings.DRAFTER_MODEL = "openai", "m"
+    assert get_reranker() is None
+    settings.RERANKER = "model"
+    assert get_reranker() is not None
+    settings.DRAFTER = "offline"
+    assert get_reranker() is None
