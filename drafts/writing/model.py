@@ -22,8 +22,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field
-from pydantic_core import from_json
+from pydantic import BaseModel, Field, TypeAdapter
 
 from drafts.writing import confidence
 from drafts.writing.claims import check_claims
@@ -219,10 +218,13 @@ async def _follow(put: Callable[[str], None], _: Any, events: AsyncIterable[Agen
             put(text)
 
 
+_PIECES = TypeAdapter(dict[str, Any])
+
+
 def _readable(raw: str) -> str:
     """The text in the beginning of a `Reply` as JSON."""
     try:
-        found = from_json(raw, allow_partial="trailing-strings")
+        found = _PIECES.validate_json(raw, experimental_allow_partial="trailing-strings")
         lines = [found.get("greeting", ""), *(each.get("text", "") for each in found.get("sentences", []))]
         return "\n".join(filter(None, map(_line, lines)))
     except (ValueError, AttributeError, TypeError):
