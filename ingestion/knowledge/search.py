@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from uuid import UUID
 
@@ -120,7 +120,8 @@ def _rank(
 ) -> list[Found]:
     """One query's passages, best first. Ranks count only what this account has: a stale vector costs nobody a place.
 
-    Of several approved questions with one answer the best stands for all: the others would say nothing new.
+    Of several approved questions with one answer the nearest stands for all, at the place of the best: the others would say
+    nothing new.
     """
     dense = {key: rank for rank, key in enumerate(sorted(near.keys() & passages, key=lambda k: (near[k], k)), 1)}
     texts = {key: rank for rank, key in enumerate((key for key in words if key in passages), 1)}
@@ -150,7 +151,10 @@ def _rank(
     best: dict[object, Found] = {}
     for each in found:
         is_golden = each.passage.document.kind == SourceDocument.Kind.GOLDEN
-        best.setdefault(each.passage.text if is_golden else each.passage.pk, each)
+        says: object = each.passage.text if is_golden else each.passage.pk
+        first = best.setdefault(says, each)
+        if (each.similarity or 0.0) > (first.similarity or 0.0):
+            best[says] = replace(each, score=first.score)
     return list(best.values())
 
 

@@ -13,7 +13,7 @@ from conversations.models import Account
 from conversations.tenancy import tenant_context
 from ingestion.knowledge import answers, recognise
 from ingestion.knowledge.index import Origin, index_document, remove_document
-from ingestion.knowledge.search import _rank
+from ingestion.knowledge.search import _rank, fuse
 from ingestion.models import AnswerModel, Passage, SourceDocument
 from tests import factories
 
@@ -163,3 +163,16 @@ def test_one_answer_takes_one_place_and_what_was_learned_says_which_comes_first(
     assert len(texts) == len(set(texts)) == 8
     assert texts[0] == "This is the answer about topic 5."
     assert [each.passage.text for each in _rank(near, [], None, passages)] == ["This is the answer about topic 2."]
+
+
+@pytest.mark.django_db
+def test_the_nearest_question_stands_for_an_answer_where_another_shares_more_words() -> None:
+    account = factories.account("Acme", "acme")
+    for number in range(2):
+        golden(account, 1, number)
+    with tenant_context(account.pk):
+        passages = {each.pk: each for each in Passage.objects.select_related("document")}
+    nearest, wordy = passages
+    (found,) = _rank({nearest: 0.15, wordy: 0.16}, [wordy], None, passages)
+    assert (found.passage.pk, found.similarity) == (nearest, 0.85)
+    assert found.score == fuse(0.16, 1)  # at the place of the best
