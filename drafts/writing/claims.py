@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from drafts.diffing import render_ops
@@ -22,6 +22,7 @@ _NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")
 _NEGATED = re.compile(r"\b(?:not|no|never|none|nothing|neither|nor|cannot|without|\w+n['’]t|non(?=-))\b", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[$€£¥]|USD|EUR|GBP|dollars?|euros?)\b", re.IGNORECASE)
 _MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
+_TRAILING_SIGNS = re.compile(r"[^\w.!?？,…]+$")  # an emoji after "Have a great day!" says no more than that
 _TABLE_RULE = re.compile(r"^[\s|:+-]+$")
 
 # A courtesy says nothing that could be wrong. Whole sentences only: "Happy to help, your refund is on its way" does.
@@ -34,6 +35,12 @@ _COURTESIES = [
     r"| to hear (?:that|this)| for (?:that|the (?:trouble|wait|delay|mix-up)))?[.!]?",
     r"(?:please )?(?:let (?:us|me) know|just (?:reply|ask))(?: if (?:you have (?:any )?(?:other |more |further )?questions"
     r"|(?:anything|something) is(?: still)? unclear|there is anything else|this does not answer (?:it|your question)))?[.!]?",
+    r"(?:if you (?:have|need) (?:any )?(?:other |more |further |additional )?(?:questions?|help|assistance|clarification|concerns?)"
+    r"(?: or (?:questions?|help|assistance|clarification|concerns?))?,? )?(?:please )?(?:(?:do not|don['’]t) hesitate to"
+    r"|feel free to|just) (?:ask|(?:contact|reach out to|write to|reply to|let) (?:me|us)(?: know)?|reach out|reply|write)"
+    r"(?: (?:again|any ?time))?[.!]?",
+    r"if you (?:have|need) (?:any )?(?:other |more |further |additional )?(?:questions?|help|assistance|clarification|concerns?)"
+    r"(?: or (?:questions?|help|assistance|clarification|concerns?))?,? (?:please )?(?:let (?:me|us) know|ask|reply)[.!]?",
     r"(?:i|we) hope (?:this|that) helps[.!]?",
     r"(?:happy|glad) to help(?: further)?[.!]?",
     r"(?:have a (?:great|nice|good) (?:day|week|weekend|one))[.!]?",
@@ -61,7 +68,7 @@ def factual_sentences(text: str) -> list[Sentence]:
 
 def is_courtesy(sentence: str) -> bool:
     """True for a sentence that claims nothing: a greeting, thanks, a question, the holding reply."""
-    plain = " ".join(sentence.split()).strip("*_ ")
+    plain = _TRAILING_SIGNS.sub("", " ".join(sentence.split()).strip("*_ "))
     if not any(sign.isalnum() for sign in plain) or plain in HOLDING_SENTENCES:
         return True
     if plain.endswith(("?", "？")):  # a question states nothing, unless it is a statement in disguise
@@ -70,10 +77,11 @@ def is_courtesy(sentence: str) -> bool:
 
 
 def check_claims(text: str, claims: Iterable[Claim], sources: Sequence[Source]) -> tuple[Claim, ...]:
-    """One claim for each factual sentence of ``text``, in order, with the sources among those named that bear it.
+    """One claim for each factual sentence of ``text``, in order, with the sources that bear it.
 
     A named source keeps its place only if it holds the sentence, or nearly all of its words with the same numbers and
-    no other "not". A sentence that no claim names, or whose sources fall away, becomes a claim without sources.
+    no other "not". Where none of those named does, the first other one that does takes their place: small models miscount.
+    A sentence that no source bears becomes a claim without sources.
     """
     by_id = {source.passage_id: source for source in sources}
     given = list(claims)
@@ -84,6 +92,9 @@ def check_claims(text: str, claims: Iterable[Claim], sources: Sequence[Source]) 
             if claim.start < sentence.end and sentence.start < claim.end:
                 named |= {key: by_id[key] for key in claim.source_ids if key in by_id}
         borne = tuple(key for key, source in named.items() if supports(sentence.text, source.text))
+        if not borne:
+            others = (source for source in sources if source.passage_id not in named)
+            borne = tuple(islice((each.passage_id for each in others if supports(sentence.text, each.text)), 1))
         checked.append(Claim(sentence.start, sentence.end, borne))
     return tuple(checked)
 

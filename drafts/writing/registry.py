@@ -34,6 +34,7 @@ def get_drafter() -> Drafter:
         url=settings.DRAFTER_URL,
         key=settings.DRAFTER_KEY,
         timeout=float(settings.DRAFTER_TIMEOUT_SECONDS),
+        output=settings.DRAFTER_OUTPUT,
         embedder=get_remembering_embedder(),
         prices=(settings.DRAFTER_PRICE_IN, settings.DRAFTER_PRICE_OUT) if settings.DRAFTER_PRICE_OUT else None,
     )

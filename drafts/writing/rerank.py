@@ -15,7 +15,7 @@ from typing import Protocol
 from django.conf import settings
 from pydantic import BaseModel, Field
 
-from drafts.writing.model import client_of
+from drafts.writing.model import client_of, output_as
 from drafts.writing.port import Source
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,11 @@ class Reranker(Protocol):
 class ModelReranker:
     """Implements ``Reranker`` with one request to the model; ``timeout`` is in seconds, all in."""
 
-    def __init__(self, *, provider: str, model: str, url: str = "", key: str = "", timeout: float = 5.0) -> None:
+    def __init__(
+        self, *, provider: str, model: str, url: str = "", key: str = "", timeout: float = 5.0, output: str = "schema"
+    ) -> None:
         self._provider, self._model, self._url, self._key = provider, model, url, key
-        self._timeout = timeout
+        self._timeout, self._output = timeout, output
 
     def order(self, question: str, sources: tuple[Source, ...]) -> tuple[Source, ...]:
         """Those that the model names, then the others as they were; all as they were when it gives no usable answer."""
@@ -74,7 +76,7 @@ class ModelReranker:
         )
         agent = Agent(
             client_of(self._provider, self._model, self._url, self._key, self._timeout),
-            output_type=Order,
+            output_type=output_as(Order, self._provider, self._output),
             instructions=RULES.format(mark=mark),
             retries=0,
             model_settings={"max_tokens": MOST_TOKENS},
@@ -94,4 +96,5 @@ def get_reranker() -> Reranker | None:
         url=settings.DRAFTER_URL,
         key=settings.DRAFTER_KEY,
         timeout=min(5.0, float(settings.DRAFTER_TIMEOUT_SECONDS)),
+        output=settings.DRAFTER_OUTPUT,
     )

@@ -85,6 +85,11 @@ def test_words_are_compared_by_their_stem() -> None:
         "Mit freundlichen Grüßen",
         "---",
         *sorted(HOLDING_SENTENCES),
+        "If you have any further questions, please do not hesitate to ask.",
+        "If you need further assistance or clarification, please let me know.",
+        "If you have any questions or concerns, don't hesitate to contact us anytime.",
+        "Please feel free to reach out.",
+        "Have a great day! 🎉",
     ],
 )
 def test_a_courtesy_claims_nothing(sentence: str) -> None:
@@ -95,6 +100,9 @@ def test_a_courtesy_claims_nothing(sentence: str) -> None:
     "sentence",
     [
         "Happy to help, your refund is on its way.",
+        "If you have any questions, please do not hesitate to claim the full price.",
+        "If you need help, please let us know and we pay you double.",
+        "Have a great day with your free hose!",
         "Thanks for your message, we refund you today.",
         "Hi Dana your refund was granted today",
         "Did you know that we refund everything?",
@@ -159,19 +167,29 @@ def test_words_cut_out_of_a_warning_are_not_borne(passage: str) -> None:
     assert not supports("It is safe for E85.", passage)
 
 
-def test_check_keeps_only_sources_that_say_so_and_adds_what_nobody_named() -> None:
+def test_check_keeps_only_sources_that_say_so_and_finds_the_one_that_does() -> None:
     good, other = source(), source("Ground shipping takes 2 to 5 business days.")
-    text = "Hi Luis,\n\nSeat the olive dry. Shipping is free. Ground shipping takes 2 to 5 business days.\n\nBest regards,\nAnn"
     first, second, third = "Seat the olive dry.", "Shipping is free.", "Ground shipping takes 2 to 5 business days."
-    span = {words: (text.index(words), text.index(words) + len(words)) for words in (first, second, third)}
+    fourth, fifth = "Tighten the nut by one flat of the hex.", "We pay for everything."
+    text = f"Hi Luis,\n\n{first} {second} {third} {fourth} {fifth}\n\nBest regards,\nAnn"
+    span = {
+        words: (text.index(words), text.index(words) + len(words)) for words in (first, second, third, fourth, fifth)
+    }
     named = [
         Claim(*span[first], (good.passage_id, other.passage_id)),
         Claim(*span[second], (other.passage_id,)),
         Claim(0, 8, (good.passage_id,)),
         Claim(*span[first], (uuid.uuid4(),)),
+        Claim(*span[fourth], (other.passage_id,)),
     ]
-    checked = check_claims(text, named, [good, other])
-    assert checked == (Claim(*span[first], (good.passage_id,)), Claim(*span[second], ()), Claim(*span[third], ()))
+    checked = check_claims(text, named, [other, good])
+    assert checked == (
+        Claim(*span[first], (good.passage_id,)),
+        Claim(*span[second], ()),
+        Claim(*span[third], (other.passage_id,)),  # nobody named it, and it is so
+        Claim(*span[fourth], (good.passage_id,)),  # the wrong one was named
+        Claim(*span[fifth], ()),
+    )
     assert unsourced(checked) == 2
 
 

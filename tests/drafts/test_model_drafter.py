@@ -65,9 +65,10 @@ def reply(*sentences: tuple[str, list[int]], **changes: Any) -> dict[str, Any]:
 GOOD = reply(("Unused, uncut hose may be returned within 30 days of delivery.", [1]))
 
 
-def completion(arguments: Any, finish: str = "tool_calls") -> dict[str, Any]:
+def completion(arguments: Any, finish: str = "", output: str = "schema") -> dict[str, Any]:
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
     call = {"id": "call_1", "type": "function", "function": {"name": "final_result", "arguments": text}}
+    said = {"content": text} if output == "schema" else {"content": None, "tool_calls": [call]}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -76,8 +77,8 @@ def completion(arguments: Any, finish: str = "tool_calls") -> dict[str, Any]:
         "choices": [
             {
                 "index": 0,
-                "finish_reason": finish,
-                "message": {"role": "assistant", "content": None, "tool_calls": [call]},
+                "finish_reason": finish or ("stop" if output == "schema" else "tool_calls"),
+                "message": {"role": "assistant", **said},
             }
         ],
         "usage": {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120},
@@ -145,8 +146,12 @@ def endpoint() -> Iterator[Endpoint]:
     found.server.server_close()
 
 
-def write(endpoint: Endpoint, asked: DraftRequest | None = None, timeout: float = 20.0) -> DraftResult:
-    drafter = ModelDrafter(provider="openai", model="test-model", url=endpoint.url, key="k-1", timeout=timeout)
+def write(
+    endpoint: Endpoint, asked: DraftRequest | None = None, timeout: float = 20.0, output: str = "schema"
+) -> DraftResult:
+    drafter = ModelDrafter(
+        provider="openai", model="test-model", url=endpoint.url, key="k-1", timeout=timeout, output=output
+    )
     return drafter.write(asked or request())
 
 
@@ -173,6 +178,50 @@ def test_it_writes_a_draft_with_checked_claims(endpoint: Endpoint) -> None:
     assert result.confidence > 0.5
     assert (result.warnings, result.needs_human) == ((), ())
     assert endpoint.keys == ["Bearer k-1"]
+
+
+def test_a_server_is_asked_to_write_by_the_schema_and_cannot_name_sources_without_end(endpoint: Endpoint) -> None:
+    endpoint.answers(lambda asked: (200, completion(GOOD)))
+    write(endpoint)
+    wanted = endpoint.asked[-1]["response_format"]["json_schema"]
+    assert "tools" not in endpoint.asked[-1]
+    assert wanted["strict"] is True
+    assert set(wanted["schema"]["required"]) == {"greeting", "sentences", "closing", "intent", "needs_human"}
+    assert wanted["schema"]["$defs"]["Sentence"]["properties"]["sources"]["maxItems"] == 8
+    assert wanted["schema"]["properties"]["needs_human"]["items"]["enum"] == list(Need)
+    assert "other" in wanted["schema"]["properties"]["intent"]["enum"]
+
+
+def test_a_server_that_knows_no_schema_is_asked_by_tool(endpoint: Endpoint) -> None:
+    endpoint.answers(lambda asked: (200, completion(GOOD, output="tool")))
+    assert "returned within 30 days" in write(endpoint, output="tool").text
+    assert "response_format" not in endpoint.asked[-1]
+    assert [tool["function"]["name"] for tool in endpoint.asked[-1]["tools"]] == ["final_result"]
+
+
+@pytest.mark.parametrize(
+    ("greeting", "closing", "expected"),
+    [
+        ("Luis Ortega", "Best regards, Hot Rod AN", "Hello Luis Ortega,\n\n{}\n\nBest regards,\nHot Rod AN"),
+        ("luis", "", "Hello luis,\n\n{}\n\nHot Rod AN"),
+        ("Refund granted", "Hot Rod AN", "Refund granted\n\n{}\n\nHot Rod AN"),
+        ("", "Thanks.", "{}\n\nThanks.\nHot Rod AN"),
+    ],
+)
+def test_small_models_are_helped_with_greeting_and_signature(
+    endpoint: Endpoint, greeting: str, closing: str, expected: str
+) -> None:
+    said = "Turn the nut one more flat of the hex."
+    answer = reply(*([(greeting, [])] if greeting else []), (said, [2]), greeting=greeting, closing=closing)
+    endpoint.answers(lambda asked: (200, completion(answer)))
+    result = write(endpoint)
+    assert result.text == expected.format(said)
+    assert ("Refund granted" in [result.text[c.start : c.end] for c in result.claims]) is (greeting == "Refund granted")
+
+
+def test_a_blank_to_fill_in_is_named(endpoint: Endpoint) -> None:
+    endpoint.answers(lambda asked: (200, completion(GOOD | {"closing": "Best regards, [Your Name]"})))
+    assert write(endpoint).warnings == ("The reply has a blank to fill in: [Your Name]",)
 
 
 def test_it_shows_the_model_the_prompt_the_thread_the_sources_and_the_wish(endpoint: Endpoint) -> None:

@@ -138,10 +138,12 @@ def chunked() -> Iterator[tuple[str, threading.Event]]:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.end_headers()
-            self._chunk({"role": "assistant", "tool_calls": [self._call(text[:half], name="final_result")]})
+            by_tool = "tools" in asked
+            first, then = self._call(text[:half], name="final_result"), self._call(text[half:])
+            self._chunk({"role": "assistant"} | ({"tool_calls": [first]} if by_tool else {"content": text[:half]}))
             go_on.wait(20)
-            self._chunk({"tool_calls": [self._call(text[half:])]})
-            self._chunk({}, finish="tool_calls")
+            self._chunk({"tool_calls": [then]} if by_tool else {"content": text[half:]})
+            self._chunk({}, finish="tool_calls" if by_tool else "stop")
             usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
             self._send({"choices": [], "usage": usage})
             self.wfile.write(b"data: [DONE]\n\n")
@@ -169,7 +171,8 @@ def chunked() -> Iterator[tuple[str, threading.Event]]:
     server.server_close()
 
 
-def test_a_model_tells_its_text_while_it_is_still_writing(chunked: tuple[str, threading.Event]) -> None:
+@pytest.mark.parametrize("output", ["schema", "tool"])
+def test_a_model_tells_its_text_while_it_is_still_writing(chunked: tuple[str, threading.Event], output: str) -> None:
     url, go_on = chunked
     told: list[tuple[str, int]] = []
 
@@ -177,9 +180,8 @@ def test_a_model_tells_its_text_while_it_is_still_writing(chunked: tuple[str, th
         told.append((text, threading.get_ident()))
         go_on.set()
 
-    result = ModelDrafter(provider="openai", model="test-model", url=url, key="k-1", timeout=20).write(
-        request(), tell=tell
-    )
+    drafter = ModelDrafter(provider="openai", model="test-model", url=url, key="k-1", timeout=20, output=output)
+    result = drafter.write(request(), tell=tell)
 
     assert told[0] == ("Hi Luis,\nUnused, uncut hose may be returned within", threading.get_ident())
     assert [result.text[c.start : c.end] for c in result.claims] == [
