@@ -22,7 +22,7 @@ from drafts import assess, calibration, canaries, progress, prompts, sources
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
-from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
+from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Tokens, Turn
 from drafts.writing.registry import get_drafter
 from drafts.writing.rerank import KEPT, LOOKED_AT, get_reranker
 from ingestion.knowledge.search import Findings, find_passages
@@ -71,8 +71,8 @@ def write_draft(
             return None
         # Outside any transaction: retrieval and drafting wait for the network and for models.
         asked = f"{task.request.subject}\n{task.request.question}"
-        found, findings = find_sources(account_id=account_id, text=asked)
-        request = replace(task.request, sources=found, recogniser=findings.recogniser)
+        found, findings, spent = find_sources(account_id=account_id, text=asked)
+        request = replace(task.request, sources=found, recogniser=findings.recogniser, spent=spent)
         task = replace(task, request=request, degraded=findings.degraded)
         # Somebody looks on while another draft is written; the first one is nobody's until it is there.
         tell = progress.teller(account_id=account_id, conversation_id=conversation_id) if asked_by else None
@@ -136,12 +136,14 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
     return Task(conversation_id, base, request, prompt)
 
 
-def find_sources(*, account_id: uuid.UUID, text: str) -> tuple[tuple[Source, ...], Findings]:
-    """What a draft that answers ``text`` is written from, best first, and the search it came from. Waits for the network."""
+def find_sources(*, account_id: uuid.UUID, text: str) -> tuple[tuple[Source, ...], Findings, Tokens]:
+    """What a draft that answers ``text`` is written from, best first, the search it came from, and what a model took to order it.
+    Waits for the network."""
     reranker = get_reranker()
     findings = find_passages(account_id=account_id, text=text, limit=LOOKED_AT if reranker else KEPT)
     found = sources_of(findings)
-    return (reranker.order(text, found)[:KEPT] if reranker else found), findings
+    found, spent = reranker.order(text, found) if reranker else (found, (0, 0))
+    return found[:KEPT], findings, spent
 
 
 def sources_of(findings: Findings) -> tuple[Source, ...]:

@@ -84,7 +84,7 @@ KIND = JobKind(run=run, prepare=prepare, unit="answers")
 
 def ask(*, account: Account, golden: Golden, prompt: PromptVersion | None, drafter: Drafter) -> Outcome:
     """Draft a reply to a golden's question as if a customer had asked it. Nothing is stored."""
-    sources, findings = drafting.find_sources(account_id=account.pk, text=golden.question)
+    sources, findings, spent = drafting.find_sources(account_id=account.pk, text=golden.question)
     result = drafter.write(
         DraftRequest(
             thread=(Turn("customer", golden.question),),
@@ -95,6 +95,7 @@ def ask(*, account: Account, golden: Golden, prompt: PromptVersion | None, draft
             prompt_version=prompt.label if prompt else "reply-v0",
             account_name=account.options.reply_name or account.name,
             recogniser=findings.recogniser,
+            spent=spent,
         )
     )
     said = " ".join(result.text[claim.start : claim.end] for claim in result.claims) or result.text

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from ingestion.knowledge.recognise import Recogniser
 
+Tokens = tuple[int, int]  # that went into a model, and that came out
+
 
 class DrafterUnavailable(Exception):
     """No draft came out; nothing was stored. ``retryable``: the same request may succeed later."""
@@ -47,7 +49,8 @@ class DraftRequest:
     """Everything a draft is written from. ``question`` is the inbound to answer (the last customer turn of ``thread``).
 
     ``subject`` is the thread's, as the customer wrote it; ``instruction`` is what the operator asked for on regenerating ("shorter"); the operator is trusted, the customer
-    and the sources are not. ``recogniser`` knows the account's approved answers, if enough of them were learned from.
+    and the sources are not. ``recogniser`` knows the account's approved answers, if enough of them were learned from; ``spent`` is
+    what a model took to order the sources, and counts as the draft's.
     """
 
     thread: tuple[Turn, ...]
@@ -61,6 +64,7 @@ class DraftRequest:
     language_hint: str = ""
     subject: str = ""
     recogniser: Recogniser | None = None
+    spent: Tokens = (0, 0)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Protocol
 from django.conf import settings
 from pydantic import BaseModel, Field
 
-from drafts.writing.model import client_of, output_as
-from drafts.writing.port import Source
+from drafts.writing.model import connected, output_as
+from drafts.writing.port import Source, Tokens
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class Order(BaseModel):
 class Reranker(Protocol):
     """Puts passages into the order of their use. Never raises."""
 
-    def order(self, question: str, sources: tuple[Source, ...]) -> tuple[Source, ...]:
-        """The same sources, the best first."""
+    def order(self, question: str, sources: tuple[Source, ...]) -> tuple[tuple[Source, ...], Tokens]:
+        """The same sources, the best first, and the tokens that it took, as far as they are known."""
 
 
 class ModelReranker:
@@ -51,21 +51,21 @@ class ModelReranker:
         self._provider, self._model, self._url, self._key = provider, model, url, key
         self._timeout, self._output = timeout, output
 
-    def order(self, question: str, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    def order(self, question: str, sources: tuple[Source, ...]) -> tuple[tuple[Source, ...], Tokens]:
         """Those that the model names, then the others as they were; all as they were when it gives no usable answer."""
         if len(sources) < 2:
-            return sources
+            return sources, (0, 0)
         try:
             # A thread of its own, because the caller's may already have a running event loop.
             with ThreadPoolExecutor(max_workers=1) as own:
-                numbers = own.submit(asyncio.run, self._ask(question, sources)).result()
+                numbers, used = own.submit(asyncio.run, self._ask(question, sources)).result()
         except Exception as error:  # an order is never worth a draft
             log.warning("the sources keep their order: %s %s", type(error).__name__, str(error)[:200])
-            return sources
+            return sources, (0, 0)
         named = dict.fromkeys(number - 1 for number in numbers if 1 <= number <= len(sources))
-        return tuple(sources[at] for at in [*named, *(at for at in range(len(sources)) if at not in named)])
+        return tuple(sources[at] for at in [*named, *(at for at in range(len(sources)) if at not in named)]), used
 
-    async def _ask(self, question: str, sources: tuple[Source, ...]) -> list[int]:
+    async def _ask(self, question: str, sources: tuple[Source, ...]) -> tuple[list[int], Tokens]:
         from pydantic_ai import Agent
         from pydantic_ai.usage import UsageLimits
 
@@ -75,15 +75,16 @@ class ModelReranker:
             for number, source in enumerate(sources, 1)
         )
         agent = Agent(
-            client_of(self._provider, self._model, self._url, self._key, self._timeout),
             output_type=output_as(Order, self._provider, self._output),
             instructions=RULES.format(mark=mark),
             retries=0,
             model_settings={"max_tokens": MOST_TOKENS},
         )
         asked = f"{passages}\n\nThe question:\n<{mark}>\n{question[:MOST_TEXT]}\n</{mark}>"
-        result = await asyncio.wait_for(agent.run(asked, usage_limits=UsageLimits(request_limit=1)), self._timeout)
-        return result.output.numbers
+        async with connected(self._provider, self._model, self._url, self._key, self._timeout) as model:
+            run = agent.run(asked, model=model, usage_limits=UsageLimits(request_limit=1))
+            result = await asyncio.wait_for(run, self._timeout)
+        return result.output.numbers, (result.usage.input_tokens, result.usage.output_tokens)
 
 
 def get_reranker() -> Reranker | None:

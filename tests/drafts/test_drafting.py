@@ -14,7 +14,7 @@ from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
 from drafts import decisions, drafting
 from drafts.models import Draft
-from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source, Tell
+from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source, Tell, Tokens
 from ingestion.knowledge.index import index_document
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -188,13 +188,14 @@ def test_a_reranker_orders_what_the_draft_is_written_from(world: World, monkeypa
             account_id=world.acme.pk, source_url=f"https://docs.example/{number}", title="E85",
             text=f"PTFE hose works with E85 fuel, says page {number} of the manual.",
         )  # fmt: skip
-    before, _ = drafting.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
+    before, *_ = drafting.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
 
     class Backwards:
-        def order(self, question: str, sources: tuple[Source, ...]) -> tuple[Source, ...]:
-            return sources[::-1]
+        def order(self, question: str, sources: tuple[Source, ...]) -> tuple[tuple[Source, ...], Tokens]:
+            return sources[::-1], (700, 9)
 
     monkeypatch.setattr(drafting, "get_reranker", Backwards)
-    after, _ = drafting.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
+    after, _, spent = drafting.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
     assert len(before) == 4
     assert after == before[::-1]
+    assert spent == (700, 9)

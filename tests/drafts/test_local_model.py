@@ -7,6 +7,7 @@ model: a reply by the schema, no citation that its source does not bear, and a p
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Iterator
 
@@ -86,16 +87,37 @@ def test_it_puts_the_passage_that_answers_first(server: str) -> None:
         source("Turn the nut one more flat of the hex after it is finger-tight.", "Tightening"),
     )
     reranker = ModelReranker(provider="openai", model="local", url=server, timeout=120)
-    ordered = reranker.order("How far do I tighten the nut on the fitting?", passages)
+    ordered, (read, written) = reranker.order("How far do I tighten the nut on the fitting?", passages)
     assert ordered[0].title == "Tightening"
     assert set(ordered) == set(passages)
+    assert read > 100
+    assert 0 < written < 100
+
+
+def test_it_leaves_no_connection_to_an_event_loop_that_is_gone(server: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The next request's loop finds the last one's connection otherwise, and each draft logs an error."""
+
+    async def next_one() -> None:
+        gc.collect()
+        await asyncio.sleep(0.05)
+
+    reranker = ModelReranker(provider="openai", model="local", url=server, timeout=120)
+    for _ in range(3):
+        reranker.order("When are you open?", (source("From nine to five."), source("Hose is black.")))
+        asyncio.run(next_one())
+        gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_tokens_are_counted_on_the_wire(server: str) -> None:
     from pydantic_ai import Agent
+    from pydantic_ai.usage import RunUsage
 
-    client = drafter(server)._client()
-    used = asyncio.run(Agent(client, model_settings={"max_tokens": 12}).run("Say hello.")).usage
+    async def say_hello() -> RunUsage:
+        async with drafter(server)._connected() as model:
+            return (await Agent(model, model_settings={"max_tokens": 12}).run("Say hello.")).usage
+
+    used = asyncio.run(say_hello())
     assert used.input_tokens > 10
     assert 0 < used.output_tokens <= 12
 

@@ -352,6 +352,13 @@ def test_what_the_model_obeyed_all_the_same_stands_out(endpoint: Endpoint) -> No
     assert "https://evil.example/claim" in result.warnings[-1]
 
 
+def test_a_reply_that_no_source_bears_calls_a_person_whatever_the_model_thinks(endpoint: Endpoint) -> None:
+    endpoint.answers(lambda asked: (200, completion(reply(("Yes, we ship to Norway.", [1])))))
+    result = write(endpoint)
+    assert result.needs_human == (Need.NO_SOURCE,)
+    assert result.confidence <= 0.05
+
+
 def test_links_of_the_sources_are_fine(endpoint: Endpoint) -> None:
     endpoint.answers(lambda asked: (200, completion(reply(("See https://docs.example/returns.", [])))))
     assert write(endpoint).warnings == ()

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from drafts.writing.model import ModelDrafter
 from drafts.writing.rerank import ModelReranker, get_reranker
-from tests.drafts.test_model_drafter import Endpoint, completion, source
+from tests.drafts.test_model_drafter import GOOD, Endpoint, completion, request, source
 
 SOURCES = tuple(source(f"Passage {n} says something.") for n in range(1, 5))
 
@@ -25,13 +26,26 @@ def endpoint() -> Iterator[Endpoint]:
 
 def order(endpoint: Endpoint, timeout: float = 10.0) -> list[int]:
     reranker = ModelReranker(provider="openai", model="m", url=endpoint.url, timeout=timeout)
-    return [SOURCES.index(each) + 1 for each in reranker.order("Which one?", SOURCES)]
+    return [SOURCES.index(each) + 1 for each in reranker.order("Which one?", SOURCES)[0]]
 
 
 def test_the_named_come_first_and_none_is_lost(endpoint: Endpoint) -> None:
     endpoint.answers(lambda asked: (200, completion({"numbers": [3, 1]})))
     assert order(endpoint) == [3, 1, 2, 4]
     assert "Passage 3 says something." in str(endpoint.asked[0]["messages"])
+
+
+def test_what_the_order_took_counts_as_the_drafts_and_a_failure_takes_nothing(endpoint: Endpoint) -> None:
+    endpoint.answers(lambda asked: (200, completion({"numbers": [1]})), lambda asked: (500, {}))
+    reranker = ModelReranker(provider="openai", model="m", url=endpoint.url, timeout=10.0)
+    assert reranker.order("Which one?", SOURCES)[1] == (100, 20)
+    assert reranker.order("Which one?", SOURCES)[1] == (0, 0)
+
+    endpoint.answers(lambda asked: (200, completion(GOOD)))
+    drafter = ModelDrafter(provider="openai", model="m", url=endpoint.url, prices=(3.0, 15.0))
+    result = drafter.write(request(spent=(1_000, 50)))
+    assert result.tokens_used == 1_000 + 50 + 120
+    assert result.cost_micros == 3 * 1_100 + 15 * 70
 
 
 @pytest.mark.parametrize("numbers", [[9, 0, -1], [], [2, 2, 2, 99]])
