@@ -55,7 +55,7 @@ class Curve:
         known = self.of(confidence)
         if known is None:
             return confidence, (
-                f"How often such drafts are sent unchanged is not yet known: {self.decided} of {NEEDED} decisions so far."
+                f"What this figure is worth is not yet known: {self.decided} of {NEEDED} decisions so far."
             )
         return round(known, 3), f"Calibrated on {self.decided} decisions; {confidence:.0%} before that."
 
