@@ -206,6 +206,10 @@ def test_a_server_that_knows_no_schema_is_asked_by_tool(endpoint: Endpoint) -> N
         ("luis", "", "Hello luis,\n\n{}\n\nHot Rod AN"),
         ("Refund granted", "Hot Rod AN", "Refund granted\n\n{}\n\nHot Rod AN"),
         ("", "Thanks.", "{}\n\nThanks.\nHot Rod AN"),
+        ("Hello [Your Name].", "Thanks.", "Hello,\n\n{}\n\nThanks.\nHot Rod AN"),
+        ("[Name],", "Thanks.", "{}\n\nThanks.\nHot Rod AN"),
+        ("Hi [Customer", "Thank you. " + "And then " * 21, "Hi,\n\n{}\n\nThank you.\nHot Rod AN"),
+        ("Hi,", "and so on " * 20, "Hi,\n\n{}\n\nHot Rod AN"),
     ],
 )
 def test_small_models_are_helped_with_greeting_and_signature(
@@ -230,6 +234,7 @@ def test_it_shows_the_model_the_prompt_the_thread_the_sources_and_the_wish(endpo
     write(endpoint, request("Can I return it?", thread=thread, instruction="shorter, please", language_hint="Spanish"))
     for part in ("Write warmly.", "Do you ship today?", "Can I return it?", "30 days", "shorter, please", "Spanish"):
         assert part in endpoint.prompt
+    assert "[" not in endpoint.prompt  # small models copy what stands in brackets
     assert endpoint.asked[-1]["model"] == "test-model"
 
 

@@ -1,0 +1,47 @@
+"""One question to the drafter that ships, and what is asked of its reply."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from drafts.writing.port import DraftResult, Source
+
+
+def share(text: str) -> float:
+    """From 0 to 1, by hash: what splits are made with."""
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
+
+
+def draft(account_id: UUID, text: str) -> tuple[DraftResult, Sequence[Source]]:
+    """What the offline drafter writes to this message, and the sources it was given."""
+    from drafts import drafting
+    from drafts.writing.port import DraftRequest, Turn
+    from drafts.writing.registry import get_drafter
+    from ingestion.knowledge.search import find_passages
+
+    findings = find_passages(account_id=account_id, text=text, limit=6)
+    sources = drafting.sources_of(findings)
+    asked = DraftRequest(
+        (Turn("customer", text),), text, "", sources, drafting.BUILT_IN_PROMPT, "reply-v0", "The shop",
+        recogniser=findings.recogniser,
+    )  # fmt: skip
+    return get_drafter().write(asked), sources
+
+
+def declined(result: DraftResult) -> bool:
+    from drafts.writing.claims import NOT_FOUND, PASSED_ON
+
+    return not result.claims and (NOT_FOUND in result.text or PASSED_ON in result.text)
+
+
+def sourced(result: DraftResult, sources: Sequence[Source]) -> tuple[int, int]:
+    """(sentences that state something, those that a source they cite has word for word)."""
+    from drafts.writing.claims import normalised
+
+    by_id = {source.passage_id: normalised(source.text) for source in sources}
+    said = [(normalised(result.text[claim.start : claim.end]), claim.source_ids) for claim in result.claims]
+    return len(said), sum(any(text in by_id[key] for key in ids) for text, ids in said)
