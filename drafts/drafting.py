@@ -158,6 +158,7 @@ def sources_of(findings: Findings) -> tuple[Source, ...]:
             indexed_at=found.passage.document.indexed_at,
             dense_rank=found.dense_rank,
             text_rank=found.text_rank,
+            section=found.passage.heading,
         )
         for found in findings
     )
@@ -234,7 +235,7 @@ def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[di
         {
             "passage": str(source.passage_id),
             "document": str(source.document_id),
-            "title": source.title[:300],
+            "title": source.place[:300],
             "url": source.url[:2000],
             "quote": quote(
                 source, [result.text[c.start : c.end] for c in result.claims if source.passage_id in c.source_ids]

@@ -13,7 +13,8 @@ from typing import Any
 
 from drafts.diffing import render_ops
 from drafts.writing.port import Claim, Source
-from drafts.writing.sentences import Sentence, split_sentences, terms
+from drafts.writing.sentences import Sentence, split_sentences
+from ingestion.knowledge.words import terms
 
 ENOUGH_SHARED = 0.8
 """The share of a sentence's meaningful words that one or two neighbouring sentences of a passage must have."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from pydantic_ai.messages import AgentStreamEvent
     from pydantic_ai.models import Model
     from pydantic_ai.output import OutputSpec
+    from pydantic_ai.settings import ModelSettings
 
 log = logging.getLogger(__name__)
 Kind = TypeVar("Kind", bound=BaseModel)
@@ -96,7 +97,8 @@ class Reply(BaseModel):
 class ModelDrafter:
     """Implements ``port.Drafter``. ``provider`` is "openai" (any endpoint that speaks its chat completions; ``url`` ends
     before ``/chat/completions``) or "anthropic"; an empty ``url`` is the provider's own. ``timeout`` is the number of seconds for
-    a whole draft, corrections included; ``output`` is how it is asked for (`output_as`); ``prices`` are for a million tokens in and out.
+    a whole draft, corrections included; ``output`` is how it is asked for (`output_as`); without a ``temperature`` the provider's own holds;
+    ``prices`` are for a million tokens in and out.
     """
 
     def __init__(
@@ -108,6 +110,7 @@ class ModelDrafter:
         key: str = "",
         timeout: float = 60.0,
         output: str = "schema",
+        temperature: float | None = None,
         embedder: Embedder | None = None,
         prices: tuple[float, float] | None = None,
     ) -> None:
@@ -117,6 +120,9 @@ class ModelDrafter:
         self._key = key
         self._timeout = timeout
         self._output = output
+        self._settings: ModelSettings = {"max_tokens": ANSWER_TOKENS}
+        if temperature is not None:
+            self._settings["temperature"] = temperature
         self._embedder = embedder
         self._prices = prices
 
@@ -168,7 +174,7 @@ class ModelDrafter:
                 output_type=output_as(Reply, self._provider, self._output),
                 instructions=_instructions(request, mark),
                 retries=1,
-                model_settings={"max_tokens": ANSWER_TOKENS},
+                model_settings=self._settings,
             )
             # Only who is told needs the answer in pieces.
             follow = partial(_follow, heard.put) if tell else None
@@ -302,7 +308,7 @@ def _message(request: DraftRequest, mark: str) -> str:
         if turn.text != request.question
     )
     sources = "\n".join(
-        f"<{mark}-source> number {number}, title: {' '.join(source.title.split())}\n{source.text[:MOST_TEXT]}\n"
+        f"<{mark}-source> number {number}, title: {' '.join(source.place.split())}\n{source.text[:MOST_TEXT]}\n"
         f"</{mark}-source>"
         for number, source in enumerate(request.sources, 1)
     )

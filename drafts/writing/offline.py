@@ -18,9 +18,9 @@ from drafts.writing.claims import NOT_FOUND, PARTLY_FOUND, PASSED_ON, factual_se
 from drafts.writing.port import Claim, DraftRequest, DraftResult, Source, Tell
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import Ask, Candidate, asks_of, best_by_passage, score_sentences
-from drafts.writing.sentences import terms
 from ingestion.knowledge.embed import Embedder, EmbedderDown
 from ingestion.knowledge.recognise import Known
+from ingestion.knowledge.words import terms
 
 MODEL_KEY = "offline-quote-v1"
 ENOUGH = 0.40

@@ -31,7 +31,10 @@ class Turn:
 
 @dataclass(frozen=True)
 class Source:
-    """A passage the draft may quote. Ranks count from 1 and are None where that search did not find the passage."""
+    """A passage the draft may quote. Ranks count from 1 and are None where that search did not find the passage.
+
+    ``section`` is the headings above it, the document's title first ("Returns > How long you have").
+    """
 
     passage_id: UUID
     document_id: UUID
@@ -42,6 +45,12 @@ class Source:
     indexed_at: datetime
     dense_rank: int | None = None
     text_rank: int | None = None
+    section: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for people and models."""
+        return " › ".join(self.section.split(" > ")) or self.title
 
 
 @dataclass(frozen=True)

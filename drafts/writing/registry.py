@@ -35,6 +35,7 @@ def get_drafter() -> Drafter:
         key=settings.DRAFTER_KEY,
         timeout=float(settings.DRAFTER_TIMEOUT_SECONDS),
         output=settings.DRAFTER_OUTPUT,
+        temperature=settings.DRAFTER_TEMPERATURE,
         embedder=get_remembering_embedder(),
         prices=(settings.DRAFTER_PRICE_IN, settings.DRAFTER_PRICE_OUT) if settings.DRAFTER_PRICE_OUT else None,
     )

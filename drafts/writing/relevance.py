@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import math
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from drafts.writing.claims import is_courtesy, plain_text, unwrap
 from drafts.writing.port import Source
-from drafts.writing.sentences import split_sentences, terms
+from drafts.writing.sentences import split_sentences
 from ingestion.knowledge.embed import Embedder, EmbedderDown
+from ingestion.knowledge.words import overlap, rarity, terms
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +106,8 @@ def score_sentences(*, asks: Sequence[Ask], sources: Sequence[Source], embedder:
         return []
     forms = [form for ask in asks for form in ask.forms]
     words = [terms(f"{source.title} {text}") for source, _, text in quotable]
-    rarity = _rarity(words)
-    shared = [[_overlap(each, set(terms(form)), rarity) for each in words] for form in forms]
+    rare = rarity(words)
+    shared = [[overlap(each, set(terms(form)), rare) for each in words] for form in forms]
     likeness = _likeness(forms, quotable, embedder)
     table = [
         [0.25 * row[place] + likeness[form][place] if likeness else 0.6 * row[place] for place in range(len(quotable))]
@@ -167,15 +166,3 @@ def _likeness(
 
 def _cosine(left: Sequence[float], right: Sequence[float]) -> float:
     return sum(map(float.__mul__, left, right))  # the vectors have length 1
-
-
-def _rarity(documents: Sequence[tuple[str, ...]]) -> Mapping[str, float]:
-    count = Counter(word for words in documents for word in set(words))
-    return {word: math.log(1 + len(documents) / times) for word, times in count.items()}
-
-
-def _overlap(words: Sequence[str], asked: set[str], rarity: Mapping[str, float]) -> float:
-    """The share of what is asked that the sentence has, rare words counting more. Words in no source count as rare."""
-    rarest = max(rarity.values(), default=1.0)
-    total = sum(rarity.get(word, rarest) for word in asked)
-    return sum(rarity.get(word, 0.0) for word in asked & set(words)) / total if total else 0.0

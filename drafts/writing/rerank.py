@@ -71,7 +71,7 @@ class ModelReranker:
 
         mark = secrets.token_hex(6)
         passages = "\n".join(
-            f"<{mark}> number {number}: {source.title[:200]}\n{source.text[:MOST_TEXT]}\n</{mark}>"
+            f"<{mark}> number {number}: {source.place[:300]}\n{source.text[:MOST_TEXT]}\n</{mark}>"
             for number, source in enumerate(sources, 1)
         )
         agent = Agent(

@@ -1,11 +1,9 @@
-"""Sentences and words of a text, with their places. English first, and harmless for any other language."""
+"""Sentences of a text, with their places. English first, and harmless for any other language."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 
 
 def _words(text: str) -> frozenset[str]:
@@ -22,14 +20,6 @@ _LINE = re.compile(r"[^\n]+")
 _STOP = re.compile(r"[.!?…]+[\"'”’)\]]*(?=\s)|[。！？]+[」』”）]*")
 _BULLET = re.compile(r"\s*(?:[-*•–]|\d{1,2}[.)])\s+")
 _BEFORE_STOP = re.compile(r"([^\s(\"'“‘]+)$")
-_WORD = re.compile(r"\d+(?:[.,/]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*")
-_STOP_WORDS = _words("""
-    a an and any are as at be been but by can could do does did for from had has have how i if in into is it its
-    just may me might must my of on or our shall should so some that the their them then there these they this those
-    to us was we were what when where which while who why will with would you your am im ive id please also too
-    about get got want need know tell let hi hello hey thanks thank
-""")
-_SUFFIXES = ("ingly", "edly", "ings", "ing", "ies", "ied", "es", "ed", "ly", "s")
 
 
 @dataclass(frozen=True)
@@ -75,25 +65,3 @@ def _is_abbreviated(before: str, after: str) -> bool:
     if after.lstrip()[:1].islower() and name in _UNITS:
         return True  # "3 ft. of hose"
     return name in _ABBREVIATIONS or (len(name) == 1 and name.isalpha() and name != "i")
-
-
-@lru_cache(maxsize=4096)
-def terms(text: str) -> tuple[str, ...]:
-    """The words that carry meaning, folded and cut to a rough stem, in order: for comparing, never for showing.
-
-    Numbers stay whole ("1/2", "3.5", the 8 of "-8").
-    """
-    folded = unicodedata.normalize("NFKC", text.replace("½", " 1/2").replace("¼", " 1/4")).casefold()
-    return tuple(stem(word) for word in _WORD.findall(folded) if word.replace("’", "'") not in _STOP_WORDS)
-
-
-def stem(word: str) -> str:
-    """A rough stem that is the same for "hose" and "hoses", "ship" and "shipping"."""
-    word = word.replace("’", "'").removesuffix("'s")
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= 3 and not word.endswith("ss"):
-            word = word[: -len(suffix)] + ("y" if suffix in ("ies", "ied") else "")
-            break
-    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "lsz":
-        word = word[:-1]  # shipp -> ship
-    return word[:-1] if len(word) > 3 and word.endswith("e") else word

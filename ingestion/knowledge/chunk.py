@@ -44,7 +44,7 @@ def split_passages(text: str, *, title: str) -> list[Chunk]:
             start, piece = before, text[before : start + len(piece)]
         pieces.append((start, piece))
     headings = _headings(text)
-    return [Chunk(n, piece, _path(headings, start, title)) for n, (start, piece) in enumerate(pieces)]
+    return [Chunk(n, piece, _path(headings, start + _body(piece), title)) for n, (start, piece) in enumerate(pieces)]
 
 
 def storable(text: str) -> str:
@@ -84,6 +84,16 @@ def _path(headings: list[tuple[int, int, str]], start: int, title: str) -> str:
     if title and names[:1] != [title]:
         names.insert(0, title)
     return " > ".join(names)
+
+
+def _body(piece: str) -> int:
+    """Where the piece begins to say something, below the headings it begins with."""
+    position = 0
+    for line in piece.split("\n"):
+        if line.strip() and not _HEADING.match(line):
+            break
+        position += len(line) + 1
+    return position
 
 
 def _is_only_headings(piece: str) -> bool:

@@ -21,12 +21,13 @@ from ingestion.knowledge.chunk import storable
 from ingestion.knowledge.embed import Embedder, EmbedderDown, get_embedder
 from ingestion.knowledge.recognise import Known, Recogniser
 from ingestion.knowledge.vectors import VectorStore, VectorStoreDown, get_vector_store
+from ingestion.knowledge.words import overlap, rarity, terms
 from ingestion.models import Passage, SourceDocument
 
 logger = logging.getLogger(__name__)
 
-BONUS = 0.05
-"""What being first by words is worth, as cosine similarity. Chosen on questions that no report uses."""
+WORDS = 0.4
+"""What having every word that was asked is worth, as cosine similarity. Chosen on questions that no report uses."""
 RECOGNISED = 2 / 3  # of the score of an approved answer that was learned; the rest is its likeness
 DEPTH = 20  # how far down each list is looked at
 MOST_LEXEMES, MOST_QUESTIONS = 60, 4
@@ -100,7 +101,7 @@ def find_passages(
                 document__status=SourceDocument.Status.INDEXED,
             ).select_related("document")
         }
-    lists = [_rank(*each, passages) for each in zip(nearest, worded, known, strict=True)]
+    lists = [_rank(*each, passages) for each in zip(queries, nearest, worded, known, strict=True)]
     # In turns, the best of each list first: a letter's one question counts as much as the story around it.
     for each in filter(None, chain.from_iterable(zip_longest(*lists))):
         if len(found) < limit and all(each.passage.pk != other.passage.pk for other in found):
@@ -116,7 +117,7 @@ def _queries(text: str) -> list[str]:
 
 
 def _rank(
-    near: dict[UUID, float], words: list[UUID], known: Known | None, passages: dict[UUID, Passage]
+    asked: str, near: dict[UUID, float], words: list[UUID], known: Known | None, passages: dict[UUID, Passage]
 ) -> list[Found]:
     """One query's passages, best first. Ranks count only what this account has: a stale vector costs nobody a place.
 
@@ -124,7 +125,6 @@ def _rank(
     nothing new.
     """
     dense = {key: rank for rank, key in enumerate(sorted(near.keys() & passages, key=lambda k: (near[k], k)), 1)}
-    texts = {key: rank for rank, key in enumerate((key for key in words if key in passages), 1)}
     # What the words alone found is at most as near as the farthest that meaning found.
     farthest = max((near[key] for key in dense), default=None)
     learned = dict(known.nearest()) if known else {}
@@ -132,12 +132,15 @@ def _rank(
         p.pk: 1 - learned[p.document_id] for p in passages.values() if p.ordinal == 0 and p.document_id in learned
     }
     distances = proposed | near
+    shared = _shared(asked, {key: passages[key] for key in {*dense, *words, *proposed} & passages.keys()})
+    by_words = sorted((key for key in words if key in passages), key=lambda key: -shared[key])
+    texts = {key: rank for rank, key in enumerate(by_words, 1)}
     found = []
-    for key in dense.keys() | texts.keys() | proposed.keys():
-        score = fuse(distances.get(key, farthest), texts.get(key))
-        asked = known.score(passages[key].document_id) if known else None
-        if asked is not None:
-            score = round(RECOGNISED * max(0.0, min(1.0, asked)) + (1 - RECOGNISED) * score, 6)
+    for key in shared:
+        score = fuse(distances.get(key, farthest), shared[key])
+        learned_of = known.score(passages[key].document_id) if known else None
+        if learned_of is not None:
+            score = round(RECOGNISED * max(0.0, min(1.0, learned_of)) + (1 - RECOGNISED) * score, 6)
         found.append(
             Found(
                 passage=passages[key],
@@ -158,15 +161,22 @@ def _rank(
     return list(best.values())
 
 
-def fuse(distance: float | None, text_rank: int | None) -> float:
-    """How well a passage fits: its cosine similarity and a bonus for its rank by words; 1 is the same text, first by words.
+def _shared(asked: str, passages: dict[UUID, Passage]) -> dict[UUID, float]:
+    """Which share of the words asked each has, under its headings. PostgreSQL's rank does not know which words are rare; what
+    few of these passages have is."""
+    words = {key: terms(f"{passage.heading} {passage.text}") for key, passage in passages.items()}
+    rare, wanted = rarity(list(words.values())), set(terms(asked))
+    return {key: overlap(each, wanted, rare) for key, each in words.items()}
+
+
+def fuse(distance: float | None, shared: float) -> float:
+    """How well a passage fits: its cosine similarity and the share of the asked words that it has; 1 is the same text.
 
     Reciprocal rank fusion weighs both lists alike, and the words' list is the worse one: with it the fused search found
-    less than meaning alone (docs/quality.md). Without distances only the rank by words counts.
+    less than meaning alone (docs/quality.md). Without distances only the words count.
     """
-    bonus = BONUS / text_rank if text_rank else 0.0
     similarity = 0.0 if distance is None else max(0.0, 1 - distance)
-    return round((similarity + bonus) / (1 + BONUS), 6)
+    return round((similarity + WORDS * shared) / (1 + WORDS), 6)
 
 
 def _by_words(text: str) -> list[UUID]:

@@ -18,7 +18,8 @@ from drafts.writing.claims import (
     unsourced,
 )
 from drafts.writing.port import Claim, Source
-from drafts.writing.sentences import split_sentences, terms
+from drafts.writing.sentences import split_sentences
+from ingestion.knowledge.words import terms
 
 PASSAGE = (
     "## Hose\n\nUse **conductive** PTFE for [E85](https://x.test). Ethanol permeates and hardens rubber hose, so do not use\n"

@@ -32,7 +32,7 @@ def server() -> Iterator[str]:
 
 
 def drafter(url: str, timeout: float = 300.0) -> ModelDrafter:
-    return ModelDrafter(provider="openai", model="local", url=url, timeout=timeout, prices=(0.1, 0.4))
+    return ModelDrafter(provider="openai", model="local", url=url, timeout=timeout, temperature=0.0, prices=(0.1, 0.4))
 
 
 def test_a_real_model_answers_from_the_sources_and_its_citations_are_borne(server: str) -> None:

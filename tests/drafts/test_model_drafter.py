@@ -228,6 +228,17 @@ def test_a_blank_to_fill_in_is_named(endpoint: Endpoint) -> None:
     assert write(endpoint).warnings == ("The reply has a blank to fill in: [Your Name]",)
 
 
+@pytest.mark.parametrize("temperature", [None, 0.0, 0.7])
+def test_a_temperature_is_sent_only_where_one_is_set(
+    endpoint: Endpoint, settings: Any, temperature: float | None
+) -> None:
+    settings.DRAFTER, settings.DRAFTER_MODEL, settings.DRAFTER_URL = "openai", "m", endpoint.url
+    settings.DRAFTER_TEMPERATURE = temperature
+    endpoint.answers(lambda asked: (200, completion(GOOD)))
+    get_drafter().write(request())
+    assert endpoint.asked[-1].get("temperature") == temperature
+
+
 def test_it_shows_the_model_the_prompt_the_thread_the_sources_and_the_wish(endpoint: Endpoint) -> None:
     endpoint.answers(lambda asked: (200, completion(GOOD)))
     thread = (Turn("customer", "Do you ship today?"), Turn("operator", "Yes."), Turn("customer", "Can I return it?"))

@@ -1,14 +1,13 @@
 """`python -m tests.eval`: how good retrieval, drafting, lanes and learning are, on real questions, with the parts that ship.
 
 Deterministic: the split is by hash, the embedder is the packaged one, no model is asked. Reads ../shared/data/banking77
-(CC-BY-4.0), prints one table and writes .local/eval.json. Needs the vector store's server (a demo or development install).
+(CC-BY-4.0) and abcd (MIT), prints one table and writes .local/eval.json. Needs the vector store's server (a demo or development install).
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import json
 import random
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import world
+from tests.eval import documents
+from tests.eval.asking import declined, draft, share, sourced
 from tests.eval.store import chroma
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,24 +39,21 @@ def main() -> None:
     if not QUESTIONS.exists():
         raise SystemExit(f"{QUESTIONS} is not here: nothing was measured.")
     rows = [Asked(row["text"], row["category"]) for row in csv.DictReader(QUESTIONS.open())]
-    known = [row for row in rows if _share(row.text) >= 0.2]
-    held = [row for row in rows if _share(row.text) < 0.2]
+    known = [row for row in rows if share(row.text) >= 0.2]
+    held = [row for row in rows if share(row.text) < 0.2]
     found: dict[str, Any] = {"goldens": len(known), "held back": len(held)}
     with world.throw_away_cluster(), chroma():
         _set_up()
         found["retrieval"] = retrieval(known, held)
-        sample = sorted(held, key=lambda row: _share("sample" + row.text))[: arguments.sample]
+        sample = sorted(held, key=lambda row: share("sample" + row.text))[: arguments.sample]
         found["grounding"] = grounding(known, sample)
         found["learning"] = learning(held)
+        found["documents"] = {name: documents.grounding(name) for name in ("help", "manual")}
     found["lanes"] = lane_simulation()
     print(json.dumps(found, indent=1))
     target = ROOT / ".local" / "eval.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(found, indent=1))
-
-
-def _share(text: str) -> float:
-    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
 
 
 def _set_up() -> None:
@@ -154,7 +152,9 @@ def retrieval(known: Sequence[Asked], held: Sequence[Asked]) -> dict[str, Any]:
                 learned = {document for document, _ in knows.nearest()}
                 mine = {k: passages[k] for k in {*dict(nearest), *words}}
                 mine |= {by_document[document].pk: by_document[document] for document in learned}
-                fused = search._rank(dict(nearest), words, knows, mine)
+                shared = search._shared(row.text, mine)
+                words.sort(key=lambda key: -shared[key])
+                fused = search._rank(row.text, dict(nearest), words, knows, mine)
                 lists = {
                     "meaning, plain vote of 5": ([(topics[key], 1.0) for key, _ in nearest[:5]], topics[nearest[0][0]]),
                     "meaning": ([(topics[k], (1 - d) ** 16) for k, d in nearest], topics[nearest[0][0]]),
@@ -185,46 +185,27 @@ def _vote(votes: Sequence[tuple[str, float]]) -> list[str]:
 
 def grounding(known: Sequence[Asked], sample: Sequence[Asked]) -> dict[str, Any]:
     """A quarter of the topics has no answer: are those declined, are the others answered, and is every sentence sourced?"""
-    from drafts import drafting
-    from drafts.writing.claims import NOT_FOUND, PASSED_ON
-    from drafts.writing.port import DraftRequest, Turn
-    from drafts.writing.registry import get_drafter
-    from ingestion.knowledge.search import find_passages
-
     removed = set(sorted({row.topic for row in known})[::4])
     account = _account("quarter", [row for row in known if row.topic not in removed])
-    drafter = get_drafter()
     count: dict[str, int] = defaultdict(int)
     for row in sample:
-        findings = find_passages(account_id=account.pk, text=row.text, limit=6)
-        sources = drafting.sources_of(findings)
-        result = drafter.write(
-            DraftRequest(
-                (Turn("customer", row.text),),
-                row.text,
-                "",
-                sources,
-                drafting.BUILT_IN_PROMPT,
-                "reply-v0",
-                "Bank",
-                recogniser=findings.recogniser,
-            )
-        )
-        by_id = {source.passage_id: source for source in sources}
-        for claim in result.claims:
-            count["sentences"] += 1
-            said = result.text[claim.start : claim.end]
-            count["sentences with their source"] += any(said in by_id[key].text for key in claim.source_ids)
-        declined = not result.claims and (NOT_FOUND in result.text or PASSED_ON in result.text)
+        result, sources = draft(account.pk, row.text)
+        stated, borne = sourced(result, sources)
+        count["sentences"] += stated
+        count["sentences with their source"] += borne
         side = "removed" if row.topic in removed else "kept"
         count[side] += 1
-        count[f"{side}, declined"] += declined
-        if side == "kept" and not declined:
+        count[f"{side}, declined"] += declined(result)
+        if side == "kept" and not declined(result):
             count["answered"] += 1
             count["answered rightly"] += answer(row.topic) in result.text
     return {
         "declined where the answer was removed": round(count["removed, declined"] / count["removed"], 4),
         "declined although there was an answer": round(count["kept, declined"] / count["kept"], 4),
+        "F1 of declining": round(
+            2 * count["removed, declined"] / (count["removed"] + count["removed, declined"] + count["kept, declined"]),
+            4,
+        ),
         "right topic among the answered": round(count["answered rightly"] / max(1, count["answered"]), 4),
         "sentences quoted from the source they cite": round(
             count["sentences with their source"] / max(1, count["sentences"]), 4
@@ -247,8 +228,8 @@ def learning(held: Sequence[Asked], *, topics: int = 24, questions: int = 600) -
     from ingestion.knowledge.search import find_passages
     from tests import factories
 
-    chosen = sorted({row.topic for row in held}, key=_share)[:topics]
-    stream = sorted((row for row in held if row.topic in chosen), key=lambda row: _share("stream" + row.text))[
+    chosen = sorted({row.topic for row in held}, key=share)[:topics]
+    stream = sorted((row for row in held if row.topic in chosen), key=lambda row: share("stream" + row.text))[
         :questions
     ]
     drafter = get_drafter()

@@ -15,7 +15,8 @@ from typing import Any
 
 from tests.bench import world
 from tests.eval import local_model
-from tests.eval.__main__ import QUESTIONS, Asked, _account, _set_up, _share, answer
+from tests.eval.__main__ import QUESTIONS, Asked, _account, _set_up, answer
+from tests.eval.asking import share
 from tests.eval.store import chroma
 
 
@@ -25,8 +26,8 @@ def main() -> None:
     parser.add_argument("--show", type=int, default=0, help="print this many drafts")
     arguments = parser.parse_args()
     rows = [Asked(row["text"], row["category"]) for row in csv.DictReader(QUESTIONS.open())]
-    known = [row for row in rows if _share(row.text) >= 0.2]
-    held = sorted((row for row in rows if _share(row.text) < 0.2), key=lambda row: _share("sample" + row.text))
+    known = [row for row in rows if share(row.text) >= 0.2]
+    held = sorted((row for row in rows if share(row.text) < 0.2), key=lambda row: share("sample" + row.text))
     with world.throw_away_cluster(), chroma(), local_model.serving() as url:
         _set_up()
         print(json.dumps(drafts(known, held, arguments.sample, url, arguments.show), indent=1))
@@ -43,7 +44,9 @@ def drafts(known: list[Asked], held: list[Asked], sample: int, url: str, show: i
     account = _account("quarter", [row for row in known if row.topic not in removed])
     chosen = [row for row in held if row.topic in removed][: sample // 2]
     chosen += [row for row in held if row.topic not in removed][: sample - len(chosen)]
-    drafter = ModelDrafter(provider="openai", model="local", url=url, timeout=300, embedder=get_embedder())
+    drafter = ModelDrafter(
+        provider="openai", model="local", url=url, timeout=300, temperature=0.0, embedder=get_embedder()
+    )
     count: dict[str, int] = defaultdict(int)
     seconds, tokens = [], []
     for number, row in enumerate(chosen):

@@ -158,11 +158,13 @@ def test_one_answer_takes_one_place_and_what_was_learned_says_which_comes_first(
         known = recogniser.recognise(embedder.embed(["topic 5, asked"]))[0]
         # The vector store says topic 2, all five of it, and nothing else.
         near = {key: 0.3 for key, each in passages.items() if "topic 2," in each.heading}
-        ranked = _rank(near, [], known, passages)
+        ranked = _rank("topic 5, asked", near, [], known, passages)
     texts = [each.passage.text for each in ranked]
     assert len(texts) == len(set(texts)) == 8
     assert texts[0] == "This is the answer about topic 5."
-    assert [each.passage.text for each in _rank(near, [], None, passages)] == ["This is the answer about topic 2."]
+    assert [each.passage.text for each in _rank("topic 5, asked", near, [], None, passages)] == [
+        "This is the answer about topic 2."
+    ]
 
 
 @pytest.mark.django_db
@@ -172,7 +174,7 @@ def test_the_nearest_question_stands_for_an_answer_where_another_shares_more_wor
         golden(account, 1, number)
     with tenant_context(account.pk):
         passages = {each.pk: each for each in Passage.objects.select_related("document")}
-    nearest, wordy = passages
-    (found,) = _rank({nearest: 0.15, wordy: 0.16}, [wordy], None, passages)
+    nearest, wordy = sorted(passages, key=lambda key: passages[key].heading, reverse=True)
+    (found,) = _rank("topic 1, question 0", {nearest: 0.15, wordy: 0.16}, [wordy], None, passages)
     assert (found.passage.pk, found.similarity) == (nearest, 0.85)
-    assert found.score == fuse(0.16, 1)  # at the place of the best
+    assert found.score == fuse(0.16, 1.0)  # at the place of the best

@@ -44,6 +44,11 @@ def test_the_middle_of_a_long_section_still_knows_its_heading() -> None:
     assert {chunk.heading for chunk in chunks[1:]} == {"Torque > By angle"}
 
 
+def test_the_section_right_below_the_title_is_named() -> None:
+    text = "# Shipping\n\n## Same day\n\n" + "What is ordered before 2 pm leaves on the same day. " * 6
+    assert [chunk.heading for chunk in split_passages(text, title="Shipping")] == ["Shipping > Same day"]
+
+
 def test_a_title_that_the_text_lacks_stands_first() -> None:
     assert split_passages("Plain text without any heading.", title="Shipping")[0].heading == "Shipping"
     assert split_passages("Plain text without any heading.", title="")[0].heading == ""

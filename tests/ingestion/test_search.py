@@ -157,12 +157,21 @@ def test_operators_in_the_text_are_words(world: World) -> None:
     assert titles(find_passages(account_id=world.acme.pk, text="!torque & nothing <-> 'else'")) == ["Torque"]
 
 
+def test_one_rare_word_says_more_than_many_common_ones(world: World) -> None:
+    for number in range(6):
+        put(world.acme, f"Hose {number}", f"The hose number {number} fits each fuel system with a pump.")
+    put(world.acme, "Liner", "We have a liner for methanol.")
+    found = find_passages(account_id=world.acme.pk, text="Is there a hose for a pump with methanol?")
+    assert titles(found)[0] == "Liner"
+    assert found[0].text_rank == 1
+
+
 @pytest.mark.parametrize(
-    ("distance", "words", "score"),
-    [(0.0, 1, 1.0), (0.4, None, 0.571429), (0.4, 2, 0.595238), (None, 1, 0.047619), (1.7, None, 0), (None, None, 0)],
+    ("distance", "shared", "score"),
+    [(0.0, 1.0, 1.0), (0.4, 0.0, 0.428571), (0.4, 0.5, 0.571429), (None, 1.0, 0.285714), (1.7, 0.0, 0), (None, 0.0, 0)],
 )
-def test_the_rank_by_words_is_a_bonus_on_the_likeness(distance: float | None, words: int | None, score: float) -> None:
-    assert fuse(distance, words) == pytest.approx(score, abs=1e-6)
+def test_shared_words_are_a_bonus_on_the_likeness(distance: float | None, shared: float, score: float) -> None:
+    assert fuse(distance, shared) == pytest.approx(score, abs=1e-6)
 
 
 @pytest.fixture
