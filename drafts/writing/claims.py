@@ -43,7 +43,8 @@ _COURTESIES = [
     r"if you (?:have|need) (?:any )?(?:other |more |further |additional )?(?:questions?|help|assistance|clarification|concerns?)"
     r"(?: or (?:questions?|help|assistance|clarification|concerns?))?,? (?:please )?(?:let (?:me|us) know|ask|reply)[.!]?",
     r"(?:i|we) hope (?:this|that) helps[.!]?",
-    r"(?:happy|glad) to help(?: further)?[.!]?",
+    r"(?:(?:i|we)(?:['’]d| would|['’]ll| will) be )?(?:happy|glad) to (?:help|assist)(?: you)?(?: further)?"
+    r"(?: with any (?:other |further |more )?(?:questions?|concerns?)(?: you (?:may |might )?have)?)?[.!]?",
     r"(?:have a (?:great|nice|good) (?:day|week|weekend|one))[.!]?",
     r"(?:best|kind|warm)(?: regards| wishes)?[,.]?|(?:regards|sincerely|cheers|yours)[,.]?|all the best[,.]?"
     r"|(?:mit )?(?:freundlichen|besten|viele|beste|liebe) gr(?:ü|ue)(?:ß|ss)en?[,.]?|(?:bien )?cordialement[,.]?"

@@ -90,6 +90,8 @@ def test_words_are_compared_by_their_stem() -> None:
         "If you need further assistance or clarification, please let me know.",
         "If you have any questions or concerns, don't hesitate to contact us anytime.",
         "Please feel free to reach out.",
+        "I'll be happy to help you with any other questions you may have.",
+        "We would be glad to assist you further.",
         "Have a great day! 🎉",
     ],
 )

@@ -205,10 +205,10 @@ def test_a_server_that_knows_no_schema_is_asked_by_tool(endpoint: Endpoint) -> N
         ("Luis Ortega", "Best regards, Hot Rod AN", "Hello Luis Ortega,\n\n{}\n\nBest regards,\nHot Rod AN"),
         ("luis", "", "Hello luis,\n\n{}\n\nHot Rod AN"),
         ("Refund granted", "Hot Rod AN", "Refund granted\n\n{}\n\nHot Rod AN"),
-        ("", "Thanks.", "{}\n\nThanks.\nHot Rod AN"),
-        ("Hello [Your Name].", "Thanks.", "Hello,\n\n{}\n\nThanks.\nHot Rod AN"),
-        ("[Name],", "Thanks.", "{}\n\nThanks.\nHot Rod AN"),
-        ("Hi [Customer", "Thank you. " + "And then " * 21, "Hi,\n\n{}\n\nThank you.\nHot Rod AN"),
+        ("", "Thanks.", "{}\n\nThanks.\n\nHot Rod AN"),
+        ("Hello [Your Name].", "Thanks.", "Hello,\n\n{}\n\nThanks.\n\nHot Rod AN"),
+        ("[Name],", "Thanks.", "{}\n\nThanks.\n\nHot Rod AN"),
+        ("Hi [Customer", "Thank you. " + "And then " * 21, "Hi,\n\n{}\n\nThank you.\n\nHot Rod AN"),
         ("Hi,", "and so on " * 20, "Hi,\n\n{}\n\nHot Rod AN"),
     ],
 )
@@ -220,7 +220,10 @@ def test_small_models_are_helped_with_greeting_and_signature(
     endpoint.answers(lambda asked: (200, completion(answer)))
     result = write(endpoint)
     assert result.text == expected.format(said)
-    assert ("Refund granted" in [result.text[c.start : c.end] for c in result.claims]) is (greeting == "Refund granted")
+    assert [result.text[c.start : c.end] for c in result.claims] == [
+        *(["Refund granted"] if greeting == "Refund granted" else []),
+        said,
+    ]
 
 
 def test_a_blank_to_fill_in_is_named(endpoint: Endpoint) -> None:
