@@ -68,9 +68,9 @@ shell: $(VENV)/.demo  ## a Django shell on the demo's data
 stop:  ## stop a database server that a killed demo left behind
 	$(BIN)/python -m config.postgres stop
 
-reset: $(VENV)/.demo  ## forget the demo's data
+reset: $(VENV)/.demo  ## forget the demo's data (a fetched language model stays)
 	-@$(BIN)/python -m config.postgres forget
-	rm -rf .local
+	@mkdir -p .local && find .local -mindepth 1 -maxdepth 1 ! -name llm -exec rm -rf {} +
 
 lock: | $(BIN)/uv  ## resolve pyproject.toml into the hash-locked requirement files
 	@echo 'django<6' > $(VENV)/lts.txt

@@ -19,7 +19,9 @@ from conversations.models import Account, Channel, Conversation, Membership, Not
 from conversations.tenancy import account_directory, create_account, tenant_context
 from drafts import decisions, drafting, editing
 from drafts.models import Draft, PromptVersion
+from drafts.writing.offline import OfflineDrafter
 from ingestion import jobs
+from ingestion.knowledge.embed import get_remembering_embedder
 from ingestion.knowledge.index import index_document
 from ingestion.models import JobRun, SourceDocument
 
@@ -131,7 +133,11 @@ def _documents(account: Account) -> int:
 
 
 def _conversations(account: Account, channels: dict[str, Channel]) -> list[tuple[dict[str, Any], uuid.UUID]]:
-    """Receive the threads that are not there yet, oldest first, and write a draft for each. Returns the new ones."""
+    """Receive the threads that are not there yet, oldest first, and write a draft for each. Returns the new ones.
+
+    By the offline drafter, whatever is set: a model would take minutes and money for what is the same in every demo.
+    """
+    drafter = OfflineDrafter(embedder=get_remembering_embedder())
     threads = json.loads((HERE / "conversations.json").read_text())
     # Mail first: it is what this desk can send, so it is what a newcomer decides first.
     threads.sort(key=lambda thread: thread["channel"] != "email")
@@ -141,7 +147,7 @@ def _conversations(account: Account, channels: dict[str, Channel]) -> list[tuple
         with tenant_context(account.pk):
             conversation_id, created = _thread(channel, number, thread)
         if created:
-            drafting.write_draft(account_id=account.pk, conversation_id=conversation_id)
+            drafting.write_draft(account_id=account.pk, conversation_id=conversation_id, drafter=drafter)
             new.append((thread, conversation_id))
     return new
 

@@ -22,7 +22,7 @@ def test_it_is_not_known_under_the_number_of_decisions_that_is_needed() -> None:
     assert fit(few) == Curve(NEEDED - 1)
     assert fit(few).of(0.9) is None
     assert fit(few).apply(0.9) == (
-        0.9, "What this figure is worth is not yet known: 99 of 100 decisions so far."
+        0.9, "Confidence is not yet known: 99 of 100 decisions so far."
     )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def test_a_new_draft_stores_both_figures_and_says_on_how_many_decisions(world: W
     assert draft is not None
     assert (draft.confidence, draft.raw_confidence) == (0.8, 0.8)
     assert draft.confidence_reasons == [
-        "Because.", "What this figure is worth is not yet known: 0 of 100 decisions so far."
+        "Because.", "Confidence is not yet known: 0 of 100 decisions so far."
     ]  # fmt: skip
     decide(world, 120, unchanged=90)
     message = factories.message(world.mail)

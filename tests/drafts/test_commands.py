@@ -95,7 +95,9 @@ def test_a_wrong_channel_an_empty_and_an_oversize_mail_are_refused(world: World,
 
 
 # --- seed ------------------------------------------------------------------------------------------------------------
-def test_seeding_twice_makes_one_demo_in_several_states(committed) -> None:
+def test_seeding_twice_makes_one_demo_in_several_states(committed, settings) -> None:
+    settings.DRAFTER, settings.DRAFTER_MODEL = "openai", "m"  # a model is not asked for the demo's own threads
+    settings.DRAFTER_URL = "http://127.0.0.1:9/v1"
     run("seed", "--password", "demo-password")
     entry = next(entry for entry in account_directory() if entry["slug"] == "hot-rod-an")
     with tenant_context(entry["id"]):
@@ -111,6 +113,7 @@ def test_seeding_twice_makes_one_demo_in_several_states(committed) -> None:
             "rejected",
             "answered_elsewhere",
         }
+        assert set(Draft.objects.values_list("model_key", flat=True)) == {"offline-quote-v1"}
         assert JobRun.objects.get().status == "succeeded"
         assert Notification.objects.exists()
         assert LearningSample.objects.count() == 1
