@@ -54,7 +54,7 @@ class Curve:
         """(the figure to show, why in words)."""
         known = self.of(confidence)
         if known is None:
-            return confidence, (f"Confidence is not yet known: {self.decided} of {NEEDED} decisions so far.")
+            return confidence, f"Confidence is not yet known: {self.decided} of {NEEDED} decisions so far."
         return round(known, 3), f"Calibrated on {self.decided} decisions; {confidence:.0%} before that."
 
 
