@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.bench import world
 from tests.eval import documents
-from tests.eval.asking import declined, draft, share, sourced
+from tests.eval.asking import declined, draft, set_up, share, sourced
 from tests.eval.store import chroma
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ def main() -> None:
     held = [row for row in rows if share(row.text) < 0.2]
     found: dict[str, Any] = {"goldens": len(known), "held back": len(held)}
     with world.throw_away_cluster(), chroma():
-        _set_up()
+        set_up()
         found["retrieval"] = retrieval(known, held)
         sample = sorted(held, key=lambda row: share("sample" + row.text))[: arguments.sample]
         found["grounding"] = grounding(known, sample)
@@ -54,15 +54,6 @@ def main() -> None:
     target = ROOT / ".local" / "eval.json"
     target.parent.mkdir(exist_ok=True)
     target.write_text(json.dumps(found, indent=1))
-
-
-def _set_up() -> None:
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", database="owner", verbosity=0, interactive=False)
 
 
 def _account(slug: str, rows: Sequence[Asked]) -> Any:

@@ -1,4 +1,4 @@
-"""One question to the drafter that ships, and what is asked of its reply."""
+"""What all measurements share: a database to ask in, one question to the drafter that ships, and what is asked of its reply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from drafts.writing.port import DraftResult, Source
+    from drafts.writing.port import Drafter, DraftResult, Source
+
+
+def set_up() -> None:
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", database="owner", verbosity=0, interactive=False)
 
 
 def share(text: str) -> float:
@@ -16,8 +25,8 @@ def share(text: str) -> float:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
 
 
-def draft(account_id: UUID, text: str) -> tuple[DraftResult, Sequence[Source]]:
-    """What the offline drafter writes to this message, and the sources it was given."""
+def draft(account_id: UUID, text: str, drafter: Drafter | None = None) -> tuple[DraftResult, Sequence[Source]]:
+    """What the drafter (the one of the settings, if none is given) writes to this message, and the sources it had."""
     from drafts import drafting
     from drafts.writing.port import DraftRequest, Turn
     from drafts.writing.registry import get_drafter
@@ -29,7 +38,7 @@ def draft(account_id: UUID, text: str) -> tuple[DraftResult, Sequence[Source]]:
         (Turn("customer", text),), text, "", sources, drafting.BUILT_IN_PROMPT, "reply-v0", "The shop",
         recogniser=findings.recogniser,
     )  # fmt: skip
-    return get_drafter().write(asked), sources
+    return (drafter or get_drafter()).write(asked), sources
 
 
 def declined(result: DraftResult) -> bool:

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.eval.asking import declined, draft, share, sourced
+from tests.eval.asking import declined, draft, set_up, share, sourced
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDELINES = ROOT.parent / "shared" / "data" / "abcd" / "guidelines.json"
@@ -162,7 +162,6 @@ def _of(count: dict[str, int], part: str, whole: str) -> float:
 
 def main() -> None:
     from tests.bench import world
-    from tests.eval.__main__ import _set_up
     from tests.eval.store import chroma
 
     parser = argparse.ArgumentParser(
@@ -171,7 +170,7 @@ def main() -> None:
     parser.add_argument("--chosen", action="store_true", help="the half that is for choosing, not for reporting")
     chosen = parser.parse_args().chosen
     with world.throw_away_cluster(), chroma():
-        _set_up()
+        set_up()
         print(json.dumps({name: grounding(name, chosen=chosen) for name in ("help", "manual")}, indent=1))
 
 

@@ -17,7 +17,8 @@ import time
 from typing import Any
 
 from tests.bench import world
-from tests.eval.__main__ import QUESTIONS, ROOT, _set_up
+from tests.eval.__main__ import QUESTIONS, ROOT
+from tests.eval.asking import set_up
 from tests.eval.store import chroma
 
 
@@ -26,7 +27,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=60)
     count = parser.parse_args().messages
     with world.throw_away_cluster() as cluster, cluster.in_use(), chroma():
-        _set_up()
+        set_up()
         found = _measure(count)
     print(json.dumps(found, indent=1))
     target = ROOT / ".local" / "latency.json"

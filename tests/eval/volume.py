@@ -18,7 +18,8 @@ from itertools import islice, product
 from typing import Any
 
 from tests.bench import world
-from tests.eval.__main__ import QUESTIONS, ROOT, _set_up
+from tests.eval.__main__ import QUESTIONS, ROOT
+from tests.eval.asking import set_up
 from tests.eval.store import chroma
 
 BATCH = 2_000
@@ -31,7 +32,7 @@ def main() -> None:
     arguments = parser.parse_args()
     # A user of the cluster as well: without one, a command that ends would take the server with it.
     with world.throw_away_cluster() as cluster, cluster.in_use(), chroma():
-        _set_up()
+        set_up()
         questions = [row["text"] for row in csv.DictReader(QUESTIONS.open())]
         account, stored = _store(questions, arguments.passages)
         found: dict[str, Any] = {"passages": arguments.passages, "stored in PostgreSQL, seconds": round(stored)}

@@ -15,8 +15,8 @@ from typing import Any
 
 from tests.bench import world
 from tests.eval import local_model
-from tests.eval.__main__ import QUESTIONS, Asked, _account, _set_up, answer
-from tests.eval.asking import share
+from tests.eval.__main__ import QUESTIONS, Asked, _account, answer
+from tests.eval.asking import draft, set_up, share
 from tests.eval.store import chroma
 
 
@@ -29,16 +29,14 @@ def main() -> None:
     known = [row for row in rows if share(row.text) >= 0.2]
     held = sorted((row for row in rows if share(row.text) < 0.2), key=lambda row: share("sample" + row.text))
     with world.throw_away_cluster(), chroma(), local_model.serving() as url:
-        _set_up()
+        set_up()
         print(json.dumps(drafts(known, held, arguments.sample, url, arguments.show), indent=1))
 
 
 def drafts(known: list[Asked], held: list[Asked], sample: int, url: str, show: int) -> dict[str, Any]:
-    from drafts import drafting
     from drafts.writing.model import ModelDrafter
-    from drafts.writing.port import DrafterUnavailable, DraftRequest, Turn
+    from drafts.writing.port import DrafterUnavailable
     from ingestion.knowledge.embed import get_embedder
-    from ingestion.knowledge.search import find_passages
 
     removed = set(sorted({row.topic for row in known})[::4])
     account = _account("quarter", [row for row in known if row.topic not in removed])
@@ -52,13 +50,8 @@ def drafts(known: list[Asked], held: list[Asked], sample: int, url: str, show: i
     for number, row in enumerate(chosen):
         side = "removed" if row.topic in removed else "kept"
         count[side] += 1
-        findings = find_passages(account_id=account.pk, text=row.text, limit=6)
-        sources = drafting.sources_of(findings)
-        request = DraftRequest(
-            (Turn("customer", row.text),), row.text, "", sources, drafting.BUILT_IN_PROMPT, "reply-v0", "Bank"
-        )
         try:
-            result = drafter.write(request)
+            result, _ = draft(account.pk, row.text, drafter)
         except DrafterUnavailable as error:
             count["no usable reply"] += 1
             print(error)
