@@ -273,7 +273,7 @@ DRAFTER_KEY = env.text("DRAFTER_KEY", "")
 #: How an OpenAI-compatible server is asked for the parts of a reply: by its JSON schema (response_format), or as a tool call.
 DRAFTER_OUTPUT = env.text("DRAFTER_OUTPUT", "schema", choices=("schema", "tool"))
 #: How freely the model chooses its words, 0 to 2. None: as its provider sets it (some models take no other).
-DRAFTER_TEMPERATURE = env.number("DRAFTER_TEMPERATURE", 0.0) if env.is_set("DRAFTER_TEMPERATURE") else None
+DRAFTER_TEMPERATURE = env.number("DRAFTER_TEMPERATURE", 0.0) if env.text("DRAFTER_TEMPERATURE", "") else None
 DRAFTER_TIMEOUT_SECONDS = env.number("DRAFTER_TIMEOUT_SECONDS", 60.0, low=1)
 #: What the model's provider asks for a million tokens in and out, in the currency you count in. 0: costs are not counted.
 DRAFTER_PRICE_IN = env.number("DRAFTER_PRICE_IN", 0.0, low=0)
