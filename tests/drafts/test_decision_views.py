@@ -36,7 +36,7 @@ def draft(world: World) -> Draft:
 def shown(client: Client, draft: Draft) -> dict[str, Any]:
     """The hidden fields of the pane, as the browser would post them."""
     soup = BeautifulSoup(client.get(f"/drafts/{draft.pk}/").content, "html.parser")
-    return {field["name"]: field["value"] for field in soup.select("#decide > input[type=hidden]") if field["name"] != "csrfmiddlewaretoken"}  # fmt: skip
+    return {field["name"]: field["value"] for field in soup.select_one("#decide").find_all("input", type="hidden", recursive=False) if field["name"] != "csrfmiddlewaretoken"}  # fmt: skip
 
 
 def status(draft: Draft) -> str:
