@@ -50,7 +50,7 @@ class Source:
     @property
     def place(self) -> str:
         """Where it stands, for people and models."""
-        return " › ".join(self.section.split(" > ")) or self.title
+        return self.section.replace(" > ", " › ") or self.title
 
 
 @dataclass(frozen=True)

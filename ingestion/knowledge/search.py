@@ -166,7 +166,8 @@ def _shared(asked: str, passages: dict[UUID, Passage]) -> dict[UUID, float]:
     few of these passages have is."""
     words = {key: terms(f"{passage.heading} {passage.text}") for key, passage in passages.items()}
     rare, wanted = rarity(list(words.values())), set(terms(asked))
-    return {key: overlap(each, wanted, rare) for key, each in words.items()}
+    # Rounded, because a sum over a set has no fixed order, and a tie must not depend on chance.
+    return {key: round(overlap(each, wanted, rare), 6) for key, each in words.items()}
 
 
 def fuse(distance: float | None, shared: float) -> float:

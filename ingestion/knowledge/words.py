@@ -20,7 +20,7 @@ _STOP_WORDS = frozenset(_STOPS.split())
 _SUFFIXES = ("ingly", "edly", "ings", "ing", "ies", "ied", "es", "ed", "ly", "s")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)  # whole passages too: a few megabytes
 def terms(text: str) -> tuple[str, ...]:
     """The words that carry meaning, folded and cut to a rough stem, in order: for comparing, never for showing.
 
@@ -43,12 +43,13 @@ def stem(word: str) -> str:
 
 
 def rarity(documents: Sequence[tuple[str, ...]]) -> Mapping[str, float]:
+    """How much each word says: the more, the fewer of these documents have it (inverse document frequency, smoothed)."""
     count = Counter(word for words in documents for word in set(words))
     return {word: math.log(1 + len(documents) / times) for word, times in count.items()}
 
 
 def overlap(words: Sequence[str], asked: set[str], rarity: Mapping[str, float]) -> float:
-    """The share of what is asked that the sentence has, rare words counting more. Words in no source count as rare."""
+    """The share of what is asked that a text has, 0 to 1, rare words counting more. Words in no document count as rare."""
     rarest = max(rarity.values(), default=1.0)
     total = sum(rarity.get(word, rarest) for word in asked)
     return sum(rarity.get(word, 0.0) for word in asked & set(words)) / total if total else 0.0

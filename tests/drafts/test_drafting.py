@@ -182,6 +182,19 @@ def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str)
     assert drafting.quote(source, [cited]) == shown
 
 
+def test_a_person_is_shown_where_in_its_document_a_source_stands(world: World) -> None:
+    index_document(
+        account_id=world.acme.pk, source_url="https://docs.example/shipping", title="Shipping",
+        text="# Shipping\n\n## Norway\n\nParcels to Norway take 7 to 14 business days and cost 39.95 USD up to 5 lb.",
+    )  # fmt: skip
+    draft = drafting.write_draft(
+        account_id=world.acme.pk,
+        conversation_id=factories.message(world.mail, "How long do parcels to Norway take?").conversation_id,
+    )
+    assert draft is not None
+    assert [entry["title"] for entry in draft.top_sources] == ["Shipping › Norway"]
+
+
 def test_a_reranker_orders_what_the_draft_is_written_from(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         index_document(

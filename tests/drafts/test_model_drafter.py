@@ -4,6 +4,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -245,8 +246,18 @@ def test_a_temperature_is_sent_only_where_one_is_set(
 def test_it_shows_the_model_the_prompt_the_thread_the_sources_and_the_wish(endpoint: Endpoint) -> None:
     endpoint.answers(lambda asked: (200, completion(GOOD)))
     thread = (Turn("customer", "Do you ship today?"), Turn("operator", "Yes."), Turn("customer", "Can I return it?"))
-    write(endpoint, request("Can I return it?", thread=thread, instruction="shorter, please", language_hint="Spanish"))
-    for part in ("Write warmly.", "Do you ship today?", "Can I return it?", "30 days", "shorter, please", "Spanish"):
+    sources = (replace(RETURNS, section="Returns > Hose"),)
+    asked = request("Can I return it?", thread=thread, instruction="shorter, please", language_hint="Spanish")
+    write(endpoint, replace(asked, sources=sources))
+    for part in (
+        "title: Returns › Hose\n",
+        "Write warmly.",
+        "Do you ship today?",
+        "Can I return it?",
+        "30 days",
+        "shorter, please",
+        "Spanish",
+    ):
         assert part in endpoint.prompt
     assert "[" not in endpoint.prompt  # small models copy what stands in brackets
     assert endpoint.asked[-1]["model"] == "test-model"
