@@ -77,12 +77,16 @@ def edited(draft: Draft, text: str) -> Text:
 
 
 def checks(text: Text, *, recipient: str, sender: str) -> list[dict[str, Any]]:
-    """The lines under a draft: what was looked at, and whether it is as it should be."""
+    """The lines under a draft: what was looked at, and whether it is as it should be. A reply that states nothing, as a holding
+    reply does, is not praised for its sources."""
     promises = _PROMISE.search(text.text) is not None
     unsourced = text.unsourced
     noun = "statement has" if unsourced == 1 else "statements have"
-    return [
+    found: list[dict[str, Any]] = [
         {"ok": recipient.lower() == sender.lower(), "text": "Goes to the person who wrote"},
         {"ok": not (text.is_about_money or promises), "text": "No price, refund or stock promised"},
-        {"ok": not unsourced, "text": f"{unsourced} {noun} no source" if unsourced else "Every statement sourced"},
     ]
+    if text.claims:
+        words = f"{unsourced} {noun} no source" if unsourced else "Every statement sourced"
+        found.append({"ok": not unsourced, "text": words})
+    return found

@@ -12,7 +12,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
-from drafts import decisions, drafting
+from drafts import assess, decisions, drafting
 from drafts.models import Draft
 from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source, Tell, Tokens
 from ingestion.knowledge.index import index_document
@@ -180,6 +180,25 @@ def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(
 def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str) -> None:
     source = Source(uuid.uuid4(), uuid.uuid4(), "T", "https://a.test", text, 0.9, timezone.now())
     assert drafting.quote(source, [cited]) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "claims", "recipient", "shown"),
+    [
+        ("It fits.", [(uuid.uuid4(),)], "Pat@a.test", "+Goes to the person who wrote +No price, refund or stock promised +Every statement sourced"),
+        ("It fits.", [()], "pat@a.test", "+Goes to the person who wrote +No price, refund or stock promised -1 statement has no source"),
+        ("It fits. It holds.", [(), ()], "sam@a.test", "-Goes to the person who wrote +No price, refund or stock promised -2 statements have no source"),
+        ("It costs 5 USD.", [(uuid.uuid4(),)], "pat@a.test", "+Goes to the person who wrote -No price, refund or stock promised +Every statement sourced"),
+        ("A colleague will answer.", [], "pat@a.test", "+Goes to the person who wrote +No price, refund or stock promised"),
+    ],
+)  # fmt: skip
+def test_the_checks_say_what_was_looked_at(
+    text: str, claims: list[tuple[uuid.UUID, ...]], recipient: str, shown: str
+) -> None:
+    found = assess.checks(
+        assess.Text(text, tuple(Claim(0, len(text), ids) for ids in claims)), recipient=recipient, sender="pat@a.test"
+    )
+    assert " ".join(f"{'+' if each['ok'] else '-'}{each['text']}" for each in found) == shown
 
 
 def test_a_person_is_shown_where_in_its_document_a_source_stands(world: World) -> None:
