@@ -18,7 +18,7 @@ from conversations import audit
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
-from drafts import assess, calibration, canaries, progress, prompts, sources
+from drafts import assess, calibration, canaries, figures, progress, prompts, sources
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.claims import plain_text
@@ -174,7 +174,8 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     planted = canaries.plant(account=conversation.account, base=task.base, result=result)
     result, defect = planted or (result, "")
     text = assess.Text(result.text, result.claims)
-    raw = max(0.0, min(1.0, result.confidence))
+    share, fared = figures.history(figures.figures_of(account_id), result.intent[:100])
+    raw = round(max(0.0, min(1.0, result.confidence)) * share, 3)
     sure, calibrated = calibration.curve_of(account_id).apply(raw)
     details = task.base.details
     draft = Draft.objects.create(
@@ -200,7 +201,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         is_about_money=text.is_about_money,
         confidence=sure,
         raw_confidence=raw,
-        confidence_reasons=[*result.reasons, calibrated],
+        confidence_reasons=[*result.reasons, *([fared] if fared else []), calibrated],
         intent=result.intent[:100],
         needs_human=list(result.needs_human),
         tokens_used=result.tokens_used,

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from conversations.tenancy import tenant_context
-from drafts import calibration, drafting
+from drafts import calibration, drafting, figures
 from drafts.calibration import NEEDED, Curve, curve_of, fit
+from drafts.figures import Figure, history
 from drafts.models import Draft, DraftAction
 from drafts.writing.port import DraftRequest, DraftResult, Tell
 from tests import factories
@@ -48,6 +49,25 @@ def test_drafts_of_one_confidence_are_not_told_apart_by_chance() -> None:
     assert len(fit([(0.6, n % 3 == 0) for n in range(300)]).points) == 1
 
 
+@pytest.mark.parametrize(
+    ("decided", "factor", "words"),
+    [
+        ({}, 1.0, ""),
+        ({"returns": (9, 10)}, 1.0, ""),  # nothing about this topic
+        ({"shipping": (0, 40)}, 1.0, ""),  # nothing was ever sent unchanged: no topic is worse
+        ({"returns": (20, 80), "shipping": (20, 20)}, 1.0, ""),  # better than the others: no more than before
+        ({"returns": (40, 40), "shipping": (1, 2)}, 0.956, ""),  # two decisions move little
+        ({"returns": (40, 40), "shipping": (10, 40)}, 0.6, "Drafts on shipping are sent unchanged less often than others: 10 of 40."),
+        ({"returns": (400, 400), "shipping": (0, 400)}, 0.5, "Drafts on shipping are sent unchanged less often than others: 0 of 400."),
+    ],
+)  # fmt: skip
+def test_a_topic_that_people_correct_more_than_others_is_worth_less(
+    decided: dict[str, tuple[int, int]], factor: float, words: str
+) -> None:
+    found = {(topic, f"reply-v{n}"): Figure(*counts) for n, (topic, counts) in enumerate(decided.items())}
+    assert history(found, "shipping") == (pytest.approx(factor, abs=0.001), words)
+
+
 class Sure:
     """A drafter that is always as sure."""
 
@@ -55,7 +75,7 @@ class Sure:
         return DraftResult("Hello,\n\nWe look into it.", (), 0.8, ("Because.",), "other", (), "fake", 0, 1)
 
 
-def decide(world: World, count: int, *, unchanged: int) -> None:
+def decide(world: World, count: int, *, unchanged: int, intent: str = "") -> None:
     """Decisions as they are stored, without the road to them."""
     with tenant_context(world.acme.pk):
         base = factories.draft(factories.message(world.mail))
@@ -64,6 +84,7 @@ def decide(world: World, count: int, *, unchanged: int) -> None:
         for n in range(count):
             copy = Draft.objects.get(pk=base.pk)
             copy.pk, copy.confidence, copy.raw_confidence = uuid.uuid4(), 0.8 if n % 2 else 0.3, None
+            copy.intent = intent
             drafts.append(copy)
             kind = DraftAction.Type.APPROVE if n < unchanged else DraftAction.Type.REJECT
             values: dict[str, Any] = {
@@ -95,6 +116,18 @@ def test_a_new_draft_stores_both_figures_and_says_on_how_many_decisions(world: W
     assert draft is not None
     assert (draft.confidence, draft.raw_confidence) == (0.75, 0.8)
     assert draft.confidence_reasons == ["Because.", "Calibrated on 120 decisions; 80% before that."]
+
+
+@pytest.mark.django_db
+def test_a_new_draft_knows_how_its_topic_fared(world: World) -> None:
+    for topic, unchanged in (("returns", 40), ("other", 10)):
+        decide(world, 40, unchanged=unchanged, intent=topic)
+    figures._remembered.clear()
+    message = factories.message(world.mail)
+    draft = drafting.write_draft(account_id=world.acme.pk, conversation_id=message.conversation_id, drafter=Sure())
+    assert draft is not None
+    assert (draft.confidence, draft.raw_confidence) == (0.48, 0.48)  # 0.8 times 0.6
+    assert "Drafts on other topics are sent unchanged less often than others: 10 of 40." in draft.confidence_reasons
 
 
 @pytest.mark.django_db
