@@ -48,7 +48,7 @@ def main() -> None:
         sample = sorted(held, key=lambda row: share("sample" + row.text))[: arguments.sample]
         found["grounding"] = grounding(known, sample)
         found["learning"] = learning(held)
-        found["documents"] = {name: documents.grounding(name) for name in ("help", "manual")}
+        found["documents"] = {name: documents.grounding(name) for name in documents.SETS}
     found["lanes"] = lane_simulation()
     print(json.dumps(found, indent=1))
     target = ROOT / ".local" / "eval.json"

@@ -50,7 +50,8 @@ def declined(result: DraftResult) -> bool:
 def sourced(result: DraftResult, sources: Sequence[Source]) -> tuple[int, int]:
     """(sentences that state something, those that a source they cite has word for word)."""
     from drafts.writing.claims import normalised
+    from drafts.writing.markdown import read_out
 
-    by_id = {source.passage_id: normalised(source.text) for source in sources}
+    by_id = {source.passage_id: normalised(read_out(source.text)) for source in sources}
     said = [(normalised(result.text[claim.start : claim.end]), claim.source_ids) for claim in result.claims]
     return len(said), sum(any(text in by_id[key] for key in ids) for text, ids in said)

@@ -2,10 +2,13 @@
 
 - `manual`: the agents' manual of a clothes shop (ABCD, MIT, read from ../shared/data): 55 sections, many nearly alike, written
   to agents and not to customers.
-- `help`: the 16 pages that the demo's shop has for its customers.
+- `help`: the 16 pages that the demo's shop has for its customers. `help-mail` asks of the same pages.
+- `booking-mail`: the 18 pages of a booking service, with tables, steps and lists, written for this by somebody else.
 
 The questions (`questions/*.csv`) were written by somebody who saw the documents and no search engine, with the section that
-answers, or "none" where no page does. Half of them, by hash, are for choosing (`chosen=True`); the report is of the other half.
+answers, or "none" where no page does. Those of `manual` and `help` avoid the pages' words on purpose; those of the two `-mail`
+sets are ordinary mails, and say which words of the page are the answer. Half of them, by hash, are for choosing (`chosen=True`);
+the report is of the other half.
 """
 
 from __future__ import annotations
@@ -14,17 +17,21 @@ import argparse
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.eval.asking import declined, draft, set_up, share, sourced
 
+if TYPE_CHECKING:
+    from drafts.writing.port import DraftResult, Source
+
 ROOT = Path(__file__).resolve().parents[2]
 GUIDELINES = ROOT.parent / "shared" / "data" / "abcd" / "guidelines.json"
-HELP = ROOT / "drafts" / "demo" / "knowledge"
+FOLDERS = {"help": ROOT / "drafts" / "demo" / "knowledge", "booking": Path(__file__).with_name("pages") / "booking"}
+SETS = ("help", "manual", "help-mail", "booking-mail")
 QUESTIONS = Path(__file__).with_name("questions")
 NONE = "none"
 LISTS = "FAQ"  # sections of the manual that list questions and not one answer
@@ -32,22 +39,37 @@ LISTS = "FAQ"  # sections of the manual that list questions and not one answer
 
 @dataclass(frozen=True, slots=True)
 class Asked:
+    """``sections`` are those that answer, any of them; ``answer`` is the part of the page that does, where that is known."""
+
     page: str
-    section: str
+    sections: frozenset[str]
     text: str
+    answer: tuple[str, ...] = ()
 
 
 def questions(name: str, *, chosen: bool) -> list[Asked]:
     with (QUESTIONS / f"{name}.csv").open(encoding="utf-8") as file:
-        rows = [Asked(row["page"], row["section"], row["question"]) for row in csv.DictReader(file)]
-    return [row for row in rows if LISTS not in row.section and (share(name + row.text) < 0.5) is chosen]
+        rows = [
+            Asked(row["page"], frozenset(_parts(row["section"])), row["question"], _parts(row.get("answer")))
+            for row in csv.DictReader(file)
+        ]
+    return [row for row in rows if not _lists(row) and (share(name + row.text) < 0.5) is chosen]
+
+
+def _parts(cell: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (cell or "").split("||") if part.strip())
+
+
+def _lists(row: Asked) -> bool:
+    return any(LISTS in section for section in row.sections)
 
 
 def pages(name: str) -> dict[str, str]:
     """The Markdown of each page by its name."""
-    if name == "help":
-        return {path.stem: path.read_text(encoding="utf-8") for path in sorted(HELP.glob("*.md"))}
-    return {flow: _markdown(flow, guide) for flow, guide in json.loads(GUIDELINES.read_text()).items()}
+    if name == "manual":
+        return {flow: _markdown(flow, guide) for flow, guide in json.loads(GUIDELINES.read_text()).items()}
+    folder = FOLDERS[name.removesuffix("-mail")]
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
 
 
 def _markdown(flow: str, guide: dict[str, Any]) -> str:
@@ -103,7 +125,7 @@ def retrieval(asked: Iterable[Asked], account_id: Any) -> dict[str, Any]:
             ("words", sorted(words, key=lambda key: -shared[key])),
             ("fused", [each.passage.pk for each in fused]),
         ):
-            places[name].append(next((n for n, key in enumerate(order, 1) if row.section in sections[key]), 99))
+            places[name].append(next((n for n, key in enumerate(order, 1) if row.sections & sections[key]), 99))
     return {
         name: {
             "top-1": round(sum(place == 1 for place in each) / len(each), 4),
@@ -134,19 +156,19 @@ def grounding(name: str, *, chosen: bool = False) -> dict[str, Any]:
         count["sentences"] += stated
         count["sentences with their source"] += borne
         if side == "kept" and not declined(result):
-            cited = {key for claim in result.claims for key in claim.source_ids}
             count["answered"] += 1
-            count["answered from its section"] += any(
-                source.passage_id in cited and row.section in _sections(source.section, source.text)
-                for source in sources
+            count["answered from its section"] += _from_its_section(row, result, sources)
+            count["answered with the answer"] += bool(row.answer) and all(
+                _says(result.text, each) for each in row.answer
             )
+            count["sentences of the answered"] += stated
     for page in sorted({row.page for row in asked} - {NONE}):
         less = account(name, without=page)
         for row in asked:
             if row.page == page:
                 count["removed"] += 1
                 count["removed, declined"] += declined(draft(less.pk, row.text)[0])
-    return found | {
+    found |= {
         "declined where the page was removed": _of(count, "removed, declined", "removed"),
         "declined where no page says anything": _of(count, "of no page, declined", "of no page"),
         "declined although there was a page": _of(count, "kept, declined", "kept"),
@@ -154,6 +176,28 @@ def grounding(name: str, *, chosen: bool = False) -> dict[str, Any]:
         "sentences quoted from the source they cite": _of(count, "sentences with their source", "sentences"),
         "questions": dict(count),
     }
+    if any(row.answer for row in asked):
+        found["of all questions with a page, the answer is in the reply"] = _of(
+            count, "answered with the answer", "kept"
+        )
+    return found
+
+
+def _from_its_section(row: Asked, result: DraftResult, sources: Sequence[Source]) -> bool:
+    cited = {key for claim in result.claims for key in claim.source_ids}
+    return any(
+        source.passage_id in cited and row.sections & _sections(source.section, source.text) for source in sources
+    )
+
+
+def _says(text: str, part: str) -> bool:
+    """Whether a reply says this part of a page: its words, or all the cells of a table's row on one line."""
+    from drafts.writing.claims import normalised
+
+    if not part.startswith("|"):
+        return normalised(part) in normalised(text)
+    cells = [normalised(cell) for cell in part.strip("|").split("|") if cell.strip()]
+    return any(all(cell in normalised(line) for cell in cells) for line in text.splitlines())
 
 
 def _of(count: dict[str, int], part: str, whole: str) -> float:
@@ -168,10 +212,11 @@ def main() -> None:
         prog="python -m tests.eval.documents", description="Only this part of `make eval`."
     )
     parser.add_argument("--chosen", action="store_true", help="the half that is for choosing, not for reporting")
-    chosen = parser.parse_args().chosen
+    parser.add_argument("names", nargs="*", default=SETS, help=f"any of {', '.join(SETS)}; all without")
+    given = parser.parse_args()
     with world.throw_away_cluster(), chroma():
         set_up()
-        print(json.dumps({name: grounding(name, chosen=chosen) for name in ("help", "manual")}, indent=1))
+        print(json.dumps({name: grounding(name, chosen=given.chosen) for name in given.names}, indent=1))
 
 
 if __name__ == "__main__":
