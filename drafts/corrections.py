@@ -145,7 +145,7 @@ def answer_of(text: str) -> str:
 def question_of(text: str) -> str:
     """What a message asks, in its own words, without the story around it."""
     asks = asks_of(text)
-    asked = [ask.forms[-1] for ask in asks if ask.outright] or [ask.text for ask in asks] or [text]
+    asked = [ask.whole for ask in asks if ask.outright] or [ask.text for ask in asks] or [text]
     return " ".join(" ".join(dict.fromkeys(asked)).split())[: goldens.MOST_QUESTION]
 
 

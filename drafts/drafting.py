@@ -21,7 +21,7 @@ from conversations.tenancy import tenant_context
 from drafts import assess, calibration, canaries, figures, progress, prompts, sources
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
-from drafts.writing.claims import plain_text
+from drafts.writing.markdown import Kind, lines_of, plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Tokens, Turn
 from drafts.writing.registry import get_drafter
 from drafts.writing.rerank import KEPT, LOOKED_AT, get_reranker
@@ -251,8 +251,8 @@ def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[di
 
 def quote(source: Source, cited: list[str]) -> str:
     """The part of a passage that a person is shown: from the sentence before the first cited one, without its markup."""
-    lines = [line for line in source.text.splitlines() if not line.lstrip().startswith(("#", "|"))]
-    text = plain_text(" ".join(" ".join(lines).split()))
+    said = [line for line in lines_of(source.text) if line.kind is not Kind.HEADING]
+    text = " ".join(f"• {line.text}" if line.kind is Kind.ITEM else line.text for line in said)
     at = min((found for sentence in cited if (found := text.find(plain_text(sentence).strip(". "))) >= 0), default=0)
     before = text.rfind(". ", 0, max(at - 2, 0))
     start = before + 2 if before >= 0 else 0

@@ -12,6 +12,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from drafts.diffing import render_ops
+from drafts.writing.markdown import Kind, lines_of, plain_text
 from drafts.writing.port import Claim, Source
 from drafts.writing.sentences import Sentence, split_sentences
 from ingestion.knowledge.words import terms
@@ -22,9 +23,7 @@ ENOUGH_SHARED = 0.8
 _NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")
 _NEGATED = re.compile(r"\b(?:not|no|never|none|nothing|neither|nor|cannot|without|\w+n['’]t|non(?=-))\b", re.IGNORECASE)
 _MONEY = re.compile(r"[$€£¥]\s?\d|\d\s?(?:[$€£¥]|USD|EUR|GBP|dollars?|euros?)\b", re.IGNORECASE)
-_MARKUP = re.compile(r"\[([^\]]*)\]\([^)]*\)|[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}")
 _TRAILING_SIGNS = re.compile(r"[^\w.!?？,…]+$")  # an emoji after "Have a great day!" says no more than that
-_TABLE_RULE = re.compile(r"^[\s|:+-]+$")
 
 # A courtesy says nothing that could be wrong. Whole sentences only: "Happy to help, your refund is on its way" does.
 _COURTESIES = [
@@ -108,8 +107,10 @@ def supports(sentence: str, passage: str) -> bool:
         return False
     literal = re.compile(rf"(?<![\w-]){re.escape(wanted)}(?!\w)")
     words, numbers = set(terms(plain_text(sentence))), set(_NUMBER.findall(wanted))
-    parts = [normalised(part.text) for part in split_sentences(unwrap(passage))]
-    pairs = [" ".join(pair) for pair in pairwise(parts)]
+    said = [(line.kind, normalised(part.text)) for line in lines_of(passage) for part in split_sentences(line.text)]
+    parts = [text for _, text in said]
+    # Not of a table: one row's name with another's price is a statement that nobody made.
+    pairs = [f"{a} {b}" for (kind, a), (other, b) in pairwise(said) if Kind.ROW not in (kind, other)]
     for near in (parts, pairs):
         close = [
             text
@@ -163,32 +164,12 @@ def unsourced(claims: Iterable[Claim]) -> int:
     return sum(1 for claim in claims if not claim.source_ids)
 
 
-def plain_text(markdown: str) -> str:
-    """A line of Markdown without its emphasis, code marks and link targets; the words stay as they are."""
-    return _MARKUP.sub(lambda match: match[1] or "", markdown)
-
-
 def normalised(text: str) -> str:
     """For comparing word for word: no markup, one kind of quote and blank, no case."""
     plain = unicodedata.normalize("NFKC", plain_text(text)).casefold()
     for fancy, simple in (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"), ("‑", "-")):
         plain = plain.replace(fancy, simple)
     return " ".join(plain.split())
-
-
-def unwrap(markdown: str) -> str:
-    """Joins hard-wrapped lines of a paragraph; headings, list items, quotes and table rows stay lines of their own."""
-    lines: list[str] = []
-    open_paragraph = False
-    for line in markdown.split("\n"):
-        text = line.strip()
-        starts = not text or text[0] in "#>|" or re.match(r"(?:[-*•+]|\d{1,2}[.)])\s", text) is not None
-        if open_paragraph and not starts:
-            lines[-1] = f"{lines[-1].rstrip()} {text}"
-        elif not _TABLE_RULE.match(text) or not text:
-            lines.append(line.rstrip())
-        open_paragraph = bool(text) and text[0] not in "#|"
-    return "\n".join(lines)
 
 
 def _sign_off_start(text: str) -> int:

@@ -29,7 +29,7 @@ from drafts.writing import confidence
 from drafts.writing.claims import check_claims
 from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Tell, Tokens
 from drafts.writing.reading import TOPICS, Need, plants_instruction, read_question
-from drafts.writing.relevance import asks_of, best_by_passage, score_sentences
+from drafts.writing.relevance import asks_of, best_by_passage, score_pieces
 from ingestion.knowledge.embed import Embedder
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class ModelDrafter:
             needs.append(Need.NO_SOURCE)  # whatever the model thinks of its reply
         if _foreign_links(text, request) and Need.INJECTION not in needs:
             needs.append(Need.INJECTION)
-        scored = score_sentences(
+        scored = score_pieces(
             asks=asks_of(request.question, subject=request.subject), sources=request.sources, embedder=self._embedder
         )
         sure, reasons = confidence.rate(

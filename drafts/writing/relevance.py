@@ -1,4 +1,4 @@
-"""Which sentences of the sources speak to the question: by meaning where an embedder answers, by words always."""
+"""Which pieces of the sources speak to the question: by meaning where an embedder answers, by words always."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from uuid import UUID
 
-from drafts.writing.claims import is_courtesy, plain_text, unwrap
+from drafts.writing.claims import is_courtesy
+from drafts.writing.markdown import Kind, Piece, pieces_of
 from drafts.writing.port import Source
 from drafts.writing.sentences import split_sentences
 from ingestion.knowledge.embed import Embedder, EmbedderDown
@@ -16,7 +18,9 @@ from ingestion.knowledge.words import overlap, rarity, terms
 
 log = logging.getLogger(__name__)
 
-SHORT = 2  # an ask of so few meaningful words needs the words before it
+WEIGHTS = (0.45, 0.15, 0.15)  # of the likeness of a piece, of its heading, and of its passage
+SHORT = 2  # an ask of so few meaningful words needs the words before it,
+ALONE = 4  # and one of so many can be understood without
 MOST_ASKS = 6  # a long letter is read for its first questions; the rest is for the person
 
 _ASKING_WORDS = (
@@ -43,22 +47,27 @@ class Ask:
     outright: bool = True
 
     @property
+    def whole(self) -> str:
+        return f"{self.before} {self.text}".strip()
+
+    @property
     def forms(self) -> tuple[str, ...]:
-        """The readings to compare with; a short ask means nothing alone."""
-        if not self.before:
-            return (self.text,)
-        together = f"{self.before} {self.text}"
-        return (together,) if len(terms(self.text)) < SHORT else (self.text, together)
+        """The readings to compare with, the better one counts: "Can I still send it back?" alone means nothing."""
+        return (self.whole, self.text) if self.before and len(terms(self.text)) >= ALONE else (self.whole,)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A sentence of a source that a reply could quote. ``scores`` has one figure from 0 to 1 for each ask."""
+    """What a reply could quote of a source, the ``position``-th there. ``scores`` has one figure from 0 to 1 for each ask."""
 
     source: Source
     position: int
-    text: str
+    piece: Piece
     scores: tuple[float, ...]
+
+    @property
+    def text(self) -> str:
+        return self.piece.text
 
     @property
     def score(self) -> float:
@@ -69,19 +78,24 @@ def asks_of(question: str, *, subject: str = "") -> list[Ask]:
     """The separate things a message asks: its questions, or the whole message when it asks none outright."""
     sentences = [s.text for s in split_sentences(question)]
     asks: dict[str, Ask] = {}
-    for sentence, last in zip(sentences, ["", *sentences], strict=False):
+    for sentence, last, following in zip(sentences, ["", *sentences], [*sentences[1:], ""], strict=False):
         if not _asks_something(sentence):
             continue
         for n, part in enumerate(_AND_ASKING.split(sentence)):
             short = len(terms(part)) <= SHORT
-            states = last and not _asks_something(last) and not is_courtesy(last)
-            leans = n == 0 and len(last.split()) <= 30 and ((short and states) or _LEANING.search(part))
+            leans = n == 0 and len(last.split()) <= 30 and ((short and _states(last)) or _LEANING.search(part))
+            # "Where is my order? Tracking has not moved for a week."
+            story = following if short and _states(following) and len(following.split()) <= 30 else ""
             if terms(part):
-                asks.setdefault(part, Ask(part, before=last if leans else _topic(subject) if short else ""))
+                asks.setdefault(part, Ask(part, before=last if leans else (_topic(subject) or story) if short else ""))
     if asks:
         return list(asks.values())[:MOST_ASKS]
     whole = " ".join(question.split())[:1000]
     return [Ask(whole, before=_topic(subject), outright=False)] if whole else []
+
+
+def _states(sentence: str) -> bool:
+    return bool(sentence) and not _asks_something(sentence) and not is_courtesy(sentence)
 
 
 def _asks_something(sentence: str) -> bool:
@@ -94,30 +108,31 @@ def _topic(subject: str) -> str:
     return f"{words}." if words else ""
 
 
-def score_sentences(*, asks: Sequence[Ask], sources: Sequence[Source], embedder: Embedder | None) -> list[Candidate]:
-    """The quotable sentences of the sources, in reading order, each scored against each ask.
+def score_pieces(*, asks: Sequence[Ask], sources: Sequence[Source], embedder: Embedder | None) -> list[Candidate]:
+    """What could be quoted of the sources, in reading order, each piece scored against each ask.
 
-    score = 0.5 likeness of the sentence + 0.25 likeness of its whole passage + 0.25 shared words, rare words counting
-    more; the better of an ask's forms counts. Without an embedder, or when it is down, it is 0.6 of the shared words:
-    a caller's threshold then makes the draft more cautious, not less.
+    score = 0.45 likeness of the piece + 0.15 of its heading + 0.15 of its whole passage + 0.25 words shared with what stands
+    under its heading, rare words counting more; the better of an ask's forms counts. Without an embedder, or when it is down,
+    it is 0.6 of the words that the piece itself shares: a caller's threshold then makes the draft more cautious, not less.
     """
-    quotable = [(source, n, text) for source in sources for n, text in enumerate(quotable_sentences(source.text))]
+    quotable = [(source, n, piece) for source in sources for n, piece in enumerate(quotable_pieces(source))]
     if not quotable or not asks:
         return []
     forms = [form for ask in asks for form in ask.forms]
-    words = [terms(f"{source.title} {text}") for source, _, text in quotable]
-    rare = rarity(words)
-    shared = [[overlap(each, set(terms(form)), rare) for each in words] for form in forms]
     likeness = _likeness(forms, quotable, embedder)
-    table = [
-        [0.25 * row[place] + likeness[form][place] if likeness else 0.6 * row[place] for place in range(len(quotable))]
-        for form, row in enumerate(shared)
+    words = [
+        # The rows of a table are told apart by their own words.
+        terms(
+            f"{source.title} {piece.heading} {piece.block if likeness and piece.kind is not Kind.ROW else piece.text}"
+        )
+        for source, _, piece in quotable
     ]
+    rare = rarity(words)
     found: list[Candidate] = []
-    for place, (source, n, text) in enumerate(quotable):
-        rows = iter(table)
-        scores = tuple(round(max(next(rows)[place] for _ in ask.forms), 4) for ask in asks)
-        found.append(Candidate(source, n, text, scores))
+    for place, (source, n, piece) in enumerate(quotable):
+        shared = {form: overlap(words[place], set(terms(form)), rare) for form in forms}
+        scored = {f: 0.25 * shared[f] + likeness[f][place] if likeness else 0.6 * shared[f] for f in forms}
+        found.append(Candidate(source, n, piece, tuple(round(max(scored[f] for f in ask.forms), 4) for ask in asks)))
     return found
 
 
@@ -130,38 +145,44 @@ def best_by_passage(candidates: Sequence[Candidate]) -> dict[UUID, float]:
     return best
 
 
-def quotable_sentences(passage: str) -> list[str]:
-    """Whole sentences that can stand in a reply: no headings, tables, questions, fragments or link lists."""
-    lines = [line for line in unwrap(passage).split("\n") if line.strip() and line.lstrip()[0] not in "#|>"]
-    found: list[str] = []
-    for sentence in split_sentences("\n".join(lines)):
-        text = " ".join(plain_text(sentence.text).split())
-        if len(text.split()) >= 4 and text[-1] in '.!)”"。' and not is_courtesy(text):
-            found.append(text)
-    return found
+def quotable_pieces(source: Source) -> list[Piece]:
+    """The pieces of a source that state something."""
+    found = pieces_of(source.text, heading=source.section.rsplit(" > ", 1)[-1])
+    return [piece for piece in found if not is_courtesy(piece.text)]
 
 
 def _likeness(
-    forms: Sequence[str], quotable: Sequence[tuple[Source, int, str]], embedder: Embedder | None
-) -> list[list[float]] | None:
-    """For each form of an ask and each sentence: half its cosine and a quarter of its passage's; None without an embedder."""
+    forms: Sequence[str], quotable: Sequence[tuple[Source, int, Piece]], embedder: Embedder | None
+) -> dict[str, list[float]] | None:
+    """For each form of an ask the likeness part of each piece's score; None without an embedder."""
     if embedder is None:
         return None
-    passages = list(dict.fromkeys(source.text for source, _, _ in quotable))
-    try:
-        vectors = embedder.embed([*forms, *passages, *(text for _, _, text in quotable)])
-    except EmbedderDown as error:
-        log.warning("Sentences are compared by words only: %s", error)
-        return None
-    by_passage = dict(zip(passages, vectors[len(forms) :], strict=False))
-    sentences = vectors[len(forms) + len(passages) :]
-    return [
-        [
-            0.5 * max(0.0, _cosine(ask, sentence)) + 0.25 * max(0.0, _cosine(ask, by_passage[source.text]))
-            for sentence, (source, _, _) in zip(sentences, quotable, strict=True)
-        ]
-        for ask in vectors[: len(forms)]
+    leads = {(s.passage_id, p.group): p.text for s, _, p in quotable if p.group and p.kind is Kind.TEXT}
+    compared = [
+        (
+            # An item alone says little: it is read after the sentence that introduces its list.
+            f"{leads.get((s.passage_id, p.group), '')} {p.text}".strip() if p.kind is Kind.ITEM else p.text,
+            f"{s.title}: {p.heading}",
+            s.text,
+        )
+        for s, _, p in quotable
     ]
+    texts = list(dict.fromkeys([*forms, *chain.from_iterable(compared)]))
+    try:
+        vectors = dict(zip(texts, embedder.embed(texts), strict=True))
+    except EmbedderDown as error:
+        log.warning("Pieces are compared by words only: %s", error)
+        return None
+    return {
+        form: [
+            sum(
+                weight * max(0.0, _cosine(vectors[form], vectors[text]))
+                for weight, text in zip(WEIGHTS, each, strict=True)
+            )
+            for each in compared
+        ]
+        for form in forms
+    }
 
 
 def _cosine(left: Sequence[float], right: Sequence[float]) -> float:

@@ -13,10 +13,11 @@ from django.conf import settings as django_settings
 
 from drafts.writing import confidence
 from drafts.writing.claims import NOT_FOUND, PARTLY_FOUND, PASSED_ON, check_claims, factual_sentences, normalised
+from drafts.writing.markdown import read_out
 from drafts.writing.offline import OfflineDrafter
 from drafts.writing.port import Claim, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.reading import Need, plants_instruction, read_question
-from drafts.writing.relevance import Ask, asks_of, quotable_sentences
+from drafts.writing.relevance import Ask, asks_of, quotable_pieces
 from ingestion.knowledge.chunk import split_passages
 from ingestion.knowledge.embed import EmbedderDown, MiniLmEmbedder, RememberingEmbedder
 from ingestion.knowledge.recognise import Recogniser, learn
@@ -224,7 +225,9 @@ def search() -> Search:
         document = uuid.uuid5(uuid.NAMESPACE_URL, file.stem)
         for chunk in split_passages(text, title=title):
             key = uuid.uuid5(document, str(chunk.ordinal))
-            found.append(source(chunk.text, title, passage_id=key, document_id=document, url=file.stem))
+            found.append(
+                source(chunk.text, title, passage_id=key, document_id=document, url=file.stem, section=chunk.heading)
+            )
             heads.append(f"{chunk.heading}\n{chunk.text}")
     vectors = EMBEDDER.embed(heads)
 
@@ -261,7 +264,7 @@ def test_every_sentence_of_the_demo_drafts_stands_in_the_passage_it_cites(demo_d
     assert sum(len(each.result.claims) for each in demo_drafts) > 30
     for each in demo_drafts:
         result = each.result
-        by_id = {source.passage_id: normalised(" ".join(source.text.split())) for source in each.sources}
+        by_id = {source.passage_id: normalised(read_out(source.text)) for source in each.sources}
         for claim in result.claims:
             assert len(claim.source_ids) == 1
             assert normalised(result.text[claim.start : claim.end]) in by_id[claim.source_ids[0]]
@@ -333,7 +336,12 @@ def test_only_whole_plain_sentences_are_quoted() -> None:
         "# Title\n\nUse **PTFE** hose with [E85](https://x.test), as\nwe say. Is it safe? See below\n\n"
         "| a | b |\n| --- | --- |\n| 1 | 2 |\n\n- Seat the olive dry.\n- a fragment\n> A quote that stands here."
     )
-    assert quotable_sentences(passage) == ["Use PTFE hose with E85, as we say.", "Seat the olive dry."]
+    assert [piece.text for piece in quotable_pieces(source(passage))] == [
+        "Use PTFE hose with E85, as we say.",
+        "1 – b: 2.",
+        "Seat the olive dry.",
+        "a fragment",
+    ]
 
 
 @pytest.mark.parametrize(
