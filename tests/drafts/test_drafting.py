@@ -175,6 +175,8 @@ def test_the_real_worker_drafts_for_a_mail_and_delivers_the_approval(
         ("First. Second one. Third one here.", "Third one here.", "… Second one. Third one here."),
         ("Only this is said.", "Only this is said.", "Only this is said."),
         ("Nothing of it is cited.", "Elsewhere.", "Nothing of it is cited."),
+        ("| size | bend |\n| --- | --- |\n| -6 | 3 in |\n| -8 | 4 in |", "-8 – bend: 4 in.", "-6 – bend: 3 in. -8 – bend: 4 in."),
+        ("# Cutting\n\nYou need:\n- tape\n- a **saw**", "You need:", "You need: • tape • a saw"),
     ],
 )  # fmt: skip
 def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str) -> None:
