@@ -190,6 +190,12 @@ def _from_its_section(row: Asked, result: DraftResult, sources: Sequence[Source]
     )
 
 
+def place_of(row: Asked, sources: Sequence[Source]) -> int:
+    """On which place the first passage of the section is that answers; 99 where it is not among them."""
+    ranked = (n for n, each in enumerate(sources, 1) if row.sections & _sections(each.section, each.text))
+    return next(ranked, 99)
+
+
 def _says(text: str, part: str) -> bool:
     """Whether a reply says this part of a page: its words, or all the cells of a table's row on one line."""
     from drafts.writing.claims import normalised
