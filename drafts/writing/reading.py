@@ -72,7 +72,11 @@ _NEEDS: dict[Need, str] = {
     r"|my tracking|tracking (?:number|has|says|shows))",
 }
 _INJECTION = re.compile(
-    r"(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|rule|guideline|polic|everything (?:above|before|you))"
+    r"(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|everything (?:above|before|you))"
+    # Rules of a business are everywhere in its pages ("staff can ignore all four rules"); those of the model are these.
+    r"|(?:ignore|disregard|forget|override)\b.{0,40}\b(?:your|previous|prior|earlier|these|those|system|all|any)"
+    r"(?: (?:of|the|your|previous|prior|above|earlier|system|safety|other))* (?:rule|guideline|polic)"
+    r"|(?:ignore|disregard|forget|override)\b.{0,40}\b(?:rules?|guidelines?|polic(?:y|ies)) (?:above|before|you (?:have|were))"
     r"|(?:system|developer) (?:prompt|message|note|override)|you are now\b|act as (?:an? |the )?(?:admin|system|developer|dan\b)"
     r"|(?:reveal|print|repeat|show|tell)(?: me| us)? your (?:\w+ )?(?:prompt|instructions?|rules)|jailbreak"
     r"|</?(?:system|assistant|instructions?|source|customer|thread)\b|\[/?INST\]|<\|\w+\|>"
