@@ -2,7 +2,8 @@
 
 The questions and the tenant are those of the grounding figures of `tests.eval`: a quarter of the topics has no answer. Half of
 the sample asks for one of those. With `--documents booking-mail` they are that set's of `documents.py`: a quarter of the sample no page
-answers; and the model puts the passages in order too (`RERANKER=model`). Some 25 seconds a reply on two cores.
+answers; and the model puts the passages in order too (`RERANKER=model`). Some 25 seconds a reply on two cores, with six long passages
+a minute; Ctrl-C reports what was asked until then.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import signal
 import statistics
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.bench import world
 from tests.eval import documents, local_model
@@ -23,6 +26,8 @@ from tests.eval.store import chroma
 if TYPE_CHECKING:
     from drafts.writing.model import ModelDrafter
     from drafts.writing.port import DraftResult
+
+Row = TypeVar("Row")
 
 
 def main() -> None:
@@ -55,7 +60,7 @@ def about_documents(name: str, sample: int, url: str, show: int) -> dict[str, An
     count = Count()
     places: dict[str, list[int]] = defaultdict(list)
     reranker = ModelReranker(provider="openai", model="local", url=url, timeout=300)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(until_interrupted(rows)):
         side = "of no page" if row.page == documents.NONE else "kept"
         count.add(side, row.text, account.pk, drafter_at(url), show=number < show or number >= len(rows) - show)
         if side == "kept":
@@ -67,6 +72,20 @@ def about_documents(name: str, sample: int, url: str, show: int) -> dict[str, An
         for name, each in places.items()
     }
     return count.report() | {"the right section, in the order of": ranks}
+
+
+def until_interrupted(rows: list[Row]) -> Iterator[Row]:
+    """The rows; none after Ctrl-C, which the question that is being asked is let end."""
+    stop: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: stop.append(number))
+    try:
+        for row in rows:
+            if stop:
+                print("Interrupted; this is what was asked until then.")
+                return
+            yield row
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def drafter_at(url: str) -> ModelDrafter:
@@ -122,7 +141,7 @@ def drafts(known: list[Asked], held: list[Asked], sample: int, url: str, show: i
     chosen = [row for row in held if row.topic in removed][: sample // 2]
     chosen += [row for row in held if row.topic not in removed][: sample - len(chosen)]
     count = Count()
-    for number, row in enumerate(chosen):
+    for number, row in enumerate(until_interrupted(chosen)):
         side = "removed" if row.topic in removed else "kept"
         show_it = number < show or number >= len(chosen) - show
         result = count.add(side, row.text, account.pk, drafter_at(url), show=show_it)
