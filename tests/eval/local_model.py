@@ -62,6 +62,7 @@ def serving() -> Iterator[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        start_new_session=True,  # Ctrl-C is for who asked
         env={**os.environ, "PYTHONPATH": str(HERE / "site")},
     )
     try:

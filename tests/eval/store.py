@@ -25,6 +25,7 @@ def chroma() -> Iterator[None]:
         env={**os.environ, "ANONYMIZED_TELEMETRY": "False"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for the measurement
     )
     os.environ["CHROMA_URL"] = f"http://127.0.0.1:{port}"
     try:
