@@ -16,10 +16,8 @@ ENOUGH = 0.49
 a lower one answers more questions, and more of those that no page answers."""
 LEAD, MOST_LEAD, UNKNOWN_LEAD = 0.75, 0.2, 0.1
 """What the lead over the next document counts, how much of it, and what stands for it where there is no other document."""
-CLOSE, LEAST = (
-    0.80,
-    0.42,
-)  # another piece of the passage joins the best one from this share of its score, and this score,
+CLOSE = 0.80  # another piece of the passage joins the best one from this share of its score,
+LEAST = 0.42  # if it has so much itself,
 CONTINUED = 0.68  # and the one right after it from this share: it usually goes on about the same
 MOST_ALSO = 3
 LONGEST_LIST = 10  # items; of a longer one only those that answer are quoted

@@ -73,6 +73,7 @@ _NEEDS: dict[Need, str] = {
 }
 _INJECTION = re.compile(
     r"(?:ignore|disregard|forget|override)\b.{0,40}\b(?:instruction|prompt|everything (?:above|before|you))"
+    r"|(?:^|[.!?:;\n]\s*)(?:please |now )?(?:ignore|disregard|forget|override) (?:the|our|company) (?:\w+ )?(?:rule|guideline|polic)"
     # Rules of a business are everywhere in its pages ("staff can ignore all four rules"); those of the model are these.
     r"|(?:ignore|disregard|forget|override)\b.{0,40}\b(?:your|previous|prior|earlier|these|those|system|all|any)"
     r"(?: (?:of|the|your|previous|prior|above|earlier|system|safety|other))* (?:rule|guideline|polic)"

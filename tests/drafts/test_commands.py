@@ -113,7 +113,7 @@ def test_seeding_twice_makes_one_demo_in_several_states(committed, settings) -> 
             "rejected",
             "answered_elsewhere",
         }
-        assert set(Draft.objects.values_list("model_key", flat=True)) == {"offline-quote-v1"}
+        assert set(Draft.objects.values_list("model_key", flat=True)) == {"offline-quote-v2"}
         assert JobRun.objects.get().status == "succeeded"
         assert Notification.objects.exists()
         assert LearningSample.objects.count() == 1

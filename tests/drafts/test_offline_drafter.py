@@ -71,7 +71,7 @@ def test_it_greets_quotes_cites_and_signs() -> None:
     assert [(result.text[c.start : c.end], c.source_ids) for c in result.claims] == [
         ("Canada takes 5 to 10 business days and costs 24.95 USD.", (SHIPPING.passage_id,))
     ]
-    assert (result.model_key, result.tokens_used, result.intent) == ("offline-quote-v1", 0, "shipping")
+    assert (result.model_key, result.tokens_used, result.intent) == ("offline-quote-v2", 0, "shipping")
     assert (result.needs_human, result.warnings) == ((), ())
     assert result.confidence > 0.8
 
