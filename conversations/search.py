@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta, tzinfo
 
+from django.contrib.postgres.search import SearchQuery, SearchQueryCombinable
 from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
@@ -20,6 +21,9 @@ from conversations.models import Attachment, Channel, Conversation, Delivery, Me
 
 HITS = 1000  # newest matching messages that one page is made from
 LONGEST, TERMS = 200, 12
+#: A person's words as PostgreSQL may see them: no sign in them is an operator. `websearch_to_tsquery` reads a dash as "not"
+#: and runs out of stack at some thirty of them, and `to_tsquery` has a syntax that words can break (PostgreSQL 12.3.2).
+EITHER = "(phraseto_tsquery('english', %s) || phraseto_tsquery('simple', %s))"
 _TOKEN = re.compile(r'(-?)(?:([A-Za-z]+):)?(?:"([^"]*)"?|(\S+))?')
 _IS = {
     "pending": "a draft waits for a decision",
@@ -92,6 +96,24 @@ def parse(text: str, zone: tzinfo) -> Question:
         out.problems.append("A search needs something to find beside what to leave out. Add a word.")
         out.terms = []
     return out
+
+
+def words_query(text: str) -> SearchQueryCombinable | None:
+    """What somebody typed into a box of words, for a column of English lexemes; None if there is no word to look for.
+
+    Words are all wanted, "words in quotes" in this order, -words not. `operator:value` is a word here.
+    """
+    terms = [
+        Term(quoted or plain, phrase=bool(quoted), negative=bool(minus))
+        for minus, name, quoted, value in _TOKEN.findall(text.replace("\x00", "")[:LONGEST])
+        for plain in [f"{name}:{value or quoted}" if name else value]
+    ]
+    terms = [term for term in terms if any(sign.isalnum() for sign in term.text)][:TERMS]
+    query: SearchQueryCombinable | None = None
+    for term in terms:
+        one = SearchQuery(term.text, config="english", search_type="phrase", invert=term.negative)
+        query = one if query is None else query & one
+    return query
 
 
 def _operator(out: Question, name: str, value: str, zone: tzinfo, *, negative: bool) -> None:
@@ -238,8 +260,7 @@ def _hits(terms: list[Term], before: datetime | None) -> tuple[list[uuid.UUID], 
     """Conversations of the newest messages that hold all at once, those of each term, and whether all at once overran."""
     # A tie in time with the last one shown must not be lost.
     until = before + timedelta(microseconds=1) if before else None
-    either = "(websearch_to_tsquery('english', %s) || websearch_to_tsquery('simple', %s))"
-    words = [f'"{term.text}"' if term.phrase else term.text for term in terms]
+    either, words = EITHER, [term.text for term in terms]
     # What is wanted must be there in one form; what is not wanted, in neither.
     asked = [" && ".join(f"!!{either}" if term.negative else either for term in terms), *[either] * len(terms)]
     values: list[str | int | datetime | None] = [value for word in words for value in (word, word)]

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.contrib.postgres.search import SearchQuery
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conversations.errors import Invalid
 from conversations.roles import Verb, check, may, require
+from conversations.search import words_query
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for, plural, span
@@ -290,9 +290,10 @@ def _documents(request: HttpRequest, clock: Clock) -> dict[str, Any]:
     status, kind = status if status in DOCUMENT_STATES else "", kind if kind in KINDS else ""
     found: QuerySet[SourceDocument] = SourceDocument.objects.order_by("-id")
     if query:
-        words = SearchQuery(query, search_type="websearch", config="english")
-        inside = Passage.objects.filter(document=OuterRef("pk"), search=words)
-        found = found.filter(Q(title__icontains=query) | Q(source_url__icontains=query) | Exists(inside))
+        wanted = Q(title__icontains=query) | Q(source_url__icontains=query)
+        if words := words_query(query):
+            wanted |= Q(Exists(Passage.objects.filter(document=OuterRef("pk"), search=words)))
+        found = found.filter(wanted)
     if status:
         found = found.filter(status=status)
     if kind:

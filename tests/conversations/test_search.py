@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
+import re
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from django.conf import settings
 from django.test import Client
 from django.utils import timezone
 
@@ -138,6 +142,52 @@ def test_ordinary_text_and_rubbish_are_no_problem_to_the_database(
     world: World, mail: dict[str, Message], text: str
 ) -> None:
     assert isinstance(names(world, text), list)
+
+
+def odd_texts() -> Iterator[str]:
+    """What breaks readers of search words: runs of operators, quotes, brackets, long words, and random mixes of them."""
+    yield from ("-" * 80, "a" + "-" * 199, '"' * 81, "a -" * 60, "x" * 200, "or " * 60, "!()&|<->:*" * 15, "\\'" * 60)
+    chance = random.Random(7)
+    signs = [
+        "-",
+        "--",
+        '"',
+        "'",
+        "\\",
+        "(",
+        ")",
+        "!",
+        "&",
+        "|",
+        "<->",
+        ":",
+        ":*",
+        "or",
+        " ",
+        "\t",
+        "\u202e",
+        "\x00",
+        "é",
+        "漢",
+    ]
+    for _ in range(300):
+        yield "".join(chance.choice([*signs, "hose", "8"]) for _ in range(chance.randint(1, 120)))
+
+
+def test_no_text_breaks_a_page_that_searches_words(world: World, mail: dict[str, Message], signed_in: Browser) -> None:
+    """Eighty dashes were a 500 on both pages."""
+    client = signed_in(world.ada)
+    for url in ("/conversations/", "/sources/"):
+        for text in odd_texts():
+            assert client.get(url, {"q": text}).status_code == 200, (url, text)
+
+
+def test_no_code_hands_a_persons_text_to_a_parser_of_operators() -> None:
+    """`phraseto_tsquery` and `plainto_tsquery` take any text; the others have a syntax that a text can break."""
+    parsers = re.compile(r"(?<!phrase)(?<!plain)to_tsquery\(|search_type=.(websearch|raw)|SearchQuery\((?!term\.text)")
+    for app in ("conversations", "ingestion", "drafts"):
+        for path in (Path(settings.BASE_DIR) / app).rglob("*.py"):
+            assert not parsers.search(path.read_text()), path
 
 
 def test_another_tenants_messages_are_never_found(world: World, mail: dict[str, Message]) -> None:
