@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,19 @@ def _local_secret(name: str) -> str:
     kept = LOCAL_DIR / "secrets" / name
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept.touch(mode=0o600)
         if name == "field_encryption_key":
             from cryptography.fernet import Fernet
 
-            kept.write_text(Fernet.generate_key().decode())
+            made = Fernet.generate_key().decode()
         else:
-            kept.write_text(secrets.token_urlsafe(50))
+            made = secrets.token_urlsafe(50)
+        # Whole or not at all: a half-written secret would be taken for the secret ever after. The first of two wins.
+        unfinished = kept.with_name(f"{name}.{secrets.token_hex(8)}")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(made)
+        with contextlib.suppress(FileExistsError):
+            kept.hardlink_to(unfinished)
+        unfinished.unlink()
     return kept.read_text().strip()
 
 
@@ -250,7 +257,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "attachments": {
-        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "BACKEND": "conversations.storage.WholeFiles",
         "OPTIONS": {"location": env.text("ATTACHMENTS_DIR", "") or str(LOCAL_DIR / "attachments"), "base_url": None},
     },
 }

@@ -1,4 +1,7 @@
-"""Attachments: the bytes stand once per account under their SHA-256; names and types are on the row."""
+"""Attachments: the bytes stand once per account under their SHA-256; names and types are on the row.
+
+What is stored is trusted for its content, never for its name: a file that a full disk cut short is written anew.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterable
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.core.files.base import ContentFile
+from django.core.files.base import File as DjangoFile
 from django.core.files.storage import Storage, storages
 from django.db import connection
 
@@ -18,14 +23,55 @@ def storage() -> Storage:
     return storages["attachments"]
 
 
+class Damaged(OSError):
+    """The bytes in the store are not those that were put there, or are gone."""
+
+
 def store(account_id: uuid.UUID, content: bytes) -> tuple[str, str]:
-    """Keep `content`; returns (sha256, storage key). Storing the same bytes again is a no-op."""
+    """Keep `content`; returns (sha256, storage key). Storing the same bytes again is a no-op.
+
+    Raises OSError if the store has no room for them; nothing is kept then.
+    """
     digest = hashlib.sha256(content).hexdigest()
     key = key_of(account_id, digest)
     _hold(key)
-    if not storage().exists(key):
+    if not is_whole(key, digest, size=len(content)):
+        storage().delete(key)
         storage().save(key, ContentFile(content))
     return digest, key
+
+
+def is_whole(key: str, digest: str, *, size: int) -> bool:
+    """Whether the stored bytes have this size and this SHA-256."""
+    try:
+        if storage().size(key) != size:
+            return False
+        open_whole(key, digest).close()
+    except (OSError, ObjectDoesNotExist):
+        return False
+    return True
+
+
+def open_whole(key: str, digest: str) -> DjangoFile:
+    """The stored file, opened at its start; its bytes are what their digest says. Raises Damaged."""
+    try:
+        stream = storage().open(key, "rb")
+    except (OSError, ObjectDoesNotExist) as error:
+        raise Damaged("The file is not in the store any more; its name and digest are kept.") from error
+    found = hashlib.sha256()
+    for chunk in stream.chunks():
+        found.update(chunk)
+    if found.hexdigest() != digest:
+        stream.close()
+        raise Damaged("The stored file is not the one that was put there; it was not used. Restore it from a backup.")
+    stream.seek(0)
+    return stream
+
+
+def read_whole(key: str, digest: str) -> bytes:
+    """The stored bytes, which are what their digest says. Raises Damaged."""
+    with open_whole(key, digest) as stream:
+        return bytes(stream.read())
 
 
 def key_of(account_id: uuid.UUID, digest: str) -> str:
@@ -69,5 +115,5 @@ def attach(message: Message, files: Iterable[File]) -> list[Attachment]:
 
 
 def read(attachment: Attachment) -> bytes:
-    with storage().open(attachment.storage_key, "rb") as stream:
-        return bytes(stream.read())
+    """The attachment's bytes. Raises Damaged."""
+    return read_whole(attachment.storage_key, attachment.sha256)

@@ -24,7 +24,7 @@ from conversations.channels.message_ids import make_message_id
 from conversations.channels.registry import SENDERS, Connection, adapter_for
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
-from conversations.files import storage
+from conversations.files import read_whole
 from conversations.jobs import wake
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
@@ -235,8 +235,8 @@ def _outbound(delivery: Delivery) -> Outbound:
     envelope = delivery.envelope
     attached = []
     for file in envelope["files"]:
-        with storage().open(file["key"], "rb") as stream:
-            attached.append(File(file["name"], file.get("type", "application/octet-stream"), stream.read()))
+        content = read_whole(file["key"], file["sha256"])
+        attached.append(File(file["name"], file.get("type", "application/octet-stream"), content))
     return Outbound(
         message_id=delivery.idempotency_key,
         sender=Party(**envelope["sender"]),

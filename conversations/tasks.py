@@ -6,7 +6,8 @@ import uuid
 
 from procrastinate.contrib.django import app
 
-from conversations import audit, outbox
+from conversations import audit, files, outbox
+from conversations.storage import WholeFiles
 from conversations.tenancy import account_directory, tenant_context
 
 
@@ -30,6 +31,15 @@ def checkpoint_audit(timestamp: int) -> None:
     for account in account_directory():
         with tenant_context(account["id"]):
             audit.checkpoint(account["id"])
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(name="conversations.forget_unfinished_files", queueing_lock="forget_unfinished_files")
+def forget_unfinished_files(timestamp: int) -> None:
+    """Remove what killed processes began to store."""
+    store = files.storage()
+    if isinstance(store, WholeFiles):
+        store.forget_unfinished()
 
 
 @app.periodic(cron="* * * * * */15")

@@ -17,12 +17,12 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from conversations import audit
-from conversations.files import storage
+from conversations import audit, files
 from conversations.models import Account, Attachment, Conversation, Delivery, Message
 from conversations.tenancy import tenant_context
 from drafts import goldens
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
+from ingestion import uploads
 from ingestion.models import InboundEvent
 
 BATCH = 200
@@ -145,13 +145,18 @@ def _erase(account_id: uuid.UUID, ids: list[uuid.UUID], *, rule: str, purge: boo
 
 
 def _drop_files(account_id: uuid.UUID, ids: list[uuid.UUID]) -> None:
-    """Delete the rows now, and each stored file after the commit if no other message of the account has its bytes."""
+    """Delete the rows now, and after the commit each stored file that nobody in the account needs any more."""
     rows = Attachment.objects.filter(message__conversation_id__in=ids)
-    keys = set(rows.values_list("storage_key", flat=True))
+    digests = set(rows.values_list("sha256", flat=True))
     rows.delete()
-    shared = set(Attachment.objects.filter(storage_key__in=keys).values_list("storage_key", flat=True))
-    for key in keys - shared:
-        transaction.on_commit(partial(storage().delete, key))
+    for digest in digests:
+        transaction.on_commit(partial(_drop_file, account_id, digest))
+
+
+def _drop_file(account_id: uuid.UUID, digest: str) -> None:
+    """Whoever stores the same bytes at this moment waits for us or we for them (`files.drop`)."""
+    with tenant_context(account_id):
+        files.drop(account_id, digest, needed=lambda: uploads.are_needed(account_id, digest))
 
 
 def _raw_bytes(account_id: uuid.UUID, now: datetime, dry_run: bool) -> Counter[str]:

@@ -41,8 +41,13 @@ def digests_of(job: JobRun) -> list[str]:
     return list(dict.fromkeys(str(each["sha256"]) for each in named if isinstance(each, dict) and "sha256" in each))
 
 
-def _drop(job: JobRun, digest: str) -> bool:
-    others = JobRun.objects.filter(account_id=job.account_id, type__in=_TYPES).exclude(pk=job.pk)
-    others = others.exclude(metrics__has_key=DROPPED)
+def are_needed(account_id: uuid.UUID, digest: str, *, but: JobRun | None = None) -> bool:
+    """Whether a job that has not ended for good, other than `but`, reads the file of this digest."""
+    others = JobRun.objects.filter(account_id=account_id, type__in=_TYPES).exclude(metrics__has_key=DROPPED)
     theirs = Q(params__files__contains=[{"sha256": digest}]) | Q(params__file__sha256=digest)
-    return files.drop(job.account_id, digest, needed=lambda: others.filter(theirs).exists())
+    others = others.exclude(pk=but.pk) if but else others
+    return others.filter(theirs).exists()
+
+
+def _drop(job: JobRun, digest: str) -> bool:
+    return files.drop(job.account_id, digest, needed=lambda: are_needed(job.account_id, digest, but=job))

@@ -196,7 +196,7 @@ def attachments_dir(tmp_path: Path, settings: Any) -> Path:
     settings.STORAGES = {
         **settings.STORAGES,
         "attachments": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "BACKEND": "conversations.storage.WholeFiles",
             "OPTIONS": {"location": str(tmp_path / "attachments"), "base_url": None},
         },
     }

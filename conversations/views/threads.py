@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce, Left, NullIf
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -272,9 +271,9 @@ def attachment(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     if found is None or not _may_see(found, require_tenant(request).channels):
         raise Http404("There is no such file in this account.")
     try:
-        stream = files.storage().open(found.storage_key, "rb")
-    except (OSError, ObjectDoesNotExist):
-        raise Http404("The file was removed from the store; its name and digest are kept.") from None
+        stream = files.open_whole(found.storage_key, found.sha256)
+    except files.Damaged as error:
+        raise Http404(str(error)) from None
     response = FileResponse(stream, content_type="application/octet-stream")
     ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in found.file_name)[:150]
     name = quote(found.file_name.replace("\x00", ""), safe="")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
 from pydantic import Field
 
 from conversations import files
@@ -75,13 +73,9 @@ def keep_upload(*, account_id: uuid.UUID, name: str, content: bytes, endings: tu
 def read_upload(*, account_id: uuid.UUID, upload: Upload) -> bytes:
     """The bytes of a kept file, which are what their digest says. Raises UploadGone."""
     try:
-        with files.storage().open(f"{account_id}/{upload.sha256[:2]}/{upload.sha256}", "rb") as stream:
-            content = bytes(stream.read())
-    except (OSError, ObjectDoesNotExist):
-        content = b""
-    if hashlib.sha256(content).hexdigest() != upload.sha256:
-        raise UploadGone(f"The bytes of {upload.name} are not in the store any more. Upload it again.")
-    return content
+        return files.read_whole(files.key_of(account_id, upload.sha256), upload.sha256)
+    except files.Damaged as error:
+        raise UploadGone(f"The bytes of {upload.name} are not in the store any more. Upload it again.") from error
 
 
 def prepare(params: dict[str, Any]) -> dict[str, Any]:
