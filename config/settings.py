@@ -146,7 +146,16 @@ _connection: dict[str, Any] = {
     "CONN_HEALTH_CHECKS": True,
     # A transaction-mode PgBouncer cannot keep a cursor between statements.
     "DISABLE_SERVER_SIDE_CURSORS": True,
-    "OPTIONS": {"options": "-c lock_timeout=10s -c statement_timeout=60s", "application_name": "countersign"},
+    "OPTIONS": {
+        "options": "-c lock_timeout=10s -c statement_timeout=60s",
+        "application_name": "countersign",
+        # A database that is away is noticed within two seconds: refused, silent, or gone with the cable pulled.
+        "connect_timeout": 2,
+        "tcp_user_timeout": 2000,  # milliseconds
+        "keepalives_idle": 5,
+        "keepalives_interval": 1,
+        "keepalives_count": 2,
+    },
 }
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {**_default, **_connection},
@@ -156,7 +165,12 @@ DATABASE_POOL = env.number("DATABASE_POOL", 0)
 if DATABASE_POOL:
     # A server keeps connections in a pool; commands and workers keep one each.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": DATABASE_POOL, "timeout": 15}
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 1,
+        "max_size": DATABASE_POOL,
+        "timeout": 1.0,  # for a free connection: then the page says 503 and when to come back
+        "reconnect_timeout": 2,  # the pool's own tries wait 1 s and then 2 s; whoever asks next begins anew
+    }
 # Open pages are told of news over one LISTEN connection a process: past a transaction-mode PgBouncer, or "off".
 _listen = env.text("LISTEN_DATABASE_URL", "")
 LISTEN = _listen != "off"

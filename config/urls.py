@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from ingestion.api import api
 
+handler500 = "conversations.outage.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

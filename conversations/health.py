@@ -8,6 +8,8 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
+from conversations.outage import RETRY_AFTER
+
 QUEUE_AGE_SQL = """
 SELECT coalesce(extract(epoch FROM now() - min(coalesce(scheduled_at, now()))), 0)
   FROM procrastinate_jobs WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at < now())
@@ -38,5 +40,7 @@ def ready() -> HttpResponse:
             cursor.execute(QUEUE_AGE_SQL)
             facts["oldest_waiting_job_seconds"] = round(float(cursor.fetchone()[0]))
     except DatabaseError as error:
-        return JsonResponse({"database": f"unreachable: {type(error).__name__}"}, status=503)
+        away = JsonResponse({"database": f"unreachable: {type(error).__name__}"}, status=503)
+        away["Retry-After"] = str(RETRY_AFTER)
+        return away
     return JsonResponse(facts, status=200 if facts["migrated_to"] else 503)

@@ -32,7 +32,7 @@ HEARTBEAT_SECONDS = 20.0  # a comment, so that proxies keep the stream and a bro
 LIFE_SECONDS = (240.0, 300.0)  # then the browser comes back and is asked again who it is
 LOOK_SECONDS = 5.0  # how often the sessions and memberships behind all open streams are looked at
 RETRY_MS = (800, 2500)  # spread, so that a restarted server is not met by everybody at once
-PAUSE_SECONDS = (0.5, 15.0)
+PAUSE_SECONDS = (0.5, 4.0)  # between tries to listen again
 
 #: Which of these streams still have a session and a membership. A stream without `account` is a platform operator's.
 STILL_SQL = """
