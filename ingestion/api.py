@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.db import DataError, connection
+from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -26,11 +26,12 @@ from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 from conversations import tokens
 from conversations.channels.base import Inbound, Party
 from conversations.compiled import Compiled
-from conversations.errors import Invalid, Refusal
+from conversations.errors import Refusal
 from conversations.inbox import find_or_open, record_inbound, record_outbound_elsewhere
 from conversations.models import Channel, Conversation, Message
 from conversations.tenancy import tenant_context
 from conversations.tokens import Caller, Scope
+from ingestion import request_keys
 from ingestion.models import InboundEvent
 
 PAGE = 100
@@ -199,7 +200,15 @@ def _unknown_token(request: HttpRequest, error: AuthenticationError) -> HttpResp
     summary="Create a conversation, or find it by channel and external id",
 )
 @in_tenant(Scope.WRITE_MESSAGES)
-def create_conversation(request: HttpRequest, body: ConversationIn) -> Any:
+def create_conversation(
+    request: HttpRequest,
+    body: ConversationIn,
+    idempotency_key: Annotated[str, Header(alias="Idempotency-Key", max_length=200)] = "",
+) -> Any:
+    """200 if the conversation was known by its external id or its Idempotency-Key, 201 if it is new."""
+    asked = _asked(request, body, idempotency_key)
+    if known := request_keys.known(asked):
+        return Status(200, known.conversation)
     channel = Channel.objects.filter(pk=body.channel_id, is_active=True).first()
     if channel is None:
         raise HttpError(404, "There is no such active channel in this account. Nothing was created.")
@@ -210,6 +219,7 @@ def create_conversation(request: HttpRequest, body: ConversationIn) -> Any:
         customer=Party(body.customer.address, body.customer.name),
         actor=_caller(request).actor,
     )
+    request_keys.remember(asked, conversation=conversation)
     return Status(201 if created else 200, conversation)
 
 
@@ -265,9 +275,9 @@ def add_message(
     channel = conversation.channel
     if channel is None:
         raise HttpError(409, "This conversation belongs to no channel. Nothing was stored.")
-    raw = json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
-    if known := _repeated(channel, idempotency_key, raw):
-        return Status(200, known)
+    asked = _asked(request, body, idempotency_key)
+    if known := request_keys.known(asked):
+        return Status(200, known.message)
     if body.direction == "outbound":
         message, created = record_outbound_elsewhere(
             conversation=conversation,
@@ -280,7 +290,8 @@ def add_message(
         message, created = record_inbound(channel=channel, inbound=_inbound(conversation, body), into=conversation.pk)
     if message.conversation_id != conversation.pk:
         raise HttpError(409, "This external id belongs to a message of another conversation. Nothing was stored.")
-    _remember(channel, idempotency_key or body.external_id, raw, message)
+    request_keys.remember(asked, conversation=conversation, message=message)
+    _keep(channel, body, message)
     return Status(201 if created else 200, message)
 
 
@@ -317,27 +328,22 @@ def _inbound(conversation: Conversation, body: MessageIn) -> Inbound:
     )
 
 
-def _repeated(channel: Channel, key: str, raw: bytes) -> Message | None:
-    """The message that this Idempotency-Key stood for before. Raises Invalid if the key is used for another body."""
-    if not key:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))", [f"{channel.pk}:{key}"])
-    events = InboundEvent.objects.filter(account_id=channel.account_id, channel=channel, external_id=f"api:{key}")
-    event = events.first()
-    if event is None:
-        return None
-    if event.payload_sha256 != hashlib.sha256(raw).hexdigest():
-        raise Invalid("This Idempotency-Key was used with another body. Use a new key; nothing was stored.")
-    return event.message
+def _asked(request: HttpRequest, body: Body, key: str) -> request_keys.Asked:
+    """The request as its Idempotency-Key stands for it: method, path (it names the conversation) and body."""
+    return request_keys.Asked(_caller(request), key, f"{request.method} {request.path}", _bytes(body))
 
 
-def _remember(channel: Channel, name: str, raw: bytes, message: Message) -> None:
+def _bytes(body: Body) -> bytes:
+    return json.dumps(body.model_dump(mode="json"), sort_keys=True).encode()
+
+
+def _keep(channel: Channel, body: MessageIn, message: Message) -> None:
     """Keep the bytes, once: a repeat is the same row (constraint `inboundevent_once`)."""
+    raw = _bytes(body)
     event = InboundEvent(
         account_id=channel.account_id,
         channel=channel,
-        external_id=f"api:{name}",
+        external_id=f"api:{body.external_id}",
         payload_sha256=hashlib.sha256(raw).hexdigest(),
         payload=raw,
         size_bytes=len(raw),

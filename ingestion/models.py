@@ -58,6 +58,31 @@ class InboundEvent(TenantRow):
         return f"{self.status} {self.external_id}"
 
 
+class RequestKey(TenantRow):
+    """An Idempotency-Key that a service sent, and what it stood for: the same request again gets the same row.
+
+    draft-ietf-httpapi-idempotency-key-header-07: a key belongs to one request; its keys are a client's own.
+    """
+
+    token = TenantForeignKey("conversations.ServiceToken", related_name="+")
+    key = models.CharField(max_length=200)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of method, route, what it names, and body.")
+    conversation = TenantForeignKey("conversations.Conversation", related_name="+")
+    message = TenantForeignKey("conversations.Message", null=True, related_name="+")
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("requestkey", grants=("SELECT", "INSERT", "DELETE")),
+            models.UniqueConstraint(fields=["account", "token", "key"], name="requestkey_once"),
+            *same_account("requestkey", "token", "conversation", "message"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["account", "expires_at"], name="idx_requestkey_expiry")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class JobRun(TenantRow):
     """A long piece of work that people watch: progress, heartbeat, outcome."""
 

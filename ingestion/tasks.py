@@ -13,7 +13,7 @@ from procrastinate.contrib.django import app
 from conversations import audit
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
-from ingestion import jobs, uploads
+from ingestion import jobs, request_keys, uploads
 from ingestion.knowledge.answers import learn_answers as learn
 from ingestion.knowledge.crawl import period
 from ingestion.knowledge.embed import EmbedderDown
@@ -72,6 +72,14 @@ def learn_answers(timestamp: int) -> None:
             learn(account_id=account["id"])
         except EmbedderDown as error:
             logger.warning("account %s: approved answers not learned yet: %s", account["slug"], error)
+
+
+@app.periodic(cron="29 4 * * *")
+@app.task(name="ingestion.forget_request_keys", queueing_lock="forget_request_keys")
+def forget_request_keys(timestamp: int) -> None:
+    """Idempotency-Keys end with the raw bytes of their requests."""
+    for account in account_directory():
+        request_keys.forget(account["id"])
 
 
 def crawl_due_sites(*, account_id: uuid.UUID) -> int:

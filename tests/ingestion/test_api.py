@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from conversations import audit, tokens
 from conversations.models import Conversation, Message, ServiceToken
 from conversations.tenancy import tenant_context
+from ingestion import request_keys
+from ingestion.models import RequestKey
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -87,10 +90,107 @@ def test_an_idempotency_key_stands_for_one_message_and_one_body(world: World, ca
     key = {"Idempotency-Key": "abc"}
     first = call("POST", f"/conversations/{conversation}/messages", message(), **key)
     again = call("POST", f"/conversations/{conversation}/messages", message(), **key)
-    other = call("POST", f"/conversations/{conversation}/messages", message("Another", external_id="m-2"), **key)
-    assert (first.status_code, again.status_code, other.status_code) == (201, 200, 422)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    with tenant_context(world.acme.pk), assert_nothing_written():
+        other = call("POST", f"/conversations/{conversation}/messages", message("Another", external_id="m-2"), **key)
+    assert other.status_code == 422
     assert "Idempotency-Key" in other.json()["detail"]
-    assert len(rows(world, Message)) == 1
+    assert len(rows(world, Message)) == len(rows(world, RequestKey)) == 1
+
+
+def test_an_idempotency_key_is_bound_to_its_conversation_and_its_route(world: World, call, conversation: str) -> None:
+    """The same key and body for another conversation was answered with the first one's message."""
+    key = {"Idempotency-Key": "abc"}
+    body = {"channel_id": str(world.mail.pk), "external_id": "ticket-2"}
+    second = call("POST", "/conversations", body).json()["id"]
+    assert call("POST", f"/conversations/{conversation}/messages", message(), **key).status_code == 201
+    with tenant_context(world.acme.pk), assert_nothing_written():
+        answers = [
+            call("POST", f"/conversations/{second}/messages", message(), **key),
+            call("POST", "/conversations", {**body, "external_id": "ticket-3"}, **key),
+        ]
+    assert [answer.status_code for answer in answers] == [422, 422]
+
+
+def test_a_conversation_is_created_once_for_its_key(world: World, call) -> None:
+    body = {"channel_id": str(world.mail.pk), "external_id": "ticket-1"}
+    first, again = (call("POST", "/conversations", body, **{"Idempotency-Key": "k"}) for _ in range(2))
+    assert (first.status_code, again.status_code, first.json()["id"]) == (201, 200, again.json()["id"])
+
+
+def test_an_idempotency_key_is_no_external_id(world: World, call, conversation: str) -> None:
+    """A key that another message had as its external id was refused, or answered with that message."""
+    call("POST", f"/conversations/{conversation}/messages", message("One", external_id="abc"))
+    keyed = call(
+        "POST",
+        f"/conversations/{conversation}/messages",
+        message("Two", external_id="m-2"),
+        **{"Idempotency-Key": "abc"},
+    )
+    plain = call("POST", f"/conversations/{conversation}/messages", message("Three", external_id="m-3"))
+    assert (keyed.status_code, plain.status_code) == (201, 201)
+    assert [row.body_text for row in rows(world, Message)] == ["One", "Two", "Three"]
+
+
+def test_the_same_key_of_another_token_is_another_key(world: World, call, conversation: str) -> None:
+    with tenant_context(world.acme.pk):
+        _, plain = tokens.issue(account=world.acme, name="Other", scopes=tokens.Scope.values, actor=audit.SYSTEM)
+    key = {"Idempotency-Key": "1"}
+    first = call("POST", f"/conversations/{conversation}/messages", message("One", external_id="a"), **key)
+    other = call(
+        "POST",
+        f"/conversations/{conversation}/messages",
+        message("Two", external_id="b"),
+        **key,
+        Authorization=f"Bearer {plain}",
+    )
+    assert (first.status_code, other.status_code) == (201, 201)
+
+
+def test_a_key_ends_with_the_raw_bytes_of_its_request(world: World, call, conversation: str) -> None:
+    call("POST", f"/conversations/{conversation}/messages", message("One", external_id="a"), **{"Idempotency-Key": "1"})
+    past = timezone.now() - timedelta(seconds=1)
+    with tenant_context(world.acme.pk):
+        [row] = RequestKey.objects.all()
+        RequestKey.objects.all().delete()
+        RequestKey.objects.create(
+            **{**{f.attname: getattr(row, f.attname) for f in row._meta.fields}, "expires_at": past}
+        )
+    assert (
+        call(
+            "POST",
+            f"/conversations/{conversation}/messages",
+            message("Two", external_id="b"),
+            **{"Idempotency-Key": "1"},
+        ).status_code
+        == 201
+    )
+    assert request_keys.forget(world.acme.pk) == 0
+    with tenant_context(world.acme.pk):
+        assert RequestKey.objects.get().message.body_text == "Two"
+
+
+def test_one_key_sent_ten_times_at_once_makes_one_message(committed_world: World, in_threads) -> None:
+    world = committed_world
+    with tenant_context(world.acme.pk):
+        _, plain = tokens.issue(account=world.acme, name="Sync", scopes=tokens.Scope.values, actor=audit.SYSTEM)
+    conversation = factories.message(world.mail).conversation_id
+
+    def post() -> int:
+        return (
+            Client()
+            .post(
+                f"/internal/conversations/{conversation}/messages",
+                json.dumps(message()),
+                "application/json",
+                headers={"Authorization": f"Bearer {plain}", "Idempotency-Key": "k"},
+            )
+            .status_code
+        )
+
+    assert sorted(in_threads([post] * 10)) == [200] * 9 + [201]
+    assert [row.body_text for row in rows(world, Message)][1:] == ["Can I?"]
 
 
 def test_a_reply_sent_elsewhere_joins_the_thread_and_is_not_delivered(world: World, call, conversation: str) -> None:
