@@ -176,7 +176,7 @@ _listen = env.text("LISTEN_DATABASE_URL", "")
 LISTEN = _listen != "off"
 LISTEN_DATABASE = env.database("LISTEN_DATABASE_URL", _listen) if LISTEN and _listen else None
 # No ATOMIC_REQUESTS: TenantMiddleware opens the request's one transaction (docs/decisions/0003).
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "conversations.web_sessions"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"}}
 

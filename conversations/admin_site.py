@@ -18,11 +18,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.models import Account, Role, User
 from conversations.tenancy import GRANT_KEY, SESSION_KEY, Tenant, account_directory, tenant_context
 
@@ -103,7 +102,7 @@ def _enter(request: HttpRequest, entry: dict[str, Any], reason: str, minutes: in
             account=entry["id"],
             data={"reason": reason, "minutes": minutes},
         )
-    until = timezone.now() + timedelta(minutes=minutes)
+    until = database_time.now() + timedelta(minutes=minutes)
     request.session[SESSION_KEY] = str(entry["id"])
     request.session[GRANT_KEY] = {"account_id": str(entry["id"]), "until": until.isoformat()}
     messages.warning(request, f"You read {entry['name']} until {until:%H:%M} UTC. The account's trail says so.")

@@ -13,9 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
-from conversations import audit, files, hooks, outbox
+from conversations import audit, database_time, files, hooks, outbox
 from conversations.channels.base import Automatic, Inbound, Party
 from conversations.channels.message_ids import read_message_id
 from conversations.compiled import Compiled
@@ -244,7 +243,7 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
         body_new=inbound.body_new or body_text,
         body_html=sanitise_html(inbound.body_html) if inbound.body_html else "",
         content_sha256=digest,
-        sent_at=inbound.sent_at or timezone.now(),
+        sent_at=inbound.sent_at or database_time.now(),
         metadata=details,
         is_automatic=inbound.automatic is not None,
     )
@@ -304,7 +303,7 @@ def record_outbound_elsewhere(
             direction=Message.Direction.OUTBOUND,
             role=Message.Role.OPERATOR,
             body_text=clean(body_text),
-            sent_at=sent_at or timezone.now(),
+            sent_at=sent_at or database_time.now(),
         )
         audit.record(
             audit.Kind.MESSAGE_RECEIVED,

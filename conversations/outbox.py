@@ -16,9 +16,8 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
-from conversations import audit, hooks
+from conversations import audit, database_time, hooks
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
 from conversations.channels.message_ids import make_message_id
 from conversations.channels.registry import SENDERS, Connection, adapter_for
@@ -61,7 +60,7 @@ def queue_outbound(
         )
     if not envelope["to"] or not envelope["to"][0]["address"]:
         raise Invalid("The customer's address is unknown, so there is nobody to send to. Nothing was sent.")
-    now, delivery_id = timezone.now(), new_id()
+    now, delivery_id = database_time.now(), new_id()
     message = Message.objects.create(
         account_id=conversation.account_id,
         conversation=conversation,
@@ -147,7 +146,7 @@ def release(*, delivery_id: uuid.UUID, actor: User) -> Delivery:
         check(actor, Verb.UNDO, account_id=delivery.account_id)
         if delivery.status != Status.HELD:
             raise Conflict(f"This reply is no longer held: it is {delivery.get_status_display().lower()}.")
-        _move(delivery, Status.HELD, hold_until=timezone.now(), next_attempt_at=timezone.now())
+        _move(delivery, Status.HELD, hold_until=database_time.now(), next_attempt_at=database_time.now())
         _record(audit.Kind.DELIVERY_RELEASED, delivery, actor)
         _wake(delivery)
     return delivery
@@ -162,7 +161,7 @@ def cancel(*, delivery: Delivery, actor: Any, reason: str) -> Delivery:
         moment = f" at {delivery.sent_at:%H:%M:%S}" if delivery.sent_at else ""
         raise Conflict(f"Too late to stop: this reply is {delivery.get_status_display().lower()}{moment}.")
     _move(delivery, Status.CANCELLED)
-    Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=timezone.now())
+    Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=database_time.now())
     _record(audit.Kind.DELIVERY_CANCELLED, delivery, actor, reason=reason)
     return delivery
 
@@ -182,8 +181,8 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
         with tenant_context(account_id):
             # Fenced: if the lease ran out and somebody else took over, this attempt stops before it sends anything.
             mine = Delivery.objects.filter(
-                pk=delivery_id, status=Status.SENDING, attempt_count=attempt, lease_until__gt=timezone.now()
-            ).update(handover_at=timezone.now())
+                pk=delivery_id, status=Status.SENDING, attempt_count=attempt, lease_until__gt=database_time.now()
+            ).update(handover_at=database_time.now())
             if not mine:
                 raise ChannelError(Failure.TRANSIENT, "the lease ran out before the message was handed over")
 
@@ -205,7 +204,7 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
 
 def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Connection] | None:
     """Take the delivery for one attempt if it is due. The guarded UPDATE is the lock: one worker gets the row."""
-    now = timezone.now()
+    now = database_time.now()
     due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=now)
     found = Delivery.objects.filter(due, pk=delivery_id, next_attempt_at__lte=now)
     delivery = found.select_for_update(of=("self",), skip_locked=True).first()
@@ -255,7 +254,7 @@ def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -
     """Lock the delivery, complete this attempt's row, and say whether the attempt still owns the delivery."""
     delivery = lock_delivery(delivery_id)
     DeliveryAttempt.objects.filter(delivery_id=delivery_id, number=attempt, outcome="").update(
-        outcome=outcome, finished_at=timezone.now(), response=response[:500]
+        outcome=outcome, finished_at=database_time.now(), response=response[:500]
     )
     mine = delivery.status == Status.SENDING and delivery.attempt_count == attempt
     # The sweep may have given up on us meanwhile; a definite answer still settles what it left open.
@@ -267,7 +266,7 @@ def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
     delivery = _finish(delivery_id, attempt, DeliveryAttempt.Outcome.SENT, receipt.response)
     if delivery is None:
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
-    now = timezone.now()
+    now = database_time.now()
     _move(delivery, Status.SENT, sent_at=now, receipt=receipt.response[:500], error="", lease_until=None)
     Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
     _settle(delivery)
@@ -287,7 +286,7 @@ def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
     if error.failure == Failure.TRANSIENT and delivery.attempt_count < settings.DELIVERY_MAX_ATTEMPTS:
         wait = BACKOFF[min(attempt - 1, len(BACKOFF) - 1)]
-        again = timezone.now() + timedelta(seconds=wait)
+        again = database_time.now() + timedelta(seconds=wait)
         _move(delivery, Status.QUEUED, next_attempt_at=again, error=detail, lease_until=None)
         _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
         _wake(delivery)
@@ -310,7 +309,7 @@ def _uncertain(delivery: Delivery, detail: str) -> None:
 
 def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, int]:
     """Find what lost its worker or its job: one row, one transaction. Returns how many of each were found."""
-    now = now or timezone.now()
+    now = now or database_time.now()
     found = {"recovered": 0, "uncertain": 0, "woken": 0}
     with tenant_context(account_id):
         crashed = list(
@@ -367,14 +366,14 @@ def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
         if outcome not in allowed.get(Status(delivery.status), set()):
             raise Conflict(f"This delivery is {delivery.get_status_display().lower()}: there is nothing to settle.")
         if outcome == "sent":
-            _move(delivery, Status.SENT, sent_at=timezone.now(), error="")
+            _move(delivery, Status.SENT, sent_at=database_time.now(), error="")
             _settle(delivery)
         elif outcome == "send_again":
-            _move(delivery, Status.QUEUED, next_attempt_at=timezone.now(), error="")
+            _move(delivery, Status.QUEUED, next_attempt_at=database_time.now(), error="")
             _wake(delivery)
         else:
             _move(delivery, Status.CANCELLED)
-            Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=timezone.now())
+            Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=database_time.now())
             _tell(delivery)
         _record(audit.Kind.DELIVERY_RESOLVED, delivery, actor, outcome=outcome)
     return delivery

@@ -17,8 +17,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.errors import Refusal
 from conversations.models import Account, Role, User
 from conversations.models.base import new_id
@@ -40,15 +40,18 @@ def tenant_context(account_id: uuid.UUID | str, *, read_only: bool = False) -> I
         with connection.cursor() as cursor:
             if read_only:
                 cursor.execute("SET TRANSACTION READ ONLY")
+            asked = database_time.timer()
             cursor.execute(
-                "SELECT current_setting(%s, true), set_config(%s, %s, true)", [SETTING, SETTING, str(account_id)]
+                "SELECT current_setting(%s, true), set_config(%s, %s, true), clock_timestamp()",
+                [SETTING, SETTING, str(account_id)],
             )
-            before = cursor.fetchone()[0] or ""
+            before, _, at = cursor.fetchone()
+            database_time.learn(at, asked=asked)
         yield
         # The end of the transaction forgets the tenant by itself.
         if nested and before != str(account_id):
             with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, before])
+                cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, before or ""])
 
 
 def current_account_id() -> uuid.UUID | None:
@@ -120,8 +123,9 @@ class Tenant:
 
 def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
     """Check the membership and name the tenant, in one statement; None if the person may not."""
+    asked = database_time.timer()
     found = _ask(
-        "SELECT m.*, set_config(%s, %s, true) AS entered FROM membership_in_v2(%s, %s) m",
+        "SELECT m.*, set_config(%s, %s, true) AS entered, clock_timestamp() AS at FROM membership_in_v2(%s, %s) m",
         SETTING,
         str(account_id),
         user.pk,
@@ -130,6 +134,7 @@ def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
     if not found:
         return None
     row = found[0]
+    database_time.learn(row["at"], asked=asked)
     return Tenant(
         account_id=uuid.UUID(str(account_id)),
         slug=row["slug"],
@@ -198,7 +203,7 @@ class TenantMiddleware:
     def _platform(self, request: HttpRequest, account_id: str) -> Tenant | None:
         grant = request.session.get(GRANT_KEY) or {}
         until = datetime.fromisoformat(grant["until"]) if grant.get("account_id") == account_id else None
-        if until is None or until < timezone.now():
+        if until is None or until < database_time.now():
             request.session.pop(SESSION_KEY, None)
             request.session.pop(GRANT_KEY, None)
             return None

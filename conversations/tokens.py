@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import models, transaction
-from django.utils import timezone
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.errors import Invalid
 from conversations.models import Account, AuditEvent, ServiceToken, User
 from conversations.roles import Verb, check
@@ -75,7 +74,7 @@ def revoke(*, token: ServiceToken, actor: User) -> None:
     """From now on the token opens nothing."""
     check(actor, Verb.MANAGE, account_id=token.account_id)
     with transaction.atomic():
-        if ServiceToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=timezone.now()):
+        if ServiceToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=database_time.now()):
             audit.record(audit.Kind.TOKEN_REVOKED, actor=actor, about=token, data={"name": token.name})
 
 
@@ -87,7 +86,7 @@ def read(header: str) -> Caller | None:
     row = service_token_by_key(key) if key else None
     stored = row["secret_hash"] if row else "0" * 64
     right = hmac.compare_digest(stored, hashlib.sha256(secret.encode()).hexdigest())
-    if row is None or not right or row["revoked_at"] or (row["expires_at"] and row["expires_at"] < timezone.now()):
+    if row is None or not right or row["revoked_at"] or (row["expires_at"] and row["expires_at"] < database_time.now()):
         return None
     scopes = json.loads(row["scopes"]) if isinstance(row["scopes"], str) else row["scopes"]
     return Caller(row["id"], row["account_id"], row["name"], frozenset(scopes))
@@ -95,6 +94,6 @@ def read(header: str) -> Caller | None:
 
 def touch(caller: Caller) -> None:
     """Remember the use, at most once a minute; the caller is in the tenant."""
-    a_minute_ago = timezone.now() - timedelta(minutes=1)
+    a_minute_ago = database_time.now() - timedelta(minutes=1)
     stale = models.Q(last_used_at__isnull=True) | models.Q(last_used_at__lt=a_minute_ago)
-    ServiceToken.objects.filter(stale, pk=caller.token_id).update(last_used_at=timezone.now())
+    ServiceToken.objects.filter(stale, pk=caller.token_id).update(last_used_at=database_time.now())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.envelope import digest, reply_envelope
 from conversations.errors import Invalid, Refusal
 from conversations.models import Conversation, User
@@ -45,7 +45,7 @@ class Result:
 
 def safe_ones(filters: Filters, user: User, within: queue.Within = ()) -> list[uuid.UUID]:
     """The first drafts of the queue, in its order, that a batch takes; at most `MOST`."""
-    held = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=timezone.now()).exclude(
+    held = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now()).exclude(
         user=user
     )
     found = (
@@ -64,7 +64,7 @@ def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: queue.Within 
     `within` are the channels that the person is kept to.
     """
     wanted = list(dict.fromkeys(draft_ids))[:MOST]
-    claims = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=timezone.now())
+    claims = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now())
     held = claims.exclude(user=user)
     found = {
         draft.pk: draft

@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.utils import timezone
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.metadata import Shape
 from conversations.models import Account
 from conversations.tenancy import tenant_context
@@ -81,7 +80,7 @@ def prepare(params: dict[str, Any]) -> dict[str, Any]:
 def run(work: Work) -> dict[str, Any]:
     """Export what is new and propose what repeats; the metrics are `Counts`. Raises EmbedderDown, Stopped, Released."""
     # Kept over a retry, so that it writes the same lines to the same file.
-    counts = Counts(until=work.resume.get("until") or (timezone.now() - GRACE).isoformat())
+    counts = Counts(until=work.resume.get("until") or (database_time.now() - GRACE).isoformat())
     work.step(done=0, resume={"until": counts.until})
     _export(work, counts)
     with tenant_context(work.account_id):
@@ -152,7 +151,7 @@ def question_of(text: str) -> str:
 def _corrections(account_id: uuid.UUID) -> Iterator[Correction]:
     """Oldest first. What says nothing (a rejected text, a holding reply) teaches no answer."""
     newest = LearningSample.objects.filter(
-        account_id=account_id, erased_at__isnull=True, created_at__gte=timezone.now() - WINDOW
+        account_id=account_id, erased_at__isnull=True, created_at__gte=database_time.now() - WINDOW
     ).select_related("draft")
     for sample in reversed(newest.order_by("-created_at", "-id")[:MOST_SAMPLES]):
         answer, question = answer_of(sample.final), question_of(sample.question)

@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
@@ -206,7 +205,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         needs_human=list(result.needs_human),
         tokens_used=result.tokens_used,
         latency_ms=result.latency_ms,
-        due_at=conversation.due_at or timezone.now(),
+        due_at=conversation.due_at or database_time.now(),
     )
     audit.record(
         audit.Kind.DRAFT_WRITTEN,
@@ -278,7 +277,7 @@ def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: 
             model_key="none",
             suggested_text="",
             error=reason[:500] or "The drafter gave no answer.",
-            due_at=conversation.due_at or timezone.now(),
+            due_at=conversation.due_at or database_time.now(),
         )
         Notification.objects.create(
             account_id=account_id,

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Notification, User
 from conversations.roles import Verb, check
@@ -34,7 +33,7 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
         conversation, draft = scene.conversation, scene.draft
         if draft.status != Draft.Status.PENDING:
             raise decided(draft)
-        now = timezone.now()
+        now = database_time.now()
         held = (
             Claim.objects.select_for_update(of=("self",))
             .select_related("user")
@@ -181,7 +180,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             confidence_reasons=old.confidence_reasons,
             intent=old.intent,
             needs_human=old.needs_human,
-            due_at=conversation.due_at or timezone.now(),
+            due_at=conversation.due_at or database_time.now(),
         )
         audit.record(
             audit.Kind.DRAFT_KEPT,
@@ -203,7 +202,7 @@ def snooze(*, draft_id: uuid.UUID, actor: User, until: datetime) -> Draft:
         conversation, draft = scene.conversation, scene.draft
         if draft.status != Draft.Status.PENDING:
             raise decided(draft)
-        if not timezone.now() < until <= timezone.now() + timedelta(days=30):
+        if not database_time.now() < until <= database_time.now() + timedelta(days=30):
             raise Invalid("Snooze to a time in the next 30 days. Nothing was changed.")
         draft.snoozed_until = until
         draft.save(update_fields=["snoozed_until", "updated_at"])
@@ -263,7 +262,7 @@ def close_conversation(*, conversation_id: uuid.UUID, actor: User) -> Conversati
             retire(draft, Draft.Status.EXPIRED, reason="the conversation was closed", actor=actor)
         conversation.status, conversation.completed_at, conversation.due_at = (
             Conversation.Status.CLOSED,
-            timezone.now(),
+            database_time.now(),
             None,
         )
         conversation.save(update_fields=["status", "completed_at", "due_at", "updated_at"])

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from rapidfuzz.fuzz import token_set_ratio
 
+from conversations import database_time
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
 from drafts import drafting
@@ -150,7 +150,7 @@ def _store(
             baseline=baseline[0] if baseline else None,
             status=verdict,
             metrics=metrics,
-            finished_at=timezone.now(),
+            finished_at=database_time.now(),
         )
         EvalCase.objects.bulk_create(
             EvalCase(

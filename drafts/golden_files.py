@@ -16,7 +16,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.errors import Invalid
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
@@ -151,7 +151,7 @@ def _one(account_id: uuid.UUID, golden: Golden, old: Golden | None, actor: audit
             old.save(update_fields=["external_key", "updated_at"])
     golden.account_id, golden.origin = account_id, Golden.Origin.FILE
     goldens.store(golden)
-    if golden.valid_until is None or golden.valid_until > timezone.now():
+    if golden.valid_until is None or golden.valid_until > database_time.now():
         goldens.settle(golden, Status.ACCEPTED, actor, recorded=False)
 
 

@@ -12,9 +12,8 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
-from django.utils import timezone
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.errors import Conflict, Invalid
 from conversations.models import User
 from conversations.roles import Verb, check
@@ -137,7 +136,7 @@ def edit(
 
 def sweep(*, account_id: uuid.UUID) -> int:
     """Goldens whose time began come into use, those whose time is over go; returns how many changed."""
-    now, changed = timezone.now(), 0
+    now, changed = database_time.now(), 0
     with tenant_context(account_id):
         dated = Golden.objects.filter(status=Status.ACCEPTED).filter(
             Q(valid_from__isnull=False) | Q(valid_until__isnull=False)
@@ -208,10 +207,10 @@ def store(golden: Golden) -> None:
 
 def settle(golden: Golden, status: Golden.Status, actor: Actor, *, recorded: bool = True) -> None:
     """Move a locked golden and bring its document in line; `recorded` False: the caller's own event tells of it."""
-    if status == Status.ACCEPTED and golden.valid_until and golden.valid_until <= timezone.now():
+    if status == Status.ACCEPTED and golden.valid_until and golden.valid_until <= database_time.now():
         raise Invalid("The time of this answer is over. Give it a later date, or none; nothing was changed.")
     who = audit.actor_of(actor)
-    golden.status, golden.decided_at = status, timezone.now()
+    golden.status, golden.decided_at = status, database_time.now()
     golden.decided_by, golden.decided_name = who.user, who.name[:120]
     golden.save(update_fields=["status", "decided_at", "decided_by", "decided_name", "external_key", "updated_at"])
     put_in_use(golden)
@@ -221,7 +220,7 @@ def settle(golden: Golden, status: Golden.Status, actor: Actor, *, recorded: boo
 
 def put_in_use(golden: Golden) -> None:
     """Index the golden's document if it is in use now, remove it if not."""
-    now = timezone.now()
+    now = database_time.now()
     begun = golden.valid_from is None or golden.valid_from <= now
     over = golden.valid_until is not None and golden.valid_until <= now
     if golden.status != Status.ACCEPTED or not begun or over:

@@ -7,9 +7,8 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Membership, Notification, Role, User
 from conversations.roles import Verb
@@ -71,7 +70,7 @@ def ask(*, draft_id: uuid.UUID, actor: User) -> Claim:
         scene = lock(draft_id, actor=actor)
         scene.permit(Verb.CLAIM)
         _pending(scene)
-        now = timezone.now()
+        now = database_time.now()
         held = _held(scene)
         if held is None or held.lease_until <= now or held.user_id == actor.pk:
             return claim(draft_id=draft_id, actor=actor)
@@ -149,7 +148,7 @@ def _member(scene: Scene, to: uuid.UUID, actor: User) -> User:
 
 def _give(scene: Scene, receiver: User) -> tuple[Claim, User | None]:
     """The claim in the receiver's hands, and who held it a moment ago (None: nobody)."""
-    now = timezone.now()
+    now = database_time.now()
     held = _held(scene)
     former = held.user if held and held.lease_until > now else None
     values = {

@@ -15,9 +15,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Subquery
-from django.utils import timezone
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.envelope import digest
 from conversations.errors import Conflict
 from conversations.models import Account, Channel, Conversation, Notification, User
@@ -132,7 +131,7 @@ def open_lane(
             raise Conflict(f"Not enough evidence: {evidence.words}. The lane stays shut.", evidence=asdict(evidence))
         if lane.state == State.SUSPENDED:
             _move(lane, State.SHUT, "looked at again")
-        lane.opened_at, lane.opened_by_name, lane.evidence = timezone.now(), actor.name, asdict(evidence)
+        lane.opened_at, lane.opened_by_name, lane.evidence = database_time.now(), actor.name, asdict(evidence)
         _move(lane, State.OPEN, evidence.words)
         audit.record(
             audit.Kind.LANE_OPENED,
@@ -207,7 +206,7 @@ def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
         and not (draft.is_canary or draft.error or draft.unsourced_count or draft.is_about_money or draft.needs_human)
         and bool(draft.claims)
         and draft.sources_changed_at is None
-        and not Claim.objects.filter(conversation=conversation, lease_until__gt=timezone.now()).exists()
+        and not Claim.objects.filter(conversation=conversation, lease_until__gt=database_time.now()).exists()
         # A draft that somebody asked for, or that came back once, is theirs to decide.
         and not DraftAction.objects.filter(
             conversation=conversation, draft__base_message=draft.base_message_id

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.models.base import new_id
 from drafts.models import Claim, Presence
 
@@ -69,7 +69,7 @@ def asked_of(account_id: uuid.UUID, user_id: uuid.UUID, conversation_id: uuid.UU
     """Who asks this holder for the conversation, for a page that has not pulsed yet."""
     claim = (
         Claim.objects.filter(account_id=account_id, conversation_id=conversation_id, user_id=user_id)
-        .filter(asked_by__isnull=False, asked_at__isnull=False, lease_until__gt=timezone.now())
+        .filter(asked_by__isnull=False, asked_at__isnull=False, lease_until__gt=database_time.now())
         .select_related("asked_by")
         .first()
     )
@@ -114,5 +114,5 @@ def enter(
 
 def forget(account_id: uuid.UUID) -> int:
     """Remove what says nothing any more: who read which conversation is nobody's history. How many rows."""
-    old = timezone.now() - timedelta(seconds=KEPT)
+    old = database_time.now() - timedelta(seconds=KEPT)
     return Presence.objects.filter(account_id=account_id, seen_at__lt=old).delete()[0]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from django.utils import timezone
-
+from conversations import database_time
 from conversations.tenancy import tenant_context
 from drafts.models import Writing
 from drafts.writing.port import Tell
@@ -21,7 +20,7 @@ def teller(*, account_id: uuid.UUID, conversation_id: uuid.UUID) -> Tell:
             Writing.objects.update_or_create(
                 account_id=account_id,
                 conversation_id=conversation_id,
-                defaults={"text": text.replace("\x00", "")[:LONGEST], "updated_at": timezone.now()},
+                defaults={"text": text.replace("\x00", "")[:LONGEST], "updated_at": database_time.now()},
             )
 
     return tell

@@ -6,9 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
 
-from conversations import audit, outbox
+from conversations import audit, database_time, outbox
 from conversations.compiled import Compiled
 from conversations.jobs import wake
 from conversations.models import Conversation, Delivery, Message, Notification
@@ -27,17 +26,17 @@ def customer_wrote(conversation: Conversation, message: Message) -> None:
     """
     if message.is_automatic:
         return
-    [ends] = _ends(conversation=conversation.pk, now=timezone.now())
+    [ends] = _ends(conversation=conversation.pk, now=database_time.now())
     if ends["draft"]:
         _retire(conversation)
     if ends["delivery"]:
         _take_back(conversation)
     if ends["claim"]:
-        Claim.objects.filter(conversation=conversation, lease_until__lte=timezone.now()).delete()
+        Claim.objects.filter(conversation=conversation, lease_until__lte=database_time.now()).delete()
     wait = conversation.account.options.draft_burst_seconds
     wake(
         WRITE_TASK,
-        at=timezone.now() + timedelta(seconds=wait) if wait else None,
+        at=database_time.now() + timedelta(seconds=wait) if wait else None,
         once=f"write:{conversation.pk}",
         queue="drafts",
         account_id=conversation.account_id,

@@ -15,9 +15,8 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
-from conversations import audit, files
+from conversations import audit, database_time, files
 from conversations.models import Account, Attachment, Conversation, Delivery, Message
 from conversations.tenancy import tenant_context
 from drafts import goldens
@@ -34,7 +33,7 @@ def apply(*, account_id: uuid.UUID, dry_run: bool, now: datetime | None = None) 
 
     A dry run counts the same rows and changes none. A legal hold removes nothing.
     """
-    now = now or timezone.now()
+    now = now or database_time.now()
     done: Counter[str] = Counter()
     with tenant_context(account_id):
         account = Account.objects.get(pk=account_id)
@@ -101,7 +100,7 @@ def _count(ids: list[uuid.UUID]) -> Counter[str]:
 
 
 def _erase(account_id: uuid.UUID, ids: list[uuid.UUID], *, rule: str, purge: bool) -> Counter[str]:
-    now = timezone.now()
+    now = database_time.now()
     counted = _count(ids)
     list(Conversation.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk"))
     _drop_files(account_id, ids)

@@ -6,9 +6,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from django.db import connection
-from django.utils import timezone
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.models import Conversation, Notification
 from drafts.models import Draft
 from ingestion.models import Passage, SourceDocument
@@ -74,7 +73,7 @@ def _mark(draft_id: uuid.UUID, conversation_id: uuid.UUID, cited: int, document:
 
 
 def _flag(draft: Draft, count: int, document: str) -> None:
-    draft.sources_changed_at = timezone.now()
+    draft.sources_changed_at = database_time.now()
     if all(check.get("text") != CHECK for check in draft.checks):
         draft.checks = [*draft.checks, {"ok": False, "text": CHECK}]
     draft.save(update_fields=["sources_changed_at", "checks", "updated_at"])

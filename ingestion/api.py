@@ -17,13 +17,12 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from ninja import Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
-from conversations import tokens
+from conversations import database_time, tokens
 from conversations.channels.base import Inbound, Party
 from conversations.compiled import Compiled
 from conversations.errors import Refusal
@@ -347,7 +346,7 @@ def _keep(channel: Channel, body: MessageIn, message: Message) -> None:
         payload_sha256=hashlib.sha256(raw).hexdigest(),
         payload=raw,
         size_bytes=len(raw),
-        expires_at=timezone.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
+        expires_at=database_time.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
         status=InboundEvent.Status.PROCESSED,
         message=message,
     )

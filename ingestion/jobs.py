@@ -16,10 +16,9 @@ from typing import Any, TypeVar
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection, transaction
 from django.db.models import F, QuerySet
-from django.utils import timezone
 from pydantic import ValidationError as SchemaError
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.errors import Conflict, Invalid, Refusal
 from conversations.jobs import wake
 from conversations.metadata import Shape, explain
@@ -68,7 +67,7 @@ class Work:
 
         Raises Stopped when somebody cancelled the job, Released when this worker is to stop: let both through.
         """
-        facts: dict[str, Any] = {"heartbeat_at": timezone.now()}
+        facts: dict[str, Any] = {"heartbeat_at": database_time.now()}
         facts |= {name: value for name, value in (("done", done), ("total", total)) if value is not None}
         if resume is not None:
             facts["resume"] = self.resume = resume
@@ -121,7 +120,7 @@ def cancel_job(*, job_id: uuid.UUID, actor: Actor) -> JobRun:
         job = JobRun.objects.get(pk=job_id)
         _permit(actor, Verb.RUN_JOBS, job.account_id)
         moved = JobRun.objects.filter(pk=job_id, status__in=_LIVE).update(
-            status=Status.CANCELLED, finished_at=timezone.now()
+            status=Status.CANCELLED, finished_at=database_time.now()
         )
         if not moved:
             job.refresh_from_db()
@@ -198,7 +197,7 @@ def run_job(*, account_id: uuid.UUID, job_id: uuid.UUID, should_stop: Callable[[
 def sweep(*, account_id: uuid.UUID) -> int:
     """Jobs whose worker is gone go back to the queue, or fail after the last attempt; queued ones nobody was woken for
     are woken. Returns how many running ones were found."""
-    now = timezone.now()
+    now = database_time.now()
     with tenant_context(account_id):
         lost = list(stalled(now - SILENCE))
         for job in lost:
@@ -219,7 +218,7 @@ def sweep(*, account_id: uuid.UUID) -> int:
 
 def start_job(*, account_id: uuid.UUID, type: JobRun.Type, total: int | None = None, unit: str = "") -> JobRun:
     """A running job. The caller is in the tenant and commits before it works, so that people see it run."""
-    now = timezone.now()
+    now = database_time.now()
     return JobRun.objects.create(
         account_id=account_id,
         type=type,
@@ -233,7 +232,7 @@ def start_job(*, account_id: uuid.UUID, type: JobRun.Type, total: int | None = N
 
 def progress(job: JobRun, *, done: int) -> bool:
     """Say how far it is; False if somebody cancelled it meanwhile, and the work should stop."""
-    now = timezone.now()
+    now = database_time.now()
     return bool(JobRun.objects.filter(pk=job.pk, status=Status.RUNNING).update(done=done, heartbeat_at=now))
 
 
@@ -289,7 +288,7 @@ def _refuse_a_second(account_id: uuid.UUID, type: str, params: dict[str, Any], *
 
 def _claim(job_id: uuid.UUID) -> JobRun | None:
     """The job, running and ours; None if it is not waiting (any more)."""
-    now = timezone.now()
+    now = database_time.now()
     moved = JobRun.objects.filter(pk=job_id, status=Status.QUEUED).update(
         status=Status.RUNNING, started_at=now, heartbeat_at=now, attempts=F("attempts") + 1
     )
@@ -309,7 +308,7 @@ def _wake(job: JobRun) -> None:
 
 
 def _end(job: JobRun, status: JobRun.Status, **facts: Any) -> JobRun:
-    now = timezone.now()
+    now = database_time.now()
     moved = JobRun.objects.filter(pk=job.pk, status=Status.RUNNING).update(
         status=status, finished_at=now, heartbeat_at=now, **facts
     )

@@ -8,8 +8,8 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
@@ -25,7 +25,7 @@ class InboundEvent(TenantRow):
 
     channel = TenantForeignKey("conversations.Channel", related_name="+")
     external_id = models.CharField(max_length=998, help_text="The provider's event id, or the digest of the bytes.")
-    received_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(default=database_time.now)
     signature = models.CharField(max_length=20, default="none")
     payload = models.BinaryField(null=True)
     payload_sha256 = models.CharField(max_length=64)
@@ -198,7 +198,7 @@ class SourceDocument(TenantRow):
     error = models.CharField(max_length=500, blank=True, default="")
     title = models.CharField(max_length=500, blank=True, default="")
     hash = models.CharField(max_length=64, blank=True, default="")
-    indexed_at = models.DateTimeField(default=timezone.now)
+    indexed_at = models.DateTimeField(default=database_time.now)
     next_refresh_at = models.DateTimeField(null=True)
     metadata = models.JSONField(default=dict)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.INDEXED)

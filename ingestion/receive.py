@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.errors import Invalid
 from conversations.inbox import clean, record_inbound
 from conversations.models import Channel, Message
@@ -41,7 +41,7 @@ def receive_mail(*, channel: Channel, raw: bytes) -> tuple[InboundEvent, Message
         defaults={
             "payload": raw,
             "size_bytes": len(raw),
-            "expires_at": timezone.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
+            "expires_at": database_time.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
         },
     )
     if event.status in {InboundEvent.Status.PROCESSED, InboundEvent.Status.IGNORED}:

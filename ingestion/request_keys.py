@@ -13,8 +13,8 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.errors import Invalid
 from conversations.models import Conversation, Message
 from conversations.tenancy import tenant_context
@@ -51,7 +51,7 @@ def known(asked: Asked) -> RequestKey | None:
     row = found.select_related("conversation", "message").first()
     if row is None:
         return None
-    if row.expires_at <= timezone.now():
+    if row.expires_at <= database_time.now():
         row.delete()
         return None
     if row.fingerprint != asked.fingerprint:
@@ -69,11 +69,11 @@ def remember(asked: Asked, *, conversation: Conversation, message: Message | Non
             fingerprint=asked.fingerprint,
             conversation=conversation,
             message=message,
-            expires_at=timezone.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
+            expires_at=database_time.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
         )
 
 
 def forget(account_id: uuid.UUID) -> int:
     """Remove the keys that stand for nothing any more; how many."""
     with tenant_context(account_id):
-        return RequestKey.objects.filter(expires_at__lte=timezone.now()).delete()[0]
+        return RequestKey.objects.filter(expires_at__lte=database_time.now()).delete()[0]

@@ -6,11 +6,10 @@ import logging
 import uuid
 from typing import Any
 
-from django.utils import timezone
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
 from ingestion import jobs, request_keys, uploads
@@ -84,7 +83,7 @@ def forget_request_keys(timestamp: int) -> None:
 
 def crawl_due_sites(*, account_id: uuid.UUID) -> int:
     """Ask for a crawl of each site that nobody asked for in its last `every_hours`; returns of how many."""
-    now, due = timezone.now(), []
+    now, due = database_time.now(), []
     with tenant_context(account_id):
         for site in Site.objects.filter(is_active=True, every_hours__gt=0):
             asked = JobRun.objects.filter(

@@ -6,9 +6,8 @@ import uuid
 from datetime import timedelta
 
 from django.db.models import Q
-from django.utils import timezone
 
-from conversations import files
+from conversations import database_time, files
 from conversations.tenancy import tenant_context
 from ingestion.models import JobRun
 
@@ -23,7 +22,7 @@ def drop_uploads(*, account_id: uuid.UUID) -> int:
     """Remove the uploads of jobs that ended for good; what another job or a message needs stays. How many files went."""
     went = 0
     with tenant_context(account_id):
-        over = Q(status=JobRun.Status.SUCCEEDED) | Q(finished_at__lt=timezone.now() - KEPT)
+        over = Q(status=JobRun.Status.SUCCEEDED) | Q(finished_at__lt=database_time.now() - KEPT)
         ended = JobRun.objects.filter(over, type__in=_TYPES).exclude(status__in=_LIVE)
         ended = ended.exclude(metrics__has_key=DROPPED).select_for_update(skip_locked=True)
         for job in ended.order_by("created_at")[:AT_ONCE]:

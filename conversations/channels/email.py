@@ -14,12 +14,12 @@ import ssl as tls
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from conversations import database_time
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
 from conversations.failpoints import failpoint
 
@@ -49,7 +49,7 @@ def build_mail(outbound: Outbound) -> bytes:
         if outbound.cc:
             message["Cc"] = [_address(party) for party in outbound.cc]
         message["Subject"] = outbound.subject
-        message["Date"] = format_datetime(datetime.now(UTC))
+        message["Date"] = format_datetime(database_time.now())
         message.set_content(outbound.body_text, charset="utf-8")
         if outbound.body_html:
             message.add_alternative(outbound.body_html, subtype="html", charset="utf-8")

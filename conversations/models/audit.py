@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.guards import TenantIsolation, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
@@ -26,7 +26,7 @@ class AuditEvent(TenantRow):
         SYSTEM = "system"
 
     seq = models.PositiveBigIntegerField(null=True, editable=False)
-    at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
+    at = models.DateTimeField(default=database_time.now, db_default=Now(), editable=False)
     kind = models.CharField(max_length=60)
     actor_type = models.CharField(max_length=20, choices=ActorType.choices)
     actor_id = models.CharField(max_length=64, blank=True, default="")

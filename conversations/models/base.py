@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import functools
+import secrets
+import threading
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import uuid_utils.compat
 from django.db import connection, models
 from django.db.models.functions import Now
-from django.utils import timezone
+
+from conversations import database_time
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_one_at_a_time = threading.Lock()
+_last = 0
 
 
 def new_id() -> uuid.UUID:
-    """A UUIDv7 (RFC 9562 section 5.7): sorts by creation time, so indexes grow at one end."""
-    return uuid_utils.compat.uuid7()
+    """A UUIDv7 of the database's time: sorts by creation, within a process strictly, so indexes grow at one end.
+
+    RFC 9562 section 5.7; the twelve bits after the milliseconds are a finer clock (section 6.2, method 3), as in the uuidv7() of
+    PostgreSQL 18, which older ones lack.
+    """
+    global _last
+    ticks = (database_time.now() - _EPOCH) // timedelta(microseconds=1) * 4096 // 1000
+    with _one_at_a_time:
+        _last = ticks = max(ticks, _last + 1)
+    high = (ticks >> 12) << 80 | 7 << 76 | (ticks & 0xFFF) << 64
+    return uuid.UUID(int=high | 2 << 62 | secrets.randbits(62))
 
 
 class Row(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, db_default=Now(), editable=False)
+    created_at = models.DateTimeField(default=database_time.now, db_default=Now(), editable=False)
 
     class Meta:
         abstract = True

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
@@ -63,8 +63,8 @@ class Delivery(TenantRow):
     body_html = models.TextField(blank=True, default="")
     content_sha256 = models.CharField(max_length=64)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.HELD)
-    hold_until = models.DateTimeField(default=timezone.now)
-    next_attempt_at = models.DateTimeField(default=timezone.now)
+    hold_until = models.DateTimeField(default=database_time.now)
+    next_attempt_at = models.DateTimeField(default=database_time.now)
     attempt_count = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     handover_at = models.DateTimeField(null=True)
@@ -132,7 +132,7 @@ class DeliveryAttempt(TenantRow):
 
     delivery = TenantForeignKey(Delivery, related_name="attempts")
     number = models.PositiveIntegerField()
-    started_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(default=database_time.now)
     finished_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=20, choices=Outcome.choices, blank=True, default="")
     response = models.CharField(max_length=500, blank=True, default="")

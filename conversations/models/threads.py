@@ -10,8 +10,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.guards import SameAccount, Trigger, json_under_64k, one_of, same_account, tenant_guards
 from conversations.metadata import MessageMetadata, validate_with
 from conversations.models.base import DatabaseNumber, TenantForeignKey, TenantRow
@@ -62,7 +62,7 @@ class Conversation(TenantRow):
     is_archived = models.BooleanField(default=False)
     is_pinned = models.BooleanField(default=False)
     is_favorited = models.BooleanField(default=False)
-    started_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    started_at = models.DateTimeField(default=database_time.now, db_default=Now())
     completed_at = models.DateTimeField(null=True)
     last_message_at = models.DateTimeField(null=True, editable=False)
     last_inbound_message = TenantForeignKey(
@@ -148,8 +148,8 @@ class Message(TenantRow):
     )
     body_html = models.TextField(blank=True, default="", help_text="Sanitised.")
     content_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
-    sent_at = models.DateTimeField(default=timezone.now, db_default=Now())
-    received_at = models.DateTimeField(default=timezone.now, db_default=Now())
+    sent_at = models.DateTimeField(default=database_time.now, db_default=Now())
+    received_at = models.DateTimeField(default=database_time.now, db_default=Now())
     metadata = models.JSONField(default=dict, blank=True, validators=[validate_with(MessageMetadata)])
     intent = models.CharField(max_length=100, blank=True, default="")
     confidence = models.FloatField(null=True, validators=SHARE)

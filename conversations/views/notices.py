@@ -9,9 +9,9 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from conversations import database_time
 from conversations.models import Notification
 from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
@@ -75,7 +75,7 @@ def page(request: HttpRequest) -> HttpResponse:
             unread = unread.filter(pk=wanted)
         else:
             unread = unread.exclude(type__in=muted)  # what somebody does not see, they have not read for the others
-        unread.order_by().update(read_at=timezone.now())
+        unread.order_by().update(read_at=database_time.now())
         return see_other(reverse("conversations:notices"))
     mine = own.exclude(type__in=muted)
     if before := _uuid(request.GET.get("before", "")):

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from django.http import HttpRequest
-from django.utils import timezone
+
+from conversations import database_time
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 CHANNEL_ICONS = {"email": "mail", "chat": "chat", "shopify": "bag", "slack": "hash"}
@@ -51,7 +52,7 @@ def clock_for(request: HttpRequest) -> Clock:
         zone: tzinfo = zoneinfo.ZoneInfo(wanted or (tenant.timezone if tenant else "") or "UTC")
     except (zoneinfo.ZoneInfoNotFoundError, ValueError):
         zone = zoneinfo.ZoneInfo("UTC")
-    return Clock(timezone.now(), zone)
+    return Clock(database_time.now(), zone)
 
 
 def span(delta: timedelta) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.guards import same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
@@ -39,7 +39,7 @@ class Presence(TenantRow):
 
     conversation = TenantForeignKey("conversations.Conversation", related_name="+", db_index=False)
     user = models.ForeignKey("conversations.User", on_delete=models.CASCADE, related_name="+", db_index=False)
-    seen_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=database_time.now)
 
     class Meta:
         constraints: ClassVar = [
@@ -57,7 +57,7 @@ class Writing(TenantRow):
 
     conversation = TenantForeignKey("conversations.Conversation", related_name="+", db_index=False)
     text = models.CharField(max_length=20_000, blank=True, default="")
-    updated_at = models.DateTimeField(default=timezone.now)
+    updated_at = models.DateTimeField(default=database_time.now)
 
     class Meta:
         constraints: ClassVar = [

@@ -10,8 +10,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.guards import AppendOnly, Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
@@ -100,7 +100,9 @@ class Draft(TenantRow):
     language = models.CharField(max_length=20, blank=True, default="", help_text="Of the customer's message, e.g. de")
     cost_micros = models.PositiveBigIntegerField(null=True, help_text="Millionths of the price list's currency.")
     sources_changed_at = models.DateTimeField(null=True, help_text="When a source that the text cites changed or went.")
-    due_at = models.DateTimeField(default=timezone.now, help_text="Copied from the conversation: the queue's order.")
+    due_at = models.DateTimeField(
+        default=database_time.now, help_text="Copied from the conversation: the queue's order."
+    )
     snoozed_until = models.DateTimeField(null=True)
     erased_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
@@ -16,7 +16,7 @@ from conversations.models.tenants import SHARE
 class GoldenQuerySet(models.QuerySet["Golden"]):
     def in_use(self) -> GoldenQuerySet:
         """Accepted, and valid now."""
-        now = timezone.now()
+        now = database_time.now()
         return self.filter(status=Golden.Status.ACCEPTED).filter(
             Q(valid_from__isnull=True) | Q(valid_from__lte=now), Q(valid_until__isnull=True) | Q(valid_until__gt=now)
         )

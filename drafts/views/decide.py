@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from conversations import database_time
 from conversations.errors import Invalid
 from conversations.tenancy import require_tenant
 from conversations.views.access import View, is_fragment, person, signed_in
@@ -221,7 +222,7 @@ def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return answers.pane_answer(request, pk, filters=filters, do="edit")
     response = HttpResponse(status=204)
     response["ETag"], response["X-Version"] = f'"{draft.version}"', str(draft.version)
-    response["X-Saved"] = clock_for(request).time(timezone.now())
+    response["X-Saved"] = clock_for(request).time(database_time.now())
     response["X-Second"] = second_press(draft.unsourced_count, draft.is_about_money)
     return response
 

@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from django.conf import settings
-from django.utils import timezone
 from protego import Protego
 
+from conversations import database_time
 from conversations.errors import Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
@@ -111,7 +111,7 @@ class _Crawl:
     def __init__(self, work: Work, site: Site, fetcher: Fetcher) -> None:
         self.work, self.site, self.fetcher = work, site, fetcher
         self.start = tidy(site.url)
-        self.began = datetime.fromisoformat(work.resume["began"]) if "began" in work.resume else timezone.now()
+        self.began = datetime.fromisoformat(work.resume["began"]) if "began" in work.resume else database_time.now()
         self.counts = Counts(**work.resume.get("counts", {}))
         self.robots = Protego.parse("")
         self.pause = PAUSE
@@ -140,7 +140,7 @@ class _Crawl:
             self._page(url)
         self._step()
         with tenant_context(self.work.account_id):
-            Site.objects.filter(pk=self.site.pk).update(crawled_at=timezone.now())
+            Site.objects.filter(pk=self.site.pk).update(crawled_at=database_time.now())
         return asdict(self.counts)
 
     def _step(self) -> None:
@@ -329,7 +329,7 @@ class _Crawl:
 
     def _touch(self, url: str, answer: Answer) -> None:
         """Unchanged: fresh as of now."""
-        now = timezone.now()
+        now = database_time.now()
         facts = {"fetched_at": now, "indexed_at": now, "next_refresh_at": self._next(), "error": "", "updated_at": now}
         facts |= {"etag": tag[:300]} if (tag := answer.headers.get("etag", "")) else {}
         facts |= {"last_modified": day[:100]} if (day := answer.headers.get("last-modified", "")) else {}
@@ -351,7 +351,7 @@ class _Crawl:
     def _note(self, url: str, error: str) -> None:
         """A page that is in use stays so, with the error beside it; one that never was is listed as failed."""
         self.counts.problem(url, error)
-        now = timezone.now()
+        now = database_time.now()
         with tenant_context(self.work.account_id):
             if url in self.known:
                 SourceDocument.objects.filter(source_url=url).update(error=error[:500], fetched_at=now, updated_at=now)
@@ -370,7 +370,7 @@ class _Crawl:
         return int(url in self.known and remove_document(account_id=self.work.account_id, source_url=url))
 
     def _next(self) -> datetime | None:
-        return timezone.now() + period(self.site) if self.site.every_hours else None
+        return database_time.now() + period(self.site) if self.site.every_hours else None
 
 
 def _text_and_links(url: str, answer: Answer) -> tuple[Extracted, list[str]]:

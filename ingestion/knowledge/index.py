@@ -16,8 +16,8 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
+from conversations import database_time
 from conversations.tenancy import tenant_context
 from ingestion import hooks
 from ingestion.knowledge.chunk import Chunk, split_passages, storable
@@ -70,7 +70,7 @@ def index_document(
         )
         document = SourceDocument.objects.select_for_update().get(account_id=account_id, source_url=source_url)
         unchanged = document.hash == digest and document.status == SourceDocument.Status.INDEXED
-        document.title, document.hash, document.indexed_at = title[:500], digest, timezone.now()
+        document.title, document.hash, document.indexed_at = title[:500], digest, database_time.now()
         document.status, document.error = SourceDocument.Status.INDEXED, ""
         document.metadata = document.metadata if metadata is None else metadata
         if origin:
@@ -109,7 +109,7 @@ def remove_documents_of(*, account_id: UUID, site_id: UUID) -> int:
         gone = list(passages.values_list("pk", flat=True))
         passages.delete()
         SourceDocument.objects.filter(pk__in=[document.pk for document in documents]).update(
-            status=SourceDocument.Status.GONE, hash="", etag="", last_modified="", updated_at=timezone.now()
+            status=SourceDocument.Status.GONE, hash="", etag="", last_modified="", updated_at=database_time.now()
         )
         if documents:
             _tell(documents[0], gone)

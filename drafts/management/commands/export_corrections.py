@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from conversations import audit
+from conversations import audit, database_time
 from conversations.models import AuditEvent
 from conversations.tenancy import account_directory, tenant_context
 from drafts import learning, training
@@ -22,7 +22,7 @@ OPERATOR = audit.Actor(AuditEvent.ActorType.SYSTEM, "export_corrections, on the 
 def moment(value: str) -> datetime:
     """`24h`, `7d`, a date or a date and time (UTC if it has no zone)."""
     if value[:-1].isdigit() and value[-1:] in "hd":
-        return timezone.now() - timedelta(**{"hours" if value[-1] == "h" else "days": int(value[:-1])})
+        return database_time.now() - timedelta(**{"hours" if value[-1] == "h" else "days": int(value[:-1])})
     try:
         if found := parse_datetime(value):
             return found if found.tzinfo else timezone.make_aware(found)
