@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test lint bench eval local-model test-model reset shell stop lock fmt coverage
+.PHONY: help demo test faults lint bench eval local-model test-model reset shell stop lock fmt coverage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -33,6 +33,10 @@ demo: $(VENV)/.demo  ## run the product here with demo data: database, vectors, 
 
 test: lint  ## everything: lint, types, contracts, and all tests on a throw-away database
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+SHARE ?= 1
+faults: $(VENV)/.dev  ## kill, stall, fill and skew real processes; SHARE=0.1 tries a tenth (root: also a full disk; faketime: also wrong clocks)
+	$(BIN)/python -m tests.faults --share $(SHARE)
 
 lint: $(VENV)/.dev  ## format, lint, types, import contracts, dependencies, templates, migrations
 	$(BIN)/ruff format --check .

@@ -24,8 +24,10 @@ from conversations.tenancy import SESSION_KEY, memberships_of
 class Server:
     """A granian worker on a port of its own. It can be stopped and started again there."""
 
-    def __init__(self, cluster: Cluster, **env: str) -> None:
+    def __init__(self, cluster: Cluster, wrapper: tuple[str, ...] = (), output: int | None = None, **env: str) -> None:
         self.port = free_port()
+        self._output = output
+        self._wrapper = wrapper  # a program that runs the server, faketime for one
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = {
             **os.environ,
@@ -42,9 +44,15 @@ class Server:
 
     def start(self) -> None:
         granian = str(Path(sys.executable).parent / "granian")
-        command = [granian, "--interface", "asginl", "--no-ws", "--host", "127.0.0.1", "--port", str(self.port)]
+        command = [*self._wrapper, granian, "--respawn-failed-workers", "--respawn-interval", "0.2"]
+        command += ["--interface", "asginl", "--no-ws", "--host", "127.0.0.1", "--port", str(self.port)]
         self._child = subprocess.Popen(
-            [*command, "config.asgi:application"], cwd=settings.BASE_DIR, env=self._env, start_new_session=True
+            [*command, "config.asgi:application"],
+            cwd=settings.BASE_DIR,
+            env=self._env,
+            start_new_session=True,
+            stdout=self._output,
+            stderr=self._output,
         )
         for _ in range(600):
             assert self._child.poll() is None, "the server did not start"
@@ -52,6 +60,11 @@ class Server:
                 return
             time.sleep(0.1)
         raise AssertionError("the server did not answer within a minute")
+
+    def revive(self) -> None:
+        """Start it again if it gave up, as a supervisor does (deploy/countersign-web.service: Restart=always)."""
+        if self._child is not None and self._child.poll() is not None:
+            self.start()
 
     def stop(self) -> float:
         """Ask it to stop; the seconds that it took."""
@@ -65,6 +78,11 @@ class Server:
             self._child.wait()
         self._child = None
         return time.monotonic() - began
+
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.pid
 
     @property
     def is_up(self) -> bool:
