@@ -5,46 +5,27 @@ Row-level security filters every query here as everywhere; the classes below dec
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import urlencode
-from django.views.decorators.http import require_http_methods
 
-from conversations import audit, database_time
-from conversations.models import Account, Role, User
-from conversations.tenancy import GRANT_KEY, SESSION_KEY, Tenant, account_directory, tenant_context
+from conversations import admin_people, admin_tenants, audit
+from conversations.admin_rights import is_platform, is_tenant_admin, tenant_of
+from conversations.models import User
 
-MOST_MINUTES = 60
+__all__ = ["ReadOnlyAdmin", "TenantAdminSite", "TenantModelAdmin", "is_platform", "is_tenant_admin", "tenant_of"]
 
-
-def tenant_of(request: HttpRequest) -> Tenant | None:
-    return getattr(request, "tenant", None)
-
-
-def is_tenant_admin(request: HttpRequest) -> bool:
-    tenant = tenant_of(request)
-    return tenant is not None and tenant.role == Role.ADMIN
-
-
-def is_platform(request: HttpRequest) -> bool:
-    return bool(request.user.is_active and request.user.is_superuser)  # type: ignore[union-attr]
-
-
-class EnterForm(forms.Form):
-    account = forms.UUIDField(widget=forms.HiddenInput)
-    reason = forms.CharField(max_length=200, min_length=5, help_text="Kept in that account's audit trail.")
-    minutes = forms.IntegerField(min_value=1, max_value=MOST_MINUTES, initial=15)
+OURS = ("conversations", "ingestion", "drafts", "procrastinate")
 
 
 class TenantAdminSite(AdminSite):
@@ -66,46 +47,30 @@ class TenantAdminSite(AdminSite):
         return redirect(f"{reverse('account_login')}?{wanted}")
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
-        own: list[URLPattern | URLResolver] = [path("tenants/", self.admin_view(self.tenants), name="tenants")]
-        return own + super().get_urls()  # type: ignore[operator]
+        """Pages of our own, behind the same door; each asks by itself whether it is for this person."""
+
+        def own(view: Callable[..., HttpResponse]) -> Any:
+            return self.admin_view(partial(view, site=self))  # type: ignore[type-var]
+
+        pages: list[URLPattern | URLResolver] = [
+            path("people/", own(admin_people.people_page), name="people"),
+            path("people/<uuid:pk>/send/", own(admin_people.resend), name="invite-again"),
+            path("people/<uuid:pk>/withdraw/", own(admin_people.withdraw), name="withdraw-invitation"),
+            path("tenants/", own(admin_tenants.tenants_page), name="tenants"),
+            path("tenants/<uuid:pk>/invite/", own(admin_tenants.invite_again), name="invite-first-admin"),
+        ]
+        return pages + super().get_urls()  # type: ignore[operator]
+
+    def register(self, model_or_iterable: Any, admin_class: Any = None, **options: Any) -> None:
+        """Our own models only. What the apps that we use would bring here (addresses and whether they are proven, second
+        factors, provider's accounts, sessions) are people's credentials: nobody's to edit (docs/decisions/0020)."""
+        models_ = model_or_iterable if isinstance(model_or_iterable, Iterable) else [model_or_iterable]
+        ours = [model for model in models_ if model._meta.app_label in OURS]
+        if ours:
+            super().register(ours, admin_class, **options)
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().each_context(request), "is_platform": is_platform(request)}
-
-    def tenants(self, request: HttpRequest) -> HttpResponse:
-        return tenants_page(request, self)
-
-
-@require_http_methods(["GET", "POST"])
-def tenants_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    """The platform's list of tenants; entering one takes a reason, a limit, and leaves a trace there."""
-    if not is_platform(request):
-        raise PermissionDenied("Only platform operators see the list of tenants.")
-    form = EnterForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        entry = next((e for e in account_directory() if e["id"] == form.cleaned_data["account"]), None)
-        if entry is not None:
-            _enter(request, entry, form.cleaned_data["reason"], form.cleaned_data["minutes"])
-            return HttpResponseRedirect(reverse("admin:index"))
-        form.add_error(None, "That account does not exist any more. Nothing was changed.")
-    context = {**site.each_context(request), "title": "Tenants", "accounts": account_directory(), "form": form}
-    return TemplateResponse(request, "admin/tenants.html", context, status=422 if form.errors else 200)
-
-
-def _enter(request: HttpRequest, entry: dict[str, Any], reason: str, minutes: int) -> None:
-    assert isinstance(request.user, User)
-    with tenant_context(entry["id"]):
-        audit.record(
-            audit.Kind.PLATFORM_ENTERED,
-            actor=request.user,
-            about=Account.objects.get(pk=entry["id"]),
-            account=entry["id"],
-            data={"reason": reason, "minutes": minutes},
-        )
-    until = database_time.now() + timedelta(minutes=minutes)
-    request.session[SESSION_KEY] = str(entry["id"])
-    request.session[GRANT_KEY] = {"account_id": str(entry["id"]), "until": until.isoformat()}
-    messages.warning(request, f"You read {entry['name']} until {until:%H:%M} UTC. The account's trail says so.")
 
 
 class TenantModelAdmin(admin.ModelAdmin):

@@ -28,6 +28,11 @@ class Kind(models.TextChoices):
     PLATFORM_ENTERED = "platform.entered"
     MEMBER_CHANGED = "member.changed"
     MEMBER_CHANNELS_SET = "member.channels_set"
+    INVITATION_SENT = "invitation.sent"
+    INVITATION_RESENT = "invitation.resent"
+    INVITATION_REVOKED = "invitation.revoked"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    INVITATION_DECLINED = "invitation.declined"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
     CHANNEL_CHANGED = "channel.changed"
@@ -86,6 +91,11 @@ SENTENCES: dict[Kind, str] = {
     Kind.PLATFORM_ENTERED: "{actor} entered this account for {minutes} minutes: {reason}",
     Kind.MEMBER_CHANGED: "{actor} set {person} to {role}",
     Kind.MEMBER_CHANNELS_SET: "{actor} lets {person} see {channels}",
+    Kind.INVITATION_SENT: "{actor} invited {address} as {role}",
+    Kind.INVITATION_RESENT: "{actor} sent the invitation of {address} again",
+    Kind.INVITATION_REVOKED: "{actor} withdrew the invitation of {address}",
+    Kind.INVITATION_ACCEPTED: "{actor} accepted the invitation of {address} as {role}",
+    Kind.INVITATION_DECLINED: "{actor} declined the invitation",
     Kind.TOKEN_ISSUED: "{actor} issued the service token {name}",
     Kind.TOKEN_REVOKED: "{actor} revoked the service token {name}",
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",

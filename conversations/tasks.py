@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from conversations import audit, files, outbox
+from conversations import audit, files, invitations, outbox, proofs
 from conversations.storage import WholeFiles
 from conversations.tenancy import account_directory, tenant_context
 
@@ -48,3 +49,13 @@ async def retry_stalled(context: object, timestamp: int) -> None:
     """Jobs of a killed worker: its heartbeat stopped, so they are put back. Every task tolerates that."""
     for job in await app.job_manager.get_stalled_jobs():
         await app.job_manager.retry_job(job)
+
+
+@app.task(name=invitations.TASK, queue="letters", retry=RetryStrategy(max_attempts=6, exponential_wait=5))
+def mail_invitation(account_id: str, invitation_id: str, round: str) -> str:
+    return invitations.mail(account_id=uuid.UUID(account_id), invitation_id=uuid.UUID(invitation_id), round=int(round))
+
+
+@app.task(name=proofs.RESET_TASK, queue="letters")
+def mail_reset(proof_id: str, asked_at: str) -> str:
+    return proofs.mail_reset(proof_id=int(proof_id), asked_at=asked_at)

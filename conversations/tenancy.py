@@ -88,6 +88,16 @@ def service_token_by_key(key: str) -> dict[str, Any] | None:
     return next(iter(_ask("SELECT * FROM service_token_by_key(%s)", key)), None)
 
 
+def invitation_by_digest(digest: str) -> dict[str, Any] | None:
+    """The account_id and invitation_id of a link that can be accepted now, by the digest of its secret."""
+    return next(iter(_ask("SELECT * FROM invitation_by_digest(%s)", digest)), None)
+
+
+def accounts_without_admin() -> dict[uuid.UUID, datetime | None]:
+    """Accounts that nobody runs yet or any more, and until when somebody is invited to (None: nobody is)."""
+    return {row["account_id"]: row["invited_until"] for row in _ask("SELECT * FROM accounts_without_admin()")}
+
+
 def create_account(*, name: str, slug: str, actor: Any, timezone: str = "UTC") -> Account:
     """A new tenant. Its row is the first that its own policy lets in."""
     from conversations import audit
@@ -166,7 +176,7 @@ class TenantMiddleware:
             request.has_transaction = True  # type: ignore[attr-defined]
             tenant = self._tenant(request, user)
             request.tenant = tenant  # type: ignore[attr-defined]
-            own_pages: tuple[str, ...] = ("/accounts/", "/profile/", "/switch/")
+            own_pages: tuple[str, ...] = ("/accounts/", "/profile/", "/switch/", "/invitations/")
             if tenant and tenant.role is None:
                 own_pages += ("/admin/",)  # where the platform makes new tenants; it asks by itself who may
             if tenant and tenant.changes_nothing and not request.path.startswith(own_pages):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.views import live, notices, people, threads
+from conversations.views import invitations, live, notices, people, threads
 
 app_name = "conversations"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("conversations/<uuid:pk>/", threads.conversation_detail, name="detail"),
     path("messages/<uuid:pk>/html/", threads.message_html, name="message-html"),
     path("attachments/<uuid:pk>/", threads.attachment, name="attachment"),
+    path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("live/", live.stream, name="live"),
     path("notifications/", notices.page, name="notices"),
     path("notifications/bell/", live.bell, name="bell"),

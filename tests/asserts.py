@@ -9,6 +9,9 @@ from django.apps import apps
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from conversations.models import Account
+from conversations.tenancy import tenant_context
+
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -34,6 +37,17 @@ def assert_nothing_written() -> Iterator[None]:
     before = _counts()
     yield
     after = _counts()
+    assert after == before, {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+
+
+@contextlib.contextmanager
+def assert_nothing_written_in(account: Account) -> Iterator[None]:
+    """The same for one account, around requests that enter another one (a test's requests share its transaction)."""
+    with tenant_context(account.pk):
+        before = _counts()
+    yield
+    with tenant_context(account.pk):
+        after = _counts()
     assert after == before, {name: (before[name], after[name]) for name in before if before[name] != after[name]}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from allauth.account.models import EmailAddress
+
 from conversations import audit
 from conversations.channels.base import Inbound, Party
 from conversations.envelope import digest
@@ -24,6 +26,7 @@ def account(name: str, slug: str) -> Account:
 
 def person(name: str, account: Account, role: str) -> User:
     user = User.objects.create_user(f"{name}@{account.slug}.test", "correct horse", display_name=name.capitalize())
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     with tenant_context(account.pk):
         Membership.objects.create(account=account, user=user, role=role)
     return user

@@ -9,7 +9,16 @@ import tempfile
 from pathlib import Path
 
 # Everything that running makes goes to a folder of this run, and the environment of the person running it is not read.
-for _name in ("DATABASE_URL", "DATABASE_OWNER_URL", "CHROMA_URL", "DRAFTER", "EMBEDDINGS_URL", "SMTP_OVERRIDE", "DEMO"):
+for _name in (
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "CHROMA_URL",
+    "DRAFTER",
+    "EMBEDDINGS_URL",
+    "SMTP_OVERRIDE",
+    "EMAIL_HOST",
+    "DEMO",
+):
     os.environ.pop(_name, None)
 if "COUNTERSIGN_LOCAL_DIR" not in os.environ:
     os.environ["COUNTERSIGN_LOCAL_DIR"] = tempfile.mkdtemp(prefix="countersign-test-")
@@ -23,6 +32,7 @@ TESTING = True
 DEBUG = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+EMAIL_HOST = "mail.desk.test"
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 MESSAGE_ID_KEY = b"tests-only-message-id-key"
 MAIL_DOMAIN = "desk.test"

@@ -42,6 +42,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "conversations:profile": ("own", EVERYBODY),
     "conversations:keys": ("own", EVERYBODY),
     "conversations:switch": ("own", EVERYBODY),
+    "conversations:invitation": ("own", EVERYBODY),  # for whoever holds its link
     "drafts:views": ("own", DECIDERS),
     "drafts:remove-view": ("own", DECIDERS),
     "drafts:approve": ("approve", DECIDERS),  # agents: see `may_approve`
@@ -84,7 +85,13 @@ TABLE: dict[str, tuple[str, str]] = {
     "ingestion:retry-job": ("retry_jobs", REVIEWERS),
 }
 #: Controls of states that are not in the scene (fifty decisions, an endless hold, a second account); their refusals are.
-RARE = {"drafts:open-lane", "drafts:shut-lane", "drafts:release-delivery", "conversations:switch"}
+RARE = {
+    "conversations:invitation",
+    "drafts:open-lane",
+    "drafts:shut-lane",
+    "drafts:release-delivery",
+    "conversations:switch",
+}
 #: Forms that are opened by a link, and commands of the palette.
 ASKS = {
     "edit": "drafts:edit", "reject": "drafts:reject", "redraft": "drafts:regenerate", "snooze": "drafts:snooze",
@@ -308,7 +315,7 @@ def test_every_address_that_changes_something_is_in_the_table(world: World, sign
     browser = signed_in(world.dan, raise_request_exception=False)
     found = set()
     for name, _, entry in addresses(get_resolver()):
-        words = {"UUIDConverter": uuid.uuid4(), "SlugConverter": "accept", "IntConverter": 1}
+        words = {"UUIDConverter": uuid.uuid4(), "SlugConverter": "accept", "IntConverter": 1, "StringConverter": "x"}
         url = reverse(name, kwargs={key: words[type(kind).__name__] for key, kind in entry.pattern.converters.items()})
         if browser.post(url).status_code != 405:
             found.add(name)

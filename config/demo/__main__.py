@@ -132,6 +132,10 @@ def main() -> None:
     web_port, sink_port = free_port(int(os.environ.get("PORT", "8000"))), free_port(8025)
     url = f"http://127.0.0.1:{web_port}"
     os.environ.update({"DEMO": "true", "SMTP_OVERRIDE": f"127.0.0.1:{sink_port}", "SITE_URL": url})
+    # The product's own mail (invitations, codes, resets) goes to the same sink, whatever the environment says.
+    os.environ.update(
+        {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(sink_port), "EMAIL_USE_TLS": "false", "EMAIL_HOST_USER": ""}
+    )
     from config.settings import DEMO_MAIL_DIR, LOCAL_DIR
 
     supervisor = Supervisor(LOCAL_DIR / "logs")

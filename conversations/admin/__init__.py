@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from typing import Any
 
-from allauth.account.forms import default_token_generator
-from allauth.account.utils import user_pk_to_url_str
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.html import format_html
 
 from conversations import audit, people, tokens
 from conversations.admin.shapes import ShapeForm, shape_form
-from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin, is_platform, tenant_of
+from conversations.admin_rights import is_platform, is_tenant_admin, tenant_of
+from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
 from conversations.metadata import AccountSettings, ChannelSettings
 from conversations.models import (
     Account,
@@ -34,26 +30,6 @@ from conversations.models import (
     User,
 )
 from conversations.roles import Verb
-from conversations.tenancy import account_directory, create_account, tenant_context
-
-
-def invitation(request: HttpRequest, user: User) -> str:
-    """A link, good once, with which an invited person chooses a password."""
-    key = f"{user_pk_to_url_str(user)}-{default_token_generator.make_token(user)}"
-    uid, _, token = key.partition("-")
-    return request.build_absolute_uri(reverse("account_reset_password_from_key", kwargs={"uidb36": uid, "key": token}))
-
-
-def show_invitation(request: HttpRequest, user: User) -> None:
-    if not user.has_usable_password():
-        link = invitation(request, user)
-        messages.info(request, format_html("Give {} this link to choose a password: <code>{}</code>", user.email, link))
-
-
-def time_zone(value: str) -> None:
-    if value not in zoneinfo.available_timezones():
-        raise ValidationError("That is not a time zone. Use a name such as Europe/Berlin.")
-
 
 _ACCOUNT = [
     "name",
@@ -66,38 +42,15 @@ _ACCOUNT = [
 AccountForm = shape_form(Account, AccountSettings, "settings", _ACCOUNT)
 
 
-class NewAccountForm(forms.ModelForm):
-    admin_email = forms.EmailField(help_text="The first admin of the account. They are sent nothing; you get a link.")
-    admin_name = forms.CharField(max_length=120)
-
-    class Meta:
-        model = Account
-        fields = ("name", "slug", "timezone")
-
-    def clean_timezone(self) -> str:
-        time_zone(self.cleaned_data["timezone"])
-        return str(self.cleaned_data["timezone"])
-
-    def clean_slug(self) -> str:
-        slug = str(self.cleaned_data["slug"])
-        if any(entry["slug"] == slug for entry in account_directory()):
-            raise ValidationError("Another account has this short name. Choose another.")
-        return slug
-
-
 @admin.register(Account)
 class AccountAdmin(TenantModelAdmin):
     list_display = ("name", "slug", "timezone", "legal_hold", "is_active")
     audit_kind = audit.Kind.ACCOUNT_CHANGED
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        return NewAccountForm if obj is None else AccountForm
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return list(self.get_form(request, obj).base_fields)
+    form = AccountForm
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_platform(request)
+        return False  # made on the tenants page, with the invitation of its first admin
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_platform(request) or super().has_view_permission(request, obj)
@@ -106,22 +59,6 @@ class AccountAdmin(TenantModelAdmin):
         if is_platform(request) and tenant_of(request) is None:
             return redirect("admin:tenants")
         return super().changelist_view(request, extra_context)
-
-    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        assert isinstance(request.user, User)
-        created = create_account(name=obj.name, slug=obj.slug, timezone=obj.timezone, actor=request.user)
-        obj.pk = created.pk
-        with tenant_context(created.pk):
-            user = people.invite(email=form.cleaned_data["admin_email"], name=form.cleaned_data["admin_name"])
-            people.set_role(account_id=created.pk, user=user, role=Role.ADMIN, actor=request.user)
-        show_invitation(request, user)
-
-    def response_add(self, request: HttpRequest, obj: Account, post_url_continue: Any = None) -> HttpResponse:
-        messages.success(request, f"The account {obj.name} was created.")
-        return redirect("admin:tenants")
 
 
 class OwnChannelsForm(forms.ModelForm):
@@ -146,48 +83,31 @@ class OwnChannelsForm(forms.ModelForm):
             field.initial = list(self.instance.own_channels.values_list("channel_id", flat=True))
 
 
-class MembershipForm(OwnChannelsForm):
-    email = forms.EmailField(help_text="Somebody new gets a link to choose a password, shown to you once.")
-    display_name = forms.CharField(max_length=120, required=False)
-
-    class Meta:
-        model = Membership
-        fields = ("role", "is_active")
-
-
 @admin.register(Membership)
 class MembershipAdmin(TenantModelAdmin):
-    list_display = ("user", "email", "role", "is_active", "created_at")
-    list_filter = ("role", "is_active")
-    list_select_related = ("user",)
-    search_fields = ("user__email", "user__display_name")
+    """One member's role and channels. The list, and inviting somebody, is the page of the account's people."""
 
-    @admin.display(description="e-mail", ordering="user__email")
-    def email(self, obj: Membership) -> str:
-        return obj.user.email
+    form = OwnChannelsForm
+    fields = ("role", "is_active", "channels")
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        return MembershipForm if obj is None else OwnChannelsForm
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # nobody is put into an account: they are invited, and accept
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["email", "display_name", "role", "channels"] if obj is None else ["role", "is_active", "channels"]
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return redirect("admin:people") if is_tenant_admin(request) else super().changelist_view(request, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         tenant = tenant_of(request)
         assert tenant is not None and isinstance(request.user, User)
-        if change:
-            user, active = obj.user, obj.is_active
-        else:
-            user = people.invite(email=form.cleaned_data["email"], name=form.cleaned_data["display_name"])
-            active = True
-        saved = people.set_role(
-            account_id=tenant.account_id, user=user, role=Role(obj.role), actor=request.user, is_active=active
+        people.set_role(
+            account_id=tenant.account_id,
+            user=obj.user,
+            role=Role(obj.role),
+            actor=request.user,
+            is_active=obj.is_active,
         )
-        obj.pk, obj.user = saved.pk, user
         chosen = [channel.pk for channel in form.cleaned_data["channels"]]
-        people.set_channels(account_id=tenant.account_id, user=user, channels=chosen, actor=request.user)
-        if not change:
-            show_invitation(request, user)
+        people.set_channels(account_id=tenant.account_id, user=obj.user, channels=chosen, actor=request.user)
 
 
 @admin.register(PolicyRule)
@@ -292,6 +212,10 @@ class UserAdmin(admin.ModelAdmin):
     list_display = ("email", "display_name", "is_active", "is_superuser", "last_login")
     search_fields = ("email", "display_name")
     fields = ("email", "display_name", "is_active", "is_superuser", "is_staff", "auth_provider", "auth_subject")
+    readonly_fields = ("email", "auth_provider", "auth_subject")  # who somebody is, is theirs to prove
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

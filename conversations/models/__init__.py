@@ -1,5 +1,6 @@
 from conversations.models.audit import AuditCheckpoint, AuditEvent, AuditHead, AuditSalt
 from conversations.models.channels import Channel
+from conversations.models.invitations import Invitation
 from conversations.models.notices import Notification
 from conversations.models.outbox import Delivery, DeliveryAttempt
 from conversations.models.search import MessageWords
@@ -25,6 +26,7 @@ __all__ = [
     "Conversation",
     "Delivery",
     "DeliveryAttempt",
+    "Invitation",
     "Membership",
     "MembershipChannel",
     "Message",

@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Lower
 
 from conversations.guards import TenantIsolation, json_under_64k, one_of, same_account, tenant_guards
 from conversations.metadata import AccountSettings, Preferences, validate_with
@@ -58,13 +57,22 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
 
     def get_by_natural_key(self, username: str | None) -> User:
-        return self.get(email__iexact=username)
+        """By a proven address, like every look-up of a person (see `conversations.addresses`)."""
+        return self.with_address(username or "").get()
+
+    def with_address(self, address: str) -> models.QuerySet[User]:
+        """The one person who has proven that this address is theirs, or nobody."""
+        return self.filter(emailaddress__email=address.strip().lower(), emailaddress__verified=True)
 
 
 class User(AbstractBaseUser, PermissionsMixin, Row):
-    """A person, known by e-mail across accounts. What they may do is on their memberships, never here."""
+    """A person across accounts. What they may do is on their memberships, never here.
 
-    email = models.EmailField(max_length=254, unique=True)
+    `email` is the name that they sign in with and are shown under. It is no proof of who they are, and not unique: that is
+    an EmailAddress that is verified, of which there is at most one for an address (docs/decisions/0021).
+    """
+
+    email = models.EmailField(max_length=254)
     display_name = models.CharField(max_length=120, blank=True)
     auth_provider = models.CharField(max_length=60, default="password", help_text="password, or the OIDC provider")
     auth_subject = models.CharField(max_length=255, blank=True, help_text="the provider's subject for this person")
@@ -78,7 +86,6 @@ class User(AbstractBaseUser, PermissionsMixin, Row):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(Lower("email"), name="user_email_unique"),
             models.UniqueConstraint(
                 fields=["auth_provider", "auth_subject"],
                 condition=~models.Q(auth_subject=""),
@@ -86,6 +93,7 @@ class User(AbstractBaseUser, PermissionsMixin, Row):
             ),
             json_under_64k("user", "preferences"),
         ]
+        indexes: ClassVar = [models.Index(fields=["email"], name="user_by_email")]
 
     def __str__(self) -> str:
         return self.name
@@ -115,6 +123,10 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         kept = MembershipChannel.objects.filter(membership=models.OuterRef("pk"))
         own = kept.filter(channel=channel_id)
         return self.filter(~models.Q(role=Role.AGENT) | ~models.Exists(kept) | models.Exists(own))
+
+    def shown_as(self, address: str) -> MembershipQuerySet:
+        """Those whom the account's own page shows under this address, proven or not."""
+        return self.filter(user__email=address.strip().lower())
 
 
 class Membership(TenantRow):

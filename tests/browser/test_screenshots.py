@@ -44,7 +44,7 @@ def test_the_pictures_of_the_readme(committed: None, open_page: OpenPage) -> Non
     folder = Path(settings.BASE_DIR) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     seeding.seed(password="for pictures only", say=lambda words: None)
-    tess = User.objects.get(email="tess@hotrodan.example")
+    tess = User.objects.with_address("tess@hotrodan.example").get()
     account = next(entry for entry in account_directory() if entry["slug"] == seeding.SLUG)
     with tenant_context(account["id"]):
         answered = Delivery.objects.filter(approved_by=tess).values_list("conversation_id", flat=True)

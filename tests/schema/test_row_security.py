@@ -169,7 +169,7 @@ def test_only_the_listed_functions_run_as_the_owner(db) -> None:
         " WHERE nspname = 'public' AND prosecdef ORDER BY proname"
     )
     assert [name for name, _ in found] == [
-        "account_directory", "audit_seal", "channels_named", "membership_in", "membership_in_v2", "memberships_of", "message_words",
+        "account_directory", "accounts_without_admin", "audit_seal", "channels_named", "invitation_by_digest", "membership_in", "membership_in_v2", "memberships_of", "message_words",
         "search_messages", "search_passages",
         "service_token_by_key",
     ]  # fmt: skip
