@@ -274,7 +274,9 @@ def _is_open(invitation: Invitation) -> None:
 def _send(invitation: Invitation) -> Sent:
     """By mail, from a worker after the commit; where none can be sent, by a link that the caller shows once."""
     if can_send():
-        wake(TASK, queue="letters", account_id=invitation.account_id, invitation_id=invitation.pk, round=invitation.round)
+        wake(
+            TASK, queue="letters", account_id=invitation.account_id, invitation_id=invitation.pk, round=invitation.round
+        )
         return Sent(invitation)
     return Sent(invitation, _new_link(invitation, is_shown=True))
 

@@ -11,8 +11,9 @@ from django.middleware.csrf import get_token
 from django.urls import NoReverseMatch
 
 from conversations.keys import keys_of
-from conversations.models import Role
+from conversations.models import Role, User
 from conversations.roles import Verb, may
+from conversations.tenancy import Tenant
 from conversations.views.access import address
 from conversations.views.live import is_live
 from conversations.views.words import initials
@@ -66,6 +67,13 @@ def _address(name: str) -> str:
         return ""
 
 
+def _administration(tenant: Tenant | None, user: User) -> str:
+    """Where the administration begins: an account's admin with its people, the platform with its tenants."""
+    if tenant is not None and tenant.role == Role.ADMIN:
+        return "admin:people"
+    return "admin:tenants" if tenant is None and user.is_superuser else "admin:index"
+
+
 @register.simple_tag(takes_context=True)
 def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
     """The signed-in person's shell; an empty dict for strangers and for error pages without a request."""
@@ -77,7 +85,7 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
     choices = user.choices
     urls = {key: _address(name) for key, name in LINKS.items()}
     admin = user.is_staff or (tenant is not None and tenant.role == Role.ADMIN)
-    urls["admin"] = _address("admin:index") if admin else ""
+    urls["admin"] = _address(_administration(tenant, user)) if admin else ""
     nav = [{"key": key, "label": label, "icon": icon, "url": _address(name)} for key, label, icon, name in PAGES]
     return Shell(
         theme=choices.theme,
