@@ -18,6 +18,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Sum
 
 from conversations import addresses, audit, people
 from conversations.clock import database_time
@@ -31,6 +32,8 @@ from conversations.tenancy import create_account, invitation_by_digest, tenant_c
 DAYS = 7
 MOST_OPEN = 200  # for one account: nobody fills the world's mailboxes from here
 AGAIN_AFTER = timedelta(minutes=1)
+MOST_AN_HOUR = 60  # mails of one account
+MOST_A_DAY = 5  # mails of one account to one address
 TASK = "conversations.mail_invitation"
 WHAT_A_ROLE_DOES = {
     Role.AGENT: "you approve drafts whose every statement has a source, and send the rest to a reviewer",
@@ -101,6 +104,7 @@ def invite(*, account_id: uuid.UUID, address: str, role: Role, actor: User, chan
             raise Invalid(f"{MOST_OPEN} invitations are open. Withdraw some of them first; nobody was invited.")
         kept_to = _channels_of(account_id, role, channels)
         now = database_time()
+        _is_within_limits(wanted, now)
         invitation = Invitation.objects.create(
             account_id=account_id, address=wanted, role=role, channels=kept_to, invited_by=actor,
             sent_at=now, expires_at=now + timedelta(days=DAYS),
@@ -121,6 +125,7 @@ def resend(*, account_id: uuid.UUID, invitation_id: uuid.UUID, actor: User) -> S
         now = database_time()
         if now - invitation.sent_at < AGAIN_AFTER:
             raise Conflict("It was sent less than a minute ago. Wait a moment; the link that was sent stays good.")
+        _is_within_limits(invitation.address, now)
         invitation.round += 1
         invitation.sent_at, invitation.expires_at = now, now + timedelta(days=DAYS)
         invitation.token_digest, invitation.mailed_at, invitation.invited_by = "", None, actor
@@ -255,6 +260,16 @@ def _may_invite(account_id: uuid.UUID, actor: User, role: Role) -> None:
         return  # the first admin of a tenant, or the next one when the last is gone
     if role_of(actor, account_id) != Role.ADMIN:
         raise PermissionDenied("Only an admin of this account invites people. Nobody was invited.")
+
+
+def _is_within_limits(address: str, now: datetime) -> None:
+    """Whoever is admin of an account fills nobody's mailbox, whatever they withdraw between. For the account's lock."""
+    sent = Invitation.objects.filter(sent_at__gt=now - timedelta(hours=1)).aggregate(count=Sum("round"))["count"] or 0
+    there = Invitation.objects.filter(address=address, sent_at__gt=now - timedelta(days=1))
+    if sent >= MOST_AN_HOUR:
+        raise Invalid(f"{MOST_AN_HOUR} invitations were sent within the hour. Wait a while; nobody was invited.")
+    if (there.aggregate(count=Sum("round"))["count"] or 0) >= MOST_A_DAY:
+        raise Invalid(f"{address} was sent {MOST_A_DAY} invitations since yesterday. Nothing more was sent there.")
 
 
 def _channels_of(account_id: uuid.UUID, role: Role, channels: Sequence[uuid.UUID]) -> list[uuid.UUID]:

@@ -11,6 +11,7 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import reverse
 
 from conversations import addresses, audit
 from conversations.clock import database_time
@@ -18,11 +19,20 @@ from conversations.errors import Conflict, Invalid
 from conversations.models import Channel, Invitation, Membership, MembershipChannel, Role, User
 from conversations.proofs import ProvenAddresses
 from conversations.roles import role_of
+from conversations.tenancy import memberships_of
 
 
 class InvitedOnlyAdapter(ProvenAddresses, DefaultAccountAdapter):  # type: ignore[misc]
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """The desk; for the platform's operators, who have none, their tenants."""
+        user = request.user
+        if isinstance(user, User) and user.is_superuser and not memberships_of(user):
+            return reverse("admin:tenants")
+        url: str = super().get_login_redirect_url(request)
+        return url
 
 
 class InvitedOnlySocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]

@@ -54,6 +54,9 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        """The platform's operator, for whoever has the shell. Raises ValueError if somebody has that name already."""
+        if self.filter(email=email.strip().lower()).exists():
+            raise ValueError(f"Somebody signs in as {email} already. Nobody was made; choose another address.")
         return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
 
     def get_by_natural_key(self, username: str | None) -> User:

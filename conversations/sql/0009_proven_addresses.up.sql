@@ -8,6 +8,8 @@ INSERT INTO account_emailaddress (user_id, email, verified, "primary")
 SELECT u.id, lower(u.email), false, false FROM conversations_user u
  WHERE u.email <> '' AND NOT EXISTS (SELECT FROM account_emailaddress a WHERE a.user_id = u.id AND a.email = lower(u.email));
 UPDATE account_emailaddress SET "primary" = false WHERE "primary" AND NOT verified;
+-- The keys of the new rows are checked now: a table is not altered while checks wait for the end of the transaction.
+SET CONSTRAINTS ALL IMMEDIATE;
 
 -- Any number may say that an address is theirs; one has proven it.
 CREATE UNIQUE INDEX account_emailaddress_proven_once ON account_emailaddress (lower(email)) WHERE verified;

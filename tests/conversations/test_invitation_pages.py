@@ -316,6 +316,18 @@ def test_a_wrong_tenant_is_refused_and_nothing_is_created(
     assert len(account_directory()) == 2
 
 
+def test_an_operator_lands_on_the_tenants(world: World) -> None:
+    root = User.objects.create_superuser("root@platform.test", "correct horse")
+    addresses.prove(root, root.email)
+    browser = Client()
+    answer = browser.post("/accounts/login/", {"login": "root@platform.test", "password": "correct horse"})
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/tenants/")
+    page = BeautifulSoup(browser.get("/admin/tenants/").content, "html.parser")
+    assert page.select_one('.menu__list a[href="/admin/tenants/"]') is not None
+    with pytest.raises(ValueError, match="already"):
+        User.objects.create_superuser("Root@platform.test", "x")
+
+
 def test_a_tenants_admin_creates_no_tenant(world: World, dan: Client) -> None:
     assert dan.post("/admin/tenants/", {"do": "create"}).status_code == 403
     assert dan.post(f"/admin/tenants/{world.globex.pk}/invite/", {"address": "dan@acme.test"}).status_code == 403

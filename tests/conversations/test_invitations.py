@@ -156,6 +156,22 @@ def test_the_number_of_open_invitations_has_an_end(world: World, monkeypatch: An
         invite(world, "second@person.test")
 
 
+def test_nobodys_mailbox_is_filled_by_inviting_and_withdrawing(world: World, monkeypatch: Any) -> None:
+    monkeypatch.setattr(invitations, "MOST_AN_HOUR", invitations.MOST_A_DAY + 1)
+    own = {"account_id": world.acme.pk, "actor": world.dan}
+    for _ in range(invitations.MOST_A_DAY):
+        invitations.revoke(invitation_id=invite(world).invitation.pk, **own)
+    with tenant_context(world.acme.pk), assert_nothing_written(), pytest.raises(Invalid, match="since yesterday"):
+        invite(world)
+    other = invite(world, "other@person.test").invitation
+    with tenant_context(world.acme.pk), assert_nothing_written(), pytest.raises(Invalid, match="within the hour"):
+        invite(world, "third@person.test")
+    with tenant_context(world.acme.pk):
+        Invitation.objects.filter(pk=other.pk).update(sent_at=Now() - timedelta(minutes=2))
+    with tenant_context(world.acme.pk), assert_nothing_written(), pytest.raises(Invalid, match="within the hour"):
+        invitations.resend(invitation_id=other.pk, **own)
+
+
 def test_a_new_person_chooses_a_password_and_their_address_is_proven(world: World) -> None:
     token = mailed(world, role=Role.AGENT, channels=[world.mail.pk])
     user = invitations.accept_as_new(token=token, name=" Nora  New ", password=PASSWORD)

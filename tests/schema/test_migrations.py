@@ -42,6 +42,43 @@ def test_the_whole_schema_goes_down_and_up_again(cluster, django_db_setup, djang
         owner.settings_dict["NAME"] = before
 
 
+PEOPLE = """
+INSERT INTO conversations_user (id, created_at, email, display_name, auth_provider, auth_subject, preferences, is_active, is_staff,
+  is_superuser, password) SELECT gen_random_uuid(), now(), email, '', 'password', '', '{}', true, false, false, ''
+  FROM unnest(ARRAY['none@corp.test', 'named@corp.test', 'proven@corp.test']) email;
+INSERT INTO account_emailaddress (user_id, email, verified, "primary")
+  SELECT id, email, email = 'proven@corp.test', true FROM conversations_user WHERE email <> 'none@corp.test'
+"""
+
+
+def test_an_upgrade_takes_nobody_for_proven_who_was_not_asked(cluster, django_db_setup, django_db_blocker) -> None:
+    """Somebody without a row, one whose unproven address was primary, and one who proved theirs by allauth's mail."""
+    from django.db import connections
+
+    cluster.create_database("countersign_upgrade")
+    owner = connections["owner"]
+    owner.close()
+    before = owner.settings_dict["NAME"]
+    owner.settings_dict["NAME"] = "countersign_upgrade"
+    try:
+        with django_db_blocker.unblock():
+            call_command("migrate", database="owner", verbosity=0)
+            call_command("migrate", "conversations", "0008", database="owner", verbosity=0)
+            with owner.cursor() as cursor:
+                cursor.execute(PEOPLE)
+            call_command("migrate", database="owner", verbosity=0)
+            with owner.cursor() as cursor:
+                cursor.execute('SELECT email, verified, "primary" FROM account_emailaddress ORDER BY email')
+                assert cursor.fetchall() == [
+                    ("named@corp.test", False, False),
+                    ("none@corp.test", False, False),
+                    ("proven@corp.test", True, True),
+                ]
+    finally:
+        owner.close()
+        owner.settings_dict["NAME"] = before
+
+
 def test_every_kind_of_event_has_a_sentence() -> None:
     assert set(audit.SENTENCES) == set(audit.Kind)
     assert all("{actor}" in sentence for sentence in audit.SENTENCES.values())
