@@ -121,6 +121,7 @@ def _page(request: HttpRequest, site: AdminSite, form: InviteForm, *, status: in
     context = {
         **site.each_context(request),
         "title": "People",
+        "nav": "admin",
         "side": "people",
         "form": form,
         "roles": [(value, label, invitations.WHAT_A_ROLE_DOES[Role(value)]) for value, label in Role.choices],

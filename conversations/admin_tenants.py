@@ -144,6 +144,7 @@ def _page(
     context = {
         **site.each_context(request),
         "title": "Tenants",
+        "nav": "admin",
         "accounts": accounts,
         "enter": enter or EnterForm(),
         "form": new or NewTenantForm(),

@@ -87,6 +87,10 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
     admin = user.is_staff or (tenant is not None and tenant.role == Role.ADMIN)
     urls["admin"] = _address(_administration(tenant, user)) if admin else ""
     nav = [{"key": key, "label": label, "icon": icon, "url": _address(name)} for key, label, icon, name in PAGES]
+    if tenant is not None and tenant.role == Role.ADMIN:
+        nav.append({"key": "admin", "label": "Administration", "short": "Admin", "icon": "gear", "url": urls["admin"]})
+    elif tenant is None and user.is_superuser:  # without an account there is no queue to lead to
+        nav = [{"key": "admin", "label": "Tenants", "icon": "tenants", "url": urls["admin"]}]
     return Shell(
         theme=choices.theme,
         keys=choices.single_keys,
