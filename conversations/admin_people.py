@@ -16,10 +16,9 @@ from django.db.models import Exists, OuterRef, Prefetch
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations import invitations
+from conversations import database_time, invitations
 from conversations.admin_rights import is_tenant_admin
 from conversations.errors import Refusal
 from conversations.letters import address_of, can_send
@@ -167,7 +166,7 @@ def _member(row: Any, request: HttpRequest) -> dict[str, Any]:
 def _invited(request: HttpRequest) -> list[dict[str, Any]]:
     """Address, role and date: all that is known of the invited, whoever they are."""
     rows = Invitation.objects.open().select_related("invited_by").order_by("-sent_at")[: invitations.MOST_OPEN]
-    now = timezone.now()
+    now = database_time.now()
     return [
         {
             "id": row.pk,

@@ -15,10 +15,9 @@ from django.core.validators import validate_slug
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations import audit, invitations
+from conversations import audit, database_time, invitations
 from conversations.admin_people import back_to, link_of
 from conversations.admin_rights import is_platform
 from conversations.errors import Invalid, Refusal
@@ -131,7 +130,7 @@ def _page(
     request: HttpRequest, site: AdminSite, *, enter: Any = None, new: Any = None, status: int = 200, **words: Any
 ) -> HttpResponse:
     waiting = accounts_without_admin()
-    now = timezone.now()
+    now = database_time.now()
     accounts = [
         {
             **entry,
@@ -166,7 +165,7 @@ def _enter(request: HttpRequest, operator: User, entry: dict[str, Any], reason: 
             account=entry["id"],
             data={"reason": reason, "minutes": minutes},
         )
-    until = timezone.now() + timedelta(minutes=minutes)
+    until = database_time.now() + timedelta(minutes=minutes)
     request.session[SESSION_KEY] = str(entry["id"])
     request.session[GRANT_KEY] = {"account_id": str(entry["id"]), "until": until.isoformat()}
     messages.warning(request, f"You read {entry['name']} until {until:%H:%M} UTC. The account's trail says so.")

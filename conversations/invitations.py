@@ -20,8 +20,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Sum
 
-from conversations import addresses, audit, people
-from conversations.clock import database_time
+from conversations import addresses, audit, database_time, people
 from conversations.errors import Conflict, Invalid
 from conversations.jobs import wake
 from conversations.letters import address_of, can_send, letter
@@ -103,7 +102,7 @@ def invite(*, account_id: uuid.UUID, address: str, role: Role, actor: User, chan
         if Invitation.objects.live().count() >= MOST_OPEN:
             raise Invalid(f"{MOST_OPEN} invitations are open. Withdraw some of them first; nobody was invited.")
         kept_to = _channels_of(account_id, role, channels)
-        now = database_time()
+        now = database_time.now()
         _is_within_limits(wanted, now)
         invitation = Invitation.objects.create(
             account_id=account_id, address=wanted, role=role, channels=kept_to, invited_by=actor,
@@ -122,7 +121,7 @@ def resend(*, account_id: uuid.UUID, invitation_id: uuid.UUID, actor: User) -> S
         invitation = Invitation.objects.select_for_update(of=("self",)).get(account_id=account_id, pk=invitation_id)
         _may_invite(account_id, actor, Role(invitation.role))
         _is_open(invitation)
-        now = database_time()
+        now = database_time.now()
         if now - invitation.sent_at < AGAIN_AFTER:
             raise Conflict("It was sent less than a minute ago. Wait a moment; the link that was sent stays good.")
         _is_within_limits(invitation.address, now)
@@ -227,7 +226,7 @@ def decline(*, token: str) -> Invitation:
     offer = offer_of(token)
     with tenant_context(offer.account_id):
         invitation = _locked(offer, token)
-        invitation.declined_at, invitation.token_digest = database_time(), ""
+        invitation.declined_at, invitation.token_digest = database_time.now(), ""
         invitation.save(update_fields=["declined_at", "token_digest"])
         invited = audit.Actor(AuditEvent.ActorType.SYSTEM, invitation.address[:120], "invited")
         _record(audit.Kind.INVITATION_DECLINED, invitation, invited)
@@ -249,7 +248,7 @@ def mail(*, account_id: uuid.UUID, invitation_id: uuid.UUID, round: int) -> str:
         )  # fmt: skip
     message.send()  # outside the transaction; a failure is the job's, which is tried again
     with tenant_context(account_id):
-        Invitation.objects.filter(pk=invitation_id, round=round).update(mailed_at=database_time())
+        Invitation.objects.filter(pk=invitation_id, round=round).update(mailed_at=database_time.now())
     return "sent"
 
 
@@ -319,7 +318,7 @@ def _locked(offer: Offer, token: str) -> Invitation:
 
 def _taken(invitation: Invitation, user: User) -> Membership:
     membership = people.join(invitation=invitation, user=user)
-    invitation.accepted_at, invitation.accepted_by = database_time(), user
+    invitation.accepted_at, invitation.accepted_by = database_time.now(), user
     invitation.token_digest = ""
     invitation.save(update_fields=["accepted_at", "accepted_by", "token_digest"])
     _record(audit.Kind.INVITATION_ACCEPTED, invitation, user)

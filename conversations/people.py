@@ -13,8 +13,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
-from conversations import addresses, audit
-from conversations.clock import database_time
+from conversations import addresses, audit, database_time
 from conversations.errors import Conflict, Invalid
 from conversations.models import Channel, Invitation, Membership, MembershipChannel, Role, User
 from conversations.proofs import ProvenAddresses
@@ -82,7 +81,7 @@ def join(*, invitation: Invitation, user: User) -> Membership:
 
 def withdraw(invitation: Invitation, *, actor: User | audit.Actor) -> Invitation:
     """Close an open invitation of the caller's transaction: its link opens nothing from now on."""
-    invitation.revoked_at, invitation.token_digest = database_time(), ""
+    invitation.revoked_at, invitation.token_digest = database_time.now(), ""
     invitation.save(update_fields=["revoked_at", "token_digest"])
     data = {"address": invitation.address, "role": invitation.role}
     audit.record(audit.Kind.INVITATION_REVOKED, actor=actor, about=invitation, data=data)

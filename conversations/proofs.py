@@ -20,8 +20,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
 
-from conversations import addresses
-from conversations.clock import database_time
+from conversations import addresses, database_time
 from conversations.jobs import wake
 from conversations.letters import address_of, can_send, letter, try_to_send
 from conversations.models import User
@@ -105,7 +104,7 @@ def mail_reset(*, proof_id: int, asked_at: str) -> str:
 
 
 def _now() -> str:
-    return database_time().isoformat()
+    return database_time.now().isoformat()
 
 
 @method_decorator(login_required, name="dispatch")

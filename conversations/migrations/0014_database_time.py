@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0007_own_channels'),
+        ('conversations', '0009_proven_addresses'),
     ]
 
     operations = [

@@ -9,9 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from django.utils import timezone
-
-from conversations import addresses, audit, tokens
+from conversations import addresses, audit, database_time, tokens
 from conversations.channels.base import Inbound, Party
 from conversations.envelope import digest
 from conversations.inbox import record_inbound, record_outbound_elsewhere
@@ -160,7 +158,7 @@ def account_minutes(channel: Channel) -> int:
 
 def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid.UUID, bool]:
     sender = Party(thread["customer_email"], thread["customer_name"])
-    due = timezone.now() + timedelta(minutes=DUE_IN[number - 1] if number <= len(DUE_IN) else 15 * number)
+    due = database_time.now() + timedelta(minutes=DUE_IN[number - 1] if number <= len(DUE_IN) else 15 * number)
     arrived = due - timedelta(minutes=channel.options.due_minutes or account_minutes(channel))
     conversation: Conversation | None = None
     created = False
