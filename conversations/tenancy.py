@@ -142,6 +142,36 @@ def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
     )
 
 
+class _Work:
+    """The request's one transaction. `start_anew` takes it back and opens the next, in the same tenant and as bound."""
+
+    def __init__(self) -> None:
+        self._open = transaction.atomic()
+        self._is_read_only = False
+
+    def __enter__(self) -> None:
+        self._open.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
+
+    def read_only(self) -> None:
+        self._is_read_only = True
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+
+    def start_anew(self, tenant: Tenant | None) -> None:
+        transaction.set_rollback(True)
+        self._open.__exit__(None, None, None)
+        self._open = transaction.atomic()
+        self._open.__enter__()
+        if self._is_read_only:
+            self.read_only()
+        if tenant is not None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, str(tenant.account_id)])
+
+
 class TenantMiddleware:
     """Opens the request's one transaction, names its tenant, and rolls back whatever a failed view had written.
 
@@ -157,8 +187,8 @@ class TenantMiddleware:
         user = request.user if getattr(request, "user", None) and request.user.is_authenticated else None
         if user is None:
             return self.get_response(request)
-        with transaction.atomic():
-            request.has_transaction = True  # type: ignore[attr-defined]
+        work = request.work = _Work()  # type: ignore[attr-defined]
+        with work:
             tenant = self._tenant(request, user)
             request.tenant = tenant  # type: ignore[attr-defined]
             own_pages: tuple[str, ...] = ("/accounts/", "/profile/", "/switch/")
@@ -167,17 +197,21 @@ class TenantMiddleware:
             if tenant and tenant.changes_nothing and not request.path.startswith(own_pages):
                 if request.method not in {"GET", "HEAD", "OPTIONS"}:
                     raise PermissionDenied("You can read everything here and change nothing. Nothing was changed.")
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION READ ONLY")
+                work.read_only()
             response = self.get_response(request)
             if response.status_code >= 500:
                 transaction.set_rollback(True)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        # Django turns the exception into a response inside our transaction, which would then commit.
-        if getattr(request, "has_transaction", False):
-            transaction.set_rollback(True)
+        """Take back what the view wrote, and go on in a new transaction of the same tenant.
+
+        Django, a middleware around us (allauth's log-in again, its redirects) or the lines below turn the exception into
+        a response inside of the request's transaction. One marked for rollback would refuse them every question.
+        """
+        work: _Work | None = getattr(request, "work", None)
+        if work is not None:
+            work.start_anew(request.tenant)  # type: ignore[attr-defined]
         if isinstance(exception, Refusal):
             # Pages show refusals in place; this is for whoever called a verb without (the admin).
             return render(request, "refused.html", {"reason": str(exception)}, status=exception.status)
