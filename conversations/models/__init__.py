@@ -3,6 +3,7 @@ from conversations.models.channels import Channel
 from conversations.models.notices import Notification
 from conversations.models.outbox import Delivery, DeliveryAttempt
 from conversations.models.search import MessageWords
+from conversations.models.signin import FactorReset, Tally
 from conversations.models.tenants import (
     Account,
     Membership,
@@ -25,6 +26,7 @@ __all__ = [
     "Conversation",
     "Delivery",
     "DeliveryAttempt",
+    "FactorReset",
     "Membership",
     "MembershipChannel",
     "Message",
@@ -33,5 +35,6 @@ __all__ = [
     "PolicyRule",
     "Role",
     "ServiceToken",
+    "Tally",
     "User",
 ]

@@ -35,8 +35,9 @@ WORDS = {
     Type.ASKED_FOR: ("Somebody asks for a conversation of yours", "{by} would like to take it over."),
     Type.SOURCE_CHANGED: ("A source of a waiting draft changed", "Read the draft again, or ask for another one."),
     Type.LANE_SHUT: ("Automatic approval stopped", "{reason}"),
+    Type.FACTOR_LOST: ("A lost second factor", "{person}: {what}"),
 }
-#: What each kind is called where people choose.
+#: What each kind is called where people choose. FACTOR_LOST is no choice: every admin is told (decisions/0022).
 CHOICES = {
     Type.DRAFT_READY: "Drafts that are ready",
     Type.DRAFT_FAILED: "Drafts that could not be written",

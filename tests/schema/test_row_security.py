@@ -19,7 +19,7 @@ TENANT_MODELS = sorted(
 )
 #: Tables without a tenant: log-in comes before it, jobs carry ids only, the rest is Django's.
 GLOBAL = {
-    "conversations_user", "conversations_user_groups", "conversations_user_user_permissions",
+    "conversations_tally", "conversations_factorreset", "conversations_user", "conversations_user_groups", "conversations_user_user_permissions",
     "auth_group", "auth_group_permissions", "auth_permission", "django_admin_log", "django_content_type",
     "django_session", "django_migrations", "django_cache", "account_emailaddress", "account_emailconfirmation",
     "mfa_authenticator", "socialaccount_socialaccount", "socialaccount_socialapp", "socialaccount_socialtoken",
