@@ -63,6 +63,37 @@ def settings_fit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+@register(Tags.security, deploy=True)
+def deployment_fits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What is right on a desk of one's own, and an open door in production."""
+    found: list[CheckMessage] = []
+    if settings.DEMO:
+        found.append(
+            Error(
+                "DEMO is on: anybody may sign in as the demo's people, and mail goes nowhere.",
+                hint="Unset DEMO.",
+                id="countersign.E022",
+            )
+        )
+    if settings.FAILPOINT:
+        found.append(
+            Error(
+                "FAILPOINT is set: the process kills itself at that point.",
+                hint="Unset FAILPOINT: it is for crash tests.",
+                id="countersign.E023",
+            )
+        )
+    if settings.BEHIND_PROXY and not settings.TRUSTED_PROXIES:
+        found.append(
+            Warning(
+                "BEHIND_PROXY is on and TRUSTED_PROXIES is 0: log-in limits count all people as one address.",
+                hint="Set TRUSTED_PROXIES to the number of your proxies, and let each append to X-Forwarded-For.",
+                id="countersign.W002",
+            )
+        )
+    return found
+
+
 @register(Tags.models)
 def tenant_rows_are_guarded(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every model with an account declares its isolation, and every link inside a tenant its composite key."""

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.db import transaction
 from django.http import HttpRequest
@@ -14,9 +13,10 @@ from django.http import HttpRequest
 from conversations import audit
 from conversations.errors import Invalid
 from conversations.models import Channel, Membership, MembershipChannel, Role, User
+from conversations.signin import CountedAdapter
 
 
-class InvitedOnlyAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class InvitedOnlyAdapter(CountedAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 

@@ -6,7 +6,7 @@ import uuid
 
 from procrastinate.contrib.django import app
 
-from conversations import audit, outbox
+from conversations import audit, limits, outbox
 from conversations.tenancy import account_directory, tenant_context
 
 
@@ -30,6 +30,13 @@ def checkpoint_audit(timestamp: int) -> None:
     for account in account_directory():
         with tenant_context(account["id"]):
             audit.checkpoint(account["id"])
+
+
+@app.periodic(cron="37 * * * *")
+@app.task(name="conversations.forget_tries", queueing_lock="forget_tries")
+def forget_tries(timestamp: int) -> None:
+    """Counts of tries whose span is over."""
+    limits.forget_old()
 
 
 @app.periodic(cron="* * * * * */15")
