@@ -195,6 +195,8 @@ MFA_FORMS = {
     "authenticate": "conversations.signin.CodeForm",
     "reauthenticate": "conversations.signin.CodeAgainForm",
 }
+#: Platform operators (superusers) can do nothing before they have set up a second factor.
+OPERATORS_NEED_FACTOR = env.flag("OPERATORS_NEED_FACTOR", False)
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or DEMO

@@ -30,6 +30,8 @@ class Kind(models.TextChoices):
     MEMBER_CHANNELS_SET = "member.channels_set"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
+    FACTOR_REQUIRED = "factor.required"
+    FACTOR_LOST = "factor.lost"
     CHANNEL_CHANGED = "channel.changed"
     POLICY_CHANGED = "policy.changed"
     ADMIN_CHANGED = "admin.changed"
@@ -88,6 +90,8 @@ SENTENCES: dict[Kind, str] = {
     Kind.MEMBER_CHANNELS_SET: "{actor} lets {person} see {channels}",
     Kind.TOKEN_ISSUED: "{actor} issued the service token {name}",
     Kind.TOKEN_REVOKED: "{actor} revoked the service token {name}",
+    Kind.FACTOR_REQUIRED: "{actor} decided that the account {rule}",
+    Kind.FACTOR_LOST: "{person} lost their second factor: {what}",
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",
     Kind.POLICY_CHANGED: "{actor} changed the policy: {rule}",
     Kind.ADMIN_CHANGED: "{actor} changed {what}: {fields}",

@@ -91,6 +91,14 @@ def deployment_fits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="countersign.W002",
             )
         )
+    if not settings.OPERATORS_NEED_FACTOR:
+        found.append(
+            Warning(
+                "Platform operators may sign in with a password alone.",
+                hint="Set OPERATORS_NEED_FACTOR=true; each is then led to set up a second factor.",
+                id="countersign.W003",
+            )
+        )
     return found
 
 

@@ -19,6 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from conversations import factors
 from conversations.errors import Refusal
 from conversations.models import Account, Role, User
 from conversations.models.base import new_id
@@ -111,6 +112,7 @@ class Tenant:
     granted_until: datetime | None = None  # a platform operator's audited, time-limited look inside
     rules: Mapping[str, bool] = field(default_factory=dict)  # the account's own answers for this role, by verb
     channels: tuple[uuid.UUID, ...] = ()  # the channels that an agent is kept to; none: all of them
+    factor_missing: bool = False  # the account needs a second factor that this person does not have
 
     @property
     def changes_nothing(self) -> bool:
@@ -121,8 +123,11 @@ class Tenant:
 def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
     """Check the membership and name the tenant, in one statement; None if the person may not."""
     found = _ask(
-        "SELECT m.*, set_config(%s, %s, true) AS entered FROM membership_in_v2(%s, %s) m",
+        "SELECT m.*, set_config(%s, %s, true) AS entered, second_factor_missing(%s, %s) AS factor_missing"
+        " FROM membership_in_v2(%s, %s) m",
         SETTING,
+        str(account_id),
+        user.pk,
         str(account_id),
         user.pk,
         str(account_id),
@@ -139,6 +144,7 @@ def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
         unread=row["unread"],
         rules=row["rules"],
         channels=tuple(row["channels"]),
+        factor_missing=row["factor_missing"],
     )
 
 
@@ -190,6 +196,12 @@ class TenantMiddleware:
         work = request.work = _Work()  # type: ignore[attr-defined]
         with work:
             tenant = self._tenant(request, user)
+            wanted_by = self._factor_wanted_by(user, tenant)
+            if wanted_by:
+                tenant = None  # also the pages on which a factor is set up see nothing of the account
+                request.factor_wanted_by = wanted_by  # type: ignore[attr-defined]
+                if not factors.is_open(request):
+                    return factors.set_up_first(request, wanted_by)
             request.tenant = tenant  # type: ignore[attr-defined]
             own_pages: tuple[str, ...] = ("/accounts/", "/profile/", "/switch/")
             if tenant and tenant.role is None:
@@ -216,6 +228,16 @@ class TenantMiddleware:
             # Pages show refusals in place; this is for whoever called a verb without (the admin).
             return render(request, "refused.html", {"reason": str(exception)}, status=exception.status)
         return None
+
+    def _factor_wanted_by(self, user: Any, tenant: Tenant | None) -> str:
+        """Who needs a second factor that this person does not have, "" if nobody. The tenant is left then."""
+        wanted_by = tenant.name if tenant and tenant.factor_missing else ""
+        if not wanted_by and factors.operator_needs_factor(user):
+            wanted_by = "This installation"
+        if wanted_by:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config(%s, '', true)", [SETTING])
+        return wanted_by
 
     def _tenant(self, request: HttpRequest, user: Any) -> Tenant | None:
         wanted = request.session.get(SESSION_KEY)
@@ -252,8 +274,8 @@ class TenantMiddleware:
 
 
 def tenant(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `tenant` in every template."""
-    return {"tenant": getattr(request, "tenant", None)}
+    """Context processor: `tenant` in every template, and who needs a second factor first."""
+    return {"tenant": getattr(request, "tenant", None), "factor_wanted_by": getattr(request, "factor_wanted_by", "")}
 
 
 def require_tenant(request: HttpRequest) -> Tenant:

@@ -16,7 +16,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 
-from conversations import audit, people, tokens
+from conversations import audit, factors, people, tokens
 from conversations.admin.shapes import ShapeForm, shape_form
 from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin, is_platform, tenant_of
 from conversations.metadata import AccountSettings, ChannelSettings
@@ -108,10 +108,15 @@ class AccountAdmin(TenantModelAdmin):
         return super().changelist_view(request, extra_context)
 
     def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
         assert isinstance(request.user, User)
+        if change:
+            wanted, had = obj.options.second_factor, Account.objects.get(pk=obj.pk).options.second_factor
+            obj.settings = AccountSettings.model_validate({**obj.settings, "second_factor": had}).model_dump(
+                exclude_defaults=True
+            )
+            super().save_model(request, obj, form, change)
+            factors.require_second_factor(account_id=obj.pk, required=wanted, actor=request.user)
+            return
         created = create_account(name=obj.name, slug=obj.slug, timezone=obj.timezone, actor=request.user)
         obj.pk = created.pk
         with tenant_context(created.pk):

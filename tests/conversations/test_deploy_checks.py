@@ -13,6 +13,7 @@ from conversations.checks import deployment_fits
 
 @pytest.mark.parametrize(("name", "value", "id_"), [("DEMO", True, "E022"), ("FAILPOINT", "after-send", "E023")])
 def test_what_is_for_trials_is_refused_in_a_deployment(settings: Any, name: str, value: object, id_: str) -> None:
+    settings.OPERATORS_NEED_FACTOR = True
     assert deployment_fits(None) == []
     setattr(settings, name, value)
     with pytest.raises(SystemCheckError, match=f"countersign.{id_}"):
@@ -20,7 +21,11 @@ def test_what_is_for_trials_is_refused_in_a_deployment(settings: Any, name: str,
 
 
 def test_a_proxy_that_nobody_counts_is_told(settings: Any) -> None:
-    settings.BEHIND_PROXY, settings.TRUSTED_PROXIES = True, 0
+    settings.BEHIND_PROXY, settings.TRUSTED_PROXIES, settings.OPERATORS_NEED_FACTOR = True, 0, True
     assert [problem.id for problem in deployment_fits(None)] == ["countersign.W002"]
     settings.TRUSTED_PROXIES = 1
     assert deployment_fits(None) == []
+
+
+def test_operators_with_a_password_alone_are_told(settings: Any) -> None:
+    assert [problem.id for problem in deployment_fits(None)] == ["countersign.W003"]

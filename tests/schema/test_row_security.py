@@ -170,7 +170,7 @@ def test_only_the_listed_functions_run_as_the_owner(db) -> None:
     )
     assert [name for name, _ in found] == [
         "account_directory", "audit_seal", "channels_named", "membership_in", "membership_in_v2", "memberships_of", "message_words",
-        "search_messages", "search_passages",
+        "search_messages", "search_passages", "second_factor_missing",
         "service_token_by_key",
     ]  # fmt: skip
     assert all("search_path" in config for _, config in found)
