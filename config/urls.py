@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from ingestion.api import api
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("accounts/", include("conversations.account_urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("internal/", api.urls),

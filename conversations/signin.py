@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
 
-from conversations import limits
+from conversations import limits, lost_factor
 from conversations.clients import client_address, client_network, device_of, remember_device
 from conversations.encryption import ring
 from conversations.limits import Limit, TooMany
@@ -72,6 +72,7 @@ class CountedAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
         remember_device(request, response, user.email)
+        lost_factor.cancel(user=user, how="by signing in with it")
         return response
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 
+from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from conversations import audit, limits, outbox
+from conversations import audit, limits, lost_factor, lost_factor_mail, outbox
 from conversations.tenancy import account_directory, tenant_context
 
 
@@ -35,8 +36,14 @@ def checkpoint_audit(timestamp: int) -> None:
 @app.periodic(cron="37 * * * *")
 @app.task(name="conversations.forget_tries", queueing_lock="forget_tries")
 def forget_tries(timestamp: int) -> None:
-    """Counts of tries whose span is over."""
+    """Counts of tries whose span is over, and resets of a second factor that nobody finished."""
     limits.forget_old()
+    lost_factor.lapse()
+
+
+@app.task(name="conversations.mail_factor_reset", retry=RetryStrategy(max_attempts=8, exponential_wait=4))
+def mail_factor_reset(reset_id: str, what: str) -> int:
+    return lost_factor_mail.send(reset_id=uuid.UUID(reset_id), what=what)
 
 
 @app.periodic(cron="* * * * * */15")
