@@ -91,7 +91,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.TOKEN_ISSUED: "{actor} issued the service token {name}",
     Kind.TOKEN_REVOKED: "{actor} revoked the service token {name}",
     Kind.FACTOR_REQUIRED: "{actor} decided that the account {rule}",
-    Kind.FACTOR_LOST: "{person} lost their second factor: {what}",
+    Kind.FACTOR_LOST: "{actor} lost their second factor: {what}",
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",
     Kind.POLICY_CHANGED: "{actor} changed the policy: {rule}",
     Kind.ADMIN_CHANGED: "{actor} changed {what}: {fields}",
