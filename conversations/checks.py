@@ -140,7 +140,7 @@ def runtime_role_is_bound(app_configs: Any, databases: Any = None, **kwargs: Any
         unbound, name = cursor.fetchone()
         cursor.execute("SELECT count(*) FROM pg_tables WHERE tableowner = current_user AND schemaname = 'public'")
         owned = cursor.fetchone()[0]
-        found = list(_loose_grants(cursor))
+        found = [*_loose_grants(cursor), *_large_objects(cursor)]
     if unbound or owned:
         found.append(
             Error(
@@ -150,6 +150,23 @@ def runtime_role_is_bound(app_configs: Any, databases: Any = None, **kwargs: Any
             )
         )
     return found
+
+
+#: A right that the runtime role must not have, on functions that only a superuser can take away (deploy/roles.sql).
+LARGE_OBJECTS_SQL = """
+SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
+   AND (p.proname LIKE 'lo\\_%' OR p.proname IN ('loread', 'lowrite')) AND has_function_privilege(p.oid, 'EXECUTE')
+"""
+
+
+def _large_objects(cursor: Any) -> Iterator[CheckMessage]:
+    cursor.execute(LARGE_OBJECTS_SQL)
+    if cursor.fetchone()[0]:
+        yield Error(
+            "The runtime role may make large objects, which belong to no tenant and break backups.",
+            hint="Run deploy/roles.sql as a superuser in this database.",
+            id="countersign.E024",
+        )
 
 
 def _loose_grants(cursor: Any) -> Iterator[CheckMessage]:
