@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.signing import Signer
 from django.db import connection, models
 
+from conversations.bidi import isolated
 from conversations.models import Account, AuditCheckpoint, AuditEvent, AuditHead, AuditSalt, ServiceToken, User
 from conversations.models.base import insert, new_id
 
@@ -228,7 +229,10 @@ class _Known(dict[str, Any]):
 
 def sentence(event: AuditEvent) -> str:
     """What happened, in words. A missing detail reads as a dash, an unknown kind is an error."""
-    return SENTENCES[Kind(event.kind)].format_map(_Known({**event.data, "actor": event.actor_name}))
+    facts = {**event.data, "actor": event.actor_name}
+    return SENTENCES[Kind(event.kind)].format_map(
+        _Known({name: isolated(value) if isinstance(value, str) else value for name, value in facts.items()})
+    )
 
 
 def timeline(conversation_id: uuid.UUID, *, before: uuid.UUID | None = None, limit: int = 200) -> list[AuditEvent]:

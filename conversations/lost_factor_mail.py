@@ -9,6 +9,7 @@ from django.core.mail import EmailMessage
 from django.urls import reverse
 
 from conversations import lost_factor
+from conversations.bidi import isolated
 from conversations.models import FactorReset, Membership, Role, User
 from conversations.tenancy import memberships_of, tenant_context
 
@@ -50,7 +51,7 @@ def send(*, reset_id: uuid.UUID, what: str) -> int:
         return 0
     subject, to_person, to_admins = WORDS[what]
     facts = {
-        "name": " ".join(reset.user.name.split()),
+        "name": isolated(" ".join(reset.user.name.split())),
         "ready": f"{reset.ready_at:%d %B %Y, %H:%M}" if reset.ready_at else "",
         "prove": _link("factor_lost_prove", lost_factor.token(reset, "prove")),
         "cancel": _link("factor_lost_cancel", lost_factor.token(reset, "cancel")),

@@ -154,6 +154,7 @@ class _Work:
     def __init__(self) -> None:
         self._open = transaction.atomic()
         self._is_read_only = False
+        self.is_taken_back = False  # the view failed: what answers instead asks, and leaves nothing behind either
 
     def __enter__(self) -> None:
         self._open.__enter__()
@@ -167,6 +168,7 @@ class _Work:
             cursor.execute("SET TRANSACTION READ ONLY")
 
     def start_anew(self, tenant: Tenant | None) -> None:
+        self.is_taken_back = True
         transaction.set_rollback(True)
         self._open.__exit__(None, None, None)
         self._open = transaction.atomic()
@@ -211,7 +213,7 @@ class TenantMiddleware:
                     raise PermissionDenied("You can read everything here and change nothing. Nothing was changed.")
                 work.read_only()
             response = self.get_response(request)
-            if response.status_code >= 500:
+            if response.status_code >= 500 or work.is_taken_back:
                 transaction.set_rollback(True)
         return response
 

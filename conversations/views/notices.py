@@ -12,6 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from conversations.bidi import isolated
 from conversations.models import Notification
 from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
@@ -125,7 +126,7 @@ def fill(words: str, payload: dict[str, Any]) -> str:
         def __missing__(self, key: str) -> str:
             return ""
 
-    return words.format_map(Known({key: str(value) for key, value in payload.items()})).strip(" :")
+    return words.format_map(Known({key: isolated(str(value)) for key, value in payload.items()})).strip(" :")
 
 
 def link(kind: Notification.Type, payload: dict[str, Any]) -> str:
