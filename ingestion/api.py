@@ -126,7 +126,8 @@ def _known(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
     @wraps(view)
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.user.is_authenticated or tokens.read(request.headers.get("Authorization", "")):
+        person = request.user.is_authenticated and not getattr(request, "factor_wanted_by", "")
+        if person or tokens.read(request.headers.get("Authorization", "")):
             response = view(request, *args, **kwargs)
         elif request.path.endswith(".json"):
             response = _problem(request, 401, "Send a service token, or sign in. Nothing was shown.")

@@ -119,6 +119,9 @@ def test_service_tokens_go_on(strict: World, signed_in: Any) -> None:
     for browser in (Client(), signed_in(strict.cy)):
         assert browser.get(url, headers={"Authorization": f"Bearer {secret}"}).status_code == 200
     assert signed_in(strict.cy).get(url).status_code == 302
+    junk = {"Authorization": "Bearer cs_aaaaaaaaaaaa_wrong"}  # a header is no token
+    assert signed_in(strict.cy).get("/internal/openapi.json", headers=junk).status_code == 401
+    assert signed_in(strict.cy).get(url, headers=junk).status_code == 401
 
 
 def test_platform_operators_need_one_where_the_installation_says_so(
