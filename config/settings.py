@@ -102,6 +102,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "conversations.signin.LimitsMiddleware",
     "conversations.tenancy.TenantMiddleware",
 ]
 
@@ -111,6 +112,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["conversations.templatetags.bidi"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -220,6 +222,16 @@ ACCOUNT_FORMS = {"reset_password": "conversations.proofs.ResetForm"}
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # User.email is a name to sign in with, which our own backend resolves
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = True
+# Tries are counted by conversations.limits: allauth's own limits live in the cache, where other keys push them out.
+ACCOUNT_RATE_LIMITS: dict[str, str] | bool = False
+MFA_RATE_LIMITS: dict[str, str] | bool = False
+MFA_ADAPTER = "conversations.signin.EncryptedFactors"
+MFA_FORMS = {
+    "authenticate": "conversations.signin.CodeForm",
+    "reauthenticate": "conversations.signin.CodeAgainForm",
+}
+#: Platform operators (superusers) can do nothing before they have set up a second factor.
+OPERATORS_NEED_FACTOR = env.flag("OPERATORS_NEED_FACTOR", False)
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or DEMO
@@ -252,7 +264,11 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-if env.flag("BEHIND_PROXY", False):
+BEHIND_PROXY = env.flag("BEHIND_PROXY", False)
+#: How many proxies of one's own stand in front, each of which appends its peer to X-Forwarded-For. 0: the header is not read.
+TRUSTED_PROXIES = ALLAUTH_TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXIES", 0)
+DEVICE_COOKIE_NAME = "__Host-device" if HTTPS else "device"
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

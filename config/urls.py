@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Before allauth's own, which they replace under the same names.
     path("accounts/email/", own_addresses, name="account_email"),
     path("accounts/confirm-email/", prove_address, name="account_email_verification_sent"),
+    path("accounts/", include("conversations.account_urls")),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("internal/", api.urls),

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.signing import Signer
 from django.db import connection, models
 
+from conversations.bidi import isolated
 from conversations.models import Account, AuditCheckpoint, AuditEvent, AuditHead, AuditSalt, ServiceToken, User
 from conversations.models.base import insert, new_id
 
@@ -35,6 +36,8 @@ class Kind(models.TextChoices):
     INVITATION_DECLINED = "invitation.declined"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
+    FACTOR_REQUIRED = "factor.required"
+    FACTOR_LOST = "factor.lost"
     CHANNEL_CHANGED = "channel.changed"
     POLICY_CHANGED = "policy.changed"
     ADMIN_CHANGED = "admin.changed"
@@ -98,6 +101,8 @@ SENTENCES: dict[Kind, str] = {
     Kind.INVITATION_DECLINED: "{actor} declined the invitation",
     Kind.TOKEN_ISSUED: "{actor} issued the service token {name}",
     Kind.TOKEN_REVOKED: "{actor} revoked the service token {name}",
+    Kind.FACTOR_REQUIRED: "{actor} decided that the account {rule}",
+    Kind.FACTOR_LOST: "{actor} lost their second factor: {what}",
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",
     Kind.POLICY_CHANGED: "{actor} changed the policy: {rule}",
     Kind.ADMIN_CHANGED: "{actor} changed {what}: {fields}",
@@ -234,7 +239,10 @@ class _Known(dict[str, Any]):
 
 def sentence(event: AuditEvent) -> str:
     """What happened, in words. A missing detail reads as a dash, an unknown kind is an error."""
-    return SENTENCES[Kind(event.kind)].format_map(_Known({**event.data, "actor": event.actor_name}))
+    facts = {**event.data, "actor": event.actor_name}
+    return SENTENCES[Kind(event.kind)].format_map(
+        _Known({name: isolated(value) if isinstance(value, str) else value for name, value in facts.items()})
+    )
 
 
 def timeline(conversation_id: uuid.UUID, *, before: uuid.UUID | None = None, limit: int = 200) -> list[AuditEvent]:

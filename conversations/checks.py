@@ -63,6 +63,45 @@ def settings_fit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+@register(Tags.security, deploy=True)
+def deployment_fits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """What is right on a desk of one's own, and an open door in production."""
+    found: list[CheckMessage] = []
+    if settings.DEMO:
+        found.append(
+            Error(
+                "DEMO is on: anybody may sign in as the demo's people, and mail goes nowhere.",
+                hint="Unset DEMO.",
+                id="countersign.E022",
+            )
+        )
+    if settings.FAILPOINT:
+        found.append(
+            Error(
+                "FAILPOINT is set: the process kills itself at that point.",
+                hint="Unset FAILPOINT: it is for crash tests.",
+                id="countersign.E023",
+            )
+        )
+    if settings.BEHIND_PROXY and not settings.TRUSTED_PROXIES:
+        found.append(
+            Warning(
+                "BEHIND_PROXY is on and TRUSTED_PROXIES is 0: log-in limits count all people as one address.",
+                hint="Set TRUSTED_PROXIES to the number of your proxies, and let each append to X-Forwarded-For.",
+                id="countersign.W002",
+            )
+        )
+    if not settings.OPERATORS_NEED_FACTOR:
+        found.append(
+            Warning(
+                "Platform operators may sign in with a password alone.",
+                hint="Set OPERATORS_NEED_FACTOR=true; each is then led to set up a second factor.",
+                id="countersign.W003",
+            )
+        )
+    return found
+
+
 @register(Tags.models)
 def tenant_rows_are_guarded(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     """Every model with an account declares its isolation, and every link inside a tenant its composite key."""
@@ -101,7 +140,7 @@ def runtime_role_is_bound(app_configs: Any, databases: Any = None, **kwargs: Any
         unbound, name = cursor.fetchone()
         cursor.execute("SELECT count(*) FROM pg_tables WHERE tableowner = current_user AND schemaname = 'public'")
         owned = cursor.fetchone()[0]
-        found = list(_loose_grants(cursor))
+        found = [*_loose_grants(cursor), *_large_objects(cursor)]
     if unbound or owned:
         found.append(
             Error(
@@ -111,6 +150,23 @@ def runtime_role_is_bound(app_configs: Any, databases: Any = None, **kwargs: Any
             )
         )
     return found
+
+
+#: A right that the runtime role must not have, on functions that only a superuser can take away (deploy/roles.sql).
+LARGE_OBJECTS_SQL = """
+SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
+   AND (p.proname LIKE 'lo\\_%' OR p.proname IN ('loread', 'lowrite')) AND has_function_privilege(p.oid, 'EXECUTE')
+"""
+
+
+def _large_objects(cursor: Any) -> Iterator[CheckMessage]:
+    cursor.execute(LARGE_OBJECTS_SQL)
+    if cursor.fetchone()[0]:
+        yield Error(
+            "The runtime role may make large objects, which belong to no tenant and break backups.",
+            hint="Run deploy/roles.sql as a superuser in this database.",
+            id="countersign.E024",
+        )
 
 
 def _loose_grants(cursor: Any) -> Iterator[CheckMessage]:

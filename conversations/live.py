@@ -38,7 +38,7 @@ PAUSE_SECONDS = (0.5, 4.0)  # between tries to listen again
 STILL_SQL = """
 SELECT p.n - 1 FROM unnest(%s::text[], %s::uuid[], %s::uuid[]) WITH ORDINALITY AS p (key, person, account, n)
  WHERE EXISTS (SELECT FROM django_session s WHERE s.session_key = p.key AND s.expire_date > now())
-   AND (p.account IS NULL OR EXISTS (SELECT FROM membership_in(p.person, p.account)))
+   AND (p.account IS NULL OR EXISTS (SELECT FROM membership_in(p.person, p.account) WHERE NOT second_factor_missing(p.person, p.account)))
 """
 
 

@@ -24,6 +24,7 @@ class AccountSettings(Shape):
 
     `lanes` allows automatic approval at all: a lane opens when the Wilson lower bound of "sent unchanged" over the last
     `lane_reviewed` decisions reaches `lane_bound`. `canary_share` of the drafts are check drafts (0: none).
+    `second_factor` is what everybody needs to get in; it is set by `factors.require_second_factor` alone.
     """
 
     agent_approval: Literal["none", "sourced", "all"] = "sourced"
@@ -35,6 +36,7 @@ class AccountSettings(Shape):
     lane_reviewed: int = Field(default=50, ge=20, le=10_000)
     lane_bound: float = Field(default=0.9, ge=0.5, lt=1)
     canary_share: float = Field(default=0.0, ge=0, le=0.02)
+    second_factor: bool = False
 
 
 class Preferences(Shape):

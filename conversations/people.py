@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -18,10 +17,11 @@ from conversations.errors import Conflict, Invalid
 from conversations.models import Channel, Invitation, Membership, MembershipChannel, Role, User
 from conversations.proofs import ProvenAddresses
 from conversations.roles import role_of
+from conversations.signin import CountedAdapter
 from conversations.tenancy import memberships_of
 
 
-class InvitedOnlyAdapter(ProvenAddresses, DefaultAccountAdapter):  # type: ignore[misc]
+class InvitedOnlyAdapter(ProvenAddresses, CountedAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
 

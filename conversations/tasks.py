@@ -7,7 +7,7 @@ import uuid
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from conversations import audit, files, invitations, outbox, proofs
+from conversations import audit, files, invitations, limits, lost_factor, lost_factor_mail, outbox, proofs
 from conversations.storage import WholeFiles
 from conversations.tenancy import account_directory, tenant_context
 
@@ -41,6 +41,19 @@ def forget_unfinished_files(timestamp: int) -> None:
     store = files.storage()
     if isinstance(store, WholeFiles):
         store.forget_unfinished()
+
+
+@app.periodic(cron="37 * * * *")
+@app.task(name="conversations.forget_tries", queueing_lock="forget_tries")
+def forget_tries(timestamp: int) -> None:
+    """Counts of tries whose span is over, and resets of a second factor that nobody finished."""
+    limits.forget_old()
+    lost_factor.lapse()
+
+
+@app.task(name="conversations.mail_factor_reset", retry=RetryStrategy(max_attempts=8, exponential_wait=4))
+def mail_factor_reset(reset_id: str, what: str) -> int:
+    return lost_factor_mail.send(reset_id=uuid.UUID(reset_id), what=what)
 
 
 @app.periodic(cron="* * * * * */15")

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from conversations import database_time
+from conversations import database_time, factors
 from conversations.errors import Refusal
 from conversations.models import Account, Role, User
 from conversations.models.base import new_id
@@ -124,6 +124,7 @@ class Tenant:
     granted_until: datetime | None = None  # a platform operator's audited, time-limited look inside
     rules: Mapping[str, bool] = field(default_factory=dict)  # the account's own answers for this role, by verb
     channels: tuple[uuid.UUID, ...] = ()  # the channels that an agent is kept to; none: all of them
+    factor_missing: bool = False  # the account needs a second factor that this person does not have
 
     @property
     def changes_nothing(self) -> bool:
@@ -135,8 +136,11 @@ def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
     """Check the membership and name the tenant, in one statement; None if the person may not."""
     asked = database_time.timer()
     found = _ask(
-        "SELECT m.*, set_config(%s, %s, true) AS entered, clock_timestamp() AS at FROM membership_in_v2(%s, %s) m",
+        "SELECT m.*, set_config(%s, %s, true) AS entered, clock_timestamp() AS at,"
+        " second_factor_missing(%s, %s) AS factor_missing FROM membership_in_v2(%s, %s) m",
         SETTING,
+        str(account_id),
+        user.pk,
         str(account_id),
         user.pk,
         str(account_id),
@@ -154,7 +158,40 @@ def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
         unread=row["unread"],
         rules=row["rules"],
         channels=tuple(row["channels"]),
+        factor_missing=row["factor_missing"],
     )
+
+
+class _Work:
+    """The request's one transaction. `start_anew` takes it back and opens the next, in the same tenant and as bound."""
+
+    def __init__(self) -> None:
+        self._open = transaction.atomic()
+        self._is_read_only = False
+        self.is_taken_back = False  # the view failed: what answers instead asks, and leaves nothing behind either
+
+    def __enter__(self) -> None:
+        self._open.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
+
+    def read_only(self) -> None:
+        self._is_read_only = True
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION READ ONLY")
+
+    def start_anew(self, tenant: Tenant | None) -> None:
+        self.is_taken_back = True
+        transaction.set_rollback(True)
+        self._open.__exit__(None, None, None)
+        self._open = transaction.atomic()
+        self._open.__enter__()
+        if self._is_read_only:
+            self.read_only()
+        if tenant is not None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, str(tenant.account_id)])
 
 
 class TenantMiddleware:
@@ -172,9 +209,15 @@ class TenantMiddleware:
         user = request.user if getattr(request, "user", None) and request.user.is_authenticated else None
         if user is None:
             return self.get_response(request)
-        with transaction.atomic():
-            request.has_transaction = True  # type: ignore[attr-defined]
+        work = request.work = _Work()  # type: ignore[attr-defined]
+        with work:
             tenant = self._tenant(request, user)
+            wanted_by = self._factor_wanted_by(user, tenant)
+            if wanted_by:
+                tenant = None  # also the pages on which a factor is set up see nothing of the account
+                request.factor_wanted_by = wanted_by  # type: ignore[attr-defined]
+                if not factors.is_open(request):
+                    return factors.set_up_first(request, wanted_by)
             request.tenant = tenant  # type: ignore[attr-defined]
             own_pages: tuple[str, ...] = ("/accounts/", "/profile/", "/switch/", "/invitations/")
             if tenant and tenant.role is None:
@@ -182,21 +225,35 @@ class TenantMiddleware:
             if tenant and tenant.changes_nothing and not request.path.startswith(own_pages):
                 if request.method not in {"GET", "HEAD", "OPTIONS"}:
                     raise PermissionDenied("You can read everything here and change nothing. Nothing was changed.")
-                with connection.cursor() as cursor:
-                    cursor.execute("SET TRANSACTION READ ONLY")
+                work.read_only()
             response = self.get_response(request)
-            if response.status_code >= 500:
+            if response.status_code >= 500 or work.is_taken_back:
                 transaction.set_rollback(True)
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        # Django turns the exception into a response inside our transaction, which would then commit.
-        if getattr(request, "has_transaction", False):
-            transaction.set_rollback(True)
+        """Take back what the view wrote, and go on in a new transaction of the same tenant.
+
+        Django, a middleware around us (allauth's log-in again, its redirects) or the lines below turn the exception into
+        a response inside of the request's transaction. One marked for rollback would refuse them every question.
+        """
+        work: _Work | None = getattr(request, "work", None)
+        if work is not None:
+            work.start_anew(request.tenant)  # type: ignore[attr-defined]
         if isinstance(exception, Refusal):
             # Pages show refusals in place; this is for whoever called a verb without (the admin).
             return render(request, "refused.html", {"reason": str(exception)}, status=exception.status)
         return None
+
+    def _factor_wanted_by(self, user: Any, tenant: Tenant | None) -> str:
+        """Who needs a second factor that this person does not have, "" if nobody. The tenant is left then."""
+        wanted_by = tenant.name if tenant and tenant.factor_missing else ""
+        if not wanted_by and factors.operator_needs_factor(user):
+            wanted_by = "This installation"
+        if wanted_by:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config(%s, '', true)", [SETTING])
+        return wanted_by
 
     def _tenant(self, request: HttpRequest, user: Any) -> Tenant | None:
         wanted = request.session.get(SESSION_KEY)
@@ -233,8 +290,8 @@ class TenantMiddleware:
 
 
 def tenant(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: `tenant` in every template."""
-    return {"tenant": getattr(request, "tenant", None)}
+    """Context processor: `tenant` in every template, and who needs a second factor first."""
+    return {"tenant": getattr(request, "tenant", None), "factor_wanted_by": getattr(request, "factor_wanted_by", "")}
 
 
 def require_tenant(request: HttpRequest) -> Tenant:

@@ -24,3 +24,19 @@ BEGIN
   EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
   EXECUTE format('ALTER ROLE app_rw IN DATABASE %I SET max_parallel_workers_per_gather = 0', current_database());
 END $$;
+
+-- Large objects belong to nobody's tenant, are seen by all, and make backups as app_owner fail. Nothing here uses them.
+-- Only a superuser may take these rights away; elsewhere a warning says so, and `check --deploy` too (countersign.E024).
+DO $$
+DECLARE
+  made regprocedure;
+BEGIN
+  FOR made IN SELECT p.oid FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace
+       AND (p.proname LIKE 'lo\_%' OR p.proname IN ('loread', 'lowrite')) LOOP
+    BEGIN
+      EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, app_rw, app_ro', made);
+    EXCEPTION WHEN insufficient_privilege THEN
+      RAISE WARNING '% may still be used by everybody: run this as a superuser', made;
+    END;
+  END LOOP;
+END $$;

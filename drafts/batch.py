@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef
 
 from conversations import database_time
+from conversations.bidi import isolated
 from conversations.envelope import digest, reply_envelope
 from conversations.errors import Invalid, Refusal
 from conversations.models import Conversation, User
@@ -94,7 +95,7 @@ def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
 
 
 def _why_not(draft: Draft, conversation: Conversation, text: assess.Text) -> str:
-    holder = draft.holder_name or (draft.holder_email or "").partition("@")[0]  # type: ignore[attr-defined]
+    holder = isolated(draft.holder_name or (draft.holder_email or "").partition("@")[0])  # type: ignore[attr-defined]
     if draft.status != Draft.Status.PENDING:
         return f"Not waiting any more: it is {draft.get_status_display().lower()}"
     if draft.base_message_id != conversation.last_inbound_message_id:

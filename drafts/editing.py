@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 
 from conversations import audit, database_time
+from conversations.bidi import isolated
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Notification, User
 from conversations.roles import Verb, check
@@ -43,7 +44,8 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
         mine = held is not None and held.user_id == actor.pk
         if held and not mine and held.lease_until > now and not take_over:
             raise Locked(
-                f"{held.user.name} is working on this conversation until {held.lease_until:%H:%M} UTC.", claim=held
+                f"{isolated(held.user.name)} is working on this conversation until {held.lease_until:%H:%M} UTC.",
+                claim=held,
             )
         if held and mine and held.lease_until > now:
             until = max(held.lease_until, now + LEASE)  # what a colleague handed over is held longer

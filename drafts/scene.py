@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Now
 
 from conversations import outbox
+from conversations.bidi import isolated
 from conversations.compiled import Compiled
 from conversations.envelope import reply_envelope
 from conversations.errors import Conflict, Refusal
@@ -97,7 +98,7 @@ def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
         role=Role(draft.actor_role) if draft.actor_role else None,
         policy=Policy.of(conversation.account, draft.rules),
         repeated=draft.repeated,
-        holder=draft.holder_name or (draft.holder_email or "").partition("@")[0],
+        holder=isolated(draft.holder_name or (draft.holder_email or "").partition("@")[0]),
         is_claimed=draft.is_claimed,
     )
 

@@ -13,10 +13,12 @@ from functools import wraps
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import RequestDataTooBig
 from django.db import DataError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import resolve_url
 from ninja import Header, NinjaAPI, Query, Schema, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
@@ -119,12 +121,31 @@ class MessagePage(Schema):
     next: str | None = Field(description="Pass as `cursor` for the next page; null at the end.")
 
 
+def _known(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The description is for people who are signed in and for services with a token: what there is to attack is nobody else's."""
+
+    @wraps(view)
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        person = request.user.is_authenticated and not getattr(request, "factor_wanted_by", "")
+        if person or tokens.read(request.headers.get("Authorization", "")):
+            response = view(request, *args, **kwargs)
+        elif request.path.endswith(".json"):
+            response = _problem(request, 401, "Send a service token, or sign in. Nothing was shown.")
+        else:
+            response = redirect_to_login(request.get_full_path(), resolve_url(settings.LOGIN_URL))
+        response["Cache-Control"] = "no-store, private"
+        return response
+
+    return inner
+
+
 api = NinjaAPI(
     title="Countersign internal API",
     version="1",
     description="Errors are JSON with a `detail` for people. Nothing is changed by a request that is refused.",
     urls_namespace="internal",
     docs_url="/docs",
+    docs_decorator=_known,
 )
 #: What every operation may answer besides its own success: declared, so that the schema tells the truth.
 PROBLEMS: dict[int, type[Schema]] = dict.fromkeys((400, 401, 403, 404, 409, 413, 422), Problem)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
+import threading
+import time
 
 import pytest
 
 from config.demo import mailbox
-from config.demo.__main__ import free_port
+from config.demo.__main__ import Supervisor, free_port
 from config.demo.sink import store
 from config.urls import urlpatterns as product
 from tests.conftest import World
@@ -39,6 +43,31 @@ def test_a_port_that_is_taken_is_not_offered() -> None:
         assert free_port(taken.getsockname()[1]) != taken.getsockname()[1]
 
 
+def test_a_child_that_dies_is_brought_back_and_one_that_keeps_dying_ends_all(tmp_path, capsys) -> None:
+    once = tmp_path / "was-here"
+    dies_once = f"import pathlib, sys, time; p = pathlib.Path({str(once)!r}); p.exists() or (p.touch(), sys.exit(3)); time.sleep(60)"
+    supervisor = Supervisor(tmp_path / "logs")
+    supervisor.start("web", sys.executable, "-c", dies_once, env=dict(os.environ))
+    watcher = threading.Thread(target=supervisor.watch, daemon=True)
+    watcher.start()
+    try:
+        ends = time.monotonic() + 30
+        while "started again" not in capsys.readouterr().out:
+            assert time.monotonic() < ends
+            time.sleep(0.1)
+        time.sleep(1)
+        assert watcher.is_alive()
+        assert supervisor.children[0].process.poll() is None
+        supervisor.start("worker", sys.executable, "-c", "raise SystemExit(1)", env=dict(os.environ))
+        watcher.join(timeout=60)
+        assert not watcher.is_alive()
+        assert "worker keeps stopping (code 1)" in capsys.readouterr().out
+    finally:
+        supervisor.stopping.set()
+        supervisor.stop()
+    assert all(child.process.poll() is not None for child in supervisor.children)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
@@ -49,9 +78,7 @@ def test_a_port_that_is_taken_is_not_offered() -> None:
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_names_itself(name: str, value: str, words: str, tmp_path) -> None:
-    import os
     import subprocess
-    import sys
 
     environment = {
         **os.environ,

@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -73,33 +74,61 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
+@dataclass
+class Child:
+    name: str
+    command: tuple[str, ...]
+    env: dict[str, str]
+    process: subprocess.Popen[bytes]
+    deaths: list[float] = field(default_factory=list)
+
+
 class Supervisor:
-    """Children, started in order and stopped in reverse; if one dies, all stop and say which."""
+    """Children, started in order and stopped in reverse. One that dies is started again; one that keeps dying ends all.
+
+    A web server gives up by itself when its workers die as soon as they are started (granian: a crash loop), and a
+    killed child is gone: somebody has to bring it back.
+    """
+
+    MOST_DEATHS, WITHIN_SECONDS = 5, 60.0
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
-        self.children: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self.children: list[Child] = []
         self.stopping = threading.Event()
         logs.mkdir(parents=True, exist_ok=True)
 
     def start(self, name: str, *command: str, env: dict[str, str]) -> subprocess.Popen[bytes]:
-        log = (self.logs / f"{name}.log").open("ab")
-        # A session of its own: Ctrl-C reaches the supervisor alone, which then stops the children in order.
-        child = subprocess.Popen(
-            command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
-        )
-        self.children.append((name, child))
-        return child
+        child = Child(name, command, env, self._spawn(name, command, env))
+        self.children.append(child)
+        return child.process
+
+    def _spawn(self, name: str, command: tuple[str, ...], env: dict[str, str]) -> subprocess.Popen[bytes]:
+        with (self.logs / f"{name}.log").open("ab") as log:
+            # A session of its own: Ctrl-C reaches the supervisor alone, which then stops the children in order.
+            return subprocess.Popen(
+                command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True, preexec_fn=_die_with_parent
+            )
 
     def watch(self) -> None:
+        """Until somebody stops it, or a child dies `MOST_DEATHS` times within `WITHIN_SECONDS`."""
         while not self.stopping.wait(0.5):
-            for name, child in self.children:
-                if child.poll() is not None:
-                    print(f"\n  {name} stopped by itself (code {child.returncode}); see .local/logs/{name}.log")
+            for child in self.children:
+                if child.process.poll() is not None and not self._bring_back(child):
                     return
 
+    def _bring_back(self, child: Child) -> bool:
+        code, now = child.process.returncode, time.monotonic()
+        child.deaths = [*(at for at in child.deaths if now - at < self.WITHIN_SECONDS), now]
+        if len(child.deaths) >= self.MOST_DEATHS:
+            print(f"\n  {child.name} keeps stopping (code {code}); see .local/logs/{child.name}.log")
+            return False
+        print(f"\n  {child.name} stopped by itself (code {code}) and is started again", flush=True)
+        child.process = self._spawn(child.name, child.command, child.env)
+        return True
+
     def stop(self) -> None:
-        for name, child in reversed(self.children):
+        for name, child in reversed([(child.name, child.process) for child in self.children]):
             if child.poll() is None:
                 child.terminate()
                 try:
@@ -182,7 +211,7 @@ def run(supervisor: Supervisor, url: str, web_port: int, sink_port: int, mail: P
             wait_for(env["CHROMA_URL"] + "/api/v2/heartbeat", vectors, "chroma")
         web = supervisor.start(
             "web", str(Path(python).parent / "granian"), "--interface", "asginl", "--host", "127.0.0.1",
-            "--port", str(web_port), "--no-ws", "config.asgi:application", env=env | {"DATABASE_POOL": "8"},
+            "--port", str(web_port), "--no-ws", "--respawn-failed-workers", "config.asgi:application", env=env | {"DATABASE_POOL": "8"},
         )  # fmt: skip
         subprocess.run([python, "manage.py", "seed", "--password", PASSWORD], cwd=ROOT, env=env, check=True)
         supervisor.start(

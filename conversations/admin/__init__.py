@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html
 
-from conversations import audit, people, tokens
+from conversations import audit, factors, people, tokens
 from conversations.admin.shapes import ShapeForm, shape_form
 from conversations.admin_rights import is_platform, is_tenant_admin, tenant_of
 from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
@@ -59,6 +59,14 @@ class AccountAdmin(TenantModelAdmin):
         if is_platform(request) and tenant_of(request) is None:
             return redirect("admin:tenants")
         return super().changelist_view(request, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Account, form: Any, change: bool) -> None:
+        assert isinstance(request.user, User)
+        wanted, had = obj.options.second_factor, Account.objects.get(pk=obj.pk).options.second_factor
+        settings = {**obj.settings, "second_factor": had}
+        obj.settings = AccountSettings.model_validate(settings).model_dump(exclude_defaults=True)
+        super().save_model(request, obj, form, change)
+        factors.require_second_factor(account_id=obj.pk, required=wanted, actor=request.user)
 
 
 class OwnChannelsForm(forms.ModelForm):

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0009_proven_addresses'),
+        ('conversations', '0011_second_factor'),
     ]
 
     operations = [

@@ -4,6 +4,7 @@ from conversations.models.invitations import Invitation
 from conversations.models.notices import Notification
 from conversations.models.outbox import Delivery, DeliveryAttempt
 from conversations.models.search import MessageWords
+from conversations.models.signin import FactorReset, Tally
 from conversations.models.tenants import (
     Account,
     Membership,
@@ -26,6 +27,7 @@ __all__ = [
     "Conversation",
     "Delivery",
     "DeliveryAttempt",
+    "FactorReset",
     "Invitation",
     "Membership",
     "MembershipChannel",
@@ -35,5 +37,6 @@ __all__ = [
     "PolicyRule",
     "Role",
     "ServiceToken",
+    "Tally",
     "User",
 ]

@@ -12,6 +12,7 @@ from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from conversations import database_time
+from conversations.bidi import isolated
 from conversations.models import Notification
 from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
@@ -35,8 +36,9 @@ WORDS = {
     Type.ASKED_FOR: ("Somebody asks for a conversation of yours", "{by} would like to take it over."),
     Type.SOURCE_CHANGED: ("A source of a waiting draft changed", "Read the draft again, or ask for another one."),
     Type.LANE_SHUT: ("Automatic approval stopped", "{reason}"),
+    Type.FACTOR_LOST: ("A lost second factor", "{person}: {what}"),
 }
-#: What each kind is called where people choose.
+#: What each kind is called where people choose. FACTOR_LOST is no choice: every admin is told (decisions/0022).
 CHOICES = {
     Type.DRAFT_READY: "Drafts that are ready",
     Type.DRAFT_FAILED: "Drafts that could not be written",
@@ -124,7 +126,7 @@ def fill(words: str, payload: dict[str, Any]) -> str:
         def __missing__(self, key: str) -> str:
             return ""
 
-    return words.format_map(Known({key: str(value) for key, value in payload.items()})).strip(" :")
+    return words.format_map(Known({key: isolated(str(value)) for key, value in payload.items()})).strip(" :")
 
 
 def link(kind: Notification.Type, payload: dict[str, Any]) -> str:

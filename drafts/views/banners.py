@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.core.exceptions import PermissionDenied
 
+from conversations.bidi import isolated
 from conversations.errors import Locked, Refusal
 from conversations.models import Delivery, User
 from conversations.views.words import Clock, plural, span
@@ -38,7 +39,7 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
         return _decided(draft, urls, clock)
     holder = draft.holder  # type: ignore[attr-defined]
     if holder and str(holder["user_id"]) != str(user.pk):
-        name = holder["name"] or holder["email"]
+        name = isolated(holder["name"] or holder["email"])
         left = moment(holder["until"]) - clock.now
         return Banner(
             "info",

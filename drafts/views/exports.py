@@ -5,8 +5,6 @@ Every export is in the trail before its first byte leaves: `told`.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +16,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
-from conversations import audit
+from conversations import audit, spreadsheet
 from conversations.models import AuditEvent, Conversation, Role
 from conversations.roles import Verb, may
 from conversations.tenancy import require_tenant, tenant_context
@@ -33,8 +31,6 @@ CONTENT_TYPES = {
     "html": "text/html; charset=utf-8",
 }
 COLUMNS = ("seq", "at", "kind", "what", "actor_type", "actor_name", "object_type", "object_id", "data", "commitments", "prev_hash", "hash")  # fmt: skip
-#: A spreadsheet takes a cell that begins like this for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def told(request: HttpRequest, *, what: str, rows: int, conversation: Conversation | None = None) -> None:
@@ -120,11 +116,9 @@ def _json_lines(events: Sequence[AuditEvent]) -> Iterator[str]:
 
 
 def _csv(events: Sequence[AuditEvent]) -> Iterator[str]:
-    yield ",".join(COLUMNS) + "\r\n"
+    yield spreadsheet.line(COLUMNS)
     for event in events:
-        line = io.StringIO()
-        csv.writer(line).writerow([_cell(_value(event, name)) for name in COLUMNS])
-        yield line.getvalue()
+        yield spreadsheet.line(_value(event, name) for name in COLUMNS)
 
 
 def _value(event: AuditEvent, name: str) -> str:
@@ -134,10 +128,6 @@ def _value(event: AuditEvent, name: str) -> str:
     if isinstance(value, dict):
         return json.dumps(value, default=str, sort_keys=True) if value else ""
     return value.isoformat() if name == "at" else str(value if value is not None else "")
-
-
-def _cell(value: str) -> str:
-    return f"'{value}" if value.startswith(FORMULA) else value
 
 
 def _html(events: Sequence[AuditEvent], title: str, clock: Clock) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from urllib.parse import parse_qsl
 
+from conversations.bidi import isolated
 from conversations.models import PolicyRule, Role
 from conversations.roles import Policy, Verb
 from conversations.views.present import FileView, MessageView, title_of
@@ -103,9 +104,10 @@ def row(found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "") -
     due, urgency = due_words(found["due_at"], clock)
     if found["snoozed_until"] and found["snoozed_until"] > clock.now:
         due, urgency = clock.stamp(found["snoozed_until"]), "calm"
-    who = found["conversation__customer_name"] or found["conversation__customer_email"] or "Customer"
+    # The row's words stand in attributes too, where no <bdi> can be.
+    who = isolated(found["conversation__customer_name"] or found["conversation__customer_email"] or "Customer")
     tag, tag_class = _tag(found["needs_human"], found["unsourced_count"], found["is_about_money"])
-    claimed = found["claimed_name"] or found["claimed_email"] or ""
+    claimed = isolated(found["claimed_name"] or found["claimed_email"] or "")
     key = str(found["id"])
     return Row(
         id=key,

@@ -17,13 +17,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpcore2
 
+from ingestion.knowledge.internet import is_public
+
 AGENT = "CountersignBot"
 USER_AGENT = f"Mozilla/5.0 (compatible; {AGENT}/1.0)"
 CONNECT_SECONDS, READ_SECONDS, WHOLE_SECONDS = 10.0, 15.0, 45.0
 """To connect, between two pieces, and for everything from the first byte sent to the last one read."""
 MOST_BYTES = 8_000_000  # of a page, after decompression
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-_IPv = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -56,20 +56,6 @@ class Answer:
     def charset(self) -> str:
         _, found, value = self.headers.get("content-type", "").lower().partition("charset=")
         return value.partition(";")[0].strip("\"' ") if found else ""
-
-
-def is_public(address: _IPv) -> bool:
-    """Whether an address is one of the open internet: not private, loopback, link-local, multicast, reserved, nor one of
-    those inside an IPv6 one (mapped, 6to4, Teredo, NAT64)."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address in _NAT64:  # a network that reaches the old internet this way has no other addresses for it
-            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-        if any(each is not None and not is_public(each) for each in inside):
-            return False
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
-    )
 
 
 def check_address(url: str) -> str:

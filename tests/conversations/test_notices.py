@@ -33,7 +33,7 @@ def told(world: World, kind: str, *, user: User | None = None, account: Any = No
 
 # --- notifications -----------------------------------------------------------------------------------------------------
 def test_every_kind_has_words_a_choice_and_a_link(world: World, signed_in: Browser) -> None:
-    assert set(notices.WORDS) == set(notices.CHOICES) == set(Notification.Type)
+    assert set(notices.WORDS) == set(notices.CHOICES) | {Notification.Type.FACTOR_LOST} == set(Notification.Type)
     payload = {"draft": str(uuid.uuid4()), "conversation": str(uuid.uuid4()), "by": "Bo", "error": "x", "reason": "y"}
     for kind in Notification.Type:
         own = {} if kind in notices.FALLBACKS else payload

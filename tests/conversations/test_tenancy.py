@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from django.http import HttpRequest, HttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse, ReauthenticationRequired
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
 
 from config.urls import urlpatterns as product
+from conversations.errors import Conflict
 from conversations.models import Channel, Membership
 from conversations.tenancy import current_account_id, tenant_context
 from tests.conftest import World
@@ -32,7 +36,33 @@ def answers_500(request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=503)
 
 
-urlpatterns = [path("t/works/", works), path("t/raises/", raises), path("t/500/", answers_500), *product]
+#: What a view may raise for somebody else to answer, and the answer.
+ANSWERED = {
+    "log in again": (ReauthenticationRequired(), 302),
+    "at once": (ImmediateHttpResponse(HttpResponse("instead", status=200)), 200),
+    "refused": (Conflict("Somebody was faster."), 409),
+    "forbidden": (PermissionDenied("Not you."), 403),
+    "missing": (Http404(), 404),
+}
+
+
+def reads(request: HttpRequest) -> HttpResponse:
+    raise ReauthenticationRequired
+
+
+def answered_elsewhere(request: HttpRequest, kind: str) -> HttpResponse:
+    write(request)
+    raise ANSWERED[kind][0]
+
+
+urlpatterns = [
+    path("t/works/", works),
+    path("t/raises/", raises),
+    path("t/500/", answers_500),
+    path("t/answered/<str:kind>/", answered_elsewhere),
+    path("t/reads/", reads),
+    *product,
+]
 
 
 @pytest.fixture
@@ -56,6 +86,37 @@ def test_what_a_view_writes_is_committed_in_the_tenant(committed_world: World, b
 def test_what_a_failed_view_wrote_is_rolled_back(committed_world: World, browser: Client, url: str) -> None:
     assert browser.get(url).status_code >= 500
     assert not written(committed_world)
+
+
+@override_settings(ROOT_URLCONF=__name__)
+@pytest.mark.parametrize("kind", ANSWERED)
+def test_an_exception_that_becomes_an_answer_keeps_it_and_loses_the_writes(
+    committed_world: World, browser: Client, kind: str
+) -> None:
+    """allauth asks the database for one's factors before it sends one to log in again: that was a 500."""
+    for method in (browser.get, browser.post):
+        assert method(f"/t/answered/{kind}/").status_code == ANSWERED[kind][1]
+    assert not written(committed_world)
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_the_answer_to_an_exception_is_made_in_the_same_tenant_and_as_bound(
+    committed_world: World, signed_in, monkeypatch
+) -> None:
+    from allauth.account.adapter import DefaultAccountAdapter
+
+    seen = []
+
+    def methods(self: object, user: object) -> list[dict[str, str]]:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW transaction_read_only")
+            seen.append((current_account_id(), cursor.fetchone()[0]))
+        return []
+
+    monkeypatch.setattr(DefaultAccountAdapter, "get_reauthentication_methods", methods)
+    signed_in(committed_world.dan).get("/t/reads/")
+    signed_in(committed_world.bo).get("/t/reads/")  # an auditor's stays read-only
+    assert seen == [(committed_world.acme.pk, "off"), (committed_world.acme.pk, "on")]
 
 
 @override_settings(ROOT_URLCONF=__name__)

@@ -295,8 +295,19 @@ def test_a_bad_query_is_422(call, conversation: str, query: str) -> None:
     assert call("GET", f"/conversations/{conversation}/messages?{query}").status_code == 422
 
 
-def test_the_schema_and_its_page_need_nothing_from_elsewhere(world: World) -> None:
-    page = Client().get("/internal/docs")
+def test_the_schema_and_its_page_need_nothing_from_elsewhere(world: World, signed_in: Any) -> None:
+    page = signed_in(world.cy).get("/internal/docs")
     assert page.status_code == 200
     assert b"https://" not in page.content
-    assert Client().get("/internal/openapi.json").json()["info"]["title"] == "Countersign internal API"
+    found = signed_in(world.cy).get("/internal/openapi.json")
+    assert found.json()["info"]["title"] == "Countersign internal API"
+
+
+def test_the_description_is_for_signed_in_people_and_for_tokens(world: World, call: Any) -> None:
+    assert Client().get("/internal/docs")["Location"] == "/accounts/login/?next=/internal/docs"
+    for headers in ({}, {"Authorization": "Bearer cs_aaaaaaaaaaaa_wrong"}, {"Authorization": "x"}):
+        refused = Client().get("/internal/openapi.json", headers=headers)
+        assert (refused.status_code, list(refused.json())) == (401, ["detail", "errors"])
+    for path in ("/openapi.json", "/docs"):
+        found = call("GET", path)
+        assert (found.status_code, found["Cache-Control"]) == (200, "no-store, private")

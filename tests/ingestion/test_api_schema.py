@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance, statu
 from config.wsgi import application
 from conversations import audit, tokens
 from conversations.tenancy import tenant_context
+from ingestion.api import api as internal
 from tests import factories
 from tests.conftest import World
 
@@ -38,7 +39,8 @@ def api(world: World) -> Iterator[dict[str, str]]:
     signals.request_finished.connect(close_old_connections)
 
 
-schema = schemathesis.openapi.from_wsgi("/internal/openapi.json", application)
+schema = schemathesis.openapi.from_dict(internal.get_openapi_schema())
+schema.app = application
 
 
 @schema.parametrize()

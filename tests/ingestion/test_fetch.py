@@ -11,7 +11,7 @@ import pytest
 
 from ingestion.knowledge import fetch
 from ingestion.knowledge.addresses import same_site, tidy
-from ingestion.knowledge.fetch import AddressRefused, Fetcher, FetchError, check_address, is_public
+from ingestion.knowledge.fetch import AddressRefused, Fetcher, FetchError, check_address
 from tests.ingestion.web import Web, serve
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
@@ -41,24 +41,6 @@ def resolve(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
 
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     return asked
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1", "127.8.9.10", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "0.0.0.0",
-        "100.64.0.1", "192.0.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1",
-        "fe80::1", "fc00::1", "fd12:3456::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-        "::ffff:a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::", "64:ff9b::7f00:1", "64:ff9b::a00:1", "2001:0:a00:1::1",
-    ],
-)  # fmt: skip
-def test_an_address_inside_of_a_network_is_not_public(address: str) -> None:
-    assert not is_public(ipaddress.ip_address(address))
-
-
-@pytest.mark.parametrize("address", ["1.1.1.1", "93.184.216.34", "2606:4700::1111", "64:ff9b::101:101"])
-def test_an_address_of_the_internet_is_public(address: str) -> None:
-    assert is_public(ipaddress.ip_address(address))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ TENANT_MODELS = sorted(
 )
 #: Tables without a tenant: log-in comes before it, jobs carry ids only, the rest is Django's.
 GLOBAL = {
-    "conversations_user", "conversations_user_groups", "conversations_user_user_permissions",
+    "conversations_tally", "conversations_factorreset", "conversations_user", "conversations_user_groups", "conversations_user_user_permissions",
     "auth_group", "auth_group_permissions", "auth_permission", "django_admin_log", "django_content_type",
     "django_session", "django_migrations", "django_cache", "account_emailaddress", "account_emailconfirmation",
     "mfa_authenticator", "socialaccount_socialaccount", "socialaccount_socialapp", "socialaccount_socialtoken",
@@ -170,7 +170,7 @@ def test_only_the_listed_functions_run_as_the_owner(db) -> None:
     )
     assert [name for name, _ in found] == [
         "account_directory", "accounts_without_admin", "audit_seal", "channels_named", "invitation_by_digest", "membership_in", "membership_in_v2", "memberships_of", "message_words",
-        "search_messages", "search_passages",
+        "search_messages", "search_passages", "second_factor_missing",
         "service_token_by_key",
     ]  # fmt: skip
     assert all("search_path" in config for _, config in found)

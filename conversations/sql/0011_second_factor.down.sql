@@ -1,0 +1,1 @@
+DROP FUNCTION second_factor_missing(uuid, uuid);
