@@ -14,6 +14,7 @@ from conversations.tenancy import create_account, tenant_context
 from drafts import assess, decisions
 from drafts.models import Draft
 from drafts.writing.port import Claim
+from ingestion.models import InboundEvent
 
 _number = itertools.count(1)
 
@@ -70,6 +71,24 @@ def _again(channel: Channel, first: Message, text: str, changes: dict[str, Any])
         return record_inbound(
             channel=channel, inbound=inbound(text, **{"references": (first.external_id,), **changes})
         )[0]
+
+
+def waiting_mail(channel: Channel, status: str = "quarantined", text: str = "Hello", **changes: Any) -> InboundEvent:
+    """A mail in quarantine: read up to its sender, and not let in."""
+    number = next(_number)
+    raw = f"From: pat@customer.test\r\nSubject: Mail {number}\r\n\r\n{text}\r\n".encode()
+    values: dict[str, Any] = {
+        "external_id": f"sha256:{number}",
+        "payload_sha256": f"{number}",
+        "payload": raw,
+        "size_bytes": len(raw),
+        "status": status,
+        "sender": "pat@customer.test",
+        "subject": f"Mail {number}",
+        "detail": "More than 30 mails of this sender within an hour." if status == "quarantined" else "ValueError",
+    }
+    with tenant_context(channel.account_id):
+        return InboundEvent.objects.create(account_id=channel.account_id, channel=channel, **{**values, **changes})
 
 
 SENTENCE = "PTFE hose is safe with E85."

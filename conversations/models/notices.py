@@ -43,6 +43,7 @@ class Notification(TenantRow):
         ASKED_FOR = "asked_for"
         SOURCE_CHANGED = "source_changed"
         LANE_SHUT = "lane_shut"
+        INBOUND_HELD = "inbound_held"
 
     user = models.ForeignKey(
         "conversations.User", null=True, on_delete=models.CASCADE, related_name="notifications", db_index=False
@@ -72,6 +73,7 @@ class Notification(TenantRow):
                     "asked_for",
                     "source_changed",
                     "lane_shut",
+                    "inbound_held",
                 ],
             ),
             json_under_64k("notification", "payload"),
