@@ -120,6 +120,31 @@ class ComparisonResults(Shape):
     differences: list[Difference] = []
 
 
+class PartyShape(Shape):
+    address: str
+    name: str = ""
+
+
+class AuthenticationShape(Shape):
+    """`channels.base.Authentication`, as it is kept."""
+
+    verdict: Literal["pass", "fail", "none"] = "none"
+    server: str = ""
+    spf: str = ""
+    dkim: str = ""
+    dmarc: str = ""
+
+    @property
+    def words(self) -> str:
+        """What was found, for a person; "" when the server said nothing that decides."""
+        said = ", ".join(
+            f"{n.upper()} {v}" for n, v in (("dmarc", self.dmarc), ("dkim", self.dkim), ("spf", self.spf)) if v
+        )
+        if self.verdict == "pass":
+            return f"Sender proved ({said})"
+        return f"Sender not proved ({said})" if self.verdict == "fail" else ""
+
+
 class MessageMetadata(Shape):
     """Everything a channel or the assistant tells about a message beside its text (seeds 001 and 004)."""
 
@@ -131,7 +156,11 @@ class MessageMetadata(Shape):
     to: list[str] = []
     cc: list[str] = []
     reply_to: str = ""
+    answer_to: list[PartyShape] = []
     sender: str = ""
+    sender_name: str = ""
+    recipient: str = ""
+    authentication: AuthenticationShape = AuthenticationShape()
     problems: list[str] = []
     automatic: str = ""
     automatic_reason: str = ""

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from conversations.channels.addresses import normal_address
 from conversations.channels.base import Inbound
 from conversations.inbox import clean
+from conversations.joining import bounced_delivery
 from conversations.models import Channel, Notification
 from ingestion.models import InboundEvent
 
@@ -22,7 +23,7 @@ def sender_key(inbound: Inbound) -> str:
 
 def over(event: InboundEvent, channel: Channel, inbound: Inbound) -> str:
     """Why this mail has to wait, in words; "" when it may come in. The caller's transaction keeps the count true."""
-    if event.is_released:
+    if event.is_released or bounced_delivery(channel, inbound):
         return ""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [str(channel.pk)])

@@ -109,7 +109,12 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
         return _as_it_is(account_id, event_id)
     failpoint("mail.reading")
     try:
-        inbound = parse_mail(work.raw, own_addresses=work.own)
+        inbound = parse_mail(
+            work.raw,
+            own_addresses=work.own,
+            authserv_id=work.channel.options.authserv_id,
+            recipient=work.recipient,
+        )
         with tenant_context(account_id, durable=True):
             event = InboundEvent.objects.select_for_update(of=("self",)).get(pk=event_id)
             if event.status not in {Status.RECEIVED, Status.FAILED}:

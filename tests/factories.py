@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from conversations import audit
-from conversations.channels.base import Inbound, Party
+from conversations.channels.base import Authentication, Inbound, Party
 from conversations.envelope import digest
 from conversations.inbox import record_inbound
 from conversations.models import Account, Channel, Conversation, Delivery, Membership, Message, User
@@ -40,6 +40,12 @@ def channel(account: Account, **changes: Any) -> Channel:
     }
     with tenant_context(account.pk):
         return Channel.objects.create(account=account, **{**values, **changes})
+
+
+#: What a trusted mail server says of mail that is from whom it says.
+PROVED = Authentication("pass", "mx.desk.test", spf="pass", dkim="pass", dmarc="pass")
+#: And of mail that is not.
+FORGED = Authentication("fail", "mx.desk.test", spf="fail", dkim="none", dmarc="fail")
 
 
 def inbound(text: str = "Does PTFE hose work with E85?", **changes: Any) -> Inbound:

@@ -12,7 +12,7 @@ from conversations.models.tenants import (
     ServiceToken,
     User,
 )
-from conversations.models.threads import Attachment, Conversation, Message
+from conversations.models.threads import Attachment, Conversation, Message, RelatedConversation
 
 __all__ = [
     "Account",
@@ -31,6 +31,7 @@ __all__ = [
     "MessageWords",
     "Notification",
     "PolicyRule",
+    "RelatedConversation",
     "Role",
     "ServiceToken",
     "User",
