@@ -9,6 +9,10 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if sys.argv[1:2] == ["receive_mail"]:
+        from config import pipe
+
+        raise SystemExit(pipe.run(sys.argv))
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 

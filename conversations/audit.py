@@ -85,6 +85,12 @@ class Kind(models.TextChoices):
     JOB_FINISHED = "job.finished"
     RETENTION_APPLIED = "retention.applied"
     EXPORT_MADE = "export.made"
+    INBOUND_HELD = "inbound.held"
+    INBOUND_RETRIED = "inbound.retried"
+    INBOUND_SET_ASIDE = "inbound.set_aside"
+    ADDRESS_GIVEN = "address.given"
+    ADDRESS_RELEASED = "address.released"
+    CONVERSATION_RELATED = "conversation.related"
 
 
 #: One sentence a kind, filled from `data` when read. `{actor}` is the name as it was then.
@@ -150,6 +156,12 @@ SENTENCES: dict[Kind, str] = {
     Kind.JOB_FINISHED: "{actor} finished the job {type}: {status}",
     Kind.RETENTION_APPLIED: "{actor} applied retention: {counts}",
     Kind.EXPORT_MADE: "{actor} exported {what}: {rows} rows",
+    Kind.INBOUND_HELD: "{actor} kept a mail on {channel} back: {reason}",
+    Kind.INBOUND_RETRIED: "{actor} let a mail on {channel} in",
+    Kind.INBOUND_SET_ASIDE: "{actor} set a mail on {channel} aside",
+    Kind.ADDRESS_GIVEN: "{actor} gave this account the address {address}: {reason}",
+    Kind.ADDRESS_RELEASED: "{actor} took the address {address} from this account: {reason}",
+    Kind.CONVERSATION_RELATED: "{actor} noted that #{number} may be related: {reason}",
 }
 
 

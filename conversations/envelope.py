@@ -7,25 +7,52 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from conversations.channels.addresses import is_same
 from conversations.models import Attachment, Channel, Conversation, Message
 
 
 def reply_envelope(
     conversation: Conversation, channel: Channel, base: Message, attachments: Sequence[Attachment] = ()
 ) -> dict[str, Any]:
-    """The envelope of a reply to `base`: only its sender (or their Reply-To) is addressed, never a silent copy."""
+    """The envelope of a reply to `base`: only its sender (or all of its Reply-To) is addressed, never a silent copy."""
     details = base.details
     references = [*reversed(details.source.get("references", [])), base.external_id]
     subject = base.subject or conversation.subject
+    sender = channel.options.address or channel.external_id
     return {
-        "sender": {"address": channel.options.address or channel.external_id, "name": channel.options.sender_name},
-        "to": [{"address": details.reply_to or details.sender or conversation.customer_email, "name": conversation.customer_name}],
+        "sender": {"address": sender, "name": channel.options.sender_name},
+        "to": addressees(conversation, base, own=sender),
         "cc": [],
         "subject": subject if subject[:3].lower() == "re:" else f"Re: {subject}".strip(),
         "in_reply_to": base.external_id if "@" in base.external_id else "",
         "references": [reference for reference in references if "@" in reference][-20:],
         "files": [{"name": file.file_name, "sha256": file.sha256, "key": file.storage_key} for file in attachments],
-    }  # fmt: skip
+    }
+
+
+def addressees(conversation: Conversation, base: Message, *, own: str) -> list[dict[str, str]]:
+    """Who is answered: everybody in Reply-To (RFC 5322 section 3.6.2) but ourselves, else the sender, else the customer. The
+    name beside an address is that address's own: never another's, which would make a stranger look like the customer."""
+    details = base.details
+    asked = [(party.address, party.name) for party in details.answer_to] or [(details.reply_to, "")]
+    wanted = [(address, name) for address, name in asked if address and not is_same(address, own)]
+    wanted = wanted or [(details.sender or conversation.customer_email, "")]
+    names = [(details.sender, details.sender_name), (conversation.customer_email, conversation.customer_name)]
+    return [
+        {
+            "address": address,
+            "name": name or next((known for one, known in names if known and is_same(one, address)), ""),
+        }
+        for address, name in dict(wanted).items()
+    ]
+
+
+def writer_name(conversation: Conversation, base: Message) -> str:
+    """The name to greet: the answered person's own, else the sender's, else the customer's if nobody else wrote."""
+    details = base.details
+    named = next((party["name"] for party in addressees(conversation, base, own="") if party["name"]), "")
+    is_customers = not details.sender or is_same(details.sender, conversation.customer_email)
+    return named or details.sender_name or (conversation.customer_name if is_customers else "")
 
 
 def digest(envelope: dict[str, Any]) -> str:

@@ -18,6 +18,8 @@ NAMES = (
     "deliver.recorded",
     "approve.before_commit",
     "approve.after_commit",
+    "mail.stored",
+    "mail.reading",
 )
 
 

@@ -6,27 +6,26 @@ import hashlib
 import json
 import re
 import uuid
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from conversations import audit, database_time, files, hooks, outbox
-from conversations.channels.base import Automatic, Inbound, Party
-from conversations.channels.message_ids import read_message_id
+from conversations.channels.base import Authentication, Inbound, Party
 from conversations.compiled import Compiled
 from conversations.errors import Invalid
-from conversations.metadata import MessageMetadata
-from conversations.models import Channel, Conversation, Delivery, Message
+from conversations.joining import Place, Reason, bounced_delivery, find_place, relate, same_mail_elsewhere
+from conversations.metadata import AuthenticationShape, MessageMetadata, PartyShape
+from conversations.models import Channel, Conversation, Message
 from conversations.sanitise import sanitise_html
 
 #: The raw mail is kept; these are the fields that people are shown or that decide something.
 KEPT_HEADERS = (
     "message-id", "date", "from", "sender", "reply-to", "to", "cc", "subject", "in-reply-to", "references",
-    "authentication-results", "auto-submitted", "precedence", "list-id", "return-path", "x-mailer", "user-agent",
+    "authentication-results", "auto-submitted", "x-auto-response-suppress", "precedence", "list-id", "return-path", "x-mailer", "user-agent",
 )  # fmt: skip
 #: What the database moves in a conversation when a message arrives (trigger `message_arrives`).
 COUNTED = [
@@ -52,6 +51,8 @@ def storable(inbound: Inbound) -> Inbound:
         thread_id=clean(inbound.thread_id)[:255],
         sender=party(inbound.sender) or Party(""),
         reply_to=party(inbound.reply_to),
+        answer_to=tuple(party(one) or one for one in inbound.answer_to[:10]),
+        recipient=clean(inbound.recipient)[:320],
         to=tuple(Party(clean(one.address)[:320]) for one in inbound.to[:100]),
         cc=tuple(Party(clean(one.address)[:320]) for one in inbound.cc[:100]),
         subject=clean(inbound.subject)[:998],
@@ -78,11 +79,11 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
     with transaction.atomic():
         if known := _known(_named(channel, inbound, digest), digest):
             return known, False
-        found = into or _find(channel, inbound)
-        if found is None:
+        place = Place(into) if into else find_place(channel, inbound)
+        if place.conversation is None:
             _one_at_a_time(channel.account_id)
-            found = _find(channel, inbound)
-        conversation = _locked(pk=found)[0] if found else None
+            place = find_place(channel, inbound)
+        conversation = _locked(pk=place.conversation)[0] if place.conversation else None
         # Under either lock the question has a lasting answer.
         named = _named(channel, inbound, digest)
         if known := _known(named, digest):
@@ -96,8 +97,12 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
             )
         is_reused = any(other.external_id == inbound.external_id for other in named)
         message = _store(channel, conversation, inbound, digest, is_reused=is_reused)
-        if inbound.bounced_message_id or inbound.automatic == Automatic.BOUNCE:
-            _bounce(message, inbound)
+        if delivery := bounced_delivery(channel, inbound):
+            outbox.record_bounce(delivery_id=delivery.pk, detail=first_line(message.body_text))
+        if place.related:
+            relate(conversation=conversation, other_id=place.related, reason=Reason.NOT_A_PARTICIPANT)
+        for other_id in same_mail_elsewhere(channel, message):
+            relate(conversation=conversation, other_id=other_id, reason=Reason.SAME_MAIL)
         for handler in hooks.on_inbound:
             handler(conversation, message)
     return message, True
@@ -138,30 +143,6 @@ def _known(named: list[Message], digest: str) -> Message | None:
 
 def _other_name(inbound: Inbound, digest: str) -> str:
     return f"{inbound.external_id}#{digest[:32]}"
-
-
-def _find(channel: Channel, inbound: Inbound) -> uuid.UUID | None:
-    """The conversation this belongs to.
-
-    A provider's thread id decides where there is one. For mail only an id that we signed joins a thread whoever sends
-    it; an id of the customer's own mail joins only from the customer's address. A subject never does.
-    """
-    rows = Conversation.objects.filter(account_id=channel.account_id, channel=channel)
-    if inbound.thread_id:
-        return rows.filter(external_id=inbound.thread_id).values_list("pk", flat=True).first()
-    for reference in inbound.references:
-        if delivery_id := read_message_id(reference, key=settings.MESSAGE_ID_KEY):
-            sent = Delivery.objects.filter(pk=delivery_id, channel=channel).values_list("conversation_id", flat=True)
-            if joined := sent.first():
-                return joined
-    own = Message.objects.filter(
-        account_id=channel.account_id,
-        channel=channel,
-        external_id__in=inbound.references,
-        direction=Message.Direction.INBOUND,
-        conversation__customer_email__iexact=inbound.sender.address,
-    )
-    return own.order_by("-seq").values_list("conversation_id", flat=True).first() if inbound.references else None
 
 
 def open_conversation(
@@ -220,9 +201,14 @@ def first_line(text: str) -> str:
 def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str, *, is_reused: bool) -> Message:
     name = _other_name(inbound, digest) if is_reused else inbound.external_id
     body_text = inbound.body_text if inbound.body_text.strip() else UNREADABLE
+    answer_to = inbound.answer_to or ((inbound.reply_to,) if inbound.reply_to else ())
     details = MessageMetadata(
         sender=inbound.sender.address,
+        sender_name=inbound.sender.name,
         reply_to=inbound.reply_to.address if inbound.reply_to else "",
+        answer_to=[PartyShape(address=party.address, name=party.name) for party in answer_to],
+        recipient=inbound.recipient,
+        authentication=AuthenticationShape(**asdict(inbound.authentication or Authentication("none"))),
         to=[party.address for party in inbound.to],
         cc=[party.address for party in inbound.cc],
         headers=inbound.headers,
@@ -275,13 +261,6 @@ def _reopen(channel: Channel, conversation: Conversation, message: Message) -> N
     conversation.status = Conversation.Status.OPEN
     conversation.completed_at = None
     conversation.save(update_fields=["due_at", "status", "completed_at", "updated_at"])
-
-
-def _bounce(message: Message, inbound: Inbound) -> None:
-    """A bounce belongs to the delivery it names; the delivery is marked and its people are told."""
-    delivery_id = read_message_id(inbound.bounced_message_id, key=settings.MESSAGE_ID_KEY)
-    if delivery_id:
-        outbox.record_bounce(delivery_id=delivery_id, detail=first_line(message.body_text))
 
 
 def record_outbound_elsewhere(

@@ -23,7 +23,8 @@ class AccountSettings(Shape):
     """How an account works. `hold_seconds` is the undo window before an approved reply leaves.
 
     `lanes` allows automatic approval at all: a lane opens when the Wilson lower bound of "sent unchanged" over the last
-    `lane_reviewed` decisions reaches `lane_bound`. `canary_share` of the drafts are check drafts (0: none).
+    `lane_reviewed` decisions reaches `lane_bound`. At most `lane_per_hour` replies leave by lanes within an hour, and
+    `lane_per_sender_hour` to one address. `canary_share` of the drafts are check drafts (0: none).
     `second_factor` is what everybody needs to get in; it is set by `factors.require_second_factor` alone.
     """
 
@@ -37,6 +38,8 @@ class AccountSettings(Shape):
     lane_bound: float = Field(default=0.9, ge=0.5, lt=1)
     canary_share: float = Field(default=0.0, ge=0, le=0.02)
     second_factor: bool = False
+    lane_per_hour: int = Field(default=60, ge=0, le=10_000)
+    lane_per_sender_hour: int = Field(default=3, ge=0, le=100)
 
 
 class Preferences(Shape):
@@ -67,7 +70,15 @@ class Preferences(Shape):
 
 
 class ChannelSettings(Shape):
-    """Where a channel listens and sends; secrets are in `Channel.credentials`."""
+    """Where a channel listens and sends; secrets are in `Channel.credentials`.
+
+    `authserv_id` is the name by which the mail server in front signs its Authentication-Results (RFC 8601); without it no
+    such header is believed. `server_checks`: that server refuses what it cannot authenticate, and says so nowhere.
+    `signed_return_path`: what we send names a return path of its own for each delivery (`local+b.TOKEN@domain`), and only
+    what comes back there is a bounce; the mail server has to deliver `local+anything@domain` here.
+    `sender_per_hour`, `mails_per_hour`: how many mails of one sender, and in all, come in within an hour; what is over
+    waits in quarantine.
+    """
 
     address: str = ""
     sender_name: str = ""
@@ -77,6 +88,11 @@ class ChannelSettings(Shape):
     smtp_user: str = ""
     region: str = ""
     due_minutes: int | None = Field(default=None, ge=1)
+    authserv_id: str = ""
+    server_checks: bool = False
+    signed_return_path: bool = False
+    sender_per_hour: int = Field(default=30, ge=1, le=100_000)
+    mails_per_hour: int = Field(default=600, ge=1, le=1_000_000)
 
 
 class ConfigReference(Shape):
@@ -106,6 +122,31 @@ class ComparisonResults(Shape):
     differences: list[Difference] = []
 
 
+class PartyShape(Shape):
+    address: str
+    name: str = ""
+
+
+class AuthenticationShape(Shape):
+    """`channels.base.Authentication`, as it is kept."""
+
+    verdict: Literal["pass", "fail", "none"] = "none"
+    server: str = ""
+    spf: str = ""
+    dkim: str = ""
+    dmarc: str = ""
+
+    @property
+    def words(self) -> str:
+        """What was found, for a person; "" when the server said nothing that decides."""
+        said = ", ".join(
+            f"{n.upper()} {v}" for n, v in (("dmarc", self.dmarc), ("dkim", self.dkim), ("spf", self.spf)) if v
+        )
+        if self.verdict == "pass":
+            return f"Sender proved ({said})"
+        return f"Sender not proved ({said})" if self.verdict == "fail" else ""
+
+
 class MessageMetadata(Shape):
     """Everything a channel or the assistant tells about a message beside its text (seeds 001 and 004)."""
 
@@ -117,7 +158,11 @@ class MessageMetadata(Shape):
     to: list[str] = []
     cc: list[str] = []
     reply_to: str = ""
+    answer_to: list[PartyShape] = []
     sender: str = ""
+    sender_name: str = ""
+    recipient: str = ""
+    authentication: AuthenticationShape = AuthenticationShape()
     problems: list[str] = []
     automatic: str = ""
     automatic_reason: str = ""

@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from conversations import audit, database_time, hooks
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
-from conversations.channels.message_ids import make_message_id
+from conversations.channels.message_ids import make_message_id, make_return_path
 from conversations.channels.registry import SENDERS, Connection, adapter_for
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
@@ -61,6 +61,7 @@ def queue_outbound(
     if not envelope["to"] or not envelope["to"][0]["address"]:
         raise Invalid("The customer's address is unknown, so there is nobody to send to. Nothing was sent.")
     now, delivery_id = database_time.now(), new_id()
+    is_automatic = not isinstance(actor, User)
     message = Message.objects.create(
         account_id=conversation.account_id,
         conversation=conversation,
@@ -88,12 +89,21 @@ def queue_outbound(
         body_text=body_text,
         body_html=body_html,
         content_sha256=hashlib.sha256(body_text.encode()).hexdigest(),
+        return_path=return_path_of(channel, delivery_id, str(envelope["sender"]["address"])),
+        is_automatic=is_automatic,
         status=Status.HELD,
         hold_until=hold_until,
         next_attempt_at=hold_until,
     )
     _wake(delivery)
     return delivery
+
+
+def return_path_of(channel: Channel, delivery_id: uuid.UUID, sender: str) -> str:
+    """Where this delivery's bounces go: an address of its own where the channel's server can take it, else the sender's."""
+    if not channel.options.signed_return_path:
+        return sender
+    return make_return_path(key=settings.MESSAGE_ID_KEY, delivery_id=delivery_id, address=sender)
 
 
 def channel_of(conversation: Conversation) -> Channel:
@@ -168,7 +178,7 @@ def cancel(*, delivery: Delivery, actor: Any, reason: str) -> Delivery:
 
 def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
     """Send one delivery if it is due; returns its status afterwards. Harmless when it runs twice, early or late."""
-    with tenant_context(account_id):
+    with tenant_context(account_id, durable=True):
         claimed = _claim(delivery_id)
         if claimed is None:
             found = Delivery.objects.filter(pk=delivery_id).values_list("status", flat=True).first()
@@ -178,7 +188,7 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
     attempt = delivery.attempt_count
 
     def handing_over() -> None:
-        with tenant_context(account_id):
+        with tenant_context(account_id, durable=True):
             # Fenced: if the lease ran out and somebody else took over, this attempt stops before it sends anything.
             mine = Delivery.objects.filter(
                 pk=delivery_id, status=Status.SENDING, attempt_count=attempt, lease_until__gt=database_time.now()
@@ -189,14 +199,14 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
     try:
         receipt = adapter_for(connection).send(_outbound(delivery), before_handover=handing_over)
     except ChannelError as error:
-        with tenant_context(account_id):
+        with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, error)
     except (LookupError, OSError) as error:
         # A missing adapter or an unreadable attachment: nothing was handed over.
-        with tenant_context(account_id):
+        with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, ChannelError(Failure.PERMANENT, str(error)))
     failpoint("deliver.answered")
-    with tenant_context(account_id):
+    with tenant_context(account_id, durable=True):
         status = _record_sent(delivery_id, attempt, receipt)
     failpoint("deliver.recorded")
     return status
@@ -247,6 +257,8 @@ def _outbound(delivery: Delivery) -> Outbound:
         in_reply_to=envelope["in_reply_to"],
         references=tuple(envelope["references"]),
         files=tuple(attached),
+        return_path=delivery.return_path,
+        automatic=delivery.is_automatic,
     )
 
 

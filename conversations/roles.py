@@ -36,6 +36,7 @@ class Verb(models.TextChoices):
     RUN_JOBS = "run_jobs"
     RETRY_JOBS = "retry_jobs"
     DECIDE_GOLDENS = "decide_goldens"
+    HANDLE_INBOUND = "handle_inbound"
     MANAGE = "manage"
 
 
@@ -62,6 +63,7 @@ DEFAULTS: dict[Verb, frozenset[Role]] = {
     Verb.RUN_JOBS: _ADMINS,
     Verb.RETRY_JOBS: _REVIEWERS,
     Verb.DECIDE_GOLDENS: _REVIEWERS,
+    Verb.HANDLE_INBOUND: _REVIEWERS,
     Verb.MANAGE: _ADMINS,
 }
 

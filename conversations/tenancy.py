@@ -19,6 +19,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from conversations import database_time, factors
+from conversations.channels.addresses import normal_address
 from conversations.errors import Refusal
 from conversations.models import Account, Role, User
 from conversations.models.base import new_id
@@ -29,14 +30,15 @@ GRANT_KEY = "platform_grant"
 
 
 @contextlib.contextmanager
-def tenant_context(account_id: uuid.UUID | str, *, read_only: bool = False) -> Iterator[None]:
+def tenant_context(account_id: uuid.UUID | str, *, read_only: bool = False, durable: bool = False) -> Iterator[None]:
     """One transaction (or a savepoint of the caller's) in which the rows of one account exist.
 
     Leaving it restores the outer tenant; after an error the rollback does. `read_only` lets the database itself refuse
-    every write; it needs to be the outermost context.
+    every write; it needs to be the outermost context. `durable` promises that what was written is committed when the
+    block is left, and raises RuntimeError inside another transaction, which could still take it back.
     """
     nested = connection.in_atomic_block
-    with transaction.atomic():
+    with transaction.atomic(durable=durable):
         with connection.cursor() as cursor:
             if read_only:
                 cursor.execute("SET TRANSACTION READ ONLY")
@@ -79,9 +81,14 @@ def account_directory() -> list[dict[str, Any]]:
     return _ask("SELECT * FROM account_directory()")
 
 
-def channels_named(name: str) -> list[dict[str, Any]]:
-    """Channels of any account with this address, name or id: account_id, slug, channel_id."""
-    return _ask("SELECT * FROM channels_named(%s)", name)
+def channels_at(address: str) -> list[dict[str, Any]]:
+    """The active mail channels that this address brings mail to: account_id, slug, channel_id. Never by name or id."""
+    return _ask("SELECT * FROM channel_by_address(%s)", normal_address(address))
+
+
+def address_is_usable(address: str) -> bool:
+    """Whether a mail channel of this transaction's tenant may use the address. "No" has one form for every reason."""
+    return bool(_ask("SELECT mail_address_usable(%s) AS usable", normal_address(address))[0]["usable"])
 
 
 def service_token_by_key(key: str) -> dict[str, Any] | None:

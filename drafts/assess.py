@@ -76,14 +76,13 @@ def edited(draft: Draft, text: str) -> Text:
     return Text(text, rebase_claims(claims_from_json(draft.claims), operations, source=draft.suggested_text))
 
 
-def checks(text: Text, *, recipient: str, sender: str) -> list[dict[str, Any]]:
-    """The lines under a draft: what was looked at, and whether it is as it should be. A reply that states nothing, as a holding
-    reply does, is not praised for its sources."""
+def checks(text: Text) -> list[dict[str, Any]]:
+    """The lines under a draft about its text: what was looked at, and whether it is as it should be. A reply that states
+    nothing, as a holding reply does, is not praised for its sources."""
     promises = _PROMISE.search(text.text) is not None
     unsourced = text.unsourced
     noun = "statement has" if unsourced == 1 else "statements have"
     found: list[dict[str, Any]] = [
-        {"ok": recipient.lower() == sender.lower(), "text": "Goes to the person who wrote"},
         {"ok": not (text.is_about_money or promises), "text": "No price, refund or stock promised"},
     ]
     if text.claims:

@@ -17,7 +17,7 @@ from conversations.models import Conversation, User
 from conversations.models.base import new_id
 from conversations.roles import Verb, check
 from conversations.tenancy import tenant_context
-from drafts import assess, decisions, queue
+from drafts import assess, decisions, queue, recipients
 from drafts.decisions import Attention, Seen
 from drafts.models import Claim, Draft, DraftRevision
 from drafts.queue import Filters
@@ -108,6 +108,8 @@ def _why_not(draft: Draft, conversation: Conversation, text: assess.Text) -> str
         return "It states nothing from a source"
     if text.is_about_money:
         return "It speaks of money"
+    if recipients.is_suspicious(draft.base_message):
+        return "Its sender is not proved, and it asks for the answer elsewhere"
     if draft.needs_human:
         return "It needs care"
     if draft.sources_changed_at:
@@ -133,7 +135,7 @@ def approve_each(*, account_id: uuid.UUID, actor: User, chosen: Sequence[tuple[u
     out = []
     for draft_id, seen, request_id in chosen:
         try:
-            with tenant_context(account_id):
+            with tenant_context(account_id, durable=True):
                 check(actor, Verb.BATCH_APPROVE, account_id=account_id)
                 out.append(_approve(draft_id, actor, seen, request_id))
         except (Refusal, PermissionDenied) as error:

@@ -14,10 +14,11 @@ from typing import Any
 from django.db import transaction
 
 from conversations import audit, database_time
+from conversations.envelope import reply_envelope, writer_name
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
-from drafts import assess, calibration, canaries, figures, progress, prompts, sources
+from drafts import assess, calibration, canaries, figures, progress, prompts, recipients, sources
 from drafts.editing import retire
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.markdown import Kind, lines_of, plain_text
@@ -124,7 +125,7 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         thread=thread,
         question=question,
         subject=conversation.subject,
-        customer_name=conversation.customer_name,
+        customer_name=writer_name(conversation, base),
         sources=(),
         prompt_text=prompt.text if prompt else BUILT_IN_PROMPT,
         prompt_version=prompt.label if prompt else "reply-v0",
@@ -173,10 +174,10 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     planted = canaries.plant(account=conversation.account, base=task.base, result=result)
     result, defect = planted or (result, "")
     text = assess.Text(result.text, result.claims)
+    envelope = reply_envelope(conversation, channel_of(conversation), task.base)
     share, fared = figures.history(figures.figures_of(account_id), result.intent[:100])
     raw = round(max(0.0, min(1.0, result.confidence)) * share, 3)
     sure, calibrated = calibration.curve_of(account_id).apply(raw)
-    details = task.base.details
     draft = Draft.objects.create(
         account_id=account_id,
         is_canary=bool(defect),
@@ -193,7 +194,8 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         top_sources=sources_to_json(task.request.sources, result),
         claims=assess.claims_to_json(result.claims),
         checks=[
-            *assess.checks(text, recipient=details.reply_to or details.sender, sender=details.sender),
+            *recipients.checks(conversation, task.base, envelope),
+            *assess.checks(text),
             *({"ok": False, "text": warning[:300]} for warning in (*result.warnings, task.degraded) if warning),
         ],
         unsourced_count=text.unsourced,
@@ -202,7 +204,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         raw_confidence=raw,
         confidence_reasons=[*result.reasons, *([fared] if fared else []), calibrated],
         intent=result.intent[:100],
-        needs_human=list(result.needs_human),
+        needs_human=[*recipients.cautions(conversation, task.base), *result.needs_human],
         tokens_used=result.tokens_used,
         latency_ms=result.latency_ms,
         due_at=conversation.due_at or database_time.now(),

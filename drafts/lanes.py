@@ -11,17 +11,21 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, Subquery
+from django.db.models.functions import Now
 
 from conversations import audit, database_time
+from conversations.channels.addresses import is_same
 from conversations.envelope import digest
 from conversations.errors import Conflict
-from conversations.models import Account, Channel, Conversation, Notification, User
+from conversations.models import Account, Channel, Conversation, Delivery, Notification, User
 from conversations.roles import Verb, check
-from drafts import assess
+from conversations.tenancy import channels_at
+from drafts import assess, recipients
 from drafts.models import Claim, Draft, DraftAction, Lane, PromptVersion
 from drafts.quality import wilson
 from drafts.sampling import bucket
@@ -29,6 +33,7 @@ from drafts.scene import Seen, envelope_of
 from drafts.signing import sign
 
 State = Lane.State
+MOST_IN_THREAD = 3  # automatic replies of one thread within an hour; the trigger's own number
 LEAST_HOLD = 60  # seconds in which a person can still take an automatic approval back
 DECIDED = [DraftAction.Type.APPROVE, DraftAction.Type.EDIT, DraftAction.Type.REJECT]
 STANDING = [Draft.Status.APPROVED, Draft.Status.SENT, Draft.Status.REJECTED, Draft.Status.ARCHIVED]
@@ -195,7 +200,9 @@ def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
         if lane is None or bucket(draft.pk, "sample") < lane.sampling_rate:
             return None
         evidence = _still_open(lane, conversation.account)
-        return _approve(draft, conversation, lane, evidence) if evidence else None
+        if evidence is None or not _may_leave(draft, conversation):
+            return None
+        return _approve(draft, conversation, lane, evidence)
 
 
 def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
@@ -212,6 +219,41 @@ def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
             conversation=conversation, draft__base_message=draft.base_message_id
         ).exists()
     )
+
+
+def _may_leave(draft: Draft, conversation: Conversation) -> bool:
+    """Whether the reply may leave without a person: to the customer's proved address alone, not to who asks for no automatic
+    answer, and within the limits. Whatever is not known counts against it."""
+    channel = conversation.channel
+    if channel is None:
+        return False
+    base = draft.base_message
+    proved = recipients.proved_address(conversation, channel, base)
+    to = envelope_of(conversation, draft)["to"]
+    if not proved or len(to) != 1 or not is_same(to[0]["address"], proved):
+        return False
+    if base.is_automatic or base.details.headers.get("x-auto-response-suppress"):
+        return False
+    if recipients.cautions(conversation, base):
+        return False
+    if is_same(proved, channel.options.address or channel.external_id) or channels_at(proved):
+        return False  # another desk of this installation: two that answer each other
+    return _is_within_limits(conversation, proved)
+
+
+def _is_within_limits(conversation: Conversation, address: str) -> bool:
+    """By the database's clock; one lane of an account at a time counts and then leaves. The database itself holds the limit
+    of a thread (trigger `delivery_without_person`)."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 4))", [str(conversation.account_id)])
+    options = conversation.account.options
+    left = Delivery.objects.filter(is_automatic=True, created_at__gt=Now() - timedelta(hours=1))
+    left = left.exclude(status=Delivery.Status.CANCELLED)
+    if left.count() >= options.lane_per_hour:
+        return False
+    if left.filter(conversation__customer_email__iexact=address).count() >= options.lane_per_sender_hour:
+        return False
+    return left.filter(conversation=conversation).count() < MOST_IN_THREAD
 
 
 def _still_open(lane: Lane, account: Account) -> Evidence | None:

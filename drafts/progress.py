@@ -16,7 +16,7 @@ def teller(*, account_id: uuid.UUID, conversation_id: uuid.UUID) -> Tell:
     """Keeps the text so far, each time in a transaction of its own: the page that asks must see it now."""
 
     def tell(text: str) -> None:
-        with tenant_context(account_id):
+        with tenant_context(account_id, durable=True):
             Writing.objects.update_or_create(
                 account_id=account_id,
                 conversation_id=conversation_id,

@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from conversations import audit, database_time, files
+from conversations.channels.addresses import normal_address
 from conversations.models import Account, Attachment, Conversation, Delivery, Message
 from conversations.tenancy import tenant_context
 from drafts import goldens
@@ -25,6 +26,8 @@ from ingestion import uploads
 from ingestion.models import InboundEvent
 
 BATCH = 200
+#: What an inbound event loses: its bytes, and what was read from them for people. The digest stays.
+FORGOTTEN: dict[str, Any] = {"payload": None, "expires_at": None, "sender": "", "subject": "", "recipient": ""}
 FINAL = [Draft.Status.SENT, Draft.Status.REJECTED, Draft.Status.SUPERSEDED, Draft.Status.STALE, Draft.Status.ANSWERED_ELSEWHERE, Draft.Status.EXPIRED]  # fmt: skip
 
 
@@ -56,6 +59,10 @@ def erase_customer(*, account_id: uuid.UUID, email: str, dry_run: bool) -> Count
     with tenant_context(account_id):
         if Account.objects.get(pk=account_id).legal_hold:
             return Counter({"held by a legal hold": 1})
+    if not dry_run:
+        with tenant_context(account_id):
+            # Mail of theirs that never became a message: in quarantine, or set aside.
+            InboundEvent.objects.filter(sender=normal_address(email), message=None).update(**FORGOTTEN)
     return _each_batch(
         account_id, Q(customer_email__iexact=email.strip()), dry_run, rule="asked by the customer", purge=True
     )
@@ -122,7 +129,7 @@ def _erase(account_id: uuid.UUID, ids: list[uuid.UUID], *, rule: str, purge: boo
     for account_id in samples.values_list("account_id", flat=True).distinct()[:1]:
         goldens.forget(account_id=account_id, samples=list(samples.values_list("pk", flat=True)))
     samples.update(question="", original="", final="", operations={}, redaction_report={}, erased_at=now)
-    InboundEvent.objects.filter(message__conversation_id__in=ids).update(payload=None, expires_at=None)
+    InboundEvent.objects.filter(message__conversation_id__in=ids).update(**FORGOTTEN)
     audit.forget(ids)
     changes: dict[str, Any] = {"archived_at": now, "summary": "", "key_topics": []}
     if purge:
@@ -169,4 +176,4 @@ def _raw_bytes(account_id: uuid.UUID, now: datetime, dry_run: bool) -> Counter[s
             ids = list(expired.values_list("pk", flat=True)[: BATCH * 5])
             if not ids:
                 return done
-            done["raw events"] += InboundEvent.objects.filter(pk__in=ids).update(payload=None, expires_at=None)
+            done["raw events"] += InboundEvent.objects.filter(pk__in=ids).update(**FORGOTTEN)

@@ -71,7 +71,7 @@ class Work:
         facts |= {name: value for name, value in (("done", done), ("total", total)) if value is not None}
         if resume is not None:
             facts["resume"] = self.resume = resume
-        with tenant_context(self.account_id):
+        with tenant_context(self.account_id, durable=True):
             is_mine = self.mine().update(**facts)
             if not is_mine:  # cancelled under our hands: what was done meanwhile is still worth knowing to a retry
                 JobRun.objects.filter(pk=self.job_id, status=Status.CANCELLED, started_at=self.started_at).update(
@@ -161,7 +161,7 @@ def run_job(*, account_id: uuid.UUID, job_id: uuid.UUID, should_stop: Callable[[
 
     Never raises for what goes wrong in the work: the job is failed with the reason and people are told.
     """
-    with tenant_context(account_id):
+    with tenant_context(account_id, durable=True):
         job = _claim(job_id)
     if job is None:
         return "not queued"
@@ -174,7 +174,7 @@ def run_job(*, account_id: uuid.UUID, job_id: uuid.UUID, should_stop: Callable[[
     except Stopped:
         return "stopped"
     except Released:
-        with tenant_context(account_id):
+        with tenant_context(account_id, durable=True):
             _requeue(work.mine(), attempts=max(0, job.attempts - 1))  # a restart is nobody's failure
         return "put back"
     except Exception as error:
@@ -183,11 +183,11 @@ def run_job(*, account_id: uuid.UUID, job_id: uuid.UUID, should_stop: Callable[[
             known, error = True, Invalid("What this job works on is not there any more.")
         if not known:
             logger.exception("account %s: job %s failed", account_id, job_id)
-        with tenant_context(account_id):
+        with tenant_context(account_id, durable=True):
             if work.mine().select_for_update(of=("self",)).exists():
                 fail_job(job, error=str(error) if known else f"{error.__class__.__name__}: {error}")
         return "failed"
-    with tenant_context(account_id):
+    with tenant_context(account_id, durable=True):
         if not work.mine().select_for_update(of=("self",)).exists():
             return "stopped"
         finish_job(job, metrics=metrics)

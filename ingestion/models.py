@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from conversations import database_time
 from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
 
+class InboundEventQuerySet(models.QuerySet["InboundEvent"]):
+    def in_quarantine(self) -> InboundEventQuerySet:
+        """What a person has to look at: it could not be read, or it is over a limit."""
+        return self.filter(status__in=[InboundEvent.Status.FAILED, InboundEvent.Status.QUARANTINED])
+
+    def of_last_hour(self) -> InboundEventQuerySet:
+        """By the database's clock, which all readers share."""
+        return self.filter(received_at__gt=Now() - timedelta(hours=1))
+
+    def within(self, channels: Sequence[uuid.UUID]) -> InboundEventQuerySet:
+        """Those of the channels that a person is kept to; none named: all."""
+        return self.filter(channel_id__in=channels) if channels else self
+
+
 class InboundEvent(TenantRow):
-    """The raw bytes as they came, kept until they expire: the proof that nothing was lost and redelivery is harmless."""
+    """The raw bytes as they came, kept until they expire: the proof that nothing was lost and redelivery is harmless.
+
+    Stored and committed before anything is read. `tries` counts the readers that began, `lease_until` is how long one may
+    take: who stays away longer was killed, and the mail is read again a limited number of times.
+    """
 
     class Status(models.TextChoices):
         RECEIVED = "received"
         PROCESSED = "processed"
         IGNORED = "ignored"
         FAILED = "failed"
+        QUARANTINED = "quarantined"
+        SET_ASIDE = "set_aside"
 
     channel = TenantForeignKey("conversations.Channel", related_name="+")
     external_id = models.CharField(max_length=998, help_text="The provider's event id, or the digest of the bytes.")
-    received_at = models.DateTimeField(default=database_time.now)
+    received_at = models.DateTimeField(db_default=Now())
     signature = models.CharField(max_length=20, default="none")
     payload = models.BinaryField(null=True)
     payload_sha256 = models.CharField(max_length=64)
@@ -34,6 +58,18 @@ class InboundEvent(TenantRow):
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.RECEIVED)
     detail = models.CharField(max_length=500, blank=True, default="")
     message = TenantForeignKey("conversations.Message", null=True, related_name="events")
+    recipient = models.CharField(
+        max_length=320, blank=True, default="", db_default="", help_text="The address it was delivered to."
+    )
+    sender = models.CharField(max_length=320, blank=True, default="", db_default="", help_text="As read from it.")
+    subject = models.CharField(max_length=200, blank=True, default="", db_default="")
+    tries = models.PositiveIntegerField(default=0, db_default=0)
+    lease_until = models.DateTimeField(null=True)
+    is_released = models.BooleanField(
+        default=False, db_default=False, help_text="A person let it in: no limit holds it again."
+    )
+
+    objects = InboundEventQuerySet.as_manager()
 
     class Meta:
         constraints: ClassVar = [
@@ -41,10 +77,17 @@ class InboundEvent(TenantRow):
             models.UniqueConstraint(
                 fields=["account", "channel", "external_id", "payload_sha256"], name="inboundevent_once"
             ),
-            one_of("inboundevent", "status", ["received", "processed", "ignored", "failed"]),
+            one_of(
+                "inboundevent", "status", ["received", "processed", "ignored", "failed", "quarantined", "set_aside"]
+            ),
             one_of("inboundevent", "signature", ["none", "valid", "invalid"]),
             Transitions(
-                moves={"received": ["processed", "ignored", "failed"], "failed": ["processed", "ignored"]},
+                moves={
+                    "received": ["processed", "ignored", "failed", "quarantined"],
+                    "failed": ["received", "processed", "ignored", "set_aside"],
+                    "quarantined": ["received", "processed", "set_aside"],
+                    "set_aside": ["received"],
+                },
                 name="inboundevent_moves",
             ),
             *same_account("inboundevent", "channel", "message"),
@@ -52,6 +95,12 @@ class InboundEvent(TenantRow):
         indexes: ClassVar = [
             models.Index(fields=["account", "-received_at"], name="idx_inboundevent_recent"),
             models.Index(fields=["expires_at"], name="idx_inboundevent_expiry", condition=Q(payload__isnull=False)),
+            models.Index(
+                fields=["account", "-received_at"],
+                name="idx_inboundevent_waiting",
+                condition=Q(status__in=["received", "failed", "quarantined"]),
+            ),
+            models.Index(fields=["account", "channel", "sender", "received_at"], name="idx_inboundevent_sender"),
         ]
 
     def __str__(self) -> str:

@@ -1,31 +1,77 @@
-"""Raw mail arrives: the bytes are stored first, then read; what cannot be read waits, visible, for a person."""
+"""Raw mail arrives: the bytes are committed first, then read; what cannot be read waits, visible, for a person.
+
+Three transactions of their own, none around the reading: store (then the sender's server may forget the mail), claim one
+try under a lease, record. A reader that is killed leaves the event as `received` with its lease run out; a sweep has it
+read again, `MOST_TRIES` times, and then it is `failed` and others go on.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
+import uuid
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError
+from django.db.models import F, Q
+from django.db.models.functions import Now
 
-from conversations import database_time
+from conversations import audit, database_time
 from conversations.errors import Invalid
+from conversations.failpoints import failpoint
 from conversations.inbox import clean, record_inbound
+from conversations.jobs import wake
 from conversations.models import Channel, Message
+from conversations.tenancy import tenant_context
+from ingestion import limits
 from ingestion.mail.parse import parse_mail
 from ingestion.models import InboundEvent
 
 logger = logging.getLogger(__name__)
 
+Status = InboundEvent.Status
+TASK = "ingestion.read_event"
+#: A reader gets this long; the slowest mail of 50 MB takes a tenth of it.
+LEASE = timedelta(minutes=5)
+MOST_TRIES = 3
+KILLED = f"Reading it stopped the reader {MOST_TRIES} times."
+#: What says nothing about the mail: the database or the disk is away, and the mail is read again when it is back.
+PASSING = (OperationalError, InterfaceError, OSError)
 
-def receive_mail(*, channel: Channel, raw: bytes) -> tuple[InboundEvent, Message | None, bool]:
-    """Store one mail (RFC 5322 bytes) and put it into its conversation; the last value says whether it is new.
 
-    The raw event is committed before anything is parsed, so a mail that breaks the parser is kept as `failed` and can
-    be read again. The same bytes received again are the same event. The caller is in the channel's tenant, in no
-    transaction but its own. Raises Invalid for an empty or oversize mail.
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of a mail: its event, its message if it could be read, and whether that message is new."""
+
+    event: InboundEvent
+    message: Message | None
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    channel: Channel
+    raw: bytes
+    own: frozenset[str]
+    recipient: str
+
+
+def receive_mail(*, account_id: uuid.UUID, channel_id: uuid.UUID, raw: bytes, recipient: str = "") -> Received:
+    """Store one mail (RFC 5322 bytes) and put it into its conversation. `recipient` is the address it was delivered to.
+
+    The raw event is committed before anything is parsed, so a mail that breaks or kills the parser is kept and can be
+    read again. The same bytes received again are the same event. To be called outside of any transaction (RuntimeError
+    inside one). Raises Invalid for an empty or oversize mail, Channel.DoesNotExist for a channel that is off or gone.
     """
+    event_id = store_mail(account_id=account_id, channel_id=channel_id, raw=raw, recipient=recipient)
+    return read_event(account_id=account_id, event_id=event_id)
+
+
+def store_mail(*, account_id: uuid.UUID, channel_id: uuid.UUID, raw: bytes, recipient: str = "") -> uuid.UUID:
+    """Commit the bytes of one mail and return the id of its event; they are not read here. Raises as `receive_mail`."""
     if not raw.strip():
         raise Invalid("The mail is empty. Nothing was stored.")
     if len(raw) > settings.MAIL_MAX_BYTES:
@@ -33,39 +79,137 @@ def receive_mail(*, channel: Channel, raw: bytes) -> tuple[InboundEvent, Message
             f"The mail has {len(raw):,} bytes; {settings.MAIL_MAX_BYTES:,} are allowed (MAIL_MAX_BYTES). Nothing was stored."
         )
     digest = hashlib.sha256(raw).hexdigest()
-    event, _ = InboundEvent.objects.get_or_create(
-        account_id=channel.account_id,
-        channel=channel,
-        external_id=f"sha256:{digest}",
-        payload_sha256=digest,
-        defaults={
-            "payload": raw,
-            "size_bytes": len(raw),
-            "expires_at": database_time.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
-        },
+    with tenant_context(account_id, durable=True):
+        channel = Channel.objects.get(pk=channel_id, is_active=True)
+        event, _ = InboundEvent.objects.get_or_create(
+            account_id=account_id,
+            channel=channel,
+            external_id=f"sha256:{digest}",
+            payload_sha256=digest,
+            defaults={
+                "payload": raw,
+                "size_bytes": len(raw),
+                "recipient": clean(recipient)[:320],
+                "expires_at": database_time.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
+            },
+        )
+    failpoint("mail.stored")
+    return event.pk
+
+
+def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
+    """Read a stored mail into its conversation; harmless when it runs twice or late.
+
+    What is wrong with the mail is kept on its event and raises nothing. Raises what says nothing about the mail (the
+    database or the disk is away): then it stays `received` and the sweep comes back to it. Outside of any transaction.
+    """
+    with tenant_context(account_id, durable=True):
+        work = _claim(event_id)
+    if work is None:
+        return _as_it_is(account_id, event_id)
+    failpoint("mail.reading")
+    try:
+        inbound = parse_mail(
+            work.raw,
+            own_addresses=work.own,
+            authserv_id=work.channel.options.authserv_id,
+            recipient=work.recipient,
+        )
+        with tenant_context(account_id, durable=True):
+            event = InboundEvent.objects.select_for_update(of=("self",)).get(pk=event_id)
+            if event.status not in {Status.RECEIVED, Status.FAILED}:
+                return Received(event, event.message, False)
+            event.sender, event.subject = limits.sender_key(inbound), clean(inbound.subject)[:200]
+            if reason := limits.over(event, work.channel, inbound):
+                return _hold(event, work.channel, reason)
+            message, is_new = record_inbound(channel=work.channel, inbound=inbound)
+            event.status, event.message, event.lease_until = Status.PROCESSED, message, None
+            event.detail = "" if is_new else "received before"
+            event.save(update_fields=["status", "message", "detail", "lease_until", "sender", "subject"])
+            return Received(event, message, is_new)
+    except PASSING:
+        # No fault of the mail: this try does not count.
+        with contextlib.suppress(Exception), tenant_context(account_id, durable=True):
+            InboundEvent.objects.filter(pk=event_id, tries__gt=0).update(tries=F("tries") - 1, lease_until=Now())
+        raise
+    except Exception as error:
+        logger.exception("mail %s of channel %s was kept unread", event_id, work.channel.pk)
+        return _fail(account_id, event_id, f"{type(error).__name__}: {error}")
+
+
+def _claim(event_id: uuid.UUID) -> _Work | None:
+    """Count a try and take the lease; None if there is nothing to read, somebody reads, or it was tried too often."""
+    event = (
+        InboundEvent.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("channel")
+        .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=Now()), pk=event_id)
+        .filter(status__in=[Status.RECEIVED, Status.FAILED], payload__isnull=False, tries__lt=MOST_TRIES)
+        .first()
     )
-    if event.status in {InboundEvent.Status.PROCESSED, InboundEvent.Status.IGNORED}:
-        return event, event.message, False
-    return process(event=event, channel=channel, raw=raw)
+    if event is None:
+        return None
+    InboundEvent.objects.filter(pk=event_id).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
+    return _Work(event.channel, bytes(event.payload or b""), own_addresses(), event.recipient)
 
 
-def process(*, event: InboundEvent, channel: Channel, raw: bytes) -> tuple[InboundEvent, Message | None, bool]:
-    """Read a stored event into its conversation; a failure is kept on the event and stops nobody else's mail."""
-    own = frozenset(
+def own_addresses() -> frozenset[str]:
+    """Every address that the tenant's mail channels listen on or send as: a mail from one of them is our own."""
+    return frozenset(
         address.lower()
+        for channel in Channel.objects.filter(type=Channel.Type.EMAIL)
         for address in (channel.options.address, channel.external_id, channel.options.smtp_user)
         if "@" in address
     )
-    try:
-        with transaction.atomic():
-            message, created = record_inbound(channel=channel, inbound=parse_mail(raw, own_addresses=own))
-            event.status, event.message = InboundEvent.Status.PROCESSED, message
-            event.detail = "" if created else "received before"
-            event.save(update_fields=["status", "message", "detail"])
-    except Exception as error:
-        logger.exception("mail %s of channel %s was kept unread", event.pk, channel.pk)
-        event.status, event.message = InboundEvent.Status.FAILED, None
-        event.detail = clean(f"{type(error).__name__}: {error}")[:500]
-        event.save(update_fields=["status", "message", "detail"])
-        return event, None, False
-    return event, message, created
+
+
+def _as_it_is(account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
+    with tenant_context(account_id, durable=True):
+        event = InboundEvent.objects.select_related("message__conversation").get(pk=event_id)
+    return Received(event, event.message, False)
+
+
+def _hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
+    """Over a limit: kept back, in the caller's transaction, for a person to let in or set aside."""
+    event.status, event.detail, event.lease_until = Status.QUARANTINED, reason, None
+    event.save(update_fields=["status", "detail", "lease_until", "sender", "subject"])
+    audit.record(
+        audit.Kind.INBOUND_HELD, actor=audit.SYSTEM, about=event, data={"channel": channel.name, "reason": reason}
+    )
+    limits.tell_once(event, channel, reason)
+    return Received(event, None, False)
+
+
+def _fail(account_id: uuid.UUID, event_id: uuid.UUID, detail: str) -> Received:
+    with tenant_context(account_id, durable=True):
+        event = InboundEvent.objects.select_for_update(of=("self",)).select_related("channel").get(pk=event_id)
+        event.status, event.message, event.lease_until = Status.FAILED, None, None
+        event.detail = clean(detail)[:500]
+        event.save(update_fields=["status", "message", "detail", "lease_until"])
+        audit.record(
+            audit.Kind.INBOUND_HELD,
+            actor=audit.SYSTEM,
+            about=event,
+            data={"channel": event.channel.name, "reason": "it could not be read"},
+        )
+        limits.tell_once(event, event.channel, "It could not be read.")
+    return Received(event, None, False)
+
+
+def sweep(*, account_id: uuid.UUID) -> dict[str, int]:
+    """Find mails that lost their reader: each is asked for anew in a job of its own, or given up. By database time."""
+    with tenant_context(account_id, durable=True):
+        unread = InboundEvent.objects.filter(
+            Q(lease_until__lt=Now()) | Q(lease_until__isnull=True, received_at__lt=Now() - timedelta(seconds=60)),
+            status=Status.RECEIVED,
+        ).order_by("received_at")
+        lost = list(unread.values_list("pk", "tries")[:500])
+    found = {"woken": 0, "given_up": 0}
+    for event_id, tries in lost:
+        if tries >= MOST_TRIES:
+            _fail(account_id, event_id, KILLED)
+            found["given_up"] += 1
+            continue
+        with tenant_context(account_id, durable=True):
+            wake(TASK, queue="inbound", once=f"read:{event_id}", account_id=account_id, event_id=event_id)
+        found["woken"] += 1
+    return found

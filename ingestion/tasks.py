@@ -12,7 +12,7 @@ from procrastinate.contrib.django import app
 from conversations import audit, database_time
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
-from ingestion import jobs, request_keys, uploads
+from ingestion import jobs, receive, request_keys, uploads
 from ingestion.knowledge.answers import learn_answers as learn
 from ingestion.knowledge.crawl import period
 from ingestion.knowledge.embed import EmbedderDown
@@ -28,6 +28,21 @@ logger = logging.getLogger(__name__)
 def run_job(context: JobContext, account_id: str, job_id: str) -> str:
     """Do a JobRun. When the worker is asked to stop, the job goes back to the queue with what it knows."""
     return jobs.run_job(account_id=uuid.UUID(account_id), job_id=uuid.UUID(job_id), should_stop=context.should_abort)
+
+
+@app.task(name="ingestion.read_event", queue="inbound")
+def read_event(account_id: str, event_id: str) -> str:
+    """Read a stored mail into its conversation."""
+    found = receive.read_event(account_id=uuid.UUID(account_id), event_id=uuid.UUID(event_id))
+    return str(found.event.status)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="ingestion.sweep_mail", queue="inbound", queueing_lock="sweep_mail")
+def sweep_mail(timestamp: int) -> None:
+    """Mails whose reader was killed, or whom nobody read, are read again."""
+    for account in account_directory():
+        receive.sweep(account_id=account["id"])
 
 
 @app.periodic(cron="* * * * *")

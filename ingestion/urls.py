@@ -2,10 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ingestion.views import runs, sources
+from ingestion.views import inbound, runs, sources
 
 app_name = "ingestion"
 urlpatterns = [
+    path("inbound/", inbound.page, name="inbound"),
+    path("inbound/<uuid:pk>/retry/", inbound.retry, name="retry-inbound"),
+    path("inbound/<uuid:pk>/set-aside/", inbound.set_aside, name="set-aside-inbound"),
+    path("inbound/<uuid:pk>/original/", inbound.original, name="inbound-original"),
     path("sources/", sources.page, name="sources"),
     path("sources/upload/", sources.upload, name="upload"),
     path("sources/sites/", sources.add, name="add-site"),

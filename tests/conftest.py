@@ -147,8 +147,10 @@ def committed_world(committed: None) -> World:
 
 @pytest.fixture
 def acme(world: World) -> Iterator[Account]:
-    """Inside Acme for the whole test."""
+    """Inside Acme for the whole test. Its transaction is the test's own, as Django's is: what promises a commit
+    (`durable=True`) may run inside it."""
     with tenant_context(world.acme.pk):
+        connection.atomic_blocks[-1]._from_testcase = True
         yield world.acme
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 
 from conversations import audit
-from conversations.channels.base import Inbound, Party
+from conversations.channels.base import Authentication, Inbound, Party
 from conversations.envelope import digest
 from conversations.inbox import record_inbound
 from conversations.models import Account, Channel, Conversation, Delivery, Membership, Message, User
@@ -16,6 +16,7 @@ from conversations.tenancy import create_account, tenant_context
 from drafts import assess, decisions
 from drafts.models import Draft
 from drafts.writing.port import Claim
+from ingestion.models import InboundEvent
 
 _number = itertools.count(1)
 
@@ -42,6 +43,12 @@ def channel(account: Account, **changes: Any) -> Channel:
     }
     with tenant_context(account.pk):
         return Channel.objects.create(account=account, **{**values, **changes})
+
+
+#: What a trusted mail server says of mail that is from whom it says.
+PROVED = Authentication("pass", "mx.desk.test", spf="pass", dkim="pass", dmarc="pass")
+#: And of mail that is not.
+FORGED = Authentication("fail", "mx.desk.test", spf="fail", dkim="none", dmarc="fail")
 
 
 def inbound(text: str = "Does PTFE hose work with E85?", **changes: Any) -> Inbound:
@@ -73,6 +80,24 @@ def _again(channel: Channel, first: Message, text: str, changes: dict[str, Any])
         return record_inbound(
             channel=channel, inbound=inbound(text, **{"references": (first.external_id,), **changes})
         )[0]
+
+
+def waiting_mail(channel: Channel, status: str = "quarantined", text: str = "Hello", **changes: Any) -> InboundEvent:
+    """A mail in quarantine: read up to its sender, and not let in."""
+    number = next(_number)
+    raw = f"From: pat@customer.test\r\nSubject: Mail {number}\r\n\r\n{text}\r\n".encode()
+    values: dict[str, Any] = {
+        "external_id": f"sha256:{number}",
+        "payload_sha256": f"{number}",
+        "payload": raw,
+        "size_bytes": len(raw),
+        "status": status,
+        "sender": "pat@customer.test",
+        "subject": f"Mail {number}",
+        "detail": "More than 30 mails of this sender within an hour." if status == "quarantined" else "ValueError",
+    }
+    with tenant_context(channel.account_id):
+        return InboundEvent.objects.create(account_id=channel.account_id, channel=channel, **{**values, **changes})
 
 
 SENTENCE = "PTFE hose is safe with E85."

@@ -57,10 +57,17 @@ def secrets(world: World, attachments_dir) -> list[uuid.UUID]:
     )  # fmt: skip
     pending = factories.draft(factories.message(world.other_mail, CANARY), f"{CANARY} draft")
     sent = factories.approved(factories.draft(theirs), world.eve)
+    waiting = [
+        factories.waiting_mail(
+            world.other_mail, status, CANARY, subject=CANARY, detail=CANARY, sender=f"{CANARY}@c.test"
+        )
+        for status in ("quarantined", "failed", "set_aside")
+    ]
     with tenant_context(world.globex.pk):
         editing.save_revision(draft_id=pending.pk, actor=world.eve, version=0, text=f"{CANARY} revision")
         Notification.objects.create(account=world.globex, type="draft_ready", payload={"customer": CANARY})
         rows = [theirs, pending, sent, theirs.conversation, theirs.attachments.get(), world.other_mail, world.globex]
+        rows += waiting
         rows += [AuditEvent.objects.first(), Notification.objects.get()]
         return [row.pk for row in rows if row is not None]
 

@@ -83,6 +83,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "ingestion:cancel-job": ("run_jobs", ADMINS),
     "ingestion:run-corrections": ("run_jobs", ADMINS),
     "ingestion:retry-job": ("retry_jobs", REVIEWERS),
+    "ingestion:retry-inbound": ("handle_inbound", REVIEWERS),
+    "ingestion:set-aside-inbound": ("handle_inbound", REVIEWERS),
 }
 #: Controls of states that are not in the scene (fifty decisions, an endless hold, a second account); their refusals are.
 RARE = {
@@ -187,6 +189,7 @@ class Scene:
             Account.objects.filter(pk=world.acme.pk).update(settings={"agent_approval": policy.agent_approval})
             for role, verb, allowed in policy.rules:
                 PolicyRule.objects.create(account=world.acme, role=role, verb=verb, kind="any", allowed=allowed)
+        self.waiting, self.unread = factories.waiting_mail(world.mail), factories.waiting_mail(world.mail, "failed")
         self.document: SourceDocument = index_document(
             account_id=world.acme.pk, source_url="file:hose.md", title="Hose", text="PTFE hose is safe with E85."
         )
@@ -199,7 +202,7 @@ class Scene:
             "/queue/", "/queue/?mode=focus", "/queue/batch/", *shown, *asked, *told, f"{told[0]}timeline/", "/conversations/",
             "/notifications/", "/profile/", "/switch/", "/views/", "/sources/", f"/sources/jobs/{self.live.pk}/",
             f"/sources/jobs/{self.broken.pk}/", f"/sources/documents/{self.document.pk}/", "/sources/answers/", "/quality/",
-            "/quality/training/",
+            "/quality/training/", "/inbound/", "/inbound/?list=limit",
         ]  # fmt: skip
 
     def asked(self) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
@@ -251,6 +254,8 @@ class Scene:
         yield "ingestion:cancel-job", "post", f"/sources/jobs/{self.live.pk}/cancel/", {}
         yield "ingestion:retry-job", "post", f"/sources/jobs/{self.broken.pk}/retry/", {}
         yield "ingestion:run-corrections", "post", "/sources/run/corrections/", {}
+        yield "ingestion:retry-inbound", "post", f"/inbound/{self.waiting.pk}/retry/", {}
+        yield "ingestion:set-aside-inbound", "post", f"/inbound/{self.unread.pk}/set-aside/", {"reason": "Spam"}
         yield "conversations:notices", "post", "/notifications/", {}
         yield "drafts:views", "post", "/views/", {"page": "queue", "name": "New", "query": ""}
         yield "drafts:remove-view", "post", f"/views/{self.view.pk}/remove/", {}

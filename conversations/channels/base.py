@@ -42,12 +42,25 @@ class Automatic(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Authentication:
+    """What a trusted mail server found about the sender (RFC 8601): `verdict` is "pass" when the domain in From vouches for
+    the mail, "fail" when it was looked at and does not, "none" when nothing was decided. The rest is as the server said."""
+
+    verdict: str
+    server: str = ""
+    spf: str = ""
+    dkim: str = ""
+    dmarc: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Inbound:
     """One message as a provider delivered it, decoded and bounded, nothing dropped.
 
     `body_text` is the whole text; `body_new` is what the sender wrote this time (quoted history and signature cut), a
     view on it. `body_html` is unsanitised. `references` are the message ids it answers, nearest first. `problems` says
-    in words what could not be decoded; the raw bytes are kept by the caller.
+    in words what could not be decoded; the raw bytes are kept by the caller. `answer_to` are all parties of Reply-To
+    (RFC 5322 section 3.6.2), `recipient` is the address that the mail was delivered to, where the channel knows it.
     """
 
     external_id: str
@@ -58,6 +71,9 @@ class Inbound:
     body_html: str = ""
     thread_id: str = ""
     reply_to: Party | None = None
+    answer_to: tuple[Party, ...] = ()
+    recipient: str = ""
+    authentication: Authentication | None = None
     to: tuple[Party, ...] = ()
     cc: tuple[Party, ...] = ()
     sent_at: datetime | None = None
@@ -73,7 +89,10 @@ class Inbound:
 
 @dataclass(frozen=True, slots=True)
 class Outbound:
-    """One approved reply, frozen at approval. `message_id` is deterministic: it is also the idempotency key."""
+    """One approved reply, frozen at approval. `message_id` is deterministic: it is also the idempotency key.
+
+    `return_path` is where bounces go ("": to the sender); `automatic` says that no person approved it.
+    """
 
     message_id: str
     sender: Party
@@ -85,6 +104,8 @@ class Outbound:
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
+    return_path: str = ""
+    automatic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from email.policy import SMTP
 from email.utils import format_datetime
 
 from conversations import database_time
+from conversations.channels.addresses import ascii_domain
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
 from conversations.failpoints import failpoint
 
@@ -30,6 +31,12 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 _MIME_TYPE = re.compile(r"[\w.+-]{1,80}/[\w.+-]{1,120}", re.ASCII)
 # RFC 5321 section 4.5.3.1.2: a longer address is refused by everybody.
 _ADDRESS = re.compile(r"[^\s<>@,;:\"\\()\[\]]{1,64}@[^\s<>@,;:\"\\()\[\]]{1,255}")
+
+#: RFC 3834 section 5, and what Exchange looks at: nobody's program answers what no person approved. Bounces still come.
+_AUTOMATIC = [
+    ("Auto-Submitted", "auto-generated"),
+    ("X-Auto-Response-Suppress", "DR, OOF, AutoReply, RN, NRN"),
+]
 
 
 def build_mail(outbound: Outbound) -> bytes:
@@ -66,6 +73,8 @@ def build_mail(outbound: Outbound) -> bytes:
     # Written by hand: the standard library folds long ids into encoded words, which no mail client reads as ids.
     threading_fields = [("Message-ID", outbound.message_id), ("In-Reply-To", outbound.in_reply_to)]
     threading_fields.append(("References", "\r\n ".join(outbound.references)))
+    if outbound.automatic:
+        threading_fields += _AUTOMATIC
     head = "".join(f"{name}: {value}\r\n" for name, value in threading_fields if value)
     return head.encode("ascii") + content
 
@@ -77,6 +86,8 @@ def _check(outbound: Outbound) -> None:
     if any(_CONTROL.search(line) for line in lines):
         raise _refused("a name, an address, the subject or a file name contains a line break or a control character")
     ids = [outbound.message_id, *(id_ for id_ in (outbound.in_reply_to, *outbound.references) if id_)]
+    if outbound.return_path and not _ADDRESS.fullmatch(outbound.return_path):
+        raise _refused("its return path is not an address")
     if not all(_MESSAGE_ID.fullmatch(id_) for id_ in ids):
         raise _refused("a message id is not of the form <left@right>")
     if not outbound.to and not outbound.cc:
@@ -96,12 +107,16 @@ def _address(party: Party) -> Address:
 
 
 def _wire_address(address: str) -> str:
-    """Return the address as it travels: a domain of other letters in its ASCII form (RFC 5891), so any server takes it."""
+    """Return the address as it travels: a domain of other letters in its ASCII form (RFC 5891), so any server takes it.
+
+    By IDNA 2008: the codec of the standard library knows IDNA 2003, in which straße.example is strasse.example, which may
+    be somebody else's.
+    """
     local, _, domain = address.rpartition("@")
-    try:
-        return f"{local}@{domain.encode('idna').decode('ascii')}"
-    except UnicodeError as error:
-        raise _refused(f"“{domain[:80]}” is not a domain") from error
+    found = domain if domain.isascii() and ascii_domain(domain) else ascii_domain(domain)
+    if not found:
+        raise _refused(f"“{domain[:80]}” is not a domain")
+    return f"{local}@{found}"
 
 
 def _is_inline(outbound: Outbound, file: File) -> bool:
@@ -158,7 +173,8 @@ class SmtpAdapter:
         with self._session() as smtp:
             failpoint("smtp.connected")
             self._open(smtp)
-            self._envelope(smtp, _wire_address(outbound.sender.address), recipients, size=len(content))
+            sender = _wire_address(outbound.return_path or outbound.sender.address)
+            self._envelope(smtp, sender, recipients, size=len(content))
             with _before_the_dot("asking to send"):
                 _expect(smtp.docmd("DATA"), {354}, "asking to send")
             with _before_the_dot("sending the text"):

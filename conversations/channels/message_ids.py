@@ -5,6 +5,8 @@ The id holds the delivery it belongs to and a MAC over it, so nobody who guesses
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import hmac
 import re
@@ -12,6 +14,10 @@ from uuid import UUID
 
 _PURPOSE = b"countersign message id 1\x00"
 _MAC_BYTES = 16
+_RETURN_PURPOSE = b"countersign return path 1\x00"
+_RETURN_MAC_BYTES = 10
+# Base 32 of 26 bytes, in lower case: servers may fold the case of a local part.
+_RETURN = re.compile(r"[^@\s]+\+b\.([a-z2-7]{42})@[^@\s]+", re.IGNORECASE)
 # Some gateways fold ids to lower case and some clients drop the angle brackets: both still read.
 _TOKEN = re.compile(r"<?cs\.([0-9a-f]{32})\.([0-9a-f]{32})@[^<>@\s]{1,255}>?", re.IGNORECASE)
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
@@ -42,3 +48,30 @@ def read_message_id(value: str, *, key: bytes) -> UUID | None:
 
 def _mac(key: bytes, delivery_id: UUID) -> str:
     return hmac.new(key, _PURPOSE + delivery_id.bytes, hashlib.sha256).digest()[:_MAC_BYTES].hex()
+
+
+def make_return_path(*, key: bytes, delivery_id: UUID, address: str) -> str:
+    """Return the envelope sender of a delivery, `local+b.TOKEN@domain`: only its recipient's servers learn it, so what comes
+    back to it is about this delivery. The plain address when the two do not fit into a local part (RFC 5321, 64 octets)."""
+    local, _, domain = address.rpartition("@")
+    code = delivery_id.bytes + _return_mac(key, delivery_id)
+    token = base64.b32encode(code).decode().rstrip("=").lower()
+    tagged = f"{local.partition('+')[0]}+b.{token}"
+    return f"{tagged}@{domain}" if len(tagged) <= 64 else address
+
+
+def read_return_path(value: str, *, key: bytes) -> UUID | None:
+    """Return the delivery that an address is the return path of; None when it is none of ours. Constant time."""
+    match = _RETURN.fullmatch(value.strip().strip("<>"))
+    if match is None or not key:
+        return None
+    try:
+        code = base64.b32decode(match[1].upper() + "======")
+    except binascii.Error:
+        return None
+    delivery_id = UUID(bytes=code[:16])
+    return delivery_id if hmac.compare_digest(_return_mac(key, delivery_id), code[16:]) else None
+
+
+def _return_mac(key: bytes, delivery_id: UUID) -> bytes:
+    return hmac.new(key, _RETURN_PURPOSE + delivery_id.bytes, hashlib.sha256).digest()[:_RETURN_MAC_BYTES]

@@ -14,7 +14,7 @@ from conversations.models.tenants import (
     ServiceToken,
     User,
 )
-from conversations.models.threads import Attachment, Conversation, Message
+from conversations.models.threads import Attachment, Conversation, Message, RelatedConversation
 
 __all__ = [
     "Account",
@@ -35,6 +35,7 @@ __all__ = [
     "MessageWords",
     "Notification",
     "PolicyRule",
+    "RelatedConversation",
     "Role",
     "ServiceToken",
     "Tally",

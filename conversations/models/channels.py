@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 
 from conversations.encryption import EncryptedTextField
-from conversations.guards import json_under_64k, one_of, tenant_guards
+from conversations.guards import Trigger, json_under_64k, one_of, tenant_guards
 from conversations.metadata import ChannelSettings, validate_with
 from conversations.models.base import TenantRow
 
@@ -34,6 +34,11 @@ class Channel(TenantRow):
             models.UniqueConstraint(fields=["account", "type", "external_id"], name="channel_external"),
             one_of("channel", "type", ["email", "chat", "shopify", "slack"]),
             json_under_64k("channel", "metadata"),
+            Trigger(
+                name="channel_claims",
+                when="BEFORE INSERT OR UPDATE OF external_id, metadata, is_active, type",
+                function="channel_claims",
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["account", "type"], name="idx_channel_account_type")]
 

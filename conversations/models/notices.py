@@ -44,6 +44,7 @@ class Notification(TenantRow):
         SOURCE_CHANGED = "source_changed"
         LANE_SHUT = "lane_shut"
         FACTOR_LOST = "factor_lost"
+        INBOUND_HELD = "inbound_held"
 
     user = models.ForeignKey(
         "conversations.User", null=True, on_delete=models.CASCADE, related_name="notifications", db_index=False
@@ -74,6 +75,7 @@ class Notification(TenantRow):
                     "source_changed",
                     "lane_shut",
                     "factor_lost",
+                    "inbound_held",
                 ],
             ),
             json_under_64k("notification", "payload"),

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from conversations import database_time
-from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
+from conversations.guards import Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
 #: The arrows of a delivery's life; the database refuses any other.
@@ -62,6 +62,12 @@ class Delivery(TenantRow):
     body_text = models.TextField(blank=True)
     body_html = models.TextField(blank=True, default="")
     content_sha256 = models.CharField(max_length=64)
+    return_path = models.CharField(
+        max_length=320, blank=True, default="", db_default="", editable=False, help_text="Where a bounce comes back to."
+    )
+    is_automatic = models.BooleanField(
+        default=False, db_default=False, editable=False, help_text="No person approved it."
+    )
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.HELD)
     hold_until = models.DateTimeField(default=database_time.now)
     next_attempt_at = models.DateTimeField(default=database_time.now)
@@ -104,6 +110,7 @@ class Delivery(TenantRow):
             models.CheckConstraint(condition=~Q(body_text="") | Q(erased_at__isnull=False), name="delivery_has_text"),
             json_under_64k("delivery", "envelope"),
             Transitions(moves=DELIVERY_MOVES, name="delivery_moves"),
+            Trigger(name="delivery_without_person", when="BEFORE INSERT", function="delivery_without_person"),
             *same_account("delivery", "conversation", "message", "channel"),
         ]
         indexes: ClassVar = [
@@ -114,6 +121,9 @@ class Delivery(TenantRow):
             ),
             models.Index(fields=["account", "approved_by", "-created_at"], name="idx_delivery_by_person"),
             models.Index(fields=["account", "status", "-created_at"], name="idx_delivery_status"),
+            models.Index(
+                fields=["account", "created_at"], name="idx_delivery_automatic", condition=Q(is_automatic=True)
+            ),
         ]
 
     def __str__(self) -> str:

@@ -198,6 +198,30 @@ class Message(TenantRow):
         return MessageMetadata.model_validate(self.metadata)
 
 
+class RelatedConversation(TenantRow):
+    """A conversation that another may belong to. Nothing is joined by it: a person reads both and decides."""
+
+    class Reason(models.TextChoices):
+        NOT_A_PARTICIPANT = "not_a_participant", "It answers a message there, and its sender is not part of that thread"
+        SAME_MAIL = "same_mail", "The same mail reached both desks"
+
+    conversation = TenantForeignKey(Conversation, on_delete=models.CASCADE, related_name="related_to")
+    other = TenantForeignKey(Conversation, on_delete=models.CASCADE, related_name="related_from")
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("relatedconversation"),
+            models.UniqueConstraint(fields=["account", "conversation", "other"], name="relatedconversation_once"),
+            models.CheckConstraint(condition=~Q(conversation=models.F("other")), name="relatedconversation_of_two"),
+            one_of("relatedconversation", "reason", ["not_a_participant", "same_mail"]),
+            *same_account("relatedconversation", "conversation", "other"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_reason_display()
+
+
 class Attachment(TenantRow):
     """A file of a message (or, later, of a draft). The bytes are stored under their digest, once per account."""
 

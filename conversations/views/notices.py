@@ -37,6 +37,7 @@ WORDS = {
     Type.SOURCE_CHANGED: ("A source of a waiting draft changed", "Read the draft again, or ask for another one."),
     Type.LANE_SHUT: ("Automatic approval stopped", "{reason}"),
     Type.FACTOR_LOST: ("A lost second factor", "{person}: {what}"),
+    Type.INBOUND_HELD: ("Mail waits in quarantine", "{channel}: {reason}"),
 }
 #: What each kind is called where people choose. FACTOR_LOST is no choice: every admin is told (decisions/0022).
 CHOICES = {
@@ -52,9 +53,14 @@ CHOICES = {
     Type.ASKED_FOR: "Colleagues who ask for a conversation of mine",
     Type.SOURCE_CHANGED: "Sources of waiting drafts that changed",
     Type.LANE_SHUT: "Automatic approval that stopped",
+    Type.INBOUND_HELD: "Mail that waits in quarantine",
 }
 #: Where a kind leads when its payload names no draft, conversation or job. Names of pages, which may not be built in.
-FALLBACKS = {Type.JOB_FAILED: "ingestion:sources", Type.LANE_SHUT: "drafts:quality"}
+FALLBACKS = {
+    Type.JOB_FAILED: "ingestion:sources",
+    Type.LANE_SHUT: "drafts:quality",
+    Type.INBOUND_HELD: "ingestion:inbound",
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -9,7 +9,9 @@ from typing import Any
 
 from django.urls import reverse
 
-from conversations.models import Channel, Conversation
+from conversations.channels.addresses import is_same
+from conversations.metadata import AuthenticationShape
+from conversations.models import Channel, Conversation, RelatedConversation
 from conversations.views.words import CHANNEL_ICONS, Clock, initials, size, span
 
 STATUS_CLASSES = {"open": "tag--accent", "pending": "", "closed": "tag--ok"}
@@ -102,8 +104,13 @@ def message_view(
     if message.get("erased_at"):
         full = full or "The text was removed under the retention rules."
     sender = message.get("sender") or ""
-    if inbound and sender and sender.lower() not in {address.lower(), by.lower()}:
-        notes.append(sender)
+    if inbound and sender and not is_same(sender, address):
+        # The name shown with an address is that address's own.
+        by = message.get("sender_name") or sender
+        if not is_same(sender, by):
+            notes.append(sender)
+    if inbound:
+        notes += _envelope_notes(message, sender)
     shown = new if inbound and new else full
     return MessageView(
         id=str(message["id"]),
@@ -121,6 +128,24 @@ def message_view(
         ],
         html_url=reverse("conversations:message-html", args=[message["id"]]) if message.get("has_html") else "",
     )
+
+
+def _envelope_notes(message: Mapping[str, Any], sender: str) -> list[str]:
+    """Where the answer is wanted, who else got the mail, and what the mail server says of its sender."""
+    asked = [party["address"] for party in message.get("answer_to") or ()] or [message.get("reply_to") or ""]
+    notes = []
+    if any(one and not is_same(one, sender) for one in asked):
+        notes.append(f"asks for the answer at {', '.join(asked[:3])}")
+    if copied := message.get("cc") or ():
+        notes.append(f"copy to {', '.join(copied[:3])}" + (f" and {len(copied) - 3} more" if len(copied) > 3 else ""))
+    if words := AuthenticationShape.model_validate(message.get("authentication") or {}).words:
+        notes.append(words)
+    return notes
+
+
+def related_words(number: int, reason: str) -> str:
+    """One line about a conversation that may be related."""
+    return f"Maybe related: #{number}. {RelatedConversation.Reason(reason).label}."
 
 
 def _rest(full: str, shown: str) -> str:

@@ -20,7 +20,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
 from conversations import files, search
-from conversations.models import Attachment, Conversation, Delivery, Message
+from conversations.models import Attachment, Conversation, Delivery, Message, RelatedConversation
 from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
@@ -170,6 +170,7 @@ def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "facts": _facts(conversation, clock),
         "deliveries": _unsettled(conversation, may(tenant, Verb.RESOLVE_DELIVERY)),
         "draft_url": _draft_url(conversation),
+        "related": _related(conversation, tenant.channels),
     }
     return render(request, "conversations/detail.html", context)
 
@@ -184,7 +185,10 @@ def _as_entry(message: Message) -> dict[str, Any]:
         "sent_at": message.sent_at,
         "is_automatic": message.is_automatic,
         "erased_at": message.erased_at,
-        "sender": message.metadata.get("sender", ""),
+        **{
+            name: message.metadata.get(name)
+            for name in ("sender", "sender_name", "reply_to", "answer_to", "cc", "authentication")
+        },
         "files": [{"id": f.pk, "name": f.file_name, "size": f.size_bytes} for f in message.attachments.all()],
     }
 
@@ -199,6 +203,18 @@ def _facts(conversation: Conversation, clock: Clock) -> list[tuple[str, str]]:
     if conversation.tags:
         facts.append(("Tags", ", ".join(map(str, conversation.tags))))
     return facts
+
+
+def _related(conversation: Conversation, channels: Sequence[uuid.UUID]) -> list[tuple[str, str]]:
+    """Conversations that may be related, said by either of the two, of those that the person sees: words and address."""
+    found = RelatedConversation.objects.filter(Q(conversation=conversation) | Q(other=conversation))
+    pairs = found.select_related("conversation", "other").order_by("-id")[:5]
+    others = [(one.other if one.conversation_id == conversation.pk else one.conversation, one.reason) for one in pairs]
+    return [
+        (present.related_words(other.number, reason), reverse("conversations:detail", args=[other.pk]))
+        for other, reason in others
+        if not channels or other.channel_id in channels
+    ]
 
 
 def _draft_url(conversation: Conversation) -> str:

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import JSONObject, Now
 
 from conversations.compiled import Compiled
-from conversations.models import Attachment, Message, User
+from conversations.models import Attachment, Conversation, Message, RelatedConversation, User
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
 from drafts.queue.rows import SORTS, Filters, Within, kept, waiting_for, whose
 
+RELATED = 5  # conversations that may be related, named with a draft
 THREAD = 30  # newest messages shown with a draft; the rest are on the conversation's page
 
 
@@ -52,6 +53,11 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
                 is_automatic="is_automatic",
                 erased_at="erased_at",
                 sender=F("metadata__sender"),
+                sender_name=F("metadata__sender_name"),
+                reply_to=F("metadata__reply_to"),
+                answer_to=F("metadata__answer_to"),
+                cc=F("metadata__cc"),
+                authentication=F("metadata__authentication"),
                 files=ArraySubquery(Attachment.objects.filter(message=OuterRef("pk")).values(json=attachments)),
             )
         )
@@ -73,7 +79,20 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
             )
         )
     )
+    related = RelatedConversation.objects.annotate(
+        with_it=Case(When(conversation=OuterRef("conversation"), then=F("other")), default=F("conversation")),
+    ).filter(Q(conversation=OuterRef("conversation")) | Q(other=OuterRef("conversation")))
+    with_it = Conversation.objects.filter(pk=OuterRef("with_it"))
+    related_json = related.values(
+        json=JSONObject(
+            id="with_it",
+            number=Subquery(with_it.values("number")[:1]),
+            channel=Subquery(with_it.values("channel_id")[:1]),
+            reason="reason",
+        )
+    )[:RELATED]
     return drafts.select_related("conversation__channel", "base_message").annotate(
+        related=ArraySubquery(related_json),
         thread=ArraySubquery(thread),
         revision=Subquery(revision[:1]),
         own_files=ArraySubquery(Attachment.objects.filter(draft_id=OuterRef("pk")).values(json=attachments)),

@@ -12,7 +12,7 @@ from conversations.bidi import isolated
 from conversations.errors import Locked, Refusal
 from conversations.models import Delivery, User
 from conversations.views.words import Clock, plural, span
-from drafts import diffing
+from drafts import diffing, recipients
 from drafts.decisions import AlreadyDecided, NeedsSecondPress, Stale
 from drafts.models import Draft, DraftAction
 from drafts.presence import Asked
@@ -60,6 +60,8 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
             f"Asked at {clock.time(asked.at)}. What you typed and saved goes with it.",
             (Action("Give it", urls.give, True, "give"), Action("Keep it", urls.hold_on, True, "hold-on")),
         )
+    if recipients.is_suspicious(draft.base_message):
+        return _unproved(draft, urls)
     if draft.sources_changed_at:
         return _sources_changed(draft, urls, clock, can)
     act = draft.last_act  # type: ignore[attr-defined]
@@ -67,6 +69,20 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
         note = f"“{act['notes']}”" if act["notes"] else "They left no note."
         return Banner("info", "user", f"{act['by']} handed this over to you at {clock.time(moment(act['at']))}.", note)
     return None
+
+
+def _unproved(draft: Draft, urls: Urls) -> Banner:
+    details = draft.base_message.details
+    asked = ", ".join(party.address for party in details.answer_to) or details.reply_to
+    return Banner(
+        "bad",
+        "alert",
+        f"This mail may not be from {details.sender}.",
+        f"{details.authentication.words}, and it asks for the answer at {asked}. Ask the customer another way before you "
+        "send anything there.",
+        (Action("Read the conversation", urls.conversation),),
+        alert=True,
+    )
 
 
 def _sources_changed(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner:

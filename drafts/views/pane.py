@@ -15,7 +15,7 @@ from conversations.models import Channel, Role, User
 from conversations.roles import Policy, Verb
 from conversations.tenancy import Tenant
 from conversations.views.access import address
-from conversations.views.present import FileView, channel_words, message_view, title_of
+from conversations.views.present import FileView, channel_words, message_view, related_words, title_of
 from conversations.views.words import CHANNEL_ICONS, Clock, initials, plural, size, span
 from drafts import diffing
 from drafts.figures import NOTHING, Figures
@@ -203,6 +203,11 @@ def build(
                 if draft.needs_human
                 else []
             ),
+        ],
+        related=[
+            (related_words(one["number"], one["reason"]), f"{desk.conversations_url}{one['id']}/")
+            for one in draft.related  # type: ignore[attr-defined]
+            if not desk.within or uuid.UUID(str(one["channel"])) in desk.within
         ],
         provenance=_provenance(draft),
         hold_note=_hold_words(desk.hold_seconds),

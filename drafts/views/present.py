@@ -23,6 +23,7 @@ OLD_SOURCE = timedelta(days=30)
 
 #: Why a person should look twice (`needs_human` codes of the drafter), as a tag: words and colour, most urgent first.
 NEEDS = {
+    "sender": ("Sender not proved", "tag--bad"),
     "safety": ("Safety", "tag--bad"),
     "legal": ("Legal", "tag--bad"),
     "refund": ("Refund", "tag--bad"),
@@ -378,6 +379,7 @@ class Pane:
     support_notes: list[str]
     meter: list[bool]
     customer_facts: list[tuple[str, str]]
+    related: list[tuple[str, str]]
     provenance: list[tuple[str, str, bool]]
     hold_note: str
     approve_label: str

@@ -42,7 +42,8 @@ _RETURNED_ID = re.compile(r"^[ \t>]*Message-ID:\s{0,20}(<[^<>\s]{1,500}>)", re.I
 _STATUS_FIELD = re.compile(rb"^(action|status)[ \t]*:[ \t]*([\w.]+)", re.IGNORECASE | re.MULTILINE)
 
 _FINAL_RECIPIENT = re.compile(
-    rb"^final-recipient[ \t]*:[^;\n]{0,40};[ \t]*<?([^\s<>]{1,300}@[^\s<>]{1,300})", re.IGNORECASE | re.MULTILINE
+    rb"^(?:final|original)-recipient[ \t]*:[^;\n]{0,40};[ \t]*<?([^\s<>]{1,300}@[^\s<>]{1,300})",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -57,9 +58,20 @@ class Verdict:
 
 
 def classify(
-    root: Part, *, sender: Party, reply_to: Party | None, body_text: str, own_addresses: frozenset[str]
+    root: Part,
+    *,
+    sender: Party,
+    reply_to: Party | None,
+    body_text: str,
+    own_addresses: frozenset[str],
+    through_own_list: bool = False,
 ) -> Verdict:
-    """Say whether the mail is automatic. `auto-forwarded` and `Auto-Submitted: no` are mail of people."""
+    """Say whether the mail is automatic. `auto-forwarded` and `Auto-Submitted: no` are mail of people.
+
+    X-Auto-Response-Suppress asks for no automatic answer and says nothing about who wrote (Exchange adds it to mail of
+    people): no lane answers such a mail, a person does. `through_own_list`: a list of ours passed it on, so that the
+    fields of a list say nothing either.
+    """
     headers = root.headers
     bounce = _bounce(root, sender, body_text)
     if bounce is not None:
@@ -79,13 +91,10 @@ def classify(
     precedence = headers.text("precedence").lower()
     if precedence in {"auto_reply", "auto-reply", "autoreply"}:
         return Verdict(Automatic.AUTO_REPLY, f"Precedence: {precedence}")
-    suppress = headers.text("x-auto-response-suppress").lower()
-    if {"all", "oof", "autoreply"} & set(re.split(r"[\s,;]+", suppress)):
-        return Verdict(Automatic.AUTO_REPLY, f"X-Auto-Response-Suppress: {one_line(suppress, 60)}")
-    if precedence in {"bulk", "junk", "list"}:
+    if precedence in {"bulk", "junk", "list"} and not through_own_list:
         return Verdict(Automatic.BULK, f"Precedence: {precedence}")
     for name in ("list-id", "list-post", "mailing-list"):
-        if name in headers:
+        if name in headers and not through_own_list:
             return Verdict(Automatic.BULK, f"{name.title()} names a mailing list")
     report = root.content_type.get("report-type").lower()
     if root.type == "multipart/report" and report not in {"", "delivery-status"}:
@@ -127,9 +136,8 @@ def _bounce(root: Part, sender: Party, body_text: str) -> Verdict | None:
         if b"delayed" in actions and b"failed" not in actions:
             return Verdict(Automatic.AUTO_REPLY, "a delivery report without a failure (delayed)")
     addresses = [address.strip(" <>") for address in failed.split(",") if "@" in address]
-    addresses += _scan(root) or [
-        match[1].decode("utf-8", "replace") for match in _FINAL_RECIPIENT.finditer(status[:BOUNCE_BYTES])
-    ]
+    addresses += _scan(root)
+    addresses += [match[1].decode("utf-8", "replace") for match in _FINAL_RECIPIENT.finditer(status[:BOUNCE_BYTES])]
     return Verdict(
         Automatic.BOUNCE,
         "a delivery report" if is_report else "returned by the mail system",

@@ -7,6 +7,7 @@ import logging
 
 from conversations.channels.base import Inbound, Party
 from ingestion.mail.addresses import parse_addresses
+from ingestion.mail.authentication import read_authentication, trusted_field
 from ingestion.mail.automatic import classify
 from ingestion.mail.bodies import MAX_TEXT_CHARS, read_bodies
 from ingestion.mail.charsets import clean_text, decode_bytes
@@ -21,37 +22,50 @@ MAX_HEADER_CHARS = 5000
 MAX_HEADERS_KEPT = 200
 
 
-def parse_mail(raw: bytes, *, own_addresses: frozenset[str] = frozenset()) -> Inbound:
+def parse_mail(
+    raw: bytes, *, own_addresses: frozenset[str] = frozenset(), authserv_id: str = "", recipient: str = ""
+) -> Inbound:
     """Return the mail `raw` (RFC 5322, MIME), decoded and bounded. Never raises, whatever the bytes.
 
-    `own_addresses` are the mailboxes of the desk: a mail from one of them is marked `Automatic.OWN`. Message ids come
+    `own_addresses` are the mailboxes of the desk: a mail from one of them is marked `Automatic.OWN`. `authserv_id` names
+    the server whose Authentication-Results are believed, `recipient` is where the mail was delivered to. Message ids come
     with their angle brackets. `external_id` is the Message-ID, or `sha256:<hex of raw>` when there is none. `headers`
     has names in lower case, repeated fields joined by a line break. What could not be decoded is told in `problems`
     and kept as replacement characters or as a file; the caller keeps `raw`.
     """
     try:
-        return _parse(_with_line_feeds(raw), raw, own_addresses)
+        return _parse(_with_line_feeds(raw), raw, own_addresses, authserv_id, recipient)
     except Exception:
         # The last net, so that one mail never stops a mailbox. A mail that lands here is a defect of this package.
         logger.exception("A mail of %d bytes could not be read and is kept as plain text", len(raw))
         text = decode_bytes(raw[: MAX_TEXT_CHARS // 2])[0]
         problem = "This message could not be read. It is shown as it arrived; the original is kept."
-        return Inbound(_digest(raw), Party(""), body_text=text, body_new=text, problems=(problem,))
+        return Inbound(_digest(raw), Party(""), body_text=text, body_new=text, recipient=recipient, problems=(problem,))
 
 
-def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str]) -> Inbound:
+def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: str, recipient: str) -> Inbound:
     root = parse_tree(mail)
     headers = root.headers
     charset = _charset_hint(root)
     bodies = read_bodies(root)
     problems = [*bodies.problems]
     sender = _sender(headers, charset, problems)
-    reply_to = next((party for party in _parties(headers, "reply-to", charset) if "@" in party.address), None)
+    answer_to = tuple(party for party in _parties(headers, "reply-to", charset) if "@" in party.address)
+    reply_to = next(iter(answer_to), None)
+    writer = _through_own_list(headers, answer_to, own_addresses)
+    sender = writer or sender
     date = headers.text("date")
     sent_at = parse_date(date)
     if date and sent_at is None:
         problems.append(f"The date “{one_line(date, 80)}” could not be read.")
-    verdict = classify(root, sender=sender, reply_to=reply_to, body_text=bodies.text, own_addresses=own_addresses)
+    verdict = classify(
+        root,
+        sender=sender,
+        reply_to=reply_to,
+        body_text=bodies.text,
+        own_addresses=own_addresses,
+        through_own_list=writer is not None,
+    )
     new, _ = split_reply(bodies.text)
     for part in walk(root):
         problems.extend(part.problems)
@@ -63,6 +77,9 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str]) -> Inbound:
         subject=one_line(headers.text("subject", charset=charset)),
         body_html=bodies.html,
         reply_to=reply_to,
+        answer_to=answer_to,
+        recipient=recipient,
+        authentication=read_authentication(headers, authserv_id=authserv_id, sender=sender.address),
         to=_parties(headers, "to", charset),
         cc=_parties(headers, "cc", charset),
         sent_at=sent_at,
@@ -72,7 +89,7 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str]) -> Inbound:
         automatic_reason=verdict.reason,
         bounced_message_id=verdict.message_id,
         bounced_addresses=verdict.addresses,
-        headers=_kept_headers(headers, charset),
+        headers=_kept_headers(headers, charset, authserv_id),
         problems=tuple(dict.fromkeys(clean_text(problem) for problem in problems)),
     )
 
@@ -107,6 +124,22 @@ def _sender(headers: Headers, charset: str, problems: list[str]) -> Party:
     return next(iter(written), Party(""))
 
 
+def _through_own_list(headers: Headers, answer_to: tuple[Party, ...], own: frozenset[str]) -> Party | None:
+    """Who wrote a mail that came through a list of our own domain (a shared address of Google Groups and its like): the list
+    puts itself into From and its writer into Reply-To. None for every other mail."""
+    if len(answer_to) != 1 or not any(name in headers for name in ("list-id", "mailing-list")):
+        return None
+    domains = {address.rpartition("@")[2].casefold() for address in own}
+    lists = next((party.address for party in parse_addresses(headers.plain("from"))), "")
+    written = {
+        party.address.casefold()
+        for name in ("x-original-from", "x-original-sender")
+        for party in parse_addresses(headers.plain(name))
+    }
+    is_ours = lists.rpartition("@")[2].casefold() in domains
+    return answer_to[0] if is_ours and answer_to[0].address.casefold() in written else None
+
+
 def _references(headers: Headers) -> tuple[str, ...]:
     """In-Reply-To first, then References from its end: the nearest message first (RFC 5322 section 3.6.4)."""
     nearest = message_ids(headers.text("in-reply-to"))
@@ -114,9 +147,13 @@ def _references(headers: Headers) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*nearest, *reversed(thread)]))[:MAX_REFERENCES]
 
 
-def _kept_headers(headers: Headers, charset: str) -> dict[str, str]:
+def _kept_headers(headers: Headers, charset: str, authserv_id: str) -> dict[str, str]:
     kept: dict[str, str] = {}
+    if found := trusted_field(headers, authserv_id):
+        kept["authentication-results"] = found
     for name, raw in headers.fields:
+        if name == "authentication-results":
+            continue  # anybody can write one; the trusted server's is kept above
         if name not in kept and len(kept) >= MAX_HEADERS_KEPT:
             continue
         text = one_line(decode_words(decode_bytes(raw, charset if not raw.isascii() else "")[0]), MAX_HEADER_CHARS)

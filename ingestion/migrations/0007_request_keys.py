@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('conversations', '0007_own_channels'),
-        ('ingestion', '0003_answers'),
+        ('ingestion', '0004_quarantine'),
     ]
 
     operations = [

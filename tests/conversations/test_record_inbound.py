@@ -5,7 +5,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.channels.base import Automatic, File, Party
 from conversations.inbox import record_inbound
-from conversations.models import Attachment, AuditEvent, Conversation, Delivery, Message, Notification
+from conversations.models import Attachment, AuditEvent, Conversation, Message
 from conversations.tenancy import tenant_context
 from drafts.models import Draft
 from tests import factories
@@ -96,14 +96,6 @@ def test_an_automatic_reply_is_kept_and_answers_nothing(world: World, acme) -> N
     factories.approved(draft, world.ada)
 
 
-def test_an_answer_to_our_own_signed_id_joins_whoever_sends_it(world: World, acme) -> None:
-    first, _ = receive(world)
-    sent = factories.approved(factories.draft(first), world.ada)
-    colleague = Party("wife@customer.test", "Ann")
-    joined, _ = receive(world, "He means the blue one", sender=colleague, references=(sent.idempotency_key,))
-    assert joined.conversation_id == first.conversation_id
-
-
 def test_a_forged_or_foreign_id_or_a_subject_joins_nothing(world: World, acme) -> None:
     first, _ = receive(world, subject="Order HRA-1")
     sent = factories.approved(factories.draft(first), world.ada)
@@ -129,24 +121,6 @@ def test_a_providers_thread_id_decides(world: World, acme) -> None:
     three, _ = record_inbound(channel=chat, inbound=factories.inbound("c", thread_id="t-2"))
     assert one.conversation_id == two.conversation_id != three.conversation_id
     assert [one.seq, two.seq] == [1, 2]
-
-
-def test_a_bounce_marks_the_delivery_it_names(world: World, acme) -> None:
-    from django.utils import timezone
-
-    sent = factories.approved(factories.draft(factories.message(world.mail)), world.ada)
-    for status in ("queued", "sending", "sent"):
-        Delivery.objects.filter(pk=sent.pk).update(status=status, lease_until=timezone.now(), sent_at=timezone.now())
-    receive(
-        world,
-        "550 no such user",
-        sender=Party("mailer-daemon@relay.test"),
-        automatic=Automatic.BOUNCE,
-        bounced_message_id=sent.idempotency_key,
-    )
-    sent.refresh_from_db()
-    assert (sent.status, sent.error) == ("bounced", "550 no such user")
-    assert Notification.objects.get().type == "bounced"
 
 
 def test_attachments_are_stored_once_by_digest(world: World, acme, attachments_dir) -> None:

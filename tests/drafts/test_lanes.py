@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
 
+from conversations import audit, outbox
+from conversations.channels.base import Authentication, Automatic, Party
+from conversations.envelope import reply_envelope
 from conversations.errors import Conflict
-from conversations.models import Account, AuditEvent, Channel, Delivery, Notification
+from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts import decisions, editing, lanes
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
@@ -28,7 +35,8 @@ def lane_world(world: World, acme: None) -> World:
 
 
 def a_draft(world: World, **changes: object) -> Draft:
-    return factories.draft(factories.message(world.mail), **{"intent": "compatibility", **changes})
+    mail = factories.message(world.mail, authentication=factories.PROVED)
+    return factories.draft(mail, **{"intent": "compatibility", **changes})
 
 
 def decide(world: World, *, unchanged: int, edited: int = 0) -> None:
@@ -228,3 +236,130 @@ def test_the_database_refuses_an_open_lane_without_evidence(lane_world: World) -
     lane.state = "open"
     with pytest.raises(IntegrityError, match="lane_opens_on_evidence"), transaction.atomic():
         lane.save()
+
+
+# --- to whom, how often ----------------------------------------------------------------------------------------------
+CUSTOMER = Party("marcus@customer.test", "Marcus Delgado")
+ELSEWHERE = Party("thief@evil.test", "Marcus Delgado")
+
+
+@pytest.fixture
+def open_lane(lane_world: World) -> World:
+    decide(lane_world, unchanged=REVIEWED)
+    opened(lane_world)
+    return lane_world
+
+
+def of_mail(world: World, first: Message | None = None, **changes: object) -> Draft:
+    values = {"authentication": factories.PROVED, **changes}
+    mail = factories.reply_to(first, **values) if first else factories.message(world.mail, **values)
+    return factories.draft(mail, intent="compatibility")
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        {"authentication": None},
+        {"authentication": factories.FORGED},
+        {"authentication": Authentication("none", "mx.desk.test")},
+        {"reply_to": ELSEWHERE},
+        {"answer_to": (CUSTOMER, ELSEWHERE)},
+        {"reply_to": ELSEWHERE, "authentication": factories.FORGED},
+        {"headers": {"x-auto-response-suppress": "All"}},
+        {"sender": Party("support@globex.test", "Another desk")},
+        {"sender": Party("")},
+    ],
+    ids=["no word", "failed", "undecided", "elsewhere", "two", "forged", "suppressed", "a desk", "nobody"],
+)
+def test_it_sends_to_the_customers_proved_address_alone(open_lane: World, mail: dict[str, object]) -> None:
+    draft = of_mail(open_lane, **mail)
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+
+
+def test_another_participant_is_a_persons_to_answer(open_lane: World) -> None:
+    first = factories.message(open_lane.mail, reply_to=Party("ann@customer.test"))
+    draft = of_mail(open_lane, first, sender=Party("ann@customer.test"))
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+
+
+def test_a_server_that_refuses_what_it_cannot_authenticate_is_believed(open_lane: World) -> None:
+    Channel.objects.filter(pk=open_lane.mail.pk).update(metadata={**open_lane.mail.metadata, "server_checks": True})
+    assert lanes.consider(draft_id=of_mail(open_lane, authentication=None).pk) is not None
+    assert lanes.consider(draft_id=of_mail(open_lane, authentication=factories.FORGED).pk) is None
+
+
+def options(world: World, **changes: object) -> None:
+    account = Account.objects.get(pk=world.acme.pk)
+    Account.objects.filter(pk=account.pk).update(settings={**account.settings, **changes})
+
+
+def considered(world: World, count: int, sender: str = "marcus@customer.test") -> int:
+    return sum(lanes.consider(draft_id=of_mail(world, sender=Party(sender)).pk) is not None for number in range(count))
+
+
+def test_one_address_gets_so_many_within_an_hour(open_lane: World) -> None:
+    options(open_lane, lane_per_sender_hour=2)
+    assert considered(open_lane, 4) == 2
+    assert considered(open_lane, 1, "other@customer.test") == 1
+    Delivery.objects.update(created_at=Now() - timedelta(minutes=61))
+    assert considered(open_lane, 1) == 1
+
+
+def test_an_account_sends_so_many_within_an_hour(open_lane: World) -> None:
+    options(open_lane, lane_per_hour=3)
+    assert sum(considered(open_lane, 1, f"c{number}@customer.test") for number in range(6)) == 3
+
+
+def test_no_limit_is_no_sending(open_lane: World) -> None:
+    """Fail closed: nought is none, not all."""
+    options(open_lane, lane_per_sender_hour=0)
+    assert considered(open_lane, 1) == 0
+    options(open_lane, lane_per_sender_hour=3, lane_per_hour=0)
+    assert considered(open_lane, 1) == 0
+
+
+def test_a_loop_ends_after_three_replies_within_an_hour(open_lane: World) -> None:
+    """Two desks that answer each other, the other one without a mark on its mail."""
+    options(open_lane, lane_per_sender_hour=100)
+    first = factories.message(open_lane.mail, authentication=factories.PROVED)
+    answered = 0
+    for _ in range(8):
+        draft = of_mail(open_lane, first)
+        if lanes.consider(draft_id=draft.pk) is None:
+            continue
+        answered += 1
+        delivery = Delivery.objects.get(draft_id=draft.pk)
+        for status in ("queued", "sending", "sent"):
+            Delivery.objects.filter(pk=delivery.pk).update(
+                status=status, lease_until=timezone.now(), sent_at=timezone.now()
+            )
+    assert answered == 3
+
+
+def test_the_database_itself_ends_a_loop(open_lane: World) -> None:
+    message = factories.message(open_lane.mail)
+    conversation = Conversation.objects.select_related("channel").get(pk=message.conversation_id)
+    envelope = reply_envelope(conversation, open_lane.mail, message)
+
+    def queue() -> Delivery:
+        return outbox.queue_outbound(
+            conversation=conversation, envelope=envelope, body_text="x", actor=audit.SYSTEM, hold_seconds=0
+        )
+
+    for _ in range(3):
+        assert queue().is_automatic
+    with pytest.raises(IntegrityError, match="no person approved"), transaction.atomic():
+        queue()
+    person = outbox.queue_outbound(
+        conversation=conversation, envelope=envelope, body_text="x", actor=open_lane.ada, hold_seconds=0
+    )
+    assert not person.is_automatic
+
+
+def test_a_mail_of_a_program_gets_no_draft(lane_world: World) -> None:
+    for automatic in Automatic:
+        message = factories.message(lane_world.mail, automatic=automatic)
+        assert message.is_automatic
+    assert not ProcrastinateJob.objects.filter(task_name="drafts.write").exists()

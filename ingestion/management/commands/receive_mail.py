@@ -1,63 +1,83 @@
 from __future__ import annotations
 
+import os
 import sys
+import uuid
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from conversations.errors import Refusal
+from conversations.errors import Invalid
 from conversations.models import Channel
-from conversations.tenancy import channels_named, tenant_context
-from ingestion.receive import receive_mail
+from conversations.tenancy import channels_at
+from ingestion.receive import Received, read_event, store_mail
+from ingestion.stopped import Stopped
 
 
 class Command(BaseCommand):
-    help = "Take one raw mail (RFC 5322 bytes) from files or standard input into a channel, as a mail server would pipe it."
+    help = (
+        "Take one raw mail (RFC 5322 bytes) from files or standard input, as a mail server would pipe it. "
+        "Exit code (sysexits.h): 0 once the bytes are stored, 75 for whatever passes (deliver it again), 64 for wrong "
+        "use, 65 for an empty or too large mail, 66 for a file that is not there."
+    )
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", metavar="FILE", help="a file with one mail, or - for standard input")
-        parser.add_argument("--channel", required=True, help="the channel's address, name or id")
-        parser.add_argument("--account", default="", help="the account's short name, if several have such a channel")
+        parser.add_argument("--channel", required=True, help="the address that the mail was delivered to")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        entry = self._channel(options["channel"], options["account"])
-        failed = 0
-        for name in options["files"]:
+        address = str(options["channel"])
+        account_id, channel_id = self._route(address)
+        refused: list[tuple[int, str]] = []
+        for number, name in enumerate(options["files"], 1):
             try:
-                raw = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-            except OSError as error:
-                raise CommandError(f"{name} cannot be read: {error.strerror}. Nothing of it was stored.") from error
-            failed += not self._receive(entry, name, raw)
-        if failed:
-            raise CommandError(
-                f"{failed} of {len(options['files'])} mails were not put into a conversation; see above."
-            )
-
-    def _receive(self, entry: dict[str, Any], name: str, raw: bytes) -> bool:
-        with tenant_context(entry["account_id"]):
+                raw = self._bytes(name)
+                event_id = store_mail(account_id=account_id, channel_id=channel_id, raw=raw, recipient=address)
+            except Invalid as error:
+                refused.append((os.EX_DATAERR, f"{name}: {error}"))
+                continue
+            except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+                refused.append((os.EX_NOINPUT, f"{name} cannot be read: {error.strerror}. Nothing of it was stored."))
+                continue
+            except Channel.DoesNotExist:
+                raise CommandError(unknown(address), returncode=os.EX_TEMPFAIL) from None
+            # From here on the mail is kept: nothing that happens may make the sender's server send it again or bounce it.
             try:
-                channel = Channel.objects.get(pk=entry["channel_id"])
-                event, message, created = receive_mail(channel=channel, raw=raw)
-            except Refusal as refusal:
-                self.stderr.write(f"{name}: {refusal}")
-                return False
-            if message is None:
-                self.stderr.write(f"{name}: kept as event {event.pk}, but not readable: {event.detail}")
-                return False
-            conversation = message.conversation
-            word = "new" if created else "received before"
-            self.stdout.write(
-                f"{name}: {word}, message {message.seq} of conversation #{conversation.number} ({conversation.subject})"
-            )
-        return True
+                self._say(name, read_event(account_id=account_id, event_id=event_id))
+            except Exception as error:
+                self.stdout.write(f"{name}: kept as event {event_id}, to be read later: {error}")
+            except Stopped:
+                if number < len(options["files"]):
+                    raise
+                self.stdout.write(f"{name}: kept as event {event_id}, to be read later.")
+        if refused:
+            code = refused[0][0]
+            raise CommandError("; ".join(text for _, text in refused), returncode=code)
 
-    def _channel(self, name: str, account: str) -> dict[str, Any]:
-        found = [entry for entry in channels_named(name) if not account or entry["slug"] == account]
-        if not found:
-            raise CommandError(f"There is no active channel {name!r}. Name it by its address, name or id.")
-        if len(found) > 1:
-            slugs = ", ".join(sorted(entry["slug"] for entry in found))
-            raise CommandError(f"Several accounts have a channel {name!r} ({slugs}). Add --account.")
-        return found[0]
+    def _bytes(self, name: str) -> bytes:
+        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+
+    def _say(self, name: str, found: Received) -> None:
+        if found.message is None:
+            self.stdout.write(f"{name}: kept as event {found.event.pk}, {found.event.status}: {found.event.detail}")
+            return
+        conversation = found.message.conversation
+        word = "new" if found.is_new else "received before"
+        self.stdout.write(
+            f"{name}: {word}, message {found.message.seq} of conversation #{conversation.number} ({conversation.subject})"
+        )
+
+    def _route(self, address: str) -> tuple[uuid.UUID, uuid.UUID]:
+        """By the address of one active channel and by nothing else. Unknown and ambiguous pass: an operator can mend both,
+        and a bounce would tell the sender about our set-up and lose the mail."""
+        found = channels_at(address)
+        if len(found) != 1:
+            raise CommandError(unknown(address), returncode=os.EX_TEMPFAIL)
+        return found[0]["account_id"], found[0]["channel_id"]
+
+
+def unknown(address: str) -> str:
+    return f"No active channel receives mail for {address!r}. Nothing was stored; deliver it again later."

@@ -1,0 +1,1 @@
+DROP FUNCTION delivery_without_person();

@@ -1,0 +1,78 @@
+"""Who a reply goes to, compared with who the customer is, and how far the mail server vouches for who wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conversations.channels.addresses import is_same
+from conversations.models import Channel, Conversation, Message, RelatedConversation
+
+#: The drafter's `needs_human` code for a mail that may not be from whom it says: never a lane, never in a batch.
+UNPROVED = "sender"
+
+
+def is_answered_elsewhere(message: Message) -> bool:
+    """Whether the mail asks for answers at an address that it did not come from."""
+    details = message.details
+    asked = [party.address for party in details.answer_to] or [details.reply_to]
+    return any(one and not is_same(one, details.sender) for one in asked)
+
+
+def is_suspicious(message: Message) -> bool:
+    """The sender is not proved, and the answer is wanted somewhere else: how a thread is taken over."""
+    return message.details.authentication.verdict == "fail" and is_answered_elsewhere(message)
+
+
+def foreign_thread(conversation: Conversation) -> int | None:
+    """The number of the thread that this conversation's sender named without being part of it."""
+    found = RelatedConversation.objects.filter(
+        conversation=conversation, reason=RelatedConversation.Reason.NOT_A_PARTICIPANT
+    )
+    return found.values_list("other__number", flat=True).first()
+
+
+def cautions(conversation: Conversation, base: Message) -> list[str]:
+    """The `needs_human` codes that a mail itself gives its draft."""
+    return [UNPROVED] if is_suspicious(base) or foreign_thread(conversation) else []
+
+
+def checks(conversation: Conversation, base: Message, envelope: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The lines under a draft about its recipients, compared with the conversation's customer."""
+    customer = conversation.customer_email
+    strangers = [party["address"] for party in envelope["to"] if not is_same(party["address"], customer)]
+    if not customer:
+        strangers = []
+    found: list[dict[str, Any]] = [
+        {"ok": False, "text": f"Goes to {_listed(strangers)}; the customer is {customer}"[:300]}
+        if strangers
+        else {"ok": True, "text": "Goes to the customer"}
+    ]
+    details = base.details
+    if is_answered_elsewhere(base):
+        asked = [party.address for party in details.answer_to] or [details.reply_to]
+        words = f"{details.sender} asks for the answer at {_listed(asked)} (Reply-To)"
+        found.append({"ok": False, "text": words[:300]})
+    if number := foreign_thread(conversation):
+        found.append(
+            {"ok": False, "text": f"It answers a message of #{number}, and its sender is not part of that thread"}
+        )
+    if words := details.authentication.words:
+        found.append({"ok": details.authentication.verdict == "pass", "text": words[:300]})
+    return found
+
+
+def proved_address(conversation: Conversation, channel: Channel, base: Message) -> str:
+    """The customer's address if it is proved that they wrote `base`, else "": the mail came from the customer's own address
+    and the trusted server vouches for it. Without a word of that server nothing is proved, unless it refuses what it cannot
+    authenticate (`server_checks`)."""
+    details = base.details
+    if not is_same(details.sender, conversation.customer_email):
+        return ""
+    verdict = details.authentication.verdict
+    trusted = verdict == "pass" or (verdict == "none" and channel.options.server_checks)
+    return conversation.customer_email if trusted else ""
+
+
+def _listed(addresses: Sequence[str]) -> str:
+    return ", ".join(addresses[:3]) + (f" and {len(addresses) - 3} more" if len(addresses) > 3 else "")

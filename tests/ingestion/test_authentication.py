@@ -1,0 +1,94 @@
+"""Authentication-Results: the trusted server's word, and nobody else's."""
+
+from __future__ import annotations
+
+import pytest
+
+from conversations.channels.base import Inbound
+from ingestion.mail.parse import parse_mail
+
+OURS = "mx.desk.test"
+GMAIL = (
+    "Authentication-Results: mx.desk.test; dkim=pass header.i=@shop.test header.s=s1 header.b=abc;\n"
+    "       spf=pass (mx.desk.test: domain of ada@shop.test designates 1.2.3.4 as permitted sender)\n"
+    "       smtp.mailfrom=ada@shop.test;\n       dmarc=pass (p=REJECT sp=REJECT dis=NONE) header.from=shop.test\n"
+)
+
+
+def read(headers: str, sender: str = "Ada <ada@shop.test>", authserv_id: str = OURS) -> Inbound:
+    return parse_mail(f"{headers}From: {sender}\nTo: desk@acme.test\n\nHello".encode(), authserv_id=authserv_id)
+
+
+def results(text: str) -> str:
+    return f"Authentication-Results: {OURS}; {text}\n"
+
+
+def test_it_reads_what_the_trusted_server_found() -> None:
+    found = read(GMAIL).authentication
+    assert found is not None
+    assert (found.verdict, found.server, found.spf, found.dkim, found.dmarc) == ("pass", OURS, "pass", "pass", "pass")
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("dmarc=pass header.from=shop.test", "pass"),
+        ("dmarc=fail (p=none) header.from=shop.test", "fail"),
+        ("dmarc=fail header.from=shop.test; dkim=pass header.d=shop.test", "fail"),
+        ("dmarc=pass header.from=other.test", "none"),  # another address of a From with several
+        ("dkim=pass header.d=shop.test", "pass"),
+        ("dkim=pass header.d=SHOP.test.", "pass"),
+        ("dkim=fail header.d=shop.test; dkim=pass header.d=shop.test", "pass"),
+        ("dkim=pass header.d=mailer.test", "none"),
+        ("dkim=pass header.d=mail.shop.test", "none"),  # a host below vouches for nobody above it
+        ("dkim=pass header.d=test", "none"),
+        ("spf=pass smtp.mailfrom=bounce@shop.test", "pass"),
+        ("spf=pass smtp.helo=shop.test", "none"),
+        ("spf=softfail smtp.mailfrom=ada@shop.test", "fail"),
+        ("spf=none; dkim=none", "none"),
+        ("spf=temperror", "none"),
+        ("none", "none"),
+        ("", "none"),
+        ("spf=fail (dmarc=pass header.from=shop.test) smtp.mailfrom=x", "fail"),
+        ('spf=fail smtp.mailfrom="x; dmarc=pass header.from=shop.test"', "fail"),
+        ("spf=fail (unclosed; dmarc=pass header.from=shop.test", "fail"),
+        ("x-dmarc=pass header.from=shop.test; spf=fail", "fail"),
+    ],
+)
+def test_the_verdict_is_about_the_address_in_from(text: str, verdict: str) -> None:
+    found = read(results(text)).authentication
+    assert found is not None
+    assert found.verdict == verdict
+
+
+def test_only_the_topmost_field_of_the_trusted_server_counts() -> None:
+    forged = results("dmarc=pass header.from=shop.test")
+    true = results("dmarc=fail header.from=shop.test")
+    for headers in (true + forged, "Authentication-Results: evil.test; dmarc=pass header.from=shop.test\n" + true):
+        found = read(headers).authentication
+        assert found is not None
+        assert found.verdict == "fail"
+    assert read("Authentication-Results: evil.test; dmarc=pass header.from=shop.test\n").authentication is None
+    assert read("Authentication-Results: mx.desk.test.evil.test; dmarc=pass\n").authentication is None
+
+
+def test_nobody_is_trusted_by_default() -> None:
+    assert read(GMAIL, authserv_id="").authentication is None
+
+
+def test_a_server_may_write_a_version_and_comments_into_its_name() -> None:
+    found = read("Authentication-Results: (x;y) MX.Desk.Test 1 (z); dmarc=pass header.from=shop.test\n").authentication
+    assert found is not None
+    assert found.verdict == "pass"
+
+
+def test_a_field_of_anybody_else_is_not_kept() -> None:
+    kept = read("Authentication-Results: evil.test; dmarc=pass\n" + GMAIL).headers["authentication-results"]
+    assert kept.startswith("mx.desk.test;")
+    assert "evil" not in kept
+    assert "authentication-results" not in read("Authentication-Results: evil.test; dmarc=pass\n").headers
+
+
+def test_a_huge_or_broken_field_raises_nothing() -> None:
+    for text in ("(" * 50_000, "spf=pass " * 20_000, ";" * 60_000, "dkim=pass header.d=" + "a" * 60_000, "\\" * 1001):
+        read(results(text))

@@ -1,0 +1,118 @@
+"""Small mails with the right values, of `../shared/cases`: each after a fault that users of comparable products reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from conversations.envelope import reply_envelope, writer_name
+from conversations.models import Channel, Conversation, Delivery, Message, RelatedConversation
+from conversations.tenancy import tenant_context
+from drafts.drafting import write_draft
+from drafts.models import Draft
+from ingestion.receive import receive_mail
+from tests import factories
+from tests.conftest import World
+
+CASES = Path(settings.BASE_DIR).parent / "shared" / "cases"
+pytestmark = pytest.mark.skipif(not CASES.exists(), reason="the shared cases are not beside this checkout")
+
+
+@pytest.fixture
+def desk(world: World, attachments_dir: Any) -> Channel:
+    return factories.channel(world.acme, external_id="support@hotrodan.example", name="Hot rod mail")
+
+
+def case(desk: Channel, name: str, ours: str = "") -> Message:
+    (file,) = CASES.glob(f"case-{name}-*.eml")
+    raw = file.read_bytes().replace(b"@@OUR_MESSAGE_ID@@", ours.encode())
+    found = receive_mail(account_id=desk.account_id, channel_id=desk.pk, raw=raw, recipient=desk.external_id)
+    assert found.message is not None
+    return found.message
+
+
+def answer(message: Message, world: World) -> Delivery:
+    delivery = factories.approved(factories.draft(message), world.ada)
+    with tenant_context(message.account_id):
+        for status in ("queued", "sending", "sent"):
+            Delivery.objects.filter(pk=delivery.pk).update(
+                status=status, lease_until=timezone.now(), sent_at=timezone.now()
+            )
+    return delivery
+
+
+def goes_to(desk: Channel, message: Message) -> tuple[list[tuple[str, str]], str]:
+    with tenant_context(desk.account_id):
+        conversation = Conversation.objects.get(pk=message.conversation_id)
+        envelope = reply_envelope(conversation, desk, message)
+        return [(party["name"], party["address"]) for party in envelope["to"]], writer_name(conversation, message)
+
+
+def test_01_a_colleague_who_answers_is_greeted_and_answered_by_their_own_name(world: World, desk: Channel) -> None:
+    first = case(desk, "01a")
+    delivery = answer(first, world)
+    second = case(desk, "01b", delivery.idempotency_key)
+    assert goes_to(desk, second) == ([("Tomasz Berg", "tomasz.berg@example.net")], "Tomasz Berg")
+    with tenant_context(desk.account_id):
+        relation = RelatedConversation.objects.get()
+        assert (relation.conversation_id, relation.other_id) == (second.conversation_id, first.conversation_id)
+
+
+def test_10_a_mail_through_a_group_of_ours_is_its_writers(desk: Channel) -> None:
+    message = case(desk, "10")
+    with tenant_context(desk.account_id):
+        customer = Conversation.objects.get(pk=message.conversation_id)
+    assert (message.is_automatic, customer.customer_email, customer.customer_name) == (
+        False,
+        "lena.fuchs@example.com",
+        "Lena Fuchs",
+    )
+    assert goes_to(desk, message) == ([("Lena Fuchs", "lena.fuchs@example.com")], "Lena Fuchs")
+
+
+def test_11_a_person_whose_server_asks_for_no_automatic_answer_gets_a_draft(desk: Channel) -> None:
+    message = case(desk, "11")
+    assert not message.is_automatic
+    assert message.details.headers["x-auto-response-suppress"] == "All"
+    assert write_draft(account_id=desk.account_id, conversation_id=message.conversation_id) is not None
+    with tenant_context(desk.account_id):
+        assert Draft.objects.pending().count() == 1
+
+
+def test_22_both_who_are_in_reply_to_are_answered_and_the_copy_is_kept(
+    world: World, desk: Channel, signed_in: Any
+) -> None:
+    message = case(desk, "22")
+    assert goes_to(desk, message)[0] == [
+        ("Nadia Okoye", "nadia.okoye@example.com"),
+        ("Purchasing", "buying@example.com"),
+    ]
+    assert message.details.cc == ["foreman@example.com"]
+    page = signed_in(world.ada).get(f"/conversations/{message.conversation_id}/").content.decode()
+    assert "copy to foreman@example.com" in page
+
+
+def test_38_two_desks_that_have_one_mail_know_of_each_other(world: World, desk: Channel) -> None:
+    sales = factories.channel(world.acme, external_id="sales@hotrodan.example", name="Sales")
+    one, two = case(desk, "38"), case(sales, "38")
+    with tenant_context(desk.account_id):
+        relation = RelatedConversation.objects.get()
+        assert {relation.conversation_id, relation.other_id} == {one.conversation_id, two.conversation_id}
+        assert relation.reason == "same_mail"
+
+
+def test_43_a_bounce_in_prose_marks_the_delivery_that_it_names(world: World, desk: Channel) -> None:
+    delivery = answer(case(desk, "02a"), world)
+    message = case(desk, "43", delivery.idempotency_key)
+    with tenant_context(desk.account_id):
+        delivery.refresh_from_db()
+        assert delivery.envelope["to"][0]["address"] == "depot@parcels.example"
+        assert (delivery.status, message.is_automatic) == ("bounced", True)
+
+
+def test_45_a_read_receipt_asks_for_no_answer(world: World, desk: Channel) -> None:
+    assert case(desk, "45").is_automatic
