@@ -54,8 +54,11 @@ def unavailable(request: HttpRequest) -> HttpResponse:
     return response
 
 
-def _typed(request: HttpRequest) -> list[tuple[str, str]]:
-    """The fields of a form that can be sent again; none if it had a file or a secret, which a page must not repeat."""
+def _typed(request: HttpRequest) -> list[tuple[str, str, bool]]:
+    """The fields of a form that can be sent again: name, value, and whether a person wrote it (words, not an id).
+
+    None if it had a file or a secret, which a page must not repeat.
+    """
     if request.method != "POST":
         return []
     try:
@@ -64,4 +67,4 @@ def _typed(request: HttpRequest) -> list[tuple[str, str]]:
             return []
     except (OSError, ValueError, DatabaseError):  # the body broke off too
         return []
-    return fields
+    return [(name, value, len(value) > 20 and " " in value.strip()) for name, value in fields]
