@@ -177,7 +177,7 @@ def test_another_participants_name_and_the_copies_stand_on_the_message(world: Wo
         first = receive(world, sender=INGRID, reply_to=Party("ann@customer.test"), cc=(Party("foreman@customer.test"),))
         receive(world, "From Ann", sender=Party("ann@customer.test", "Ann Lee"), references=(first.external_id,))
     text = page(signed_in(world.ada), first)
-    assert "<b>Ann Lee</b>" in text
+    assert "<b><bdi>Ann Lee</bdi></b>" in text
     assert "asks for the answer at ann@customer.test" in text
     assert "copy to foreman@customer.test" in text
 

@@ -98,9 +98,11 @@ class ByPrompt:
 
 def evaluate(world: World, version: PromptVersion, monkeypatch: pytest.MonkeyPatch) -> JobRun:
     monkeypatch.setattr(evaluation, "get_drafter", lambda: ByPrompt())
-    job = evaluation.start(version_id=version.pk, actor=world.dan)
+    with tenant_context(world.acme.pk):
+        job = evaluation.start(version_id=version.pk, actor=world.dan)
     assert jobs.run_job(account_id=world.acme.pk, job_id=job.pk)
-    job.refresh_from_db()
+    with tenant_context(world.acme.pk):
+        job.refresh_from_db()
     return job
 
 
@@ -112,7 +114,8 @@ def test_one_that_does_worse_is_refused_with_the_cases(committed_world: World, m
         second = prompts.add(account_id=world.acme.pk, actor=world.dan, text="Answer in one word.")
         golden(world)
         golden(world, "May I use PTFE hose for E85 fuel?")
-        job = evaluate(world, second, monkeypatch)
+    job = evaluate(world, second, monkeypatch)
+    with tenant_context(world.acme.pk):
         assert (job.status, job.metrics["cases"], job.metrics["passed"]) == ("succeeded", 2, 0)
         run = EvalRun.objects.get(prompt_version=second)
         assert (run.status, run.baseline.prompt_version, run.metrics["better"]) == ("regressed", first, 0)  # type: ignore[union-attr]
@@ -132,7 +135,8 @@ def test_one_that_does_as_well_is_activated_and_rolled_back_in_one_act(
         second = prompts.add(account_id=world.acme.pk, actor=world.dan, text="Answer kindly.")
         golden(world)
         prompts.try_out(version_id=second.pk, actor=world.dan, share=0.5)
-        evaluate(world, second, monkeypatch)
+    evaluate(world, second, monkeypatch)
+    with tenant_context(world.acme.pk):
         assert prompts.activate(version_id=second.pk, actor=world.dan).status == "active"
         assert prompts.choose(uuid.uuid4()) == second
         assert PromptVersion.objects.get(pk=second.pk).trial_share == 0
@@ -151,13 +155,15 @@ def test_an_evaluation_from_before_the_newest_answer_or_version_counts_no_more(
         )
         prompts.activate(version_id=first.pk, actor=world.dan)
         golden(world)
-        evaluate(world, second, monkeypatch)
-        evaluate(world, third, monkeypatch)
+    evaluate(world, second, monkeypatch)
+    evaluate(world, third, monkeypatch)
+    with tenant_context(world.acme.pk):
         golden(world, "May I use PTFE hose for E85 fuel?")
         with assert_nothing_written(), pytest.raises(Conflict, match="out of date"):
             prompts.activate(version_id=second.pk, actor=world.dan)
-        evaluate(world, third, monkeypatch)
-        evaluate(world, second, monkeypatch)
+    evaluate(world, third, monkeypatch)
+    evaluate(world, second, monkeypatch)
+    with tenant_context(world.acme.pk):
         prompts.activate(version_id=second.pk, actor=world.dan)
         with assert_nothing_written(), pytest.raises(Conflict, match="out of date"):
             prompts.activate(version_id=third.pk, actor=world.dan)
