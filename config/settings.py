@@ -168,11 +168,12 @@ DATABASE_POOL = env.number("DATABASE_POOL", 0)
 if DATABASE_POOL:
     # A server keeps connections in a pool; commands and workers keep one each.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["ENGINE"] = "conversations.pooled"  # waits for a busy database, not for one that is away
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": DATABASE_POOL,
-        "timeout": 1.0,  # for a free connection: then the page says 503 and when to come back
-        "reconnect_timeout": 2,  # the pool's own tries wait 1 s and then 2 s; whoever asks next begins anew
+        "timeout": 0.5,  # then it looks why it waits
+        "reconnect_timeout": 0,  # no tries in the background: whoever asks next tries at once
     }
 # Open pages are told of news over one LISTEN connection a process: past a transaction-mode PgBouncer, or "off".
 _listen = env.text("LISTEN_DATABASE_URL", "")

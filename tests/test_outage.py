@@ -145,7 +145,8 @@ def test_a_server_answers_through_an_outage_and_is_well_within_five_seconds(
                 return url, answer.status_code, time.monotonic() - began
 
         with ThreadPoolExecutor(max_workers=24) as crowd:
-            assert {status for _, status, _ in crowd.map(ask, ["/queue/"] * 24)} == {200}
+            # Many more than the pool has connections: who waits for a busy database is patient.
+            assert {status for _, status, _ in crowd.map(ask, ["/queue/"] * 96)} == {200}
             connection.close()
             cluster.stop()
             try:
