@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 
 from django.conf import settings
+from django.db import transaction
 
 NAMES = (
     "deliver.leased",
@@ -26,3 +28,9 @@ NAMES = (
 def failpoint(name: str) -> None:
     if settings.FAILPOINT and name == settings.FAILPOINT:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def failpoint_after_commit(name: str) -> None:
+    """The same behind the commit of the outermost transaction: a request's, which ends after its verb has returned."""
+    if settings.FAILPOINT and name == settings.FAILPOINT:
+        transaction.on_commit(partial(failpoint, name))

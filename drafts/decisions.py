@@ -15,7 +15,7 @@ from django.db import transaction
 from conversations import audit, outbox
 from conversations.envelope import digest
 from conversations.errors import Conflict, Invalid, Locked
-from conversations.failpoints import failpoint
+from conversations.failpoints import failpoint, failpoint_after_commit
 from conversations.jobs import wake
 from conversations.models import Conversation, Delivery, User
 from conversations.roles import Verb
@@ -116,7 +116,7 @@ def approve(
         )
         let_go(scene)
         failpoint("approve.before_commit")
-    failpoint("approve.after_commit")
+        failpoint_after_commit("approve.after_commit")
     return action
 
 

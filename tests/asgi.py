@@ -24,10 +24,9 @@ from conversations.tenancy import SESSION_KEY, memberships_of
 class Server:
     """A granian worker on a port of its own. It can be stopped and started again there."""
 
-    def __init__(self, cluster: Cluster, wrapper: tuple[str, ...] = (), output: int | None = None, **env: str) -> None:
+    def __init__(self, cluster: Cluster, output: int | None = None, **env: str) -> None:
         self.port = free_port()
         self._output = output
-        self._wrapper = wrapper  # a program that runs the server, faketime for one
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = {
             **os.environ,
@@ -44,7 +43,7 @@ class Server:
 
     def start(self) -> None:
         granian = str(Path(sys.executable).parent / "granian")
-        command = [*self._wrapper, granian, "--respawn-failed-workers", "--respawn-interval", "0.2"]
+        command = [granian, "--respawn-failed-workers", "--respawn-interval", "0.2"]
         command += ["--interface", "asginl", "--no-ws", "--host", "127.0.0.1", "--port", str(self.port)]
         self._child = subprocess.Popen(
             [*command, "config.asgi:application"],

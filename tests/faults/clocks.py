@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 from django.conf import settings
@@ -50,8 +51,8 @@ def f10_wrong_clocks(ground: Ground) -> Outcome:
     drafts = ground.drafts(out.trials)
     with (
         ground.serving(DATABASE_POOL="0") as right,
-        ground.serving(wrapper=ahead, DATABASE_POOL="0") as wrong,
-        ground.working(wrapper=behind),
+        ground.serving(DATABASE_POOL="0", **ahead) as wrong,
+        ground.working(**behind),
         httpx2.Client(base_url=right.url, cookies=ground.cookie(world.ada), timeout=20) as ada,
         httpx2.Client(base_url=wrong.url, cookies=ground.cookie(world.dan), timeout=20) as dan,
     ):
@@ -96,8 +97,8 @@ def f10_wrong_clocks(ground: Ground) -> Outcome:
         with tenant_context(world.acme.pk):
             editing.claim(draft_id=draft.pk, actor=world.ada)
         found = subprocess.run(
-            [*ahead, sys.executable, "-c", CONTROL, str(ground.cluster.socket_dir), DATABASE, str(world.acme.pk), str(draft.pk), str(world.dan.pk)],
-            cwd=settings.BASE_DIR, capture_output=True, text=True, check=False,
+            [sys.executable, "-c", CONTROL, str(ground.cluster.socket_dir), DATABASE, str(world.acme.pk), str(draft.pk), str(world.dan.pk)],
+            cwd=settings.BASE_DIR, env={**os.environ, **ahead}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert found.returncode == 0, found.stderr[-2000:]
         planted.must("taken over" not in found.stdout, "a process with a clock of its own took the conversation over")
@@ -106,9 +107,12 @@ def f10_wrong_clocks(ground: Ground) -> Outcome:
     return out
 
 
-def _faked(by: str) -> tuple[str, ...]:
-    program = shutil.which("faketime")
-    return (program, "-f", by) if program else ()
+def _faked(by: str) -> dict[str, str]:
+    """The environment of a process whose clock is wrong by so much; the timer since boot is as it was. {}: not to be had."""
+    found = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
+    if found is None:
+        return {}
+    return {"LD_PRELOAD": str(found), "FAKETIME": by, "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1"}
 
 
 def _all_sent(ground: Ground) -> bool:

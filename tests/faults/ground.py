@@ -96,8 +96,8 @@ class Ground:
         }
 
     @contextlib.contextmanager
-    def serving(self, *, wrapper: tuple[str, ...] = (), **env: str) -> Iterator[Server]:
-        server = Server(self.cluster, wrapper=wrapper, output=subprocess.DEVNULL, **self.environment(**env))
+    def serving(self, **env: str) -> Iterator[Server]:
+        server = Server(self.cluster, output=subprocess.DEVNULL, **self.environment(**env))
         server.start()
         try:
             yield server
@@ -106,16 +106,16 @@ class Ground:
                 server.stop()
 
     @contextlib.contextmanager
-    def working(self, *, wrapper: tuple[str, ...] = (), **env: str) -> Iterator[subprocess.Popen[bytes]]:
+    def working(self, **env: str) -> Iterator[subprocess.Popen[bytes]]:
         """A worker process; killed at the end if it still lives."""
-        child = self.worker(wrapper=wrapper, **env)
+        child = self.worker(**env)
         try:
             yield child
         finally:
             kill(child)
 
-    def worker(self, *, wrapper: tuple[str, ...] = (), **env: str) -> subprocess.Popen[bytes]:
-        command = [*wrapper, sys.executable, "manage.py", "procrastinate", "worker", "--concurrency", "4"]
+    def worker(self, **env: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "manage.py", "procrastinate", "worker", "--concurrency", "4"]
         return subprocess.Popen(
             [*command, "--fetch-job-polling-interval", "0.5"],
             cwd=settings.BASE_DIR,
