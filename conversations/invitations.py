@@ -88,6 +88,8 @@ def invite(*, account_id: uuid.UUID, address: str, role: Role, actor: User, chan
         validate_email(wanted)
     except ValidationError as error:
         raise Invalid("That is not an email address. Nobody was invited.") from error
+    if len(wanted) > 254:  # RFC 3696 errata 1690: no longer path can be mailed to
+        raise Invalid("That is longer than email addresses are. Nobody was invited.")
     with tenant_context(account_id):
         _may_invite(account_id, actor, role)
         # One at a time for an account: two admins do not invite the same address, and the limit holds.
@@ -99,6 +101,10 @@ def invite(*, account_id: uuid.UUID, address: str, role: Role, actor: User, chan
             if Invitation.objects.live().filter(pk=before.pk).exists():
                 raise Conflict(f"{wanted} is invited already. Send that invitation again, or withdraw it first.")
             people.withdraw(before, actor=actor)
+        if role_of(actor, account_id) != Role.ADMIN:
+            # The platform names another first admin: a link that went to a wrong address makes nobody admin any more.
+            for other in Invitation.objects.open().filter(role=Role.ADMIN).select_for_update(of=("self",)):
+                people.withdraw(other, actor=actor)
         if Invitation.objects.live().count() >= MOST_OPEN:
             raise Invalid(f"{MOST_OPEN} invitations are open. Withdraw some of them first; nobody was invited.")
         kept_to = _channels_of(account_id, role, channels)

@@ -382,3 +382,23 @@ def test_an_existing_person_who_presses_twice_is_one_member(
     token = mailed(committed_world, "eve@globex.test")
     answers = in_threads([lambda: invitations.accept(token=token, actor=committed_world.eve)] * 2)
     assert sorted(type(answer).__name__ for answer in answers) == ["Gone", "Membership"]
+
+
+def test_naming_another_first_admin_closes_the_link_to_the_wrong_one(world: World) -> None:
+    root = User.objects.create_superuser("root@platform.test", "correct horse")
+    account, _ = invitations.found_account(
+        name="Initech", slug="initech", timezone="UTC", admin_address="typo@evil.test", actor=root
+    )
+    wrong = token_in(run_letters()[-1])
+    invitations.invite(account_id=account.pk, address="peter@initech.test", role=Role.ADMIN, actor=root)
+    right = token_in(run_letters()[-1])
+    with pytest.raises(Gone):
+        invitations.accept_as_new(token=wrong, name="Thief", password="a long new password")
+    invitations.accept_as_new(token=right, name="Peter", password="a long new password")
+
+
+def test_an_address_longer_than_addresses_are_is_refused(world: World) -> None:
+    long = "a@" + ".".join(["b" * 60] * 4) + "." + "c" * 20 + ".test"
+    assert 254 < len(long) <= 320
+    with pytest.raises(Invalid):
+        invitations.invite(account_id=world.acme.pk, address=long, role=Role.AGENT, actor=world.dan)
