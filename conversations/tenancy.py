@@ -284,8 +284,13 @@ class TenantMiddleware:
         found = next((entry for entry in account_directory() if str(entry["id"]) == account_id), None)
         if found is None:
             return None
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, account_id])
+        entered = _ask(
+            "SELECT set_config(%s, %s, true), second_factor_missing(%s, %s) AS factor_missing",
+            SETTING,
+            account_id,
+            request.user.pk,
+            account_id,
+        )
         return Tenant(
             account_id=found["id"],
             slug=found["slug"],
@@ -293,6 +298,7 @@ class TenantMiddleware:
             role=None,
             timezone="UTC",
             granted_until=until,
+            factor_missing=entered[0]["factor_missing"],  # whoever looks inside keeps the account's rule too
         )
 
 

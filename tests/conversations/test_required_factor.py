@@ -149,3 +149,15 @@ def test_the_rule_costs_no_statement(world: World, signed_in: Any) -> None:
     with counted() as after:
         browser.get("/profile/")
     assert len(after) == len(before)
+
+
+def test_an_operator_without_a_factor_does_not_look_into_an_account_that_needs_one(
+    world: World, signed_in: Any
+) -> None:
+    root = User.objects.create_superuser("root@platform.test", "correct horse")
+    with tenant_context(world.acme.pk):
+        factors.require_second_factor(account_id=world.acme.pk, required=True, actor=world.dan)
+    browser = signed_in(root)
+    browser.post("/admin/tenants/", {"account": str(world.acme.pk), "reason": "a look inside", "minutes": "5"})
+    answer = browser.get("/conversations/")
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/2fa/")
