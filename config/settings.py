@@ -222,6 +222,8 @@ ACCOUNT_MAX_EMAIL_ADDRESSES = 10
 ACCOUNT_FORMS = {"reset_password": "conversations.proofs.ResetForm"}
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # User.email is a name to sign in with, which our own backend resolves
 ACCOUNT_LOGOUT_ON_GET = False
+# A session alone, stolen or left open, adds no address: whoever proves one could have a new password mailed there.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
 ACCOUNT_SESSION_REMEMBER = True
 # Tries are counted by conversations.limits: allauth's own limits live in the cache, where other keys push them out.
 ACCOUNT_RATE_LIMITS: dict[str, str] | bool = False

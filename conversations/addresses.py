@@ -14,8 +14,12 @@ from django.db import IntegrityError, transaction
 from conversations.errors import Conflict
 from conversations.letters import can_send
 from conversations.models import User
+from conversations.tenancy import memberships_of
 
 log = logging.getLogger(__name__)
+
+#: Whose passwords are tried for one address, at most: each costs a slow hash.
+MOST_TRIED = 10
 
 
 def fold(address: str) -> str:
@@ -48,6 +52,13 @@ def proven_row(address: str) -> EmailAddress | None:
     return rows.select_related("user").first()
 
 
+def mailbox_of(user: User) -> str:
+    """Where mail about the person's own security goes: a proven address, the one that they sign in with if it is."""
+    proven = EmailAddress.objects.filter(user=user, verified=True).order_by("-primary", "pk")
+    found = list(proven.values_list("email", flat=True))
+    return user.email if user.email in found or not found else str(found[0])
+
+
 def namesakes(address: str) -> list[User]:
     """Everybody who names this address, proven or not, the oldest first. They may well not be the address's owner."""
     said = User.objects.filter(email=fold(address)) | User.objects.filter(emailaddress__email=fold(address))
@@ -57,12 +68,20 @@ def namesakes(address: str) -> list[User]:
 def who_may_sign_in(address: str) -> list[User]:
     """Whose password is tried for this address: the person who has proven it, else those who say that it is theirs.
 
-    Where no mail can be sent nobody can prove one, so there all of them are tried, the one who has proven it first.
+    Where no mail can be sent nobody can prove one, so there all of them are tried, the one who has proven it first. If they
+    are more than can be tried, those who belong to an account under that name come before those whom anybody can make up.
     """
     owner = person_with(address)
     if owner is not None and can_send():
         return [owner]
-    return sorted(namesakes(address)[:5], key=lambda person: owner is None or person.pk != owner.pk)
+    said = namesakes(address)
+    many = len(said) > MOST_TRIED
+
+    def rank(person: User) -> tuple[bool, bool, bool]:
+        is_owner = owner is not None and person.pk == owner.pk
+        return not is_owner, fold(person.email) != fold(address), many and not memberships_of(person)
+
+    return sorted(said, key=rank)[:MOST_TRIED]
 
 
 def claim(user: User, address: str) -> EmailAddress:

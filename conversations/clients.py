@@ -11,6 +11,8 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.crypto import salted_hmac
 
+from conversations.models import User
+
 #: The device cookie's life, and how many people one device remembers.
 DEVICE_DAYS = 180
 MOST_PEOPLE = 10
@@ -53,13 +55,13 @@ def _address(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A browser that somebody signed in with before. `people` are keyed hashes of their addresses."""
+    """A browser that somebody signed in with before. `people` are keyed hashes of who they are, not of what they call themselves."""
 
     id: str
     people: tuple[str, ...]
 
-    def knows(self, email: str) -> bool:
-        return _tag(email) in self.people
+    def knows(self, user: User) -> bool:
+        return _tag(user) in self.people
 
 
 def device_of(request: HttpRequest) -> Device | None:
@@ -77,10 +79,10 @@ def device_of(request: HttpRequest) -> Device | None:
         return None
 
 
-def remember_device(request: HttpRequest, response: HttpResponseBase, email: str) -> None:
+def remember_device(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
     """After a whole log-in: let this browser be known for this person from now on."""
     before = device_of(request)
-    people = [_tag(email), *(tag for tag in (before.people if before else ()) if tag != _tag(email))][:MOST_PEOPLE]
+    people = [_tag(user), *(tag for tag in (before.people if before else ()) if tag != _tag(user))][:MOST_PEOPLE]
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
         signing.dumps({"id": before.id if before else secrets.token_urlsafe(12), "people": people}, salt=_SALT),
@@ -91,5 +93,6 @@ def remember_device(request: HttpRequest, response: HttpResponseBase, email: str
     )
 
 
-def _tag(email: str) -> str:
-    return salted_hmac(_SALT, email.strip().lower(), algorithm="sha256").hexdigest()[:32]
+def _tag(user: User) -> str:
+    """Of the person: several may say that one address is theirs, and a device of one is no device of another."""
+    return salted_hmac(_SALT, str(user.pk), algorithm="sha256").hexdigest()[:32]

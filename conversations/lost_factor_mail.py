@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.urls import reverse
 
-from conversations import lost_factor
+from conversations import addresses, lost_factor
 from conversations.bidi import isolated
 from conversations.models import FactorReset, Membership, Role, User
 from conversations.tenancy import memberships_of, tenant_context
@@ -58,7 +58,7 @@ def send(*, reset_id: uuid.UUID, what: str) -> int:
         "set_up": _link("mfa_index"),
         "reset": _link("account_reset_password"),
     }
-    sent = EmailMessage(subject, to_person.format(**facts), to=[reset.user.email]).send()
+    sent = EmailMessage(subject, to_person.format(**facts), to=[addresses.mailbox_of(reset.user)]).send()
     if to_admins:
         for address in sorted(_told(reset.user)):
             sent += EmailMessage(ADMIN_SUBJECT, to_admins.format(**facts), to=[address]).send()

@@ -12,6 +12,7 @@ from allauth.account.models import EmailAddress
 from allauth.account.stages import EmailVerificationStage
 from allauth.account.utils import user_pk_to_url_str
 from allauth.account.views import ConfirmEmailVerificationCodeView, EmailView
+from allauth.core import context
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.db import transaction
@@ -20,7 +21,7 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
 
-from conversations import addresses, database_time
+from conversations import addresses, database_time, limits
 from conversations.jobs import wake
 from conversations.letters import address_of, can_send, letter, try_to_send
 from conversations.models import User
@@ -61,8 +62,9 @@ class AddressBackend(AuthenticationBackend):
     """Password log-in by address: whose password is tried is `addresses.who_may_sign_in`'s answer."""
 
     def _authenticate_by_email(self, email: str, password: str) -> User | None:
+        only = getattr(context.request, "only_people", None)  # set by CountedAdapter.pre_authenticate
         for user in addresses.who_may_sign_in(email):
-            if self._check_password(user, password):
+            if (only is None or user.pk in only) and self._check_password(user, password):
                 return user
         return None
 
@@ -86,6 +88,10 @@ class ResetForm(ResetPasswordForm):
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
         email = str(self.cleaned_data["email"])
         proof = addresses.proven_row(email)
+        try:  # from however many networks it is asked for; apart from codes, which the same person may need meanwhile
+            limits.take(limits.MAIL, email, "reset")
+        except limits.TooMany:
+            proof = None
         # Ids only in a job. No address has the number 0; the worker's turn is then a short one.
         with transaction.atomic():
             wake(RESET_TASK, queue="letters", proof_id=proof.pk if proof else 0, asked_at=_now())

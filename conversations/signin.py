@@ -54,25 +54,48 @@ class CountedAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return client_address(request)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
-        """Count a password before it is looked at: strangers by network and address, a known device by itself."""
+        """Count a password before it is looked at: strangers by network and address, a known device by itself.
+
+        A device is known for people. Others who say that the same address is theirs are strangers to it: their passwords
+        are tried too only while strangers may still try, so that nobody's own device guesses at a namesake.
+        """
         email = str(credentials.get("email") or credentials.get("username") or "")
-        device = device_of(request)
         if request.user.is_authenticated:
-            wanted: Taken = [(limits.AGAIN, (str(request.user.pk), request.session.session_key or ""))]
-        elif device and device.knows(email):
-            wanted = [(limits.LOGIN_DEVICE, (device.id, email))]
-        else:
-            wanted = [(limits.LOGIN_NETWORK, (client_network(request),)), (limits.LOGIN_ADDRESS, (email,))]
-        _take_all(request, wanted)
-        self._taken = wanted
+            self._taken = [(limits.AGAIN, (str(request.user.pk), request.session.session_key or ""))]
+            _take_all(request, self._taken)
+            return
+        strangers: Taken = [(limits.LOGIN_NETWORK, (client_network(request),)), (limits.LOGIN_ADDRESS, (email,))]
+        device = device_of(request)
+        people = addresses.who_may_sign_in(email) if device else []
+        known = {person.pk for person in people if device and device.knows(person)}
+        if device is None or not known:
+            self._taken = strangers
+            _take_all(request, strangers)
+            return
+        self._taken = [(limits.LOGIN_DEVICE, (device.id, email))]
+        _take_all(request, self._taken)
+        if len(known) < len(people):
+            try:
+                for limit, subject in strangers:
+                    limits.take(limit, *subject)
+                    self._taken.append((limit, subject))
+            except TooMany:
+                request.only_people = known  # type: ignore[attr-defined]
+
+    def reauthenticate(self, user: User, password: str) -> bool:
+        """The person's own password, whoever else says that their address is theirs."""
+        self.pre_authenticate(context.request)
+        if not user.check_password(password):
+            return False
+        self._rollback_login_failed_rl_usage()
+        return True
 
     def _rollback_login_failed_rl_usage(self) -> None:
         _give_all_back(self._taken)
 
     def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
         response: HttpResponse = super().post_login(request, user, **kwargs)
-        if addresses.has_proven(user, user.email):  # else a device could be made known for somebody else's address
-            remember_device(request, response, user.email)
+        remember_device(request, response, user)
         lost_factor.cancel(user=user, how="by signing in with it")
         return response
 
@@ -114,7 +137,7 @@ def _code_tries(user: User) -> Taken:
     if request.user.is_authenticated:
         return [(limits.AGAIN, (str(user.pk), request.session.session_key or ""))]
     device = device_of(request)
-    if device and device.knows(user.email):
+    if device and device.knows(user):
         return [(limits.CODE_DEVICE, (device.id, str(user.pk)))]
     return [(limits.CODE, (str(user.pk),)), (limits.CODE_DAY, (str(user.pk),))]
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations import database_time, lost_factor
+from conversations import addresses, database_time, lost_factor
 from conversations.errors import Conflict
 from conversations.models import FactorReset
 from conversations.views.access import person, signed_in
@@ -41,7 +41,7 @@ def lost(request: HttpRequest) -> HttpResponse:
         except Conflict as error:
             problem, status = str(error), error.status
     reset = lost_factor.open_reset(user)
-    context = {"reset": reset, "state": _state(reset), "problem": problem, "email": user.email}
+    context = {"reset": reset, "state": _state(reset), "problem": problem, "email": addresses.mailbox_of(user)}
     return render(request, "lost_factor/lost.html", context, status=status)
 
 
