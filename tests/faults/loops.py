@@ -15,7 +15,6 @@ from ingestion.receive import receive_mail
 from tests import factories
 from tests.faults.ground import Ground, Outcome, noticed
 
-ROBOT = "robot@elsewhere.test"
 TURNS, MOST = 10, 3
 REPORT = (
     "multipart/report; report-type=delivery-status; boundary=b",
@@ -33,7 +32,7 @@ MACHINES: list[tuple[str, str]] = [
     *(("Subject", value) for value in ("Automatic reply: Your question", "Out of Office: back on Monday")),
     ("Return-Path", "<>"),
     ("Content-Type", REPORT[0]),
-    *(("From", value) for value in ("MAILER-DAEMON@mx.test", "postmaster@mx.test", "support@acme.test")),
+    *(("From", value) for value in ("MAILER-DAEMON@mx.test", "support@acme.test")),
 ]
 
 
@@ -41,9 +40,10 @@ def f13_two_desks(ground: Ground) -> Outcome:
     """A machine that answers every mail, in one thread or in new ones, marked or not: at most three replies an hour."""
     out = Outcome()
     _open_lane(ground)
-    for marked, threaded in ((False, True), (False, False), (True, True)):
+    for number, (marked, threaded) in enumerate(((False, True), (False, False), (True, True))):
         out.trials += 1
-        _check(ground, out, _loop(ground, marked=marked, threaded=threaded), marked=marked)
+        sender = f"robot-{number}@elsewhere.test"  # each with its own limit
+        _check(ground, out, _loop(ground, sender=sender, marked=marked, threaded=threaded), marked=marked)
     out.trials += 1
     _check(ground, out, _loop(ground, sender="support@acme.test"), marked=True)
     for number, (name, value) in enumerate(MACHINES):
@@ -96,7 +96,7 @@ def _mail(number: int, sender: str, *lines: str) -> bytes:
     return ("\r\n".join(head) + f"\r\n\r\nDoes PTFE hose work with E85? Turn {number}.\r\n").encode()
 
 
-def _loop(ground: Ground, *, sender: str = ROBOT, marked: bool = False, threaded: bool = True) -> int:
+def _loop(ground: Ground, *, sender: str, marked: bool = False, threaded: bool = True) -> int:
     """How many replies no person approved left for this correspondent, who answers each of them."""
     world = ground.world
     reply_to = ""

@@ -47,6 +47,8 @@ def test_mail_of_people_is_not_automatic(headers: str) -> None:
         ("Auto-Submitted: something-new; x=y\n", Automatic.AUTO_REPLY, "Auto-Submitted: something-new"),
         ("X-Autoreply: yes\n", Automatic.AUTO_REPLY, "X-Autoreply: yes"),
         ("X-Autorespond: 1\n", Automatic.AUTO_REPLY, "X-Autorespond: 1"),
+        ("X-Auto-Reply-From: a@b.test\n", Automatic.AUTO_REPLY, "X-Auto-Reply-From: a@b.test"),
+        ("X-FC-MachineGenerated: true\n", Automatic.AUTO_REPLY, "X-Fc-Machinegenerated: true"),
         ("Precedence: auto_reply\n", Automatic.AUTO_REPLY, "Precedence: auto_reply"),
         ("Precedence: bulk\n", Automatic.BULK, "Precedence: bulk"),
         ("Precedence: Junk\n", Automatic.BULK, "Precedence: junk"),
@@ -162,3 +164,10 @@ def test_two_desks_do_not_answer_each_other() -> None:
     """What this desk sends is mail of people; what the other sends by itself stops the loop here."""
     ticket = "Auto-Submitted: auto-generated\nX-Auto-Response-Suppress: All\nSubject: [Ticket 1] received\n"
     assert read(ticket, sender="support@other.example").automatic is Automatic.AUTO_REPLY
+
+
+def test_a_mail_system_is_nobody_to_answer_and_a_postmaster_is() -> None:
+    for sender in ("MAILER-DAEMON@mx.test", "mailer-daemon+x@mx.test", "Mail-Delivery-System@mx.test"):
+        assert read("Subject: A word\n", sender=sender).automatic == Automatic.AUTO_REPLY
+    for sender in ("postmaster@customer.test", "mailer@customer.test"):
+        assert read("Subject: A word\n", sender=sender).automatic is None
