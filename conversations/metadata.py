@@ -144,7 +144,7 @@ class AuthenticationShape(Shape):
         )
         if self.verdict == "pass":
             return f"Sender proved ({said})"
-        return f"Sender not proved ({said})" if self.verdict == "fail" else ""
+        return f"Sender not proved ({said or 'it is not the one address in From'})" if self.verdict == "fail" else ""
 
 
 class MessageMetadata(Shape):

@@ -9,15 +9,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from conversations.channels.addresses import ascii_domain
+from conversations.channels.addresses import ascii_domain, is_same
 from conversations.channels.base import Authentication
-from ingestion.mail.headers import Headers, one_line, raw_to_text
+from ingestion.mail.headers import ENCODED_WORD, Headers, one_line, raw_to_text
 
+# A field with more than this does not count for what is left of it: what was cut may be the failure.
+MAX_CHARS = 5000
 MAX_RESULTS = 50
 _METHOD = re.compile(r"\s*([a-z][a-z0-9-]{0,30})\s*(?:/\s*\d+)?\s*=\s*([a-z]{1,20})", re.IGNORECASE)
 _PROPERTY = re.compile(
     r"\b(header|smtp|policy)\s*\.\s*([a-z0-9-]{1,30})\s*=\s*(\"[^\"]{0,320}\"|[^\s;\"]{1,320})", re.IGNORECASE
 )
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ADDRESS = re.compile(r"[^\s<>,;:\"@]{1,256}@[^\s<>,;:\"]{1,256}")
 _BAD = {"fail", "softfail", "hardfail", "permerror", "policy"}
 
 
@@ -38,7 +42,7 @@ def trusted_field(headers: Headers, authserv_id: str) -> str:
     if not wanted:
         return ""
     for raw in headers.all_raw("authentication-results"):
-        text = one_line(raw_to_text(raw), 5000)
+        text = one_line(raw_to_text(raw), MAX_CHARS + 1)
         named = _without_comments(text).partition(";")[0].split()
         if named and named[0].strip('"').rstrip(".").casefold() == wanted:
             return text
@@ -46,24 +50,39 @@ def trusted_field(headers: Headers, authserv_id: str) -> str:
 
 
 def read_authentication(headers: Headers, *, authserv_id: str, sender: str) -> Authentication | None:
-    """What the trusted server found about `sender`, the address in From; None when it said nothing. Never raises.
+    """What the trusted server found about `sender`; None when it said nothing. Never raises.
 
     The address is proved when its domain vouches for the mail: DMARC passed for it (RFC 7489), or without DMARC a DKIM
-    signature or the envelope sender of that domain or of one above it.
+    signature or the envelope sender of that domain or of one above it. "fail", whatever any server says or refuses, for a
+    sender that is not the one address in From: servers look at From alone, and which of several is anybody's guess.
     """
     text = trusted_field(headers, authserv_id)
+    is_clear = not sender or _is_the_one_author(headers, sender)
     if not text:
-        return None
+        return None if is_clear else Authentication("fail")
     results = _results(text)
     domain = ascii_domain(sender.rpartition("@")[2])
     said = {name: _first(results, name, domain) for name in ("spf", "dkim", "dmarc")}
-    return Authentication(_verdict(results, domain), authserv_id.strip(), **said)
+    is_whole = len(text) <= MAX_CHARS and _without_comments(text).count(";") <= MAX_RESULTS
+    return Authentication(_verdict(results, domain) if is_clear and is_whole else "fail", authserv_id.strip(), **said)
+
+
+def _is_the_one_author(headers: Headers, sender: str) -> bool:
+    """Whether all fields named From hold this address and no other, also none where an address must not stand."""
+    named = set()
+    for raw in headers.all_raw("from"):
+        text = _QUOTED.sub(" ", ENCODED_WORD.sub(" ", _without_comments(raw_to_text(raw))))
+        named |= {found.strip("'") for found in _ADDRESS.findall(text)}
+    return bool(named) and all(is_same(one, sender) for one in named)
 
 
 def _verdict(results: list[_Result], domain: str) -> str:
     if not domain:
         return "none"
-    dmarc = [r.value for r in results if r.method == "dmarc" and r.domain("header.from") in {"", domain}]
+    asked = [r for r in results if r.method == "dmarc"]
+    if any(r.properties.get("header.from") and r.domain("header.from") != domain for r in asked):
+        return "fail"  # the server read another From than we did
+    dmarc = [r.value for r in asked]
     if "pass" in dmarc and not set(dmarc) & _BAD:
         return "pass"
     if set(dmarc) & _BAD:

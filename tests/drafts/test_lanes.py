@@ -15,10 +15,12 @@ from conversations import audit, outbox
 from conversations.channels.base import Authentication, Automatic, Party
 from conversations.envelope import reply_envelope
 from conversations.errors import Conflict
+from conversations.inbox import record_inbound
 from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts import decisions, editing, lanes
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
+from ingestion.mail.parse import parse_mail
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -288,6 +290,29 @@ def test_a_server_that_refuses_what_it_cannot_authenticate_is_believed(open_lane
     Channel.objects.filter(pk=open_lane.mail.pk).update(metadata={**open_lane.mail.metadata, "server_checks": True})
     assert lanes.consider(draft_id=of_mail(open_lane, authentication=None).pk) is not None
     assert lanes.consider(draft_id=of_mail(open_lane, authentication=factories.FORGED).pk) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "From: marcus@customer.test\nFrom: thief@evil.test\n",
+        "From: marcus@customer.test, thief@evil.test\n",
+        "From: Support\nReply-To: marcus@customer.test\n",
+        "From: <marcus@customer.test> thief@evil.test\n",
+    ],
+)
+def test_no_lane_answers_who_is_not_the_one_address_in_from(open_lane: World, fields: str) -> None:
+    """What a server refuses is about the address that it reads, and such a mail has another for us."""
+    Channel.objects.filter(pk=open_lane.mail.pk).update(metadata={**open_lane.mail.metadata, "server_checks": True})
+    raw = f"{fields}To: support@acme.test\nSubject: E85\nMessage-ID: <1@evil.test>\n\nDoes it fit?"
+    mail, _ = record_inbound(channel=open_lane.mail, inbound=parse_mail(raw.encode()))
+    assert mail.conversation.customer_email == "marcus@customer.test"
+    draft = factories.draft(mail, intent="compatibility")
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+    proved = raw.replace(fields, "From: marcus@customer.test\n").replace("<1@", "<2@")
+    mail, _ = record_inbound(channel=open_lane.mail, inbound=parse_mail(proved.encode()))
+    assert lanes.consider(draft_id=factories.draft(mail, intent="compatibility").pk) is not None
 
 
 def options(world: World, **changes: object) -> None:

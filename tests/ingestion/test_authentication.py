@@ -35,7 +35,11 @@ def test_it_reads_what_the_trusted_server_found() -> None:
         ("dmarc=pass header.from=shop.test", "pass"),
         ("dmarc=fail (p=none) header.from=shop.test", "fail"),
         ("dmarc=fail header.from=shop.test; dkim=pass header.d=shop.test", "fail"),
-        ("dmarc=pass header.from=other.test", "none"),  # another address of a From with several
+        ("dmarc=pass header.from=other.test", "fail"),  # the server read another From than we did
+        ("dmarc=pass header.from=!", "fail"),
+        ("dkim=pass header.d=evil.test; " * 60 + "dmarc=fail header.from=shop.test", "fail"),
+        ("dkim=pass header.d=shop.test; " * 60 + "dmarc=fail header.from=shop.test", "fail"),
+        (f"dkim=pass ({'x' * 5000}) header.d=shop.test; dmarc=fail header.from=shop.test", "fail"),
         ("dkim=pass header.d=shop.test", "pass"),
         ("dkim=pass header.d=SHOP.test.", "pass"),
         ("dkim=fail header.d=shop.test; dkim=pass header.d=shop.test", "pass"),
@@ -92,3 +96,36 @@ def test_a_field_of_anybody_else_is_not_kept() -> None:
 def test_a_huge_or_broken_field_raises_nothing() -> None:
     for text in ("(" * 50_000, "spf=pass " * 20_000, ";" * 60_000, "dkim=pass header.d=" + "a" * 60_000, "\\" * 1001):
         read(results(text))
+
+
+@pytest.mark.parametrize("authserv_id", [OURS, ""])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "From: ada@shop.test\nFrom: thief@evil.test\n",
+        "From: ada@shop.test, thief@evil.test\n",
+        "From: team: ada@shop.test, thief@evil.test;\n",
+        "From: <ada@shop.test> thief@evil.test\n",
+        "From : ada@shop.test\nFROM:\n thief@evil.test\n",
+        "From: Support\nReply-To: ada@shop.test\n",
+        "From: Support\nSender: ada@shop.test\n",
+        "Reply-To: ada@shop.test\n",
+        "Return-Path: <ada@shop.test>\n",
+        "From: x@acme.test\nList-Id: <x>\nX-Original-From: ada@shop.test\nReply-To: ada@shop.test\n",
+    ],
+)
+def test_a_sender_that_is_not_the_one_address_in_from_is_never_proved(fields: str, authserv_id: str) -> None:
+    """RFC 7489 section 6.6.1: with several addresses a server's word is about one that we cannot know."""
+    head = results("dmarc=pass; dkim=pass header.d=shop.test; spf=pass smtp.mailfrom=shop.test")
+    raw = f"{head}{fields}To: desk@acme.test\n\nHello".encode()
+    mail = parse_mail(raw, authserv_id=authserv_id, own_addresses=frozenset({"desk@acme.test"}))
+    assert mail.sender.address == "ada@shop.test"
+    assert mail.authentication is not None
+    assert mail.authentication.verdict == "fail"
+
+
+def test_one_address_that_is_written_twice_is_one() -> None:
+    for fields in ("From: ada@shop.test\nFrom: Ada <ADA@shop.test>\n", "From: Doe, ada@shop.test\n"):
+        mail = parse_mail(f"{GMAIL}{fields}To: desk@acme.test\n\nHello".encode(), authserv_id=OURS)
+        assert mail.authentication is not None
+        assert mail.authentication.verdict == "pass"
