@@ -32,6 +32,8 @@ from conversations.tenancy import tenant_context
 
 Status = Delivery.Status
 TASK = "conversations.deliver"
+#: What may still turn out not to have arrived.
+BOUNCEABLE = (Status.SENT, Status.DELIVERED)
 #: Waits between attempts, in seconds; the last repeats. Only for failures after which a repeat is provably safe.
 BACKOFF = (5, 30, 120, 600, 1800)
 #: "Until I press Send": far enough that only a person's release ends the hold.
@@ -394,7 +396,7 @@ def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
 def record_bounce(*, delivery_id: uuid.UUID, detail: str) -> bool:
     """The provider says that it did not arrive; False if there is no such sent delivery."""
     with transaction.atomic():
-        if not Delivery.objects.filter(pk=delivery_id, status__in=[Status.SENT, Status.DELIVERED]).exists():
+        if not Delivery.objects.filter(pk=delivery_id, status__in=BOUNCEABLE).exists():
             return False
         delivery = lock_delivery(delivery_id)
         _move(delivery, Status.BOUNCED, error=detail[:500])

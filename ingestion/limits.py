@@ -13,6 +13,7 @@ from conversations.channels.base import Inbound
 from conversations.inbox import clean
 from conversations.joining import bounced_delivery
 from conversations.models import Channel, Notification
+from conversations.outbox import BOUNCEABLE
 from ingestion.models import InboundEvent
 
 
@@ -23,10 +24,14 @@ def sender_key(inbound: Inbound) -> str:
 
 def over(event: InboundEvent, channel: Channel, inbound: Inbound) -> str:
     """Why this mail has to wait, in words; "" when it may come in. The caller's transaction keeps the count true."""
-    if event.is_released or bounced_delivery(channel, inbound):
+    if event.is_released:
         return ""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [str(channel.pk)])
+    # The bounce that says that a reply did not arrive always comes in; who repeats it is counted like everybody.
+    delivery = bounced_delivery(channel, inbound)
+    if delivery and delivery.status in BOUNCEABLE:
+        return ""
     options = channel.options
     # What a person let in by hand counts as well: it came in.
     came_in = InboundEvent.objects.filter(channel=channel, status=InboundEvent.Status.PROCESSED).of_last_hour()

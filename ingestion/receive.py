@@ -179,9 +179,12 @@ def _hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
     return Received(event, None, False)
 
 
-def _fail(account_id: uuid.UUID, event_id: uuid.UUID, detail: str) -> Received:
+def _fail(account_id: uuid.UUID, event_id: uuid.UUID, detail: str, *, least_tries: int = 0) -> Received:
+    """Keep it unread, unless another reader ended it, or a person had it tried anew, before we got its lock."""
     with tenant_context(account_id, durable=True):
         event = InboundEvent.objects.select_for_update(of=("self",)).select_related("channel").get(pk=event_id)
+        if event.status not in {Status.RECEIVED, Status.FAILED} or event.tries < least_tries:
+            return Received(event, event.message, False)
         event.status, event.message, event.lease_until = Status.FAILED, None, None
         event.detail = clean(detail)[:500]
         event.save(update_fields=["status", "message", "detail", "lease_until"])
@@ -206,8 +209,8 @@ def sweep(*, account_id: uuid.UUID) -> dict[str, int]:
     found = {"woken": 0, "given_up": 0}
     for event_id, tries in lost:
         if tries >= MOST_TRIES:
-            _fail(account_id, event_id, KILLED)
-            found["given_up"] += 1
+            given_up = _fail(account_id, event_id, KILLED, least_tries=MOST_TRIES)
+            found["given_up"] += given_up.event.status == Status.FAILED
             continue
         with tenant_context(account_id, durable=True):
             wake(TASK, queue="inbound", once=f"read:{event_id}", account_id=account_id, event_id=event_id)

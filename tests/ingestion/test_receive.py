@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,10 +20,11 @@ from django.db.utils import OperationalError
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.errors import Invalid
-from conversations.models import Account, AuditEvent, Channel, Conversation, Message, Notification
+from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
 from ingestion import receive
 from ingestion.models import InboundEvent
+from tests import factories
 from tests.conftest import World
 
 MAIL = b"From: Pat <pat@customer.test>\r\nTo: support@acme.test\r\nSubject: Hose\r\nMessage-ID: <1@customer.test>\r\n\r\nDoes it fit?\r\n"
@@ -172,6 +174,33 @@ def test_the_sweeps_job_reads_it(committed_world: World, pipe: Pipe, worker_turn
     assert event(committed_world).status == "processed"
 
 
+def test_a_mail_that_was_read_after_all_is_not_given_up(committed_world: World, cluster: Any, in_threads: Any) -> None:
+    """The third reader is slow, not dead: its lease ran out, and it ends while the sweep waits for the row."""
+    world = committed_world
+    event_id = receive.store_mail(account_id=world.acme.pk, channel_id=world.mail.pk, raw=MAIL)
+    later(world, tries=receive.MOST_TRIES)
+    message = take(world, mail(2)).message
+    assert message is not None
+    with cluster.connect("countersign_test") as reader:
+        reader.execute("BEGIN")
+        reader.execute(
+            "UPDATE ingestion_inboundevent SET status = 'processed', message_id = %s, lease_until = NULL WHERE id = %s",
+            [message.pk, event_id],
+        )
+
+        def end() -> None:
+            with cluster.connect("countersign_test") as watcher:
+                while not watcher.execute("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'").fetchone():
+                    time.sleep(0.02)
+            reader.execute("COMMIT")
+
+        found, _ = in_threads([lambda: receive.sweep(account_id=world.acme.pk), end])
+    assert found == {"woken": 0, "given_up": 0}
+    with tenant_context(world.acme.pk):
+        assert InboundEvent.objects.get(pk=event_id).status == "processed"
+        assert not AuditEvent.objects.filter(kind="inbound.held").exists()
+
+
 # --- faults that are not the mail's ------------------------------------------------------------------------------------
 @pytest.mark.parametrize("error", [OperationalError("the server went away"), OSError(28, "No space left on device")])
 def test_a_fault_that_passes_uses_up_no_try(committed_world: World, monkeypatch: Any, error: Exception) -> None:
@@ -239,6 +268,30 @@ def test_what_is_over_a_channels_limit_waits_whoever_sends_it(world: World) -> N
     limit(world, mails_per_hour=5)
     found = [take(world, mail(n, f"sender{n}@customer.test")).event.status for n in range(8)]
     assert found == ["processed"] * 5 + ["quarantined"] * 3
+
+
+def test_one_bounce_comes_in_over_every_limit_and_a_flood_of_bounces_does_not(world: World) -> None:
+    """Whoever got one reply of ours knows its id and its return path, and can name themselves as the recipient."""
+    first = take(world, mail(1)).message
+    assert first is not None
+    delivery = factories.approved(factories.draft(first), world.ada)
+    with tenant_context(world.acme.pk):
+        for status in ("queued", "sending", "sent"):
+            Delivery.objects.filter(pk=delivery.pk).update(
+                status=status, lease_until=Now() + timedelta(minutes=1), sent_at=Now()
+            )
+    limit(world, sender_per_hour=1, mails_per_hour=1)
+    bounces = [
+        b"From: MAILER-DAEMON@mx.test\r\nTo: %b\r\nSubject: Undelivered mail, %d\r\nX-Failed-Recipients: pat@customer.test\r\n"
+        b"Message-ID: <b%d@mx.test>\r\n\r\nGone.\r\nMessage-ID: %b\r\n"
+        % (delivery.return_path.encode(), number, number, delivery.idempotency_key.encode())
+        for number in range(5)
+    ]
+    found = [take(world, raw, recipient=delivery.return_path) for raw in bounces]
+    assert [one.event.status for one in found] == ["processed"] + ["quarantined"] * 4
+    with tenant_context(world.acme.pk):
+        assert Delivery.objects.get().status == "bounced"
+        assert Message.objects.filter(is_automatic=True, conversation=first.conversation).count() == 1
 
 
 def test_an_hour_later_mail_comes_in_again(world: World) -> None:
