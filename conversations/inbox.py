@@ -115,9 +115,13 @@ def _one_at_a_time(account_id: uuid.UUID) -> None:
 
 
 def content_digest(inbound: Inbound) -> str:
-    """What makes two deliveries the same message: who, what, and the files; not the route it took."""
-    parts = [inbound.sender.address.lower(), inbound.subject, inbound.body_text, inbound.body_html]
+    """What makes two deliveries the same message: who, what, where the answer goes, and the files; not the route it took.
+    A copy that wants the answer elsewhere would stand for the customer's own mail."""
+    parts: list[Any] = [inbound.sender.address.lower(), inbound.subject, inbound.body_text, inbound.body_html]
     parts += [hashlib.sha256(file.content).hexdigest() for file in inbound.files]
+    asked = sorted(party.address.lower() for party in inbound.answer_to or filter(None, [inbound.reply_to]))
+    if asked not in ([], [inbound.sender.address.lower()]):
+        parts.append({"reply_to": asked})
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

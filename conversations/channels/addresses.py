@@ -20,9 +20,15 @@ def normal_address(written: str) -> str:
     found = _ADDRESS.fullmatch(text)
     if found is None:
         return ""
-    local = text.rpartition("@")[0].lower()
+    local = "".join(_lower(letter) for letter in text.rpartition("@")[0])
     domain = ascii_domain(found[1])
     return f"{local}@{domain}" if domain else ""
+
+
+def _lower(letter: str) -> str:
+    """Its lower case, unless that is a letter of ASCII and it is not (the Kelvin sign): two mailboxes would be one."""
+    lower = letter.lower()
+    return lower if letter.isascii() or not lower.isascii() else letter
 
 
 def ascii_domain(domain: str) -> str:

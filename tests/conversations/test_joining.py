@@ -50,6 +50,15 @@ def to(message: Message) -> list[dict[str, str]]:
     return found
 
 
+def test_a_forged_copy_does_not_stand_for_the_customers_own_mail(world: World, acme: Any) -> None:
+    """Whoever had a copy of a mail sends it again and faster, with the answer to themselves: Ingrid's must still come in."""
+    forged = receive(world, "Where is it?", sender=INGRID, reply_to=THIEF, answer_to=(THIEF,), external_id="<1@c.test>")
+    own = receive(world, "Where is it?", sender=INGRID, external_id="<1@c.test>")
+    assert own.pk != forged.pk
+    assert [party["address"] for party in to(own)] == ["ingrid@customer.test"]
+    assert receive(world, "Where is it?", sender=INGRID, external_id="<1@c.test>").pk == own.pk
+
+
 # --- joining ---------------------------------------------------------------------------------------------------------
 def test_a_stranger_who_knows_our_id_gets_a_conversation_of_their_own(world: World, acme: Any) -> None:
     """The attack: "To Ingrid <thief@…>" with a green tick."""

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, ProgrammingError, connection, connections, transaction
 from django.test import Client
 
-from conversations.channels.addresses import mailbox_of, normal_address
+from conversations.channels.addresses import is_same, mailbox_of, normal_address
 from conversations.models import AuditEvent, Channel
 from conversations.tenancy import address_is_usable, channels_at, tenant_context
 from tests import factories
@@ -160,6 +160,14 @@ def test_two_channels_that_claim_the_same_two_addresses_do_not_deadlock(
         one, two = f"one{number}@shared.test", f"two{number}@shared.test"
         results = in_threads([claim(world.acme, one, two), claim(world.globex, two, one)])
         assert sorted(type(result).__name__ for result in results) == ["Channel", "IntegrityError"]
+
+
+def test_a_letter_of_another_alphabet_does_not_become_a_customers() -> None:
+    """The lower case of the Kelvin sign is k."""
+    assert not is_same("mar\u212aus@customer.test", "markus@customer.test")
+    assert normal_address("Mar\u212aus@customer.test") == "mar\u212aus@customer.test"
+    assert is_same("MARKUS@customer.test", "markus@customer.test")
+    assert is_same("ÄNNE@customer.test", "änne@customer.test")
 
 
 # --- the page ------------------------------------------------------------------------------------------------------
