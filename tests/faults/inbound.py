@@ -144,7 +144,8 @@ def f12_poison(ground: Ground) -> Outcome:
             out.violations.append(f"{name}: {error!r}"[:300])
         took = time.monotonic() - began
         slowest = max(slowest, (name, took), key=lambda each: each[1])
-        out.must(took <= 10, f"{name} took {took:.1f} s")
+        if os.getloadavg()[0] < 4:  # else it says more of what else runs here
+            out.must(took <= 10, f"{name} took {took:.1f} s")
 
     def check(found: Outcome) -> None:
         with tenant_context(ground.world.acme.pk):
