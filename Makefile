@@ -6,6 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Bytecode makes every later start several times quicker.
 unexport PYTHONDONTWRITEBYTECODE
+# uv trusts what the system trusts, a company's own TLS root too (the first name is of newer releases).
+export UV_SYSTEM_CERTS := true
+export UV_NATIVE_TLS := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help demo test faults lint bench eval local-model test-model reset shell stop lock fmt coverage

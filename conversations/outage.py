@@ -19,7 +19,7 @@ RETRY_AFTER = 5  # seconds: web processes are well within this time of the datab
 PASSING_CLASSES = ("08", "40", "53", "57", "58")
 PASSING = ("55P03",)  # a lock was not to be had in time
 #: Fields that no page repeats.
-SECRET = ("password", "secret", "code", "credential", "token", "key")
+SECRET = ("pass", "pw", "secret", "code", "credential", "token", "key", "auth", "otp")
 
 
 def is_passing(error: BaseException | None) -> bool:
