@@ -167,3 +167,12 @@ def test_an_answer_that_took_long_says_too_little_about_the_time() -> None:
         assert database_time.now().year == 2030
     finally:
         database_time._known = kept
+
+
+def test_ids_rise_though_the_time_stands_still_or_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    monkeypatch.setattr(database_time, "now", lambda: later)
+    found = [new_id() for _ in range(3)]
+    monkeypatch.setattr(database_time, "now", lambda: later - timedelta(hours=1))
+    found += [new_id() for _ in range(3)]
+    assert found == sorted(set(found))
