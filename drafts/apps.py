@@ -9,13 +9,17 @@ class DraftsConfig(AppConfig):
 
     def ready(self) -> None:
         from conversations import hooks
-        from drafts import corrections, evaluation, golden_files, reactions, sources
+        from drafts.answers import golden_files
+        from drafts.desk import sources
+        from drafts.flow import reactions
+        from drafts.learning import corrections, evaluation
         from ingestion import hooks as knowledge
+        from ingestion import jobs
         from ingestion.models import JobRun
 
         hooks.on_inbound.append(reactions.customer_wrote)
         hooks.on_delivery.append(reactions.delivery_moved)
         knowledge.on_passages_gone.append(sources.passages_gone)
-        knowledge.add_runner(JobRun.Type.INGEST_GOLDENS, golden_files.KIND)
-        knowledge.add_runner(JobRun.Type.CORRECTIONS_SYNC, corrections.KIND)
-        knowledge.add_runner(JobRun.Type.EVAL, evaluation.KIND)
+        jobs.add_runner(JobRun.Type.INGEST_GOLDENS, golden_files.KIND)
+        jobs.add_runner(JobRun.Type.CORRECTIONS_SYNC, corrections.KIND)
+        jobs.add_runner(JobRun.Type.EVAL, evaluation.KIND)

@@ -20,7 +20,7 @@ from conversations import audit, database_time, files
 from conversations.channels.addresses import normal_address
 from conversations.models import Account, Attachment, Conversation, Delivery, Message
 from conversations.tenancy import tenant_context
-from drafts import goldens
+from drafts.answers import goldens
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
 from ingestion import uploads
 from ingestion.models import InboundEvent

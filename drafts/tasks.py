@@ -8,7 +8,9 @@ from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
 from conversations.tenancy import account_directory, tenant_context
-from drafts import drafting, goldens, lanes, presence
+from drafts.answers import goldens
+from drafts.desk import lanes, presence
+from drafts.flow import drafting
 from drafts.writing.port import DrafterUnavailable
 
 ATTEMPTS = 4

@@ -8,9 +8,9 @@ class IngestionConfig(AppConfig):
     verbose_name = "Incoming"
 
     def ready(self) -> None:
-        from ingestion import hooks
+        from ingestion import jobs
         from ingestion.knowledge import crawl, files
         from ingestion.models import JobRun
 
-        hooks.add_runner(JobRun.Type.CRAWL, crawl.KIND)
-        hooks.add_runner(JobRun.Type.INGEST_FILES, files.KIND)
+        jobs.add_runner(JobRun.Type.CRAWL, crawl.KIND)
+        jobs.add_runner(JobRun.Type.INGEST_FILES, files.KIND)

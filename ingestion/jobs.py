@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -25,7 +26,6 @@ from conversations.metadata import Shape, explain
 from conversations.models import Notification, ServiceToken, User
 from conversations.roles import Verb, check
 from conversations.tenancy import tenant_context
-from ingestion import hooks
 from ingestion.models import JobRun
 
 logger = logging.getLogger(__name__)
@@ -84,6 +84,33 @@ class Work:
 
     def mine(self) -> QuerySet[JobRun]:
         return JobRun.objects.filter(pk=self.job_id, status=Status.RUNNING, started_at=self.started_at)
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """How jobs of one type are done.
+
+    `prepare` makes what was asked for the stored params: it raises Invalid (422) or the DoesNotExist of what the params
+    name (404), inside the tenant. `run` does the work outside of any transaction and returns the metrics; it calls
+    `work.step` often (every few seconds) and may be called again with what the last step left in `work.resume`.
+    """
+
+    run: Callable[[Work], dict[str, Any]]
+    prepare: Callable[[dict[str, Any]], dict[str, Any]]
+    unit: str
+
+
+_kinds: dict[str, JobKind] = {}
+
+
+def add_runner(type: JobRun.Type, kind: JobKind) -> None:
+    """How jobs of this type are done; said once, in `apps.py` of whoever brings them."""
+    _kinds[type] = kind
+
+
+def runner(type: str) -> JobKind | None:
+    """How jobs of this type are done; None for those that only a command does (retention)."""
+    return _kinds.get(type)
 
 
 def queue_job(*, account_id: uuid.UUID, type: JobRun.Type | str, params: dict[str, Any], actor: Actor) -> JobRun:
@@ -165,7 +192,7 @@ def run_job(*, account_id: uuid.UUID, job_id: uuid.UUID, should_stop: Callable[[
         job = _claim(job_id)
     if job is None:
         return "not queued"
-    kind = hooks.runner(job.type)
+    kind = runner(job.type)
     work = Work(job, should_stop=should_stop)
     try:
         if kind is None:
@@ -206,7 +233,7 @@ def sweep(*, account_id: uuid.UUID) -> int:
             )
             if not mine.exists():
                 continue  # its worker came back meanwhile
-            if hooks.runner(job.type) is None or job.attempts >= ATTEMPTS:
+            if runner(job.type) is None or job.attempts >= ATTEMPTS:
                 times = "once" if job.attempts < 2 else f"{job.attempts} times"
                 fail_job(job, error=f"Its worker stopped {times} without finishing it. What it did so far was kept.")
             else:
@@ -273,8 +300,8 @@ def _permit(actor: Actor, verb: Verb, account_id: uuid.UUID) -> None:
         check(actor, verb, account_id=account_id)
 
 
-def _kind(type: str) -> hooks.JobKind:
-    kind = hooks.runner(type)
+def _kind(type: str) -> JobKind:
+    kind = runner(type)
     if kind is None:
         raise Invalid("Jobs of this type are run by a command, not from here. Nothing was changed.")
     return kind

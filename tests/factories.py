@@ -13,7 +13,8 @@ from conversations.envelope import digest
 from conversations.inbox import record_inbound
 from conversations.models import Account, Channel, Conversation, Delivery, Membership, Message, User
 from conversations.tenancy import create_account, tenant_context
-from drafts import assess, decisions
+from drafts.desk import decisions
+from drafts.desk.text import Text, claims_from_json, claims_to_json
 from drafts.models import Draft
 from drafts.writing.port import Claim
 from ingestion.models import InboundEvent
@@ -116,7 +117,7 @@ def draft(message: Message, text: str = f"Hi Marcus,\n\n{SENTENCE}\n\nBest regar
     }
     values.update(changes)
     with tenant_context(message.account_id):
-        judged = assess.Text(values["suggested_text"], assess.claims_from_json(values["claims"]))
+        judged = Text(values["suggested_text"], claims_from_json(values["claims"]))
         return Draft.objects.create(
             account_id=message.account_id,
             conversation_id=message.conversation_id,
@@ -130,7 +131,7 @@ def draft(message: Message, text: str = f"Hi Marcus,\n\n{SENTENCE}\n\nBest regar
 
 def unsourced(message: Message) -> Draft:
     text = "Hi Marcus,\n\nTighten the ends to 18 ft-lb.\n\nBest regards"
-    return draft(message, text, claims=assess.claims_to_json([Claim(12, 41)]))
+    return draft(message, text, claims=claims_to_json([Claim(12, 41)]))
 
 
 def seen(draft: Draft) -> decisions.Seen:

@@ -15,7 +15,7 @@ from conversations.channels.base import File, Party
 from conversations.models import AuditEvent, Channel, Notification, User
 from conversations.tenancy import tenant_context
 from conversations.views.notices import fill
-from drafts import decisions, editing
+from drafts.desk import decisions, editing
 from ingestion.models import Site
 from tests import factories
 from tests.conftest import World

@@ -16,7 +16,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from conversations.channels.base import File
 from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
-from drafts import editing
+from drafts.desk import editing
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World

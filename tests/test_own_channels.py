@@ -14,7 +14,8 @@ from conversations.channels.base import File, Party
 from conversations.errors import Invalid
 from conversations.models import AuditEvent, Channel, Conversation, Membership, Notification, Role
 from conversations.tenancy import tenant_context
-from drafts import batch, decisions, editing, handover, queue
+from drafts import queue
+from drafts.desk import batch, decisions, editing, handover
 from drafts.models import Draft, DraftAction, LearningSample, Presence
 from drafts.queue import Filters
 from drafts.views.present import DeskFilters
@@ -223,7 +224,7 @@ def test_an_admin_chooses_them_on_the_membership(world: World, second: Channel, 
 
 
 def test_corrections_of_another_channel_are_not_shown_with_an_answer(world: World, theirs, signed_in: Browser) -> None:
-    from drafts import goldens
+    from drafts.answers import goldens
 
     with tenant_context(world.acme.pk):
         sample = LearningSample.objects.get()

@@ -25,8 +25,8 @@ from conversations.channels.base import Party
 from conversations.models import Account, Channel, Conversation, Delivery, Message, User
 from conversations.tenancy import tenant_context
 from drafts import queue
-from drafts.decisions import Seen
 from drafts.demo import bulk
+from drafts.desk.decisions import Seen
 from drafts.models import Claim, Draft
 from drafts.queue import Filters
 from drafts.queue.rows import _cursor

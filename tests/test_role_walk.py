@@ -22,7 +22,9 @@ from django.utils import timezone
 from conversations.models import Account, Delivery, Notification, PolicyRule, User
 from conversations.roles import Verb
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing, goldens, handover, prompts
+from drafts.answers import goldens
+from drafts.desk import decisions, editing, handover
+from drafts.learning import prompts
 from drafts.models import Draft, Golden, SavedView
 from ingestion.knowledge.index import index_document
 from ingestion.models import JobRun, Site, SourceDocument

@@ -156,7 +156,7 @@ def test_every_file_that_the_architecture_names_exists() -> None:
     "place",
     [
         "drafts.Draft.nothing",
-        "drafts.decisions.nothing",
+        "drafts.desk.decisions.nothing",
         "idx_nothing",
         "/nothing/<id>/",
         "manage.py nothing",

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
 from conversations.errors import Refusal
 from conversations.models import User
-from drafts import evaluation, prompts
+from drafts.learning import evaluation, prompts
 from drafts.models import Draft, DraftAction, EvalRun, Lane, LearningSample, PromptVersion
 
 

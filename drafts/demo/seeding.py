@@ -15,7 +15,9 @@ from conversations.envelope import digest
 from conversations.inbox import record_inbound, record_outbound_elsewhere
 from conversations.models import Account, Channel, Conversation, Membership, Notification, ServiceToken, User
 from conversations.tenancy import account_directory, create_account, tenant_context
-from drafts import decisions, drafting, editing
+from drafts.desk import decisions, editing
+from drafts.flow import drafting
+from drafts.learning.prompts import BUILT_IN_TEXT
 from drafts.models import Draft, PromptVersion
 from drafts.writing.offline import OfflineDrafter
 from ingestion import jobs
@@ -108,7 +110,7 @@ def _channels(account: Account) -> dict[str, Channel]:
 def _prompt(account: Account) -> None:
     if not PromptVersion.objects.filter(key="reply").exists():
         PromptVersion.objects.create(
-            account=account, key="reply", version=1, text=drafting.BUILT_IN_PROMPT, status=PromptVersion.Status.ACTIVE
+            account=account, key="reply", version=1, text=BUILT_IN_TEXT, status=PromptVersion.Status.ACTIVE
         )
 
 

@@ -21,11 +21,12 @@ from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
 from conversations.views.stamped import Stamped
 from conversations.views.words import clock_for, span
-from drafts import handover, queue
-from drafts.decisions import NeedsSecondPress
-from drafts.figures import figures_of
+from drafts import queue
+from drafts.desk import handover
+from drafts.desk.decisions import NeedsSecondPress
+from drafts.desk.presence import asked_of
+from drafts.evidence.figures import figures_of
 from drafts.models import Draft
-from drafts.presence import asked_of
 from drafts.queue import Decided, Summary
 from drafts.views import banners, focus, present
 from drafts.views.pane import UNTIL_RELEASED, Desk, build

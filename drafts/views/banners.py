@@ -12,10 +12,11 @@ from conversations.bidi import isolated
 from conversations.errors import Locked, Refusal
 from conversations.models import Delivery, User
 from conversations.views.words import Clock, plural, span
-from drafts import diffing, recipients
-from drafts.decisions import AlreadyDecided, NeedsSecondPress, Stale
+from drafts import diffing
+from drafts.desk import recipients
+from drafts.desk.decisions import AlreadyDecided, NeedsSecondPress, Stale
+from drafts.desk.presence import Asked
 from drafts.models import Draft, DraftAction
-from drafts.presence import Asked
 from drafts.queue import moment
 from drafts.views.present import Action, Banner, Can, Urls, shortened
 

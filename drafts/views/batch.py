@@ -18,9 +18,9 @@ from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.present import title_of
 from conversations.views.words import CHANNEL_ICONS, clock_for
-from drafts import batch as batches
-from drafts.batch import MOST, Candidate, Result
-from drafts.decisions import Seen
+from drafts.desk import batch as batches
+from drafts.desk.batch import MOST, Candidate, Result
+from drafts.desk.decisions import Seen
 from drafts.models import DraftAction
 from drafts.views.decide import see_other
 from drafts.views.present import DeskFilters, due_words

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from conversations.views.words import MONTHS
-from drafts.quality import BINS, BUCKETS, Bin, Day
+from drafts.evidence.quality import BINS, BUCKETS, Bin, Day
 
 WIDTH, LEFT, TOP, BOTTOM = 820.0, 34.0, 14.0, 208.0
 

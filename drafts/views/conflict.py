@@ -10,7 +10,7 @@ from conversations.tenancy import require_tenant
 from conversations.views.access import person
 from conversations.views.words import clock_for
 from drafts import diffing
-from drafts.decisions import Changed, tidy
+from drafts.desk.decisions import Changed, tidy
 from drafts.queue import moment
 from drafts.views import answers
 from drafts.views.present import Action, Banner, Both, Change, DeskFilters

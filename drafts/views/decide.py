@@ -18,9 +18,10 @@ from conversations.errors import Invalid
 from conversations.tenancy import require_tenant
 from conversations.views.access import View, is_fragment, person, signed_in
 from conversations.views.words import clock_for
-from drafts import decisions, editing, queue
-from drafts import handover as hands
-from drafts.decisions import Attention, Seen
+from drafts import queue
+from drafts.desk import decisions, editing
+from drafts.desk import handover as hands
+from drafts.desk.decisions import Attention, Seen
 from drafts.models import Draft
 from drafts.views import answers
 from drafts.views.conflict import both_texts

@@ -18,7 +18,7 @@ from conversations.models import Delivery
 from conversations.roles import Verb, check
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
-from drafts import decisions
+from drafts.desk import decisions
 from drafts.views import answers
 from drafts.views.decide import see_other
 from drafts.views.present import DeskFilters

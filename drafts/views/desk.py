@@ -12,9 +12,10 @@ from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from conversations.views.words import initials
-from drafts import presence, queue
+from drafts import queue
+from drafts.desk import presence
+from drafts.flow.progress import so_far
 from drafts.models import Draft
-from drafts.progress import so_far
 from drafts.views import answers, banners
 from drafts.views.pane import build
 from drafts.views.present import Can, DeskFilters

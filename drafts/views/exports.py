@@ -22,7 +22,7 @@ from conversations.roles import Verb, may
 from conversations.tenancy import require_tenant, tenant_context
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock
-from drafts import learning
+from drafts.learning import samples
 
 FORMS = {"jsonl": "JSON", "csv": "CSV", "html": "HTML"}
 CONTENT_TYPES = {
@@ -73,11 +73,11 @@ def corrections(request: HttpRequest) -> StreamingHttpResponse:
     tenant = require_tenant(request)
     _permit(request, Verb.EXPORT_SAMPLES)
     user = None if tenant.role == Role.ADMIN else person(request)
-    count = learning.exported(account_id=tenant.account_id, user=user, within=tenant.channels).count()
+    count = samples.exported(account_id=tenant.account_id, user=user, within=tenant.channels).count()
     told(request, what="own corrections" if user else "everybody's corrections", rows=count)
     return _download(
         tenant.account_id,
-        lambda: learning.export(account_id=tenant.account_id, user=user, within=tenant.channels),
+        lambda: samples.export(account_id=tenant.account_id, user=user, within=tenant.channels),
         "corrections.jsonl",
     )
 

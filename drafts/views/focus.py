@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from conversations.views.words import plural, span
-from drafts.pace import Pace, pace_of
 from drafts.queue import COUNT_CAP
+from drafts.queue.pace import Pace, pace_of
 from drafts.views.pane import Desk
 
 LOOKS = {

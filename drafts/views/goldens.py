@@ -20,7 +20,8 @@ from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for
-from drafts import diffing, goldens
+from drafts import diffing
+from drafts.answers import goldens
 from drafts.models import Golden, LearningSample
 from drafts.views.present import REASONS, Change, shortened
 from ingestion.views.runs import see_other

@@ -18,9 +18,9 @@ from conversations.views.access import address
 from conversations.views.present import FileView, channel_words, message_view, related_words, title_of
 from conversations.views.words import CHANNEL_ICONS, Clock, initials, plural, size, span
 from drafts import diffing
-from drafts.figures import NOTHING, Figures
+from drafts.desk.presence import Asked
+from drafts.evidence.figures import NOTHING, Figures
 from drafts.models import Draft
-from drafts.presence import Asked
 from drafts.queue import Summary, moment
 from drafts.views import banners
 from drafts.views.present import (

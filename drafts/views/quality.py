@@ -17,8 +17,8 @@ from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for, plural
-from drafts import quality
-from drafts.quality import KNOWN_FROM, Day, Figures, Quality
+from drafts.evidence import quality
+from drafts.evidence.quality import KNOWN_FROM, Day, Figures, Quality
 from drafts.views import charts
 from drafts.views.present import REASONS
 

@@ -15,7 +15,7 @@ from conversations.models import Role
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from drafts.models import SavedView
-from drafts.savedviews import remove_view, save_view, views_of
+from drafts.queue.savedviews import remove_view, save_view, views_of
 from drafts.views.decide import see_other
 from drafts.views.present import DeskFilters
 

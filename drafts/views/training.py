@@ -20,8 +20,9 @@ from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for
-from drafts import evaluation, lanes, prompts
-from drafts.lanes import Evidence
+from drafts.desk import lanes
+from drafts.desk.lanes import Evidence
+from drafts.learning import evaluation, prompts
 from drafts.models import EvalRun, Golden, Lane, PromptVersion
 from ingestion.models import JobRun
 from ingestion.views.runs import see_other

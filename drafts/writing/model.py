@@ -16,30 +16,27 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field, TypeAdapter
 
+from drafts.llm.endpoint import Endpoint, Prices, Tokens, cost_micros
 from drafts.writing import confidence
 from drafts.writing.claims import check_claims
-from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Tell, Tokens
+from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Tell
 from drafts.writing.reading import TOPICS, Need, plants_instruction, read_question
 from drafts.writing.relevance import asks_of, best_by_passage, score_pieces
 from ingestion.knowledge.embed import Embedder
 
 if TYPE_CHECKING:
     from pydantic_ai.messages import AgentStreamEvent
-    from pydantic_ai.models import Model
-    from pydantic_ai.output import OutputSpec
     from pydantic_ai.settings import ModelSettings
 
 log = logging.getLogger(__name__)
-Kind = TypeVar("Kind", bound=BaseModel)
 
 ANSWER_TOKENS = 1_500
 MOST_CLOSING = 200  # characters, in the schema
@@ -96,31 +93,17 @@ class Reply(BaseModel):
 
 
 class ModelDrafter:
-    """Implements ``port.Drafter``. ``provider`` is "openai" (any endpoint that speaks its chat completions; ``url`` ends
-    before ``/chat/completions``) or "anthropic"; an empty ``url`` is the provider's own. ``timeout`` is the number of seconds for
-    a whole draft, corrections included; ``output`` is how it is asked for (`output_as`); without a ``temperature`` the provider's own holds;
-    ``prices`` are for a million tokens in and out.
-    """
+    """Implements ``port.Drafter``. Without a ``temperature`` the provider's own holds; ``prices`` are for a million tokens in and out."""
 
     def __init__(
         self,
+        endpoint: Endpoint,
         *,
-        provider: str,
-        model: str,
-        url: str = "",
-        key: str = "",
-        timeout: float = 60.0,
-        output: str = "schema",
         temperature: float | None = None,
         embedder: Embedder | None = None,
-        prices: tuple[float, float] | None = None,
+        prices: Prices | None = None,
     ) -> None:
-        self._provider = provider
-        self._model = model
-        self._url = url
-        self._key = key
-        self._timeout = timeout
-        self._output = output
+        self._endpoint = endpoint
         self._settings: ModelSettings = {"max_tokens": ANSWER_TOKENS}
         if temperature is not None:
             self._settings["temperature"] = temperature
@@ -155,10 +138,9 @@ class ModelDrafter:
             reasons=reasons,
             intent=reply.intent if reply.intent in TOPICS else reading.intent,
             needs_human=tuple(needs),
-            model_key=f"{self._provider}:{self._model}"[:100],
+            model_key=self._endpoint.name,
             tokens_used=sum(used),
-            # A price for a million tokens is a millionth of it for each: tokens times price are millionths.
-            cost_micros=round(sum(map(float.__mul__, self._prices, map(float, used)))) if self._prices else None,
+            cost_micros=cost_micros(used, self._prices),
             latency_ms=round((time.monotonic() - began) * 1000),
             warnings=warnings,
         )
@@ -172,14 +154,14 @@ class ModelDrafter:
 
         async def run() -> tuple[Reply, Tokens]:
             agent = Agent(
-                output_type=output_as(Reply, self._provider, self._output),
+                output_type=self._endpoint.output_as(Reply),
                 instructions=_instructions(request, mark),
                 retries=1,
                 model_settings=self._settings,
             )
             # Only who is told needs the answer in pieces.
             follow = partial(_follow, heard.put) if tell else None
-            async with self._connected() as model:
+            async with self._endpoint.connected() as model:
                 asked = agent.run(
                     _message(request, mark),
                     model=model,
@@ -187,7 +169,7 @@ class ModelDrafter:
                     event_stream_handler=follow,
                 )
                 # The clock is ours: an endpoint that sends a byte now and then never trips a client's read time-out.
-                result = await asyncio.wait_for(asked, self._timeout)
+                result = await asyncio.wait_for(asked, self._endpoint.timeout)
             return result.output, (result.usage.input_tokens, result.usage.output_tokens)
 
         try:
@@ -199,7 +181,9 @@ class ModelDrafter:
                         tell(text)
                 return asked.result()
         except TimeoutError as error:
-            raise DrafterUnavailable(f"The model did not answer in {self._timeout:g} s.", retryable=True) from error
+            raise DrafterUnavailable(
+                f"The model did not answer in {self._endpoint.timeout:g} s.", retryable=True
+            ) from error
         except (exceptions.AgentRunError, exceptions.UserError) as error:
             final = (
                 exceptions.UserError,
@@ -212,39 +196,6 @@ class ModelDrafter:
             raise DrafterUnavailable(
                 f"The model gave no usable answer ({kind}: {str(error)[:200]}).", retryable=not isinstance(error, final)
             ) from error
-
-    def _connected(self) -> AbstractAsyncContextManager[Model]:
-        return connected(self._provider, self._model, self._url, self._key, self._timeout)
-
-
-@contextlib.asynccontextmanager
-async def connected(provider: str, model: str, url: str, key: str, timeout: float) -> AsyncIterator[Model]:
-    """Made for each request: a client belongs to the event loop it was made in, and is closed in it. No retries of its own."""
-    if provider == "anthropic":
-        from anthropic import AsyncAnthropic
-        from pydantic_ai.models.anthropic import AnthropicModel
-        from pydantic_ai.providers.anthropic import AnthropicProvider
-
-        async with AsyncAnthropic(api_key=key, base_url=url or None, max_retries=0, timeout=timeout) as claude:
-            yield AnthropicModel(model, provider=AnthropicProvider(anthropic_client=claude))
-        return
-    from openai import AsyncOpenAI
-    from pydantic_ai.models.openai import OpenAIChatModel
-    from pydantic_ai.providers.openai import OpenAIProvider
-
-    async with AsyncOpenAI(api_key=key or "none", base_url=url or None, max_retries=0, timeout=timeout) as client:
-        yield OpenAIChatModel(model, provider=OpenAIProvider(openai_client=client))
-
-
-def output_as(kind: type[Kind], provider: str, output: str) -> OutputSpec[Kind]:
-    """How an answer of this kind is asked for: "schema" has an OpenAI-compatible server write by its JSON schema
-    (`response_format`; servers of local models enforce it sign by sign, and small models need that), "tool" as the arguments of
-    a function, which every server knows and none enforces. Anthropic's is always asked by tool."""
-    from pydantic_ai import NativeOutput, ToolOutput
-
-    if provider == "openai" and output == "schema":
-        return NativeOutput(kind, strict=True)
-    return ToolOutput(kind, name="final_result")
 
 
 async def _follow(put: Callable[[str], None], _: Any, events: AsyncIterable[AgentStreamEvent]) -> None:

@@ -8,9 +8,8 @@ from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
+from drafts.llm.endpoint import Tokens
 from ingestion.knowledge.recognise import Recogniser
-
-Tokens = tuple[int, int]  # that went into a model, and that came out
 
 
 class DrafterUnavailable(Exception):

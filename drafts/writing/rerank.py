@@ -10,16 +10,18 @@ import asyncio
 import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 from django.conf import settings
 from pydantic import BaseModel, Field
 
-from drafts.writing.model import connected, output_as
-from drafts.writing.port import Source, Tokens
+from drafts.llm.endpoint import Endpoint, Tokens, get_endpoint
+from drafts.writing.port import Source
 
 log = logging.getLogger(__name__)
 
+LONGEST_SECONDS = 5.0
 KEPT = 6  # passages that a draft is written from
 LOOKED_AT = 12  # of which a reranker chooses
 MOST_TEXT, MOST_TOKENS = 1_500, 200
@@ -43,13 +45,10 @@ class Reranker(Protocol):
 
 
 class ModelReranker:
-    """Implements ``Reranker`` with one request to the model; ``timeout`` is in seconds, all in."""
+    """Implements ``Reranker`` with one request to the model, within the endpoint's own time."""
 
-    def __init__(
-        self, *, provider: str, model: str, url: str = "", key: str = "", timeout: float = 5.0, output: str = "schema"
-    ) -> None:
-        self._provider, self._model, self._url, self._key = provider, model, url, key
-        self._timeout, self._output = timeout, output
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
 
     def order(self, question: str, sources: tuple[Source, ...]) -> tuple[tuple[Source, ...], Tokens]:
         """Those that the model names, then the others as they were; all as they were when it gives no usable answer."""
@@ -75,15 +74,15 @@ class ModelReranker:
             for number, source in enumerate(sources, 1)
         )
         agent = Agent(
-            output_type=output_as(Order, self._provider, self._output),
+            output_type=self._endpoint.output_as(Order),
             instructions=RULES.format(mark=mark),
             retries=0,
             model_settings={"max_tokens": MOST_TOKENS},
         )
         asked = f"{passages}\n\nThe question:\n<{mark}>\n{question[:MOST_TEXT]}\n</{mark}>"
-        async with connected(self._provider, self._model, self._url, self._key, self._timeout) as model:
+        async with self._endpoint.connected() as model:
             run = agent.run(asked, model=model, usage_limits=UsageLimits(request_limit=1))
-            result = await asyncio.wait_for(run, self._timeout)
+            result = await asyncio.wait_for(run, self._endpoint.timeout)
         return result.output.numbers, (result.usage.input_tokens, result.usage.output_tokens)
 
 
@@ -91,11 +90,5 @@ def get_reranker() -> Reranker | None:
     """The reranker of the setting RERANKER, or None for "off". It asks the drafter's model."""
     if settings.RERANKER == "off" or settings.DRAFTER == "offline":
         return None
-    return ModelReranker(
-        provider=settings.DRAFTER,
-        model=settings.DRAFTER_MODEL,
-        url=settings.DRAFTER_URL,
-        key=settings.DRAFTER_KEY,
-        timeout=min(5.0, float(settings.DRAFTER_TIMEOUT_SECONDS)),
-        output=settings.DRAFTER_OUTPUT,
-    )
+    endpoint = get_endpoint()
+    return ModelReranker(replace(endpoint, timeout=min(LONGEST_SECONDS, endpoint.timeout)))

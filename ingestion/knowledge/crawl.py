@@ -24,8 +24,7 @@ from conversations import database_time
 from conversations.errors import Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
-from ingestion.hooks import JobKind
-from ingestion.jobs import Work, checked
+from ingestion.jobs import JobKind, Work, checked
 from ingestion.knowledge.addresses import joined, may_be_page, same_site, tidy
 from ingestion.knowledge.extract import Extracted, Unreadable, decode, links_of, read_file, read_html
 from ingestion.knowledge.fetch import AGENT, Answer, Fetcher, FetchError, check_address

@@ -14,8 +14,7 @@ from conversations import files
 from conversations.errors import Invalid, Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
-from ingestion.hooks import JobKind
-from ingestion.jobs import Work, checked
+from ingestion.jobs import JobKind, Work, checked
 from ingestion.knowledge.extract import KINDS, MOST_BYTES, Unreadable, read_file
 from ingestion.knowledge.index import Origin, index_document
 from ingestion.models import SourceDocument

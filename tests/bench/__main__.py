@@ -143,7 +143,7 @@ def approve_in_process(product: world.Product) -> Cost:
     from django.db import connection
 
     from conversations.tenancy import tenant_context
-    from drafts import decisions
+    from drafts.desk import decisions
 
     ready = [product.next_draft() for _ in range(65)]
 

@@ -244,7 +244,7 @@ def seed(cluster: Cluster, size: int) -> Product:
 def long_thread(mail: Any, reviewer: Any) -> uuid.UUID:
     """200 inbound messages, 40 drafts and 80 decisions (each draft is sent back once and then rejected)."""
     from conversations.tenancy import tenant_context
-    from drafts import decisions
+    from drafts.desk import decisions
     from tests import factories
 
     first = last = factories.message(mail, "Message 1")

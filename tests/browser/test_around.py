@@ -18,8 +18,8 @@ from playwright.sync_api import Page, expect
 
 from conversations.models import Notification
 from conversations.tenancy import tenant_context
-from drafts import decisions
-from drafts.decisions import Attention
+from drafts.desk import decisions
+from drafts.desk.decisions import Attention
 from drafts.models import Golden, LearningSample
 from ingestion.models import JobRun, Passage, Site, SourceDocument
 from tests import factories

@@ -25,7 +25,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeout
 from conversations.errors import Refusal
 from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing
+from drafts.desk import decisions, editing
 from drafts.models import Draft, DraftAction, DraftRevision
 from tests import factories
 from tests.browser.conftest import OpenPage, Queue, armed

@@ -6,7 +6,7 @@ from playwright.sync_api import Route, expect
 
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing
+from drafts.desk import decisions, editing
 from drafts.models import DraftAction, DraftRevision
 from tests.browser.conftest import OpenPage, Queue, armed, statuses, title, until, wait_for_status
 from tests.factories import seen

@@ -24,7 +24,7 @@ from config.postgres import Cluster
 from conversations import audit
 from conversations.models import Notification, User
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing
+from drafts.desk import decisions, editing
 from ingestion.models import JobRun
 from tests.asgi import Server, serving, session_of
 from tests.browser.conftest import Queue, armed

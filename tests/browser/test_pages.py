@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from conversations.channels.base import File, Party
 from conversations.models import Delivery, Notification, User
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing
-from drafts.decisions import Attention
+from drafts.desk import decisions, editing
+from drafts.desk.decisions import Attention
 from tests import factories
 from tests.browser.conftest import Complaints, OpenPage, Queue
 from tests.factories import seen

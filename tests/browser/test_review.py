@@ -10,8 +10,9 @@ from playwright.sync_api import expect
 from conversations.audit import SYSTEM, Kind, record
 from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
-from drafts import editing, progress
-from drafts.drafting import store_failure
+from drafts.desk import editing
+from drafts.flow import progress
+from drafts.flow.drafting import store_failure
 from drafts.models import Draft, DraftAction
 from tests import factories
 from tests.browser.conftest import Complaints, OpenPage, Queue, armed, statuses, title, until, wait_for_status

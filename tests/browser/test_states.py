@@ -18,8 +18,9 @@ from playwright.sync_api import Page, Route, expect
 
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing, handover, progress
-from drafts.drafting import store_failure
+from drafts.desk import decisions, editing, handover
+from drafts.flow import progress
+from drafts.flow.drafting import store_failure
 from drafts.models import Draft
 from tests import factories
 from tests.browser.conftest import OpenPage, Queue, armed, until

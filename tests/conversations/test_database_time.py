@@ -18,7 +18,7 @@ from conversations.errors import Locked
 from conversations.models import Conversation, Delivery, ServiceToken
 from conversations.models.base import new_id
 from conversations.tenancy import tenant_context
-from drafts import editing, handover
+from drafts.desk import editing, handover
 from drafts.models import Claim
 from ingestion import jobs
 from ingestion.models import JobRun

@@ -109,7 +109,7 @@ def test_a_page_hears_of_news_of_its_account(committed_world: World, listen: Cal
 
 
 def test_what_one_did_oneself_is_told_as_own(committed_world: World, listen: Callable[[User], Listener]) -> None:
-    from drafts import editing
+    from drafts.desk import editing
 
     draft = factories.draft(factories.message(committed_world.mail))
     page, other = listen(committed_world.ada), listen(committed_world.cy)

@@ -14,8 +14,8 @@ from django.test import Client
 from conversations.channels.base import File, Party
 from conversations.models import Attachment, Membership, Message, Notification, User
 from conversations.tenancy import SESSION_KEY, tenant_context
-from drafts import decisions
-from drafts.decisions import Attention
+from drafts.desk import decisions
+from drafts.desk.decisions import Attention
 from tests import factories
 from tests.asserts import counted
 from tests.conftest import World

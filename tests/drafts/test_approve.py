@@ -7,7 +7,7 @@ from django.core.exceptions import PermissionDenied
 
 from conversations.errors import Invalid, Locked
 from conversations.models import AuditEvent, Conversation, Delivery, Message
-from drafts import decisions, editing
+from drafts.desk import decisions, editing
 from drafts.diffing import apply_ops
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
 from tests import factories

@@ -15,7 +15,7 @@ from django.utils import timezone
 from conversations.errors import Invalid
 from conversations.models import Account, Delivery, User
 from conversations.tenancy import tenant_context
-from drafts import batch, editing
+from drafts.desk import batch, editing
 from drafts.models import Draft, DraftAction
 from drafts.queue import Filters
 from tests import factories

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from conversations.tenancy import tenant_context
-from drafts import calibration, drafting, figures
-from drafts.calibration import NEEDED, Curve, curve_of, fit
-from drafts.figures import Figure, history
+from drafts.evidence import calibration, figures
+from drafts.evidence.calibration import NEEDED, Curve, curve_of, fit
+from drafts.evidence.figures import Figure, history
+from drafts.flow import drafting
 from drafts.models import Draft, DraftAction
 from drafts.writing.port import DraftRequest, DraftResult, Tell
 from tests import factories

@@ -9,7 +9,9 @@ import pytest
 from django.test import Client
 
 from conversations.models import Account, AuditEvent, Delivery, Message, User
-from drafts import canaries, decisions, drafting, editing
+from drafts.desk import decisions, editing
+from drafts.evidence import canaries
+from drafts.flow import drafting
 from drafts.models import Draft, LearningSample
 from drafts.writing.port import Claim, DraftRequest, DraftResult, Tell
 from tests import factories

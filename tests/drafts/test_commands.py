@@ -17,7 +17,8 @@ from conversations import audit
 from conversations.channels.base import File
 from conversations.models import Account, Attachment, AuditEvent, Conversation, Delivery, Message, Notification
 from conversations.tenancy import account_directory, tenant_context
-from drafts import decisions, editing, retention
+from drafts import retention
+from drafts.desk import decisions, editing
 from drafts.diffing import apply_ops
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
 from ingestion.models import InboundEvent, JobRun, SourceDocument

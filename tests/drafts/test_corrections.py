@@ -10,8 +10,10 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from conversations.tenancy import tenant_context
-from drafts import corrections, decisions, goldens, learning
+from drafts.answers import goldens
+from drafts.desk import decisions
 from drafts.diffing import apply_ops
+from drafts.learning import corrections, samples
 from drafts.models import Golden, LearningSample
 from ingestion import jobs
 from ingestion.models import JobRun, Passage
@@ -216,8 +218,8 @@ def test_an_answer_is_what_a_reply_says_between_greeting_and_sign_off(text: str,
 
 
 def test_personal_data_is_recognised() -> None:
-    assert learning.holds_personal_data("write to jo@example.test")
-    assert not learning.holds_personal_data("Use -6 AN with 3/8 hose, part 230-0612.")
+    assert samples.holds_personal_data("write to jo@example.test")
+    assert not samples.holds_personal_data("Use -6 AN with 3/8 hose, part 230-0612.")
 
 
 def test_the_group_keeps_to_its_first_correction() -> None:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
-from drafts import decisions
+from drafts.desk import decisions
 from drafts.models import Draft, DraftAction
 from tests import factories
 from tests.asserts import assert_nothing_written

@@ -12,9 +12,13 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
-from drafts import assess, decisions, drafting
+from drafts.desk import decisions
+from drafts.desk.text import Text, text_checks
+from drafts.flow import drafting
+from drafts.llm.endpoint import Tokens
 from drafts.models import Draft
-from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source, Tell, Tokens
+from drafts.writing import retrieval
+from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source, Tell
 from ingestion.knowledge.index import index_document
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -195,7 +199,7 @@ def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str)
     ],
 )
 def test_the_checks_say_what_was_looked_at(text: str, claims: list[tuple[uuid.UUID, ...]], shown: str) -> None:
-    found = assess.checks(assess.Text(text, tuple(Claim(0, len(text), ids) for ids in claims)))
+    found = text_checks(Text(text, tuple(Claim(0, len(text), ids) for ids in claims)))
     assert " ".join(f"{'+' if each['ok'] else '-'}{each['text']}" for each in found) == shown
 
 
@@ -218,14 +222,14 @@ def test_a_reranker_orders_what_the_draft_is_written_from(world: World, monkeypa
             account_id=world.acme.pk, source_url=f"https://docs.example/{number}", title="E85",
             text=f"PTFE hose works with E85 fuel, says page {number} of the manual.",
         )  # fmt: skip
-    before, *_ = drafting.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
+    before, *_ = retrieval.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
 
     class Backwards:
         def order(self, question: str, sources: tuple[Source, ...]) -> tuple[tuple[Source, ...], Tokens]:
             return sources[::-1], (700, 9)
 
-    monkeypatch.setattr(drafting, "get_reranker", Backwards)
-    after, _, spent = drafting.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
+    monkeypatch.setattr(retrieval, "get_reranker", Backwards)
+    after, _, spent = retrieval.find_sources(account_id=world.acme.pk, text="PTFE hose with E85")
     assert len(before) == 4
     assert after == before[::-1]
     assert spent == (700, 9)

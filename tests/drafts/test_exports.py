@@ -13,7 +13,7 @@ from django.test import Client
 from conversations import audit
 from conversations.models import AuditEvent, User
 from conversations.tenancy import tenant_context
-from drafts import decisions
+from drafts.desk import decisions
 from tests import factories
 from tests.conftest import World
 

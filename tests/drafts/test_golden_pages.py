@@ -11,7 +11,7 @@ from django.test import Client
 
 from conversations.models import User
 from conversations.tenancy import tenant_context
-from drafts import decisions
+from drafts.desk import decisions
 from drafts.models import Golden, LearningSample
 from tests import factories
 from tests.asserts import assert_nothing_written

@@ -17,7 +17,8 @@ from conversations import audit
 from conversations.errors import Conflict, Invalid
 from conversations.models import AuditEvent
 from conversations.tenancy import tenant_context
-from drafts import drafting, golden_files, goldens
+from drafts.answers import golden_files, goldens
+from drafts.flow import drafting
 from drafts.models import Golden
 from ingestion import jobs
 from ingestion.knowledge.embed import MiniLmEmbedder

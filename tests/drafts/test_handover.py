@@ -16,8 +16,8 @@ from conversations.audit import Kind
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Account, AuditEvent, Notification, User
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing, handover
-from drafts.decisions import AlreadyDecided
+from drafts.desk import decisions, editing, handover
+from drafts.desk.decisions import AlreadyDecided
 from drafts.models import Claim, Draft, DraftAction
 from tests import factories
 from tests.asserts import assert_nothing_written

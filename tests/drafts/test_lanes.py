@@ -18,7 +18,7 @@ from conversations.errors import Conflict
 from conversations.inbox import record_inbound
 from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing, lanes
+from drafts.desk import decisions, editing, lanes
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
 from ingestion.mail.parse import parse_mail
 from tests import factories

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import pytest
 
 from config.demo.__main__ import free_port
+from drafts.llm.endpoint import Endpoint
 from drafts.writing.claims import factual_sentences, supports
 from drafts.writing.model import ModelDrafter
 from drafts.writing.port import DrafterUnavailable
@@ -40,7 +41,9 @@ def _one_mark(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def drafter(url: str, timeout: float = 300.0) -> ModelDrafter:
-    return ModelDrafter(provider="openai", model="local", url=url, timeout=timeout, temperature=0.0, prices=(0.1, 0.4))
+    return ModelDrafter(
+        Endpoint(provider="openai", model="local", url=url, timeout=timeout), temperature=0.0, prices=(0.1, 0.4)
+    )
 
 
 def test_a_real_model_answers_from_the_sources_and_its_citations_are_borne(server: str) -> None:
@@ -100,7 +103,7 @@ def test_it_puts_the_passage_that_answers_first(server: str) -> None:
         source("Gift cards are valid for two years.", "Gift cards"),
         source("Turn the nut one more flat of the hex after it is finger-tight.", "Tightening"),
     )
-    reranker = ModelReranker(provider="openai", model="local", url=server, timeout=120)
+    reranker = ModelReranker(Endpoint(provider="openai", model="local", url=server, timeout=120))
     ordered, (read, written) = reranker.order("How far do I tighten the nut on the fitting?", passages)
     assert ordered[0].title == "Tightening"
     assert set(ordered) == set(passages)
@@ -115,7 +118,7 @@ def test_it_leaves_no_connection_to_an_event_loop_that_is_gone(server: str, capl
         gc.collect()
         await asyncio.sleep(0.05)
 
-    reranker = ModelReranker(provider="openai", model="local", url=server, timeout=120)
+    reranker = ModelReranker(Endpoint(provider="openai", model="local", url=server, timeout=120))
     for _ in range(3):
         reranker.order("When are you open?", (source("From nine to five."), source("Hose is black.")))
         asyncio.run(next_one())
@@ -128,7 +131,7 @@ def test_tokens_are_counted_on_the_wire(server: str) -> None:
     from pydantic_ai.usage import RunUsage
 
     async def say_hello() -> RunUsage:
-        async with drafter(server)._connected() as model:
+        async with drafter(server)._endpoint.connected() as model:
             return (await Agent(model, model_settings={"max_tokens": 12}).run("Say hello.")).usage
 
     used = asyncio.run(say_hello())

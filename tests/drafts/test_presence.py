@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
-from drafts import editing, handover, presence
-from drafts.figures import KNOWN_FROM, Figure, figures_of
+from drafts.desk import editing, handover, presence
+from drafts.evidence.figures import KNOWN_FROM, Figure, figures_of
 from drafts.models import Draft, Presence
-from drafts.pace import pace_of
+from drafts.queue.pace import pace_of
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -116,7 +116,7 @@ def test_a_figure_is_not_told_before_it_means_something() -> None:
 
 
 def test_what_was_taken_back_counts_nowhere_but_as_undone(acme: Account, world: World) -> None:
-    from drafts import decisions
+    from drafts.desk import decisions
 
     decide(world, [None, None])
     delivery = factories.approved(factories.draft(factories.message(world.mail), intent="hose"), world.ada)

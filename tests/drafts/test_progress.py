@@ -14,7 +14,9 @@ from django.test import Client
 
 from conversations.models import User
 from conversations.tenancy import tenant_context
-from drafts import decisions, drafting, progress
+from drafts.desk import decisions
+from drafts.flow import drafting, progress
+from drafts.llm.endpoint import Endpoint
 from drafts.models import Draft, Writing
 from drafts.writing.model import ModelDrafter
 from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, Tell
@@ -180,7 +182,9 @@ def test_a_model_tells_its_text_while_it_is_still_writing(chunked: tuple[str, th
         told.append((text, threading.get_ident()))
         go_on.set()
 
-    drafter = ModelDrafter(provider="openai", model="test-model", url=url, key="k-1", timeout=20, output=output)
+    drafter = ModelDrafter(
+        Endpoint(provider="openai", model="test-model", url=url, key="k-1", timeout=20, output=output)
+    )
     result = drafter.write(request(), tell=tell)
 
     assert told[0] == ("Hi Luis,\nUnused, uncut hose may be returned within", threading.get_ident())

@@ -10,8 +10,9 @@ from django.core.exceptions import PermissionDenied
 
 from conversations.errors import Conflict, Invalid
 from conversations.tenancy import tenant_context
-from drafts import evaluation, goldens, prompts
-from drafts.evaluation import Outcome
+from drafts.answers import goldens
+from drafts.learning import evaluation, prompts
+from drafts.learning.evaluation import Outcome
 from drafts.models import EvalCase, EvalRun, PromptVersion
 from drafts.writing.port import DraftRequest, DraftResult, Tell
 from ingestion import jobs
@@ -181,7 +182,7 @@ def test_a_case_is_worse_when_it_declines_or_loses_its_source() -> None:
 def test_the_drafts_of_a_conversation_carry_the_version_they_were_written_with(
     world: World, versions: list[PromptVersion]
 ) -> None:
-    from drafts import drafting
+    from drafts.flow import drafting
 
     prompts.try_out(version_id=versions[1].pk, actor=world.dan, share=0.5)
     labels = set()

@@ -13,10 +13,11 @@ from django.utils import timezone
 
 from conversations.models import User
 from conversations.tenancy import tenant_context
-from drafts import decisions, quality
-from drafts.decisions import Attention
+from drafts.desk import decisions
+from drafts.desk.decisions import Attention
+from drafts.evidence import quality
+from drafts.evidence.quality import Quality, wilson
 from drafts.models import Draft
-from drafts.quality import Quality, wilson
 from drafts.views.charts import bucket_names, columns, reliability, spark, stacked, step_for
 from drafts.views.quality import percent, seconds
 from tests import factories

@@ -15,7 +15,7 @@ from django.utils import timezone
 from conversations.channels.base import Party
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
-from drafts import editing
+from drafts.desk import editing
 from drafts.models import Draft
 from drafts.queue import Filters, feed, neighbour
 from tests import factories

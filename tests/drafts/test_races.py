@@ -12,8 +12,8 @@ from conversations.envelope import digest, reply_envelope
 from conversations.inbox import record_inbound
 from conversations.models import AuditEvent, Conversation, Delivery, Message
 from conversations.tenancy import tenant_context
-from drafts import decisions
 from drafts.demo import bulk
+from drafts.desk import decisions
 from drafts.models import Draft, DraftAction
 from tests import factories
 from tests.conftest import World

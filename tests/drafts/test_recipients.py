@@ -9,10 +9,11 @@ import pytest
 from conversations.channels.base import Party
 from conversations.models import Conversation, Message
 from conversations.tenancy import tenant_context
-from drafts import batch, drafting, recipients
+from drafts.desk import batch, recipients
+from drafts.desk.scene import envelope_of
+from drafts.flow import drafting
 from drafts.models import Draft
 from drafts.queue import Filters
-from drafts.scene import envelope_of
 from drafts.writing.port import Claim, DraftResult
 from tests import factories
 from tests.conftest import World

@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.errors import Invalid, Locked
 from conversations.models import Conversation, Message
-from drafts import decisions, editing
+from drafts.desk import decisions, editing
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
 from tests import factories
 from tests.asserts import assert_nothing_written

@@ -8,48 +8,49 @@ from typing import Any
 
 import pytest
 
+from drafts.llm.endpoint import Endpoint
 from drafts.writing.model import ModelDrafter
 from drafts.writing.rerank import ModelReranker, get_reranker
-from tests.drafts.test_model_drafter import GOOD, Endpoint, completion, request, source
+from tests.drafts.test_model_drafter import GOOD, ModelServer, completion, request, source
 
 SOURCES = tuple(source(f"Passage {n} says something.") for n in range(1, 5))
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    made = Endpoint()
+def endpoint() -> Iterator[ModelServer]:
+    made = ModelServer()
     yield made
     made.released.set()
     made.server.shutdown()
     made.server.server_close()
 
 
-def order(endpoint: Endpoint, timeout: float = 10.0) -> list[int]:
-    reranker = ModelReranker(provider="openai", model="m", url=endpoint.url, timeout=timeout)
+def order(endpoint: ModelServer, timeout: float = 10.0) -> list[int]:
+    reranker = ModelReranker(Endpoint(provider="openai", model="m", url=endpoint.url, timeout=timeout))
     return [SOURCES.index(each) + 1 for each in reranker.order("Which one?", SOURCES)[0]]
 
 
-def test_the_named_come_first_and_none_is_lost(endpoint: Endpoint) -> None:
+def test_the_named_come_first_and_none_is_lost(endpoint: ModelServer) -> None:
     endpoint.answers(lambda asked: (200, completion({"numbers": [3, 1]})))
     assert order(endpoint) == [3, 1, 2, 4]
     assert "Passage 3 says something." in str(endpoint.asked[0]["messages"])
 
 
-def test_what_the_order_took_counts_as_the_drafts_and_a_failure_takes_nothing(endpoint: Endpoint) -> None:
+def test_what_the_order_took_counts_as_the_drafts_and_a_failure_takes_nothing(endpoint: ModelServer) -> None:
     endpoint.answers(lambda asked: (200, completion({"numbers": [1]})), lambda asked: (500, {}))
-    reranker = ModelReranker(provider="openai", model="m", url=endpoint.url, timeout=10.0)
+    reranker = ModelReranker(Endpoint(provider="openai", model="m", url=endpoint.url, timeout=10.0))
     assert reranker.order("Which one?", SOURCES)[1] == (100, 20)
     assert reranker.order("Which one?", SOURCES)[1] == (0, 0)
 
     endpoint.answers(lambda asked: (200, completion(GOOD)))
-    drafter = ModelDrafter(provider="openai", model="m", url=endpoint.url, prices=(3.0, 15.0))
+    drafter = ModelDrafter(Endpoint(provider="openai", model="m", url=endpoint.url), prices=(3.0, 15.0))
     result = drafter.write(request(spent=(1_000, 50)))
     assert result.tokens_used == 1_000 + 50 + 120
     assert result.cost_micros == 3 * 1_100 + 15 * 70
 
 
 @pytest.mark.parametrize("numbers", [[9, 0, -1], [], [2, 2, 2, 99]])
-def test_numbers_that_are_no_passages_change_nothing(endpoint: Endpoint, numbers: list[int]) -> None:
+def test_numbers_that_are_no_passages_change_nothing(endpoint: ModelServer, numbers: list[int]) -> None:
     endpoint.answers(lambda asked: (200, completion({"numbers": numbers})))
     assert order(endpoint) == ([2, 1, 3, 4] if 2 in numbers else [1, 2, 3, 4])
 
@@ -64,13 +65,13 @@ def test_numbers_that_are_no_passages_change_nothing(endpoint: Endpoint, numbers
         (200, b"<html>"),
     ],
 )
-def test_after_any_failure_the_order_stays_and_nothing_is_asked_twice(endpoint: Endpoint, answer: Any) -> None:
+def test_after_any_failure_the_order_stays_and_nothing_is_asked_twice(endpoint: ModelServer, answer: Any) -> None:
     endpoint.answers(lambda asked: answer)
     assert order(endpoint) == [1, 2, 3, 4]
     assert len(endpoint.asked) == 1
 
 
-def test_a_model_that_is_slow_is_not_waited_for(endpoint: Endpoint) -> None:
+def test_a_model_that_is_slow_is_not_waited_for(endpoint: ModelServer) -> None:
     endpoint.drips = True
     endpoint.answers(lambda asked: (200, completion({"numbers": [4]})))
     began = time.monotonic()

@@ -13,7 +13,7 @@ from conversations.errors import Conflict, Invalid
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
 from drafts.models import SavedView
-from drafts.savedviews import MOST, remove_view, save_view, views_of
+from drafts.queue.savedviews import MOST, remove_view, save_view, views_of
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
 

@@ -10,7 +10,7 @@ import pytest
 from conversations import audit
 from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
-from drafts import decisions, sources
+from drafts.desk import decisions, sources
 from drafts.models import Draft
 from ingestion.knowledge.index import index_document, remove_document
 from ingestion.models import Passage

@@ -10,7 +10,8 @@ import pytest
 from django.core.management import call_command
 
 from conversations.models import AuditEvent
-from drafts import decisions, learning
+from drafts.desk import decisions
+from drafts.learning import samples
 from drafts.models import Draft
 from tests import factories
 from tests.conftest import World
@@ -69,7 +70,7 @@ def test_a_conversation_is_on_one_side_and_the_lines_are_the_same_again(
 ) -> None:
     drafts = [signed(world) for _ in range(4)]
     sides = {draft.conversation_id: side for draft, side in zip(drafts, ["train", "validation"] * 2, strict=True)}
-    monkeypatch.setattr(learning, "split_of", sides.__getitem__)
+    monkeypatch.setattr(samples, "split_of", sides.__getitem__)
     assert [len(export("sft", split)[0]) for split in ("train", "validation", "all")] == [2, 2, 4]
     assert export("sft")[2] == export("sft")[2]
 

@@ -11,7 +11,7 @@ from django.test import Client
 
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
-from drafts import prompts
+from drafts.learning import prompts
 from drafts.models import Lane, PromptVersion
 from ingestion.models import JobRun
 from tests import factories

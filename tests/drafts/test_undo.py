@@ -5,7 +5,7 @@ from django.core.exceptions import PermissionDenied
 
 from conversations.errors import Conflict
 from conversations.models import Conversation, Delivery, Message, Notification
-from drafts import decisions
+from drafts.desk import decisions
 from drafts.models import DraftAction, LearningSample
 from tests import factories
 from tests.asserts import assert_nothing_written

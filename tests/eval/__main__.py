@@ -211,10 +211,12 @@ def learning(held: Sequence[Asked], *, topics: int = 24, questions: int = 600) -
     it every ten minutes); without it the same stream meets the same empty desk."""
     from conversations import audit
     from conversations.tenancy import tenant_context
-    from drafts import drafting, goldens
+    from drafts.answers import goldens
     from drafts.diffing import diff_ops, similarity
+    from drafts.learning.prompts import BUILT_IN_LABEL, BUILT_IN_TEXT
     from drafts.writing.port import DraftRequest, Turn
     from drafts.writing.registry import get_drafter
+    from drafts.writing.retrieval import sources_of
     from ingestion.knowledge.answers import learn_answers
     from ingestion.knowledge.search import find_passages
     from tests import factories
@@ -232,8 +234,8 @@ def learning(held: Sequence[Asked], *, topics: int = 24, questions: int = 600) -
             if number % 100 == 0:
                 learn_answers(account_id=account.pk)
             findings = find_passages(account_id=account.pk, text=row.text, limit=6)
-            sources, thread = drafting.sources_of(findings), (Turn("customer", row.text),)
-            asked = DraftRequest(thread, row.text, "", sources, drafting.BUILT_IN_PROMPT, "reply-v0", "Bank")
+            sources, thread = sources_of(findings), (Turn("customer", row.text),)
+            asked = DraftRequest(thread, row.text, "", sources, BUILT_IN_TEXT, BUILT_IN_LABEL, "Bank")
             result = drafter.write(replace(asked, recogniser=findings.recogniser))
             said = " ".join(result.text[claim.start : claim.end] for claim in result.claims)
             right = answer(row.topic)
@@ -257,7 +259,7 @@ def learning(held: Sequence[Asked], *, topics: int = 24, questions: int = 600) -
 
 def lane_simulation(*, runs: int = 4000) -> dict[str, Any]:
     """How often a lane opens whose true rate is only the bound; and how soon a planted regression shuts an open one."""
-    from drafts.lanes import judge
+    from drafts.desk.lanes import judge
 
     chance = random.Random(20261122)
     out: dict[str, Any] = {}

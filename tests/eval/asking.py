@@ -27,15 +27,16 @@ def share(text: str) -> float:
 
 def draft(account_id: UUID, text: str, drafter: Drafter | None = None) -> tuple[DraftResult, Sequence[Source]]:
     """What the drafter (the one of the settings, if none is given) writes to this message, and the sources it had."""
-    from drafts import drafting
+    from drafts.learning.prompts import BUILT_IN_LABEL, BUILT_IN_TEXT
     from drafts.writing.port import DraftRequest, Turn
     from drafts.writing.registry import get_drafter
+    from drafts.writing.retrieval import sources_of
     from ingestion.knowledge.search import find_passages
 
     findings = find_passages(account_id=account_id, text=text, limit=6)
-    sources = drafting.sources_of(findings)
+    sources = sources_of(findings)
     asked = DraftRequest(
-        (Turn("customer", text),), text, "", sources, drafting.BUILT_IN_PROMPT, "reply-v0", "The shop",
+        (Turn("customer", text),), text, "", sources, BUILT_IN_TEXT, BUILT_IN_LABEL, "The shop",
         recogniser=findings.recogniser,
     )  # fmt: skip
     return (drafter or get_drafter()).write(asked), sources

@@ -24,6 +24,7 @@ from tests.eval.asking import draft, set_up, share
 from tests.eval.store import chroma
 
 if TYPE_CHECKING:
+    from drafts.llm.endpoint import Endpoint
     from drafts.writing.model import ModelDrafter
     from drafts.writing.port import DraftResult
 
@@ -49,8 +50,8 @@ def main() -> None:
 
 
 def about_documents(name: str, sample: int, url: str, show: int) -> dict[str, Any]:
-    from drafts.drafting import sources_of
     from drafts.writing.rerank import LOOKED_AT, ModelReranker
+    from drafts.writing.retrieval import sources_of
     from ingestion.knowledge.search import find_passages
 
     account = documents.account(name)
@@ -59,7 +60,7 @@ def about_documents(name: str, sample: int, url: str, show: int) -> dict[str, An
     rows = [row for row in asked if row.page != documents.NONE][: sample - len(without)] + without
     count = Count()
     places: dict[str, list[int]] = defaultdict(list)
-    reranker = ModelReranker(provider="openai", model="local", url=url, timeout=300)
+    reranker = ModelReranker(Endpoint(provider="openai", model="local", url=url, timeout=300))
     for number, row in enumerate(until_interrupted(rows)):
         side = "of no page" if row.page == documents.NONE else "kept"
         count.add(side, row.text, account.pk, drafter_at(url), show=number < show or number >= len(rows) - show)
@@ -93,7 +94,7 @@ def drafter_at(url: str) -> ModelDrafter:
     from ingestion.knowledge.embed import get_embedder
 
     return ModelDrafter(
-        provider="openai", model="local", url=url, timeout=300, temperature=0.0, embedder=get_embedder()
+        Endpoint(provider="openai", model="local", url=url, timeout=300), temperature=0.0, embedder=get_embedder()
     )
 
 

@@ -92,7 +92,7 @@ def f10_wrong_clocks(ground: Ground) -> Outcome:
 
     def own_clock(planted: Outcome) -> None:
         draft = ground.drafts(1)[0]
-        from drafts import editing
+        from drafts.desk import editing
 
         with tenant_context(world.acme.pk):
             editing.claim(draft_id=draft.pk, actor=world.ada)

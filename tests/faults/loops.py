@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from conversations import outbox
 from conversations.models import Account, Channel, Delivery
 from conversations.tenancy import tenant_context
-from drafts import decisions, lanes
+from drafts.desk import decisions, lanes
 from drafts.models import Lane, PromptVersion
 from ingestion.receive import receive_mail
 from tests import factories

@@ -10,7 +10,7 @@ from django.db import connection
 from conversations.errors import Refusal
 from conversations.models import Conversation, Delivery
 from conversations.tenancy import tenant_context
-from drafts import decisions
+from drafts.desk import decisions
 from drafts.models import Draft, DraftAction
 from tests import factories
 from tests.faults.ground import Ground, Outcome, noticed

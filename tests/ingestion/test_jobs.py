@@ -15,7 +15,7 @@ from conversations import audit
 from conversations.errors import Conflict, Invalid, Refusal
 from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
-from ingestion import hooks, jobs
+from ingestion import jobs
 from ingestion.models import JobRun
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -33,8 +33,8 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Run]]:
             raise Invalid("Not like that. Nothing was started.")
         return params
 
-    kind = hooks.JobKind(run=lambda work: todo["run"](work), prepare=prepare, unit="steps")
-    monkeypatch.setitem(hooks._kinds, JobRun.Type.EXPORT, kind)
+    kind = jobs.JobKind(run=lambda work: todo["run"](work), prepare=prepare, unit="steps")
+    monkeypatch.setitem(jobs._kinds, JobRun.Type.EXPORT, kind)
     yield todo
 
 
@@ -82,7 +82,7 @@ def test_the_same_job_is_not_queued_twice_but_another_is(world: World, work: dic
 def test_long_jobs_leave_workers_to_drafting(
     world: World, work: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(hooks._kinds, JobRun.Type.CRAWL, hooks._kinds[JobRun.Type.EXPORT])
+    monkeypatch.setitem(jobs._kinds, JobRun.Type.CRAWL, jobs._kinds[JobRun.Type.EXPORT])
     for account, admin in ((world.acme, world.dan), (world.globex, audit.SYSTEM)):
         with tenant_context(account.pk):
             for number in range(3):

@@ -12,7 +12,7 @@ from django.utils import timezone
 from conversations.envelope import reply_envelope, writer_name
 from conversations.models import Channel, Conversation, Delivery, Message, RelatedConversation
 from conversations.tenancy import tenant_context
-from drafts.drafting import write_draft
+from drafts.flow.drafting import write_draft
 from drafts.models import Draft
 from ingestion.receive import receive_mail
 from tests import factories

@@ -9,7 +9,7 @@ from config.postgres import SUPERUSER
 from conversations import audit
 from conversations.models import AuditEvent, AuditHead, AuditSalt
 from conversations.tenancy import tenant_context
-from drafts import decisions, editing
+from drafts.desk import decisions, editing
 from drafts.models import DraftAction, DraftRevision, PromptVersion
 from tests import factories
 from tests.conftest import World

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from conversations import audit
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
-from drafts import golden_files
+from drafts.answers import golden_files
 from ingestion import jobs
 from ingestion.models import JobRun
 

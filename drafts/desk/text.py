@@ -62,7 +62,7 @@ def latest_revision(draft: Draft) -> DraftRevision | None:
     return DraftRevision.objects.filter(draft=draft, number=draft.version).first() if draft.version else None
 
 
-def current(draft: Draft) -> Text:
+def current_text(draft: Draft) -> Text:
     """The draft's text as it stands: as suggested, or as last saved."""
     revision = latest_revision(draft)
     if revision is None:
@@ -70,13 +70,13 @@ def current(draft: Draft) -> Text:
     return Text(revision.text, claims_from_json(revision.claims))
 
 
-def edited(draft: Draft, text: str) -> Text:
+def edited_text(draft: Draft, text: str) -> Text:
     """The draft after a person wrote `text`: untouched sentences keep their sources, all others have none."""
     operations = diff_ops(draft.suggested_text, text)
     return Text(text, rebase_claims(claims_from_json(draft.claims), operations, source=draft.suggested_text))
 
 
-def checks(text: Text) -> list[dict[str, Any]]:
+def text_checks(text: Text) -> list[dict[str, Any]]:
     """The lines under a draft about its text: what was looked at, and whether it is as it should be. A reply that states
     nothing, as a holding reply does, is not praised for its sources."""
     promises = _PROMISE.search(text.text) is not None

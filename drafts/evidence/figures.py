@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db import connection
 
-from drafts.quality import KNOWN_FROM
+from drafts.evidence.quality import KNOWN_FROM
 
 DAYS, MOST = 90, 5000
 REMEMBERED = 300.0  # seconds; a figure this old misleads nobody

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conversations.models import Account, Message
+from drafts.evidence.sampling import bucket
 from drafts.models import Draft
-from drafts.sampling import bucket
 from drafts.writing.port import Claim, DraftResult
 
 #: Statements that no source of any tenant makes; each is long enough to be seen by somebody who reads.

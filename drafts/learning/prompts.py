@@ -11,11 +11,18 @@ from conversations import audit
 from conversations.errors import Conflict, Invalid
 from conversations.models import User
 from conversations.roles import Verb, check
+from drafts.evidence.sampling import bucket
 from drafts.models import EvalRun, Golden, PromptVersion
-from drafts.sampling import bucket
 
 Status = PromptVersion.Status
 KEY = "reply"
+#: What drafts are written with until the account has a version of its own.
+BUILT_IN_LABEL = f"{KEY}-v0"
+BUILT_IN_TEXT = (
+    "You write reply drafts for a support desk. A person checks and signs each one. Answer only from the sources given, "
+    "cite them sentence by sentence, keep the customer's language, be brief and warm. If the sources do not hold the "
+    "answer, say so and promise a person."
+)
 MOST_TEXT = 20_000
 MOST_CASES = (
     200  # approved answers of an evaluation, the newest; more would not change a verdict and costs a model's time

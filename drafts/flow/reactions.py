@@ -11,9 +11,9 @@ from conversations import audit, database_time, outbox
 from conversations.compiled import Compiled
 from conversations.jobs import wake
 from conversations.models import Conversation, Delivery, Message, Notification
-from drafts import learning
-from drafts.decisions import WRITE_TASK
-from drafts.editing import retire
+from drafts.desk.decisions import WRITE_TASK
+from drafts.desk.editing import retire
+from drafts.learning import samples
 from drafts.models import Claim, Draft
 
 _NOT_YET_SENT = [Delivery.Status.HELD, Delivery.Status.QUEUED]
@@ -68,7 +68,7 @@ def _take_back(conversation: Conversation) -> None:
     ):
         outbox.cancel(delivery=delivery, actor=audit.SYSTEM, reason="the customer wrote again before it left")
         draft = Draft.objects.select_for_update(of=("self",)).get(pk=str(delivery.draft_id))
-        learning.drop_samples(draft=draft)
+        samples.drop_samples(draft=draft)
         retire(draft, Draft.Status.STALE, reason="the customer wrote again before it left")
         Notification.objects.create(
             account_id=draft.account_id,

@@ -17,8 +17,10 @@ from conversations.models import Conversation, User
 from conversations.models.base import new_id
 from conversations.roles import Verb, check
 from conversations.tenancy import tenant_context
-from drafts import assess, decisions, queue, recipients
-from drafts.decisions import Attention, Seen
+from drafts import queue
+from drafts.desk import decisions, recipients
+from drafts.desk.decisions import Attention, Seen
+from drafts.desk.text import Text, claims_from_json, current_text
 from drafts.models import Claim, Draft, DraftRevision
 from drafts.queue import Filters
 
@@ -30,7 +32,7 @@ class Candidate:
     """One draft of a batch as it stands: its text, what a decision on it has to name, and why it is left out ("")."""
 
     draft: Draft
-    text: assess.Text
+    text: Text
     seen: Seen
     why_not: str
 
@@ -84,9 +86,9 @@ def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
     conversation = draft.conversation
     saved = revision if draft.version else None
     text = (
-        assess.Text(saved.text, assess.claims_from_json(saved.claims))
+        Text(saved.text, claims_from_json(saved.claims))
         if saved
-        else assess.Text(draft.suggested_text, assess.claims_from_json(draft.claims))
+        else Text(draft.suggested_text, claims_from_json(draft.claims))
     )
     channel = conversation.channel
     envelope = digest(reply_envelope(conversation, channel, draft.base_message)) if channel else ""
@@ -94,7 +96,7 @@ def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
     return Candidate(draft, text, Seen(draft.version, last_inbound, envelope), _why_not(draft, conversation, text))
 
 
-def _why_not(draft: Draft, conversation: Conversation, text: assess.Text) -> str:
+def _why_not(draft: Draft, conversation: Conversation, text: Text) -> str:
     holder = isolated(draft.holder_name or (draft.holder_email or "").partition("@")[0])  # type: ignore[attr-defined]
     if draft.status != Draft.Status.PENDING:
         return f"Not waiting any more: it is {draft.get_status_display().lower()}"
@@ -149,7 +151,7 @@ def _approve(draft_id: uuid.UUID, actor: User, seen: Seen, request_id: str) -> R
     scene = decisions.lock(draft_id, actor=actor, request_id=request_id)
     is_open = scene.repeated is None and scene.draft.status == Draft.Status.PENDING
     # Under the lock: what was safe on the page may not be any more, and approve alone lets care and changes pass.
-    if is_open and (why_not := _why_not(scene.draft, scene.conversation, assess.current(scene.draft))):
+    if is_open and (why_not := _why_not(scene.draft, scene.conversation, current_text(scene.draft))):
         return Result(draft_id, why_not=why_not)
     action = decisions.approve(
         draft_id=draft_id, actor=actor, seen=seen, attention=Attention(viewed_ms=None), request_id=request_id

@@ -13,8 +13,8 @@ from django.db.models import QuerySet
 
 from conversations.models import User
 from drafts.diffing import apply_ops, diff_ops, similarity
+from drafts.evidence.sampling import bucket
 from drafts.models import Draft, DraftAction, LearningSample
-from drafts.sampling import bucket
 
 #: Personal data is found, counted and reported, never silently changed: the operations must replay on these texts.
 PERSONAL = {

@@ -12,12 +12,12 @@ from conversations import audit, database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Membership, Notification, Role, User
 from conversations.roles import Verb
-from drafts.decisions import decided, lock
-from drafts.editing import claim
+from drafts.desk.decisions import decided, lock
+from drafts.desk.editing import claim
+from drafts.desk.notify import tell
+from drafts.desk.scene import Scene
+from drafts.desk.signing import act
 from drafts.models import Claim, Draft, DraftAction
-from drafts.notify import tell
-from drafts.scene import Scene
-from drafts.signing import act
 
 LEASE = timedelta(
     minutes=30

@@ -20,10 +20,9 @@ from conversations import audit, database_time
 from conversations.errors import Invalid
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
-from drafts import goldens
+from drafts.answers import goldens
 from drafts.models import Golden
-from ingestion.hooks import JobKind
-from ingestion.jobs import Work, checked
+from ingestion.jobs import JobKind, Work, checked
 from ingestion.knowledge.extract import decode
 from ingestion.knowledge.files import Upload, read_upload
 from ingestion.knowledge.index import vectors_together

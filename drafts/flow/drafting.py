@@ -18,23 +18,21 @@ from conversations.envelope import reply_envelope, writer_name
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
-from drafts import assess, calibration, canaries, figures, progress, prompts, recipients, sources
-from drafts.editing import retire
+from drafts.desk import recipients, sources
+from drafts.desk.editing import retire
+from drafts.desk.text import Text, claims_to_json, text_checks
+from drafts.evidence import calibration, canaries, figures
+from drafts.flow import progress
+from drafts.learning import prompts
 from drafts.models import Draft, DraftAction, PromptVersion
 from drafts.writing.markdown import Kind, lines_of, plain_text
-from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Tokens, Turn
+from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
-from drafts.writing.rerank import KEPT, LOOKED_AT, get_reranker
-from ingestion.knowledge.search import Findings, find_passages
+from drafts.writing.retrieval import find_sources
 from ingestion.mail.language import detect
 
 logger = logging.getLogger(__name__)
 
-BUILT_IN_PROMPT = (
-    "You write reply drafts for a support desk. A person checks and signs each one. Answer only from the sources given, "
-    "cite them sentence by sentence, keep the customer's language, be brief and warm. If the sources do not hold the "
-    "answer, say so and promise a person."
-)
 THREAD_TURNS = 20
 QUOTE = 320
 ROLES = {"user": "customer", "operator": "operator", "assistant": "assistant", "system": "system"}
@@ -127,41 +125,13 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         subject=conversation.subject,
         customer_name=writer_name(conversation, base),
         sources=(),
-        prompt_text=prompt.text if prompt else BUILT_IN_PROMPT,
-        prompt_version=prompt.label if prompt else "reply-v0",
+        prompt_text=prompt.text if prompt else prompts.BUILT_IN_TEXT,
+        prompt_version=prompt.label if prompt else prompts.BUILT_IN_LABEL,
         account_name=account.options.reply_name or account.name,
         instruction=instruction,
         language_hint=detect(question),
     )
     return Task(conversation_id, base, request, prompt)
-
-
-def find_sources(*, account_id: uuid.UUID, text: str) -> tuple[tuple[Source, ...], Findings, Tokens]:
-    """What a draft that answers ``text`` is written from, best first, the search it came from, and what a model took to order it.
-    Waits for the network."""
-    reranker = get_reranker()
-    findings = find_passages(account_id=account_id, text=text, limit=LOOKED_AT if reranker else KEPT)
-    found = sources_of(findings)
-    found, spent = reranker.order(text, found) if reranker else (found, (0, 0))
-    return found[:KEPT], findings, spent
-
-
-def sources_of(findings: Findings) -> tuple[Source, ...]:
-    return tuple(
-        Source(
-            passage_id=found.passage.pk,
-            document_id=found.passage.document_id,
-            title=found.passage.document.title,
-            url=found.passage.document.source_url,
-            text=found.passage.text,
-            score=found.score,
-            indexed_at=found.passage.document.indexed_at,
-            dense_rank=found.dense_rank,
-            text_rank=found.text_rank,
-            section=found.passage.heading,
-        )
-        for found in findings
-    )
 
 
 def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uuid.UUID | None) -> Draft | None:
@@ -173,7 +143,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
     planted = canaries.plant(account=conversation.account, base=task.base, result=result)
     result, defect = planted or (result, "")
-    text = assess.Text(result.text, result.claims)
+    text = Text(result.text, result.claims)
     envelope = reply_envelope(conversation, channel_of(conversation), task.base)
     share, fared = figures.history(figures.figures_of(account_id), result.intent[:100])
     raw = round(max(0.0, min(1.0, result.confidence)) * share, 3)
@@ -192,10 +162,10 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         prompt_label=task.request.prompt_version,
         suggested_text=result.text,
         top_sources=sources_to_json(task.request.sources, result),
-        claims=assess.claims_to_json(result.claims),
+        claims=claims_to_json(result.claims),
         checks=[
             *recipients.checks(conversation, task.base, envelope),
-            *assess.checks(text),
+            *text_checks(text),
             *({"ok": False, "text": warning[:300]} for warning in (*result.warnings, task.degraded) if warning),
         ],
         unsourced_count=text.unsourced,

@@ -13,11 +13,12 @@ from conversations.bidi import isolated
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Notification, User
 from conversations.roles import Verb, check
-from drafts import assess, sources
-from drafts.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, lock, tidy
+from drafts.desk import sources
+from drafts.desk.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, lock, tidy
+from drafts.desk.notify import tell
+from drafts.desk.signing import REVISED, act
+from drafts.desk.text import claims_to_json, current_text, edited_text
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
-from drafts.notify import tell
-from drafts.signing import REVISED, act
 
 LEASE = timedelta(minutes=2)
 MAX_TEXT = 100_000
@@ -119,7 +120,7 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
             )
         if not typed.strip():
             raise Invalid("A reply cannot be empty. The last saved text was kept.")
-        if assess.current(draft).text == typed:
+        if current_text(draft).text == typed:
             return draft
         if scene.holder:
             raise Locked(f"{scene.holder} is working on this conversation. Your text is still in the box, not saved.")
@@ -132,7 +133,7 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
                 "Both texts are kept: theirs is saved, yours is still in the box.",
                 version=draft.version,
             )
-        revision = add_revision(draft, assess.edited(draft, typed), actor)
+        revision = add_revision(draft, edited_text(draft, typed), actor)
         draft.save(update_fields=[*REVISED, "updated_at"])
         audit.record(
             audit.Kind.DRAFT_EDITED,
@@ -159,7 +160,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             )
         if last_inbound != conversation.last_inbound_message_id:
             raise Stale("The customer wrote yet again. Read the newest message first; nothing was changed.")
-        text = assess.current(old)
+        text = current_text(old)
         for other in Draft.objects.filter(conversation=conversation).pending():
             retire(other, Draft.Status.SUPERSEDED, reason="an earlier draft was kept", actor=actor)
         kept = Draft.objects.create(
@@ -172,7 +173,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             prompt_version=old.prompt_version,
             prompt_label=old.prompt_label,
             suggested_text=text.text,
-            claims=assess.claims_to_json(text.claims),
+            claims=claims_to_json(text.claims),
             top_sources=old.top_sources,
             checks=old.checks,
             unsourced_count=text.unsourced,

@@ -8,10 +8,11 @@ from typing import Any
 
 from conversations import audit, outbox
 from conversations.models import Conversation, User
-from drafts import assess, learning
+from drafts.desk.scene import UNRECORDED, Attention, Seen
+from drafts.desk.text import Text
 from drafts.diffing import diff_ops
+from drafts.learning import samples
 from drafts.models import Draft, DraftAction
-from drafts.scene import UNRECORDED, Attention, Seen
 
 Type = DraftAction.Type
 Actor = User | audit.Actor
@@ -23,7 +24,7 @@ def sign(
     *,
     conversation: Conversation,
     draft: Draft,
-    text: assess.Text,
+    text: Text,
     envelope: Mapping[str, Any],
     actor: Actor,
     hold_seconds: int,
@@ -56,7 +57,7 @@ def sign(
         **facts,
     )
     if changed:
-        learning.keep_sample(draft=draft, action=action)
+        samples.keep_sample(draft=draft, action=action)
     audit.record(
         audit.Kind.DRAFT_APPROVED,
         actor=actor,

@@ -19,9 +19,7 @@ from conversations.failpoints import failpoint, failpoint_after_commit
 from conversations.jobs import wake
 from conversations.models import Conversation, Delivery, User
 from conversations.roles import Verb
-from drafts import assess, canaries, learning
-from drafts.models import Claim, Draft, DraftAction, DraftRevision
-from drafts.scene import (
+from drafts.desk.scene import (
     UNRECORDED,
     AlreadyDecided,
     Attention,
@@ -33,7 +31,11 @@ from drafts.scene import (
     envelope_of,
     lock,
 )
-from drafts.signing import act, sign
+from drafts.desk.signing import act, sign
+from drafts.desk.text import Text, claims_to_json, current_text, edited_text
+from drafts.evidence import canaries
+from drafts.learning import samples
+from drafts.models import Claim, Draft, DraftAction, DraftRevision
 
 __all__ = [
     "AlreadyDecided",
@@ -78,11 +80,9 @@ def approve(
         if repeated := _repeated(scene, {Type.APPROVE, Type.EDIT}):
             return repeated
         conversation, draft = scene.conversation, scene.draft
-        now_text = assess.current(draft)
+        now_text = current_text(draft)
         text = (
-            now_text
-            if final_text is None or _same(final_text, now_text.text)
-            else assess.edited(draft, tidy(final_text))
+            now_text if final_text is None or _same(final_text, now_text.text) else edited_text(draft, tidy(final_text))
         )
         answer = scene.permit(Verb.APPROVE, text.kind)
         _open(scene, seen)
@@ -248,7 +248,7 @@ def undo(*, delivery_id: uuid.UUID, actor: User, request_id: str = "") -> DraftA
         outbox.cancel(delivery=delivery, actor=actor, reason="undone")
         draft.status = Status.PENDING
         draft.save(update_fields=["status", "updated_at"])
-        learning.drop_samples(draft=draft)
+        samples.drop_samples(draft=draft)
         action = act(Type.UNDO, draft, actor, version=draft.version, request_id=request_id, message=delivery.message)
         audit.record(
             audit.Kind.DRAFT_UNDONE,
@@ -267,7 +267,7 @@ def hold_seconds(actor: User, conversation: Conversation) -> int:
     return own if own is not None else conversation.account.options.hold_seconds
 
 
-def add_revision(draft: Draft, text: assess.Text, actor: User) -> DraftRevision:
+def add_revision(draft: Draft, text: Text, actor: User) -> DraftRevision:
     """Store `text` as the draft's next version, under the lock. The caller saves the draft (`signing.REVISED`)."""
     draft.version += 1
     draft.unsourced_count, draft.is_about_money = text.unsourced, text.is_about_money
@@ -276,10 +276,10 @@ def add_revision(draft: Draft, text: assess.Text, actor: User) -> DraftRevision:
         draft=draft,
         number=draft.version,
         text=text.text,
-        claims=assess.claims_to_json(text.claims),
+        claims=claims_to_json(text.claims),
         author=actor,
         author_name=actor.name,
-        sha256=learning.sha256(text.text),
+        sha256=samples.sha256(text.text),
     )
 
 
@@ -313,7 +313,7 @@ def decided(draft: Draft) -> Conflict:
     )
 
 
-def _second_press(text: assess.Text) -> str:
+def _second_press(text: Text) -> str:
     parts = []
     if text.unsourced:
         parts.append(f"{text.unsourced} statement{'s have' if text.unsourced > 1 else ' has'} no source")

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from django.db.models import OuterRef, Q, Subquery
 
-from drafts import learning
-from drafts.drafting import BUILT_IN_PROMPT
+from drafts.learning import samples
+from drafts.learning.prompts import BUILT_IN_TEXT
 from drafts.models import Draft, DraftAction, PromptVersion
 
 Layout = Literal["sft", "dpo"]
@@ -52,7 +52,7 @@ def lines(
         .order_by("created_at", "id")
     )
     for action in signed.iterator(chunk_size=200):
-        side = learning.split_of(action.conversation_id)
+        side = samples.split_of(action.conversation_id)
         if split not in ("all", side):
             continue
         draft, question = action.draft, action.draft.base_message
@@ -69,7 +69,7 @@ def lines(
         report["lines"] += 1
         report[str(side)] += 1
         asked: Turns = [
-            {"role": "system", "content": prompts.get(draft.prompt_label, BUILT_IN_PROMPT)},
+            {"role": "system", "content": prompts.get(draft.prompt_label, BUILT_IN_TEXT)},
             {"role": "user", "content": clean["question"]},
         ]
         if layout == "sft":
@@ -84,7 +84,7 @@ def lines(
 
 def redact(text: str, report: Counter[str]) -> str:
     """The text with personal data replaced by its kind in brackets; how many of each kind is added to `report`."""
-    for name, pattern in learning.PERSONAL.items():
+    for name, pattern in samples.PERSONAL.items():
         text, found = pattern.subn(f"[{name}]", text)
         report[name] += found
     return text

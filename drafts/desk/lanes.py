@@ -25,12 +25,14 @@ from conversations.errors import Conflict
 from conversations.models import Account, Channel, Conversation, Delivery, Notification, User
 from conversations.roles import Verb, check
 from conversations.tenancy import channels_at
-from drafts import assess, recipients
+from drafts.desk import recipients
+from drafts.desk.scene import Seen, envelope_of
+from drafts.desk.signing import sign
+from drafts.desk.text import current_text
+from drafts.evidence.quality import wilson
+from drafts.evidence.sampling import bucket
+from drafts.learning.prompts import BUILT_IN_LABEL
 from drafts.models import Claim, Draft, DraftAction, Lane, PromptVersion
-from drafts.quality import wilson
-from drafts.sampling import bucket
-from drafts.scene import Seen, envelope_of
-from drafts.signing import sign
 
 State = Lane.State
 MOST_IN_THREAD = 3  # automatic replies of one thread within an hour; the trigger's own number
@@ -283,7 +285,7 @@ def _approve(draft: Draft, conversation: Conversation, lane: Lane, evidence: Evi
     return sign(
         conversation=conversation,
         draft=draft,
-        text=assess.current(draft),
+        text=current_text(draft),
         envelope=envelope,
         actor=audit.model_actor(f"lane {name_of(lane)}"[:100]),
         hold_seconds=max(LEAST_HOLD, conversation.account.options.hold_seconds),
@@ -300,7 +302,7 @@ def name_of(lane: Lane) -> str:
 
 def _is_active(prompt_label: str) -> bool:
     active = PromptVersion.objects.filter(status=PromptVersion.Status.ACTIVE).first()
-    return prompt_label == (active.label if active else "reply-v0")
+    return prompt_label == (active.label if active else BUILT_IN_LABEL)
 
 
 def _move(lane: Lane, state: Lane.State, reason: str) -> None:

@@ -17,14 +17,13 @@ from rapidfuzz.fuzz import token_set_ratio
 from conversations import database_time
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
-from drafts import drafting
+from drafts.learning.prompts import BUILT_IN_LABEL, BUILT_IN_TEXT, MOST_CASES
 from drafts.models import EvalCase, EvalRun, Golden, PromptVersion
-from drafts.prompts import MOST_CASES
 from drafts.writing.claims import NOT_FOUND, PASSED_ON
 from drafts.writing.port import Drafter, DraftRequest, Turn
 from drafts.writing.registry import get_drafter
-from ingestion.hooks import JobKind
-from ingestion.jobs import Work, queue_job
+from drafts.writing.retrieval import find_sources
+from ingestion.jobs import JobKind, Work, queue_job
 from ingestion.models import JobRun
 
 GOOD = 0.6  # a reply that shares this much with the approved answer passes
@@ -84,15 +83,15 @@ KIND = JobKind(run=run, prepare=prepare, unit="answers")
 
 def ask(*, account: Account, golden: Golden, prompt: PromptVersion | None, drafter: Drafter) -> Outcome:
     """Draft a reply to a golden's question as if a customer had asked it. Nothing is stored."""
-    sources, findings, spent = drafting.find_sources(account_id=account.pk, text=golden.question)
+    sources, findings, spent = find_sources(account_id=account.pk, text=golden.question)
     result = drafter.write(
         DraftRequest(
             thread=(Turn("customer", golden.question),),
             question=golden.question,
             customer_name="",
             sources=sources,
-            prompt_text=prompt.text if prompt else drafting.BUILT_IN_PROMPT,
-            prompt_version=prompt.label if prompt else "reply-v0",
+            prompt_text=prompt.text if prompt else BUILT_IN_TEXT,
+            prompt_version=prompt.label if prompt else BUILT_IN_LABEL,
             account_name=account.options.reply_name or account.name,
             recogniser=findings.recogniser,
             spent=spent,

@@ -21,12 +21,12 @@ from conversations import audit, database_time
 from conversations.metadata import Shape
 from conversations.models import Account
 from conversations.tenancy import tenant_context
-from drafts import goldens, learning
+from drafts.answers import goldens
+from drafts.learning import samples
 from drafts.models import Golden, LearningSample
 from drafts.writing.claims import HOLDING_SENTENCES, factual_sentences
 from drafts.writing.relevance import asks_of
-from ingestion.hooks import JobKind
-from ingestion.jobs import Work, checked
+from ingestion.jobs import JobKind, Work, checked
 from ingestion.knowledge.embed import Embedder, get_embedder
 from ingestion.models import JobRun
 
@@ -163,7 +163,7 @@ def _corrections(account_id: uuid.UUID) -> Iterator[Correction]:
             kind=kinds_of_change(sample.original, sample.final, sample.reasons),
             question=question,
             answer=answer[: goldens.MOST_ANSWER],
-            personal=learning.holds_personal_data(f"{question}\n{answer}"),
+            personal=samples.holds_personal_data(f"{question}\n{answer}"),
         )
 
 
@@ -220,7 +220,7 @@ def _export(work: Work, counts: Counts) -> None:
     file = folder / f"{slug}-{until:%Y%m%dT%H%M%S.%fZ}.jsonl"
     unfinished = file.with_name(f"{file.name}.part")
     with unfinished.open("w", encoding="utf-8") as stream, tenant_context(work.account_id):
-        for sample in learning.export(account_id=work.account_id, since=since):
+        for sample in samples.export(account_id=work.account_id, since=since):
             if since < datetime.fromisoformat(sample["created_at"]) <= until:
                 stream.write(json.dumps({"account": slug, **sample}, ensure_ascii=False) + "\n")
                 counts.exported += 1
