@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 
 import environ
@@ -15,6 +16,7 @@ TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 ASKED: dict[str, str] = {}
 
 _env = environ.FileAwareEnv()
+BASE_DIR = Path(__file__).resolve().parent.parent
 
 
 def text(name: str, default: str = "", *, choices: tuple[str, ...] = ()) -> str:
@@ -72,3 +74,8 @@ def database(name: str, url: str) -> dict[str, Any]:
 
 def is_set(name: str) -> bool:
     return any(os.environ.get(each, "").strip() for each in (name, f"{name}_FILE"))
+
+
+def local_dir() -> Path:
+    """Where this checkout keeps what is its own: the embedded database, secrets, files, logs."""
+    return Path(text("COUNTERSIGN_LOCAL_DIR") or BASE_DIR / ".local")

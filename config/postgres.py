@@ -193,9 +193,7 @@ def running_for(argv: Sequence[str]) -> Iterator[None]:
     if env.is_set("DATABASE_URL") or len(argv) < 2 or argv[1] in {"help", "--help", "--version", "collectstatic"}:
         yield
         return
-    from config.settings import LOCAL_DIR
-
-    cluster = embedded(LOCAL_DIR / "postgres")
+    cluster = embedded(env.local_dir() / "postgres")
     with cluster.in_use():
         cluster.create_database("countersign")
         yield
@@ -203,11 +201,11 @@ def running_for(argv: Sequence[str]) -> Iterator[None]:
 
 def main() -> None:
     """`python -m config.postgres stop|forget`: for a server that a killed supervisor left behind, and for its data."""
-    from config.settings import LOCAL_DIR
+    from config import env
 
     if sys.argv[1:] not in (["stop"], ["forget"]):
         raise SystemExit("usage: python -m config.postgres stop|forget")
-    cluster = embedded(LOCAL_DIR / "postgres")
+    cluster = embedded(env.local_dir() / "postgres")
     if cluster.data.exists():
         cluster.stop()
     if sys.argv[1] == "forget":

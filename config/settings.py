@@ -11,9 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import env
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = env.BASE_DIR
 #: Everything that running makes on this machine: the embedded cluster, vectors, attachments, the demo's mail.
-LOCAL_DIR = Path(env.text("COUNTERSIGN_LOCAL_DIR", "") or BASE_DIR / ".local")
+LOCAL_DIR = env.local_dir()
 
 DEMO = env.flag("DEMO", False)
 DEBUG = env.flag("DEBUG", False)
