@@ -182,7 +182,15 @@ LISTEN_DATABASE = env.database("LISTEN_DATABASE_URL", _listen) if LISTEN and _li
 # No ATOMIC_REQUESTS: TenantMiddleware opens the request's one transaction (docs/decisions/0003).
 SESSION_ENGINE = "conversations.web_sessions"
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"}}
+# "process" is each process's own, for figures that every page asks for (docs/decisions/0031).
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "django_cache"},
+    "process": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "process",
+        "OPTIONS": {"MAX_ENTRIES": 2000},
+    },
+}
 
 # --- log-in --------------------------------------------------------------------------------------------------------
 AUTHENTICATION_BACKENDS = ["conversations.proofs.AddressBackend"]

@@ -31,7 +31,7 @@ from config.settings import *  # noqa: E402, F403
 TESTING = True
 DEBUG = False
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {**CACHES, "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}  # noqa: F405
 EMAIL_HOST = "mail.desk.test"
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 MESSAGE_ID_KEY = b"tests-only-message-id-key"

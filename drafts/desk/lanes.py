@@ -29,6 +29,7 @@ from drafts.desk import recipients
 from drafts.desk.scene import Seen, envelope_of
 from drafts.desk.signing import sign
 from drafts.desk.text import current_text
+from drafts.evidence import verdicts
 from drafts.evidence.quality import wilson
 from drafts.evidence.sampling import bucket
 from drafts.learning.prompts import BUILT_IN_LABEL
@@ -37,8 +38,7 @@ from drafts.models import Claim, Draft, DraftAction, Lane, PromptVersion
 State = Lane.State
 MOST_IN_THREAD = 3  # automatic replies of one thread within an hour; the trigger's own number
 LEAST_HOLD = 60  # seconds in which a person can still take an automatic approval back
-DECIDED = [DraftAction.Type.APPROVE, DraftAction.Type.EDIT, DraftAction.Type.REJECT]
-STANDING = [Draft.Status.APPROVED, Draft.Status.SENT, Draft.Status.REJECTED, Draft.Status.ARCHIVED]
+_NEWEST = "SELECT type = 'approve' FROM verdicts ORDER BY created_at DESC, id DESC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +72,24 @@ def judge(verdicts: Sequence[bool], *, needed: int, bound: float) -> Evidence:
 
 def evidence_of(lane: Lane, account: Account) -> Evidence:
     """What people decided on drafts of this lane's kind: one statement. The caller is in the tenant."""
-    newest: dict[uuid.UUID, bool] = {}
-    acts = (
-        DraftAction.objects.filter(
-            type__in=DECIDED,
-            lane=None,
-            draft__intent=lane.intent,
-            draft__prompt_label=lane.prompt_label,
-            draft__model_key=lane.model_key,
-            draft__conversation__channel_id=lane.channel_id,
-            draft__is_canary=False,
-            draft__status__in=STANDING,
-        )
-        .order_by("-created_at", "-id")
-        .values_list("draft_id", "type")
+    found = verdicts.ask(
+        _NEWEST,
+        account_id=account.pk,
+        kind=verdicts.Kind(lane.intent, lane.prompt_label, lane.model_key, lane.channel_id),
+        # A draft that was taken back and decided again has several acts. Twice the window holds enough of them.
+        most=2 * account.options.lane_reviewed,
     )
-    # A draft that was taken back and decided again has several: the newest counts. Twice the window holds enough of them.
-    for draft_id, verdict in acts[: 2 * account.options.lane_reviewed]:
-        newest.setdefault(draft_id, verdict == DraftAction.Type.APPROVE)
-    return judge(list(newest.values()), needed=account.options.lane_reviewed, bound=account.options.lane_bound)
+    return judge(
+        [unchanged for (unchanged,) in found],
+        needed=account.options.lane_reviewed,
+        bound=account.options.lane_bound,
+    )
 
 
 def candidates(account: Account) -> list[tuple[Lane, Evidence]]:
     """The kinds of drafts that were decided often enough to ask for a lane, with their evidence; unsaved rows for new ones."""
     kinds = (
-        Draft.objects.filter(status__in=STANDING, is_canary=False)
+        Draft.objects.filter(status__in=verdicts.STATUSES, is_canary=False)
         .exclude(intent="")
         .values("intent", "prompt_label", "model_key", "conversation__channel_id")
         .annotate(size=Count("pk"))

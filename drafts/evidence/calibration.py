@@ -6,31 +6,23 @@ Neighbours are taken together first, so that one decision moves nothing.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import pairwise
 
-from django.db import connection
+from conversations import database_time
+from drafts.evidence import verdicts
 
 NEEDED = 100  # decisions; a curve from fewer would be chance
 TOGETHER = 20  # decisions to a step at least
 DAYS, MOST = 180, 2000
-REMEMBERED = 300.0  # seconds
-ACCOUNTS = 1000
 
-#: People's newest decision of each draft; check drafts, automatic approvals and what was taken back do not count.
 _SQL = """
-SELECT coalesce(d.raw_confidence, d.confidence), newest.type = 'approve'
-  FROM (SELECT DISTINCT ON (recent.draft_id) recent.draft_id, recent.type
-          FROM (SELECT draft_id, type, created_at FROM drafts_draftaction
-                 WHERE account_id = %(account)s AND created_at > now() - make_interval(days => %(days)s)
-                   AND type IN ('approve', 'edit', 'reject') AND lane_id IS NULL
-                 ORDER BY created_at DESC LIMIT %(most)s) recent
-         ORDER BY recent.draft_id, recent.created_at DESC) newest
-  JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = newest.draft_id
- WHERE d.status IN ('approved', 'sent', 'rejected', 'archived') AND NOT d.is_canary AND d.confidence IS NOT NULL
+SELECT coalesce(d.raw_confidence, d.confidence), v.type = 'approve'
+  FROM verdicts v JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = v.draft_id
+ WHERE d.confidence IS NOT NULL
 """
 
 
@@ -78,19 +70,12 @@ def fit(decided: Sequence[tuple[float, bool]]) -> Curve:
     return Curve(len(decided), tuple((sure / count, unchanged / count) for sure, unchanged, count in steps))
 
 
-_remembered: dict[uuid.UUID, tuple[float, Curve]] = {}
-
-
 def curve_of(account_id: uuid.UUID, *, fresh: bool = False) -> Curve:
     """The account's curve as of at most five minutes ago. The caller is in the tenant. `fresh` asks the database."""
-    now = time.monotonic()
-    found = _remembered.get(account_id)
-    if found and now - found[0] < REMEMBERED and not fresh:
-        return found[1]
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL, {"account": account_id, "days": DAYS, "most": MOST})
-        curve = fit([(float(sure), unchanged) for sure, unchanged in cursor.fetchall()])
-    if len(_remembered) >= ACCOUNTS:
-        _remembered.clear()
-    _remembered[account_id] = (now, curve)
-    return curve
+
+    def find() -> Curve:
+        since = database_time.now() - timedelta(days=DAYS)
+        found = verdicts.ask(_SQL, account_id=account_id, since=since, most=MOST)
+        return fit([(float(sure), unchanged) for sure, unchanged in found])
+
+    return verdicts.remembered("calibration", account_id, find, fresh=fresh)

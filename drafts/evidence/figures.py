@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
-from django.db import connection
-
+from conversations import database_time
+from drafts.evidence import verdicts
 from drafts.evidence.quality import KNOWN_FROM
 
 DAYS, MOST = 90, 5000
-REMEMBERED = 300.0  # seconds; a figure this old misleads nobody
-ACCOUNTS = 1000
 PRIOR = 20  # decisions at the account's own share that every topic begins with: a few of its own move little
 LEAST = 0.5  # a topic's history takes no more than half of a confidence
 TOLD_FROM = 0.95
 
-#: People's newest decision of each draft; check drafts, automatic approvals and what was taken back do not count.
 _SQL = """
-SELECT d.intent, d.prompt_label, count(*), count(*) FILTER (WHERE newest.type = 'approve')
-  FROM (SELECT DISTINCT ON (recent.draft_id) recent.draft_id, recent.type
-          FROM (SELECT draft_id, type, created_at FROM drafts_draftaction
-                 WHERE account_id = %(account)s AND created_at > now() - make_interval(days => %(days)s)
-                   AND type IN ('approve', 'edit', 'reject') AND lane_id IS NULL
-                 ORDER BY created_at DESC LIMIT %(most)s) recent
-         ORDER BY recent.draft_id, recent.created_at DESC) newest
-  JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = newest.draft_id
- WHERE d.status IN ('approved', 'sent', 'rejected', 'archived') AND NOT d.is_canary
+SELECT d.intent, d.prompt_label, count(*), count(*) FILTER (WHERE v.type = 'approve')
+  FROM verdicts v JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = v.draft_id
  GROUP BY d.intent, d.prompt_label
 """
 
@@ -49,7 +39,6 @@ class Figure:
 
 NOTHING = Figure(0, 0)
 Figures = dict[tuple[str, str], Figure]
-_remembered: dict[uuid.UUID, tuple[float, Figures]] = {}
 
 
 def history(figures: Figures, intent: str) -> tuple[float, str]:
@@ -77,14 +66,10 @@ def _sum(figures: Iterable[Figure]) -> Figure:
 
 def figures_of(account_id: uuid.UUID, *, fresh: bool = False) -> Figures:
     """By (intent, prompt label), for the account of the current tenant. `fresh` asks the database again."""
-    now = time.monotonic()
-    at, found = _remembered.get(account_id, (0.0, {}))
-    if at and now - at < REMEMBERED and not fresh:
-        return found
-    with connection.cursor() as cursor:
-        cursor.execute(_SQL, {"account": account_id, "days": DAYS, "most": MOST})
-        found = {(intent, label): Figure(unchanged, base) for intent, label, base, unchanged in cursor.fetchall()}
-    if len(_remembered) >= ACCOUNTS:
-        _remembered.clear()
-    _remembered[account_id] = (now, found)
-    return found
+
+    def find() -> Figures:
+        since = database_time.now() - timedelta(days=DAYS)
+        found = verdicts.ask(_SQL, account_id=account_id, since=since, most=MOST)
+        return {(intent, label): Figure(unchanged, base) for intent, label, base, unchanged in found}
+
+    return verdicts.remembered("figures", account_id, find, fresh=fresh)

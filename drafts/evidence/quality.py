@@ -1,7 +1,6 @@
 """What became of the drafts that people decided: five statements for any period and any number of decisions.
 
-A decision is the newest approval, edit or rejection of a draft that stands. What was taken back, what the customer
-overtook, check drafts and automatic approvals are not people's verdicts on a draft, and do not count.
+A decision is a verdict as `drafts.evidence.verdicts` has it, of the channel and the person that are asked for.
 """
 
 from __future__ import annotations
@@ -10,10 +9,11 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 from math import sqrt
 from typing import Any
 
-from django.db import connection
+from drafts.evidence import verdicts
 
 KNOWN_FROM = 30  # decisions; under it a share would say more than is known
 HASTE_MS = 5000  # a decision taken faster than this was hardly read
@@ -21,14 +21,9 @@ MOST = 50  # lines of a table
 BUCKETS = (2, 5, 10, 20, 40)  # words changed: up to 2, 5, 10, 20, 40, and more
 BINS = 10
 
-_DECIDED = """
-WITH acts AS (
-  SELECT DISTINCT ON (a.draft_id) a.* FROM drafts_draftaction a
-   WHERE a.account_id = %(account)s AND a.created_at >= %(before)s AND a.created_at < %(until)s
-     AND a.type IN ('approve', 'edit', 'reject') AND a.lane_id IS NULL
-   ORDER BY a.draft_id, a.created_at DESC),
+_DECIDED = """,
 decided AS (
-  SELECT a.created_at, a.created_at >= %(since)s AS recent, a.user_id, a.user_name, a.viewed_ms, a.sources_opened, a.reasons,
+  SELECT a.created_at, a.created_at >= %(recent)s AS recent, a.user_id, a.user_name, a.viewed_ms, a.sources_opened, a.reasons,
          a.pressed_twice, a.type, a.type = 'approve' AS unchanged, a.type = 'edit' AS edited, a.type = 'reject' AS rejected,
          d.prompt_label, d.intent, coalesce(ch.type, '') AS channel, d.confidence, d.unsourced_count, d.tokens_used, d.cost_micros,
          jsonb_path_exists(d.claims, '$[*].sources[*]') AS cited,
@@ -36,12 +31,12 @@ decided AS (
            SELECT coalesce(sum(regexp_count(op ->> 1, '\\w+')), 0) FROM jsonb_array_elements(a.diff -> 'ops') op
             WHERE op ->> 0 <> '=') END AS words,
          cardinality(regexp_split_to_array(d.suggested_text, '\\s+')) AS length
-    FROM acts a
-    JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = a.draft_id
+    FROM verdicts v
+    JOIN drafts_draftaction a ON a.account_id = %(account)s AND a.id = v.id
+    JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = v.draft_id
     JOIN conversations_conversation c ON c.account_id = %(account)s AND c.id = d.conversation_id
     LEFT JOIN conversations_channel ch ON ch.account_id = %(account)s AND ch.id = c.channel_id
-   WHERE NOT d.is_canary AND d.status IN ('approved', 'sent', 'rejected', 'archived')
-     AND (%(channel)s = '' OR ch.type = %(channel)s) AND (%(person)s::uuid IS NULL OR a.user_id = %(person)s))
+   WHERE (%(channel)s = '' OR ch.type = %(channel)s) AND (%(person)s::uuid IS NULL OR a.user_id = %(person)s))
 """
 _FIGURES = (
     _DECIDED
@@ -83,11 +78,12 @@ SELECT least(width_bucket(confidence, 0, 1, %(bins)s), %(bins)s) - 1, count(*), 
   FROM decided WHERE recent AND confidence IS NOT NULL GROUP BY 1 ORDER BY 1
 """
 )
+#: Of acts that are no verdicts; a WITH query that nobody selects from is not run.
 _CARE = """
 SELECT count(*) FILTER (WHERE a.type = 'undo' AND NOT d.is_canary),
        count(*) FILTER (WHERE d.is_canary AND a.type IN ('reject', 'edit')), count(*) FILTER (WHERE d.is_canary AND a.type <> 'undo')
   FROM drafts_draftaction a JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = a.draft_id
- WHERE a.account_id = %(account)s AND a.created_at >= %(since)s AND a.created_at < %(until)s
+ WHERE a.account_id = %(account)s AND a.created_at >= %(recent)s AND a.created_at < %(until)s
    AND a.type IN ('approve', 'edit', 'reject', 'undo') AND (%(person)s::uuid IS NULL OR a.user_id = %(person)s)
 """
 
@@ -195,42 +191,37 @@ def quality_of(
     `channel` is a channel type ("" for all), `person` shows one person's decisions only. Days begin at midnight in `zone`.
     """
     since = until - timedelta(days=days)
-    params = {
-        "account": account_id,
-        "before": since - timedelta(days=days),
-        "since": since,
-        "until": until,
-        "zone": zone,
-        "channel": channel,
-        "person": person,
-        "haste": HASTE_MS,
-        "bins": BINS,
-        "buckets": [0, *(most + 1 for most in BUCKETS)],
-    }
-    groups = _ask(_FIGURES, params)
+    asked = partial(
+        verdicts.ask,
+        account_id=account_id,
+        since=since - timedelta(days=days),
+        until=until,
+        recent=since,
+        zone=zone,
+        channel=channel,
+        person=person,
+        haste=HASTE_MS,
+        bins=BINS,
+        buckets=[0, *(most + 1 for most in BUCKETS)],
+    )
+    groups = asked(_FIGURES)
     shown = {name: _named(groups, at) for at, name in enumerate(("prompts", "topics", "channels", "people"))}
-    why = _ask(_WHY, params)
-    undone, caught, checks = _ask(_CARE, params)[0]
+    why = asked(_WHY)
+    undone, caught, checks = asked(_CARE)[0]
     return Quality(
         since=since,
         until=until,
         total=_whole(groups, recent=True),
         before=_whole(groups, recent=False),
-        days=_filled([Day(*row) for row in _ask(_DAYS, params)]),
+        days=_filled([Day(*row) for row in asked(_DAYS)]),
         reasons=tuple(sorted(((n, c) for kind, n, c in why if kind == "reason"), key=lambda pair: (-pair[1], pair[0]))),
         words=_buckets({int(n): count for kind, n, count in why if kind == "words"}),
         undone=undone,
         checks_caught=caught,
         checks=checks,
-        calibration=_calibration(_ask(_CALIBRATION, params)),
+        calibration=_calibration(asked(_CALIBRATION)),
         **shown,
     )
-
-
-def _ask(sql: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return list(cursor.fetchall())
 
 
 def _whole(groups: Iterable[tuple[Any, ...]], *, recent: bool) -> Figures:

@@ -7,9 +7,9 @@ import uuid
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
 from conversations.tenancy import tenant_context
-from drafts.evidence import calibration, figures
 from drafts.evidence.calibration import NEEDED, Curve, curve_of, fit
 from drafts.evidence.figures import Figure, history
 from drafts.flow import drafting
@@ -98,12 +98,12 @@ def decide(world: World, count: int, *, unchanged: int, intent: str = "") -> Non
             actions.append(DraftAction(**values, conversation_id=copy.conversation_id, user_name="Ada", reasons=[]))
         Draft.objects.bulk_create(drafts)
         DraftAction.objects.bulk_create(actions)
-    calibration._remembered.clear()
+    caches["process"].clear()
 
 
 @pytest.mark.django_db
 def test_a_new_draft_stores_both_figures_and_says_on_how_many_decisions(world: World) -> None:
-    calibration._remembered.clear()
+    caches["process"].clear()
     message = factories.message(world.mail)
     draft = drafting.write_draft(account_id=world.acme.pk, conversation_id=message.conversation_id, drafter=Sure())
     assert draft is not None
@@ -123,7 +123,7 @@ def test_a_new_draft_stores_both_figures_and_says_on_how_many_decisions(world: W
 def test_a_new_draft_knows_how_its_topic_fared(world: World) -> None:
     for topic, unchanged in (("returns", 40), ("other", 10)):
         decide(world, 40, unchanged=unchanged, intent=topic)
-    figures._remembered.clear()
+    caches["process"].clear()
     message = factories.message(world.mail)
     draft = drafting.write_draft(account_id=world.acme.pk, conversation_id=message.conversation_id, drafter=Sure())
     assert draft is not None

@@ -19,6 +19,8 @@ from conversations.inbox import record_inbound
 from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts.desk import decisions, editing, lanes
+from drafts.evidence.figures import figures_of
+from drafts.evidence.quality import quality_of
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
 from ingestion.mail.parse import parse_mail
 from tests import factories
@@ -221,16 +223,56 @@ def test_a_new_prompt_version_suspends_it(lane_world: World) -> None:
 
 
 def test_automatic_approvals_are_no_evidence(lane_world: World) -> None:
-    decide(lane_world, unchanged=REVIEWED)
+    options(lane_world, lane_reviewed=20, lane_bound=0.8)
+    decide(lane_world, unchanged=20)
     lane = opened(lane_world)
     for _ in range(3):
         assert lanes.consider(draft_id=a_draft(lane_world).pk)
+    assert DraftAction.objects.filter(lane=lane, type="approve").count() == 3
+    options(lane_world, lane_reviewed=REVIEWED)  # a window with room for more than people decided
     account = Account.objects.get(pk=lane_world.acme.pk)
-    assert DraftAction.objects.filter(lane=lane).count() == 3
-    assert lanes.evidence_of(lane, account).reviewed == REVIEWED
-    decide(lane_world, unchanged=0, edited=1)
-    assert lanes.evidence_of(lane, account).unchanged == REVIEWED - 1
-    assert [evidence.reviewed for _, evidence in lanes.candidates(account)] == [REVIEWED]
+    assert lanes.evidence_of(lane, account).reviewed == 20
+    assert sum(figure.base for figure in figures_of(account.pk, fresh=True).values()) == 20
+    until = timezone.now() + timedelta(hours=1)
+    assert quality_of(account.pk, until=until, days=1).total.decided == 20
+    assert [evidence.reviewed for _, evidence in lanes.candidates(account)] == [20]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"intent": "returns"},
+        {"prompt_label": "reply-v2"},
+        {"model_key": "another"},
+        {"is_canary": True, "canary_defect": "No source says: Our office is shut."},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_decisions_on_drafts_of_another_kind_are_no_evidence(lane_world: World, changes: dict[str, object]) -> None:
+    decide(lane_world, unchanged=2)
+    other = a_draft(lane_world, **changes)
+    decisions.reject(draft_id=other.pk, actor=lane_world.ada, seen=factories.seen(other), reasons=["tone"])
+    assert evidence_now(lane_world) == (2, 2)
+    same = a_draft(lane_world)
+    decisions.reject(draft_id=same.pk, actor=lane_world.ada, seen=factories.seen(same), reasons=["tone"])
+    assert evidence_now(lane_world) == (3, 2)
+
+
+def test_decisions_on_another_channel_are_no_evidence(lane_world: World) -> None:
+    decide(lane_world, unchanged=2)
+    chat = Channel.objects.create(account=lane_world.acme, type="chat", name="Chat", external_id="chat-1")
+    draft = factories.draft(factories.message(chat), intent="compatibility")
+    decisions.reject(draft_id=draft.pk, actor=lane_world.ada, seen=factories.seen(draft), reasons=["tone"])
+    assert evidence_now(lane_world) == (2, 2)
+    assert evidence_now(lane_world, channel=chat) == (1, 0)
+
+
+def evidence_now(world: World, channel: Channel | None = None) -> tuple[int, int]:
+    """(how many decisions count for a lane like `opened`'s, how many of them sent the draft unchanged)."""
+    lane = Lane(account=world.acme, intent="compatibility", channel=channel or world.mail, prompt_label="reply-v1")
+    lane.model_key = "offline"
+    found = lanes.evidence_of(lane, Account.objects.get(pk=world.acme.pk))
+    return found.reviewed, found.unchanged
 
 
 def test_the_database_refuses_an_open_lane_without_evidence(lane_world: World) -> None:
