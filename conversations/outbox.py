@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from conversations import audit, database_time, hooks
+from conversations import audit, database_time, hooks, once
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
 from conversations.channels.message_ids import make_message_id, make_return_path
 from conversations.channels.registry import SENDERS, Connection, adapter_for
@@ -191,12 +191,11 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
 
     def handing_over() -> None:
         with tenant_context(account_id, durable=True):
-            # Fenced: if the lease ran out and somebody else took over, this attempt stops before it sends anything.
-            mine = Delivery.objects.filter(
-                pk=delivery_id, status=Status.SENDING, attempt_count=attempt, lease_until__gt=database_time.now()
-            ).update(handover_at=database_time.now())
-            if not mine:
-                raise ChannelError(Failure.TRANSIENT, "the lease ran out before the message was handed over")
+            try:
+                once.hand_over(Delivery.objects.filter(pk=delivery_id), working=Status.SENDING, attempt=attempt)
+            except once.LeaseLost as error:
+                detail = "the lease ran out before the message was handed over"
+                raise ChannelError(Failure.TRANSIENT, detail) from error
 
     try:
         receipt = adapter_for(connection).send(_outbound(delivery), before_handover=handing_over)
@@ -215,19 +214,16 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
 
 
 def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Connection] | None:
-    """Take the delivery for one attempt if it is due. The guarded UPDATE is the lock: one worker gets the row."""
-    now = database_time.now()
-    due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=now)
-    found = Delivery.objects.filter(due, pk=delivery_id, next_attempt_at__lte=now)
-    delivery = found.select_for_update(of=("self",), skip_locked=True).first()
+    """Take the delivery for one attempt if it is due: one worker gets the row."""
+    waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
+    delivery = once.due(Delivery.objects.filter(waits, pk=delivery_id))
     if delivery is None:
         return None
     if delivery.status == Status.HELD:
         _move(delivery, Status.QUEUED)
-    lease = now + timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
-    _move(delivery, Status.SENDING, lease_until=lease, handover_at=None, attempt_count=delivery.attempt_count + 1)
+    attempt = once.lease(delivery, working=Status.SENDING, seconds=settings.DELIVERY_LEASE_SECONDS)
     DeliveryAttempt.objects.create(
-        account_id=delivery.account_id, delivery=delivery, number=delivery.attempt_count, started_at=now
+        account_id=delivery.account_id, delivery=delivery, number=attempt, started_at=database_time.now()
     )
     return delivery, connection_of(Channel.objects.get(pk=delivery.channel_id))
 
@@ -270,7 +266,7 @@ def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -
     DeliveryAttempt.objects.filter(delivery_id=delivery_id, number=attempt, outcome="").update(
         outcome=outcome, finished_at=database_time.now(), response=response[:500]
     )
-    mine = delivery.status == Status.SENDING and delivery.attempt_count == attempt
+    mine = once.owns(delivery, working=Status.SENDING, attempt=attempt)
     # The sweep may have given up on us meanwhile; a definite answer still settles what it left open.
     late = delivery.status == Status.UNCERTAIN and delivery.attempt_count == attempt and outcome == "sent"
     return delivery if mine or late else None
@@ -299,8 +295,7 @@ def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -
     if delivery is None:
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
     if error.failure == Failure.TRANSIENT and delivery.attempt_count < settings.DELIVERY_MAX_ATTEMPTS:
-        wait = BACKOFF[min(attempt - 1, len(BACKOFF) - 1)]
-        again = database_time.now() + timedelta(seconds=wait)
+        again = once.next_try(attempt, waits=BACKOFF)
         _move(delivery, Status.QUEUED, next_attempt_at=again, error=detail, lease_until=None)
         _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
         _wake(delivery)
@@ -326,9 +321,7 @@ def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, in
     now = now or database_time.now()
     found = {"recovered": 0, "uncertain": 0, "woken": 0}
     with tenant_context(account_id):
-        crashed = list(
-            Delivery.objects.filter(status=Status.SENDING, lease_until__lt=now).values_list("pk", "attempt_count")
-        )
+        crashed = once.crashed(Delivery.objects.all(), working=Status.SENDING, now=now)
         due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lt=now)
         waiting = list(
             Delivery.objects.filter(due, next_attempt_at__lt=now - timedelta(seconds=5)).order_by("next_attempt_at")[
@@ -353,14 +346,12 @@ def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, in
 
 def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
     delivery = lock_delivery(delivery_id)
-    if delivery.status != Status.SENDING or delivery.attempt_count != attempt or delivery.lease_until is None:
-        return "woken"
-    if delivery.lease_until >= now:
+    if not once.is_lost(delivery, working=Status.SENDING, attempt=attempt, now=now):
         return "woken"
     DeliveryAttempt.objects.filter(delivery=delivery, number=attempt, outcome="").update(
         outcome=DeliveryAttempt.Outcome.CRASHED, finished_at=now
     )
-    if delivery.handover_at is not None:
+    if not once.may_repeat(delivery):
         _uncertain(delivery, "The worker stopped after it began to hand the message over.")
         return "uncertain"
     _move(delivery, Status.QUEUED, next_attempt_at=now, lease_until=None)
