@@ -19,7 +19,7 @@ from django.db.models import Q
 
 from conversations import audit, database_time, hooks, once
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
-from conversations.channels.message_ids import make_message_id, make_return_path
+from conversations.channels.email.ids import make_message_id, make_return_path
 from conversations.channels.registry import SENDERS, Connection, adapter_for
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
@@ -174,6 +174,7 @@ def cancel(*, delivery: Delivery, actor: Any, reason: str) -> Delivery:
         raise Conflict(f"Too late to stop: this reply is {delivery.get_status_display().lower()}{moment}.")
     _move(delivery, Status.CANCELLED)
     Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=database_time.now())
+    _tell(delivery)
     _record(audit.Kind.DELIVERY_CANCELLED, delivery, actor, reason=reason)
     return delivery
 
@@ -385,11 +386,11 @@ def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
 
 
 def record_bounce(*, delivery_id: uuid.UUID, detail: str) -> bool:
-    """The provider says that it did not arrive; False if there is no such sent delivery."""
+    """The provider says that it did not arrive; False if the delivery was never sent, or its bounce is known."""
     with transaction.atomic():
-        if not Delivery.objects.filter(pk=delivery_id, status__in=BOUNCEABLE).exists():
-            return False
         delivery = lock_delivery(delivery_id)
+        if delivery.status not in BOUNCEABLE:
+            return False
         _move(delivery, Status.BOUNCED, error=detail[:500])
         _notify(delivery, Notification.Type.BOUNCED)
         _tell(delivery)

@@ -12,13 +12,13 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from config.demo.__main__ import free_port
-from conversations import outbox
+from conversations import hooks, outbox
 from conversations.errors import Conflict, Invalid
 from conversations.models import AuditEvent, Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts.models import Draft
 from tests import factories
-from tests.asserts import assert_nothing_written
+from tests.asserts import assert_nothing_written, counted
 from tests.conftest import World
 
 
@@ -214,3 +214,58 @@ def test_a_header_that_could_be_injected_is_refused_not_repaired(held: Delivery,
     Delivery.objects.update(envelope={**held.envelope, "subject": "Hi\r\nBcc: everybody@else.test"})
     assert deliver(held) == "failed"
     assert keeper[0].mails == []
+
+
+@pytest.fixture
+def heard(monkeypatch) -> list[str]:
+    """The statuses of deliveries that the apps above are told of."""
+    found: list[str] = []
+    monkeypatch.setattr(hooks, "on_delivery", [lambda delivery: found.append(delivery.status)])
+    return found
+
+
+def test_a_reply_that_is_taken_back_is_told_like_every_other_end(world: World, held: Delivery, heard) -> None:
+    outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+    assert heard == ["cancelled"]
+
+
+def test_a_reply_that_cannot_be_taken_back_is_told_to_nobody(world: World, held: Delivery, heard) -> None:
+    Delivery.objects.update(status="queued")
+    Delivery.objects.update(status="sending", lease_until=timezone.now())
+    with assert_nothing_written(), pytest.raises(Conflict):
+        outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+    assert heard == []
+
+
+def sent(delivery: Delivery) -> None:
+    for status in ("queued", "sending", "sent"):
+        Delivery.objects.filter(pk=delivery.pk).update(
+            status=status, lease_until=timezone.now(), sent_at=timezone.now()
+        )
+
+
+def test_the_same_bounce_told_by_eight_at_once_counts_once(committed_world: World, in_threads) -> None:
+    world = committed_world
+    delivery = factories.approved(factories.draft(factories.message(world.mail)), world.ada)
+
+    def bounce() -> bool:
+        with tenant_context(world.acme.pk):
+            return outbox.record_bounce(delivery_id=delivery.pk, detail="no such mailbox")
+
+    with tenant_context(world.acme.pk):
+        assert not outbox.record_bounce(delivery_id=delivery.pk, detail="it was never sent")
+        sent(delivery)
+    results = in_threads([bounce] * 8)
+    assert sorted(map(str, results)) == ["False"] * 7 + ["True"]
+    with tenant_context(world.acme.pk):
+        assert Notification.objects.filter(type="bounced").count() == 1
+        assert AuditEvent.objects.filter(kind="delivery.bounced").count() == 1
+        assert Delivery.objects.get().error == "no such mailbox"
+
+
+def test_a_bounce_is_looked_at_under_the_conversations_lock(held: Delivery) -> None:
+    sent(held)
+    with counted() as queries:
+        assert outbox.record_bounce(delivery_id=held.pk, detail="no such mailbox")
+    asked = [query["sql"] for query in queries if '"status"' in query["sql"]]
+    assert "FOR UPDATE" in asked[0], "the status was read before it was locked"
