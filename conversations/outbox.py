@@ -17,13 +17,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from conversations import audit, database_time, hooks, once
-from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
-from conversations.channels.email.ids import make_message_id, make_return_path
-from conversations.channels.registry import SENDERS, Connection, adapter_for
+from conversations import audit, database_time, hooks, once, outgoing
+from conversations.channels.base import ChannelError, Failure, Receipt
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
-from conversations.files import read_whole
 from conversations.jobs import wake
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
@@ -52,16 +49,13 @@ def queue_outbound(
 ) -> Delivery:
     """Put an approved reply into the outbox, in the caller's transaction, under the conversation's lock.
 
-    The text, the recipients and the files are copied here and never read from anywhere else again.
+    The text, the recipients and the files are copied here and never read from anywhere else again. Raises Invalid (422)
+    with every reason for which it cannot be sent as it stands.
     """
     channel = channel_of(conversation)
-    if channel.type not in SENDERS:
-        raise Invalid(
-            f"{channel.name} cannot send yet: there is no sending half for {channel.get_type_display()} channels. "
-            "Nothing was sent; answer there and mark the draft as answered elsewhere."
-        )
-    if not envelope["to"] or not envelope["to"][0]["address"]:
-        raise Invalid("The customer's address is unknown, so there is nobody to send to. Nothing was sent.")
+    if found := outgoing.problems(channel, envelope, body_text=body_text, body_html=body_html):
+        raise Invalid(f"{' '.join(found)} Nothing was sent.")
+    provider = channel.provided_by
     now, delivery_id = database_time.now(), new_id()
     is_automatic = not isinstance(actor, User)
     message = Message.objects.create(
@@ -84,14 +78,14 @@ def queue_outbound(
         draft_id=draft_id,
         approved_by=actor if isinstance(actor, User) else None,
         approved_by_name=actor.name,
-        idempotency_key=make_message_id(
-            key=settings.MESSAGE_ID_KEY, delivery_id=delivery_id, domain=settings.MAIL_DOMAIN
-        ),
+        idempotency_key=provider.ids.make(delivery_id),
         envelope=dict(envelope),
         body_text=body_text,
         body_html=body_html,
         content_sha256=hashlib.sha256(body_text.encode()).hexdigest(),
-        return_path=return_path_of(channel, delivery_id, str(envelope["sender"]["address"])),
+        return_path=provider.ids.return_path(
+            delivery_id, sender=str(envelope["sender"]["address"]), settings=channel.options
+        ),
         is_automatic=is_automatic,
         status=Status.HELD,
         hold_until=hold_until,
@@ -99,13 +93,6 @@ def queue_outbound(
     )
     _wake(delivery)
     return delivery
-
-
-def return_path_of(channel: Channel, delivery_id: uuid.UUID, sender: str) -> str:
-    """Where this delivery's bounces go: an address of its own where the channel's server can take it, else the sender's."""
-    if not channel.options.signed_return_path:
-        return sender
-    return make_return_path(key=settings.MESSAGE_ID_KEY, delivery_id=delivery_id, address=sender)
 
 
 def channel_of(conversation: Conversation) -> Channel:
@@ -186,7 +173,7 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
         if claimed is None:
             found = Delivery.objects.filter(pk=delivery_id).values_list("status", flat=True).first()
             return found or "gone"
-        delivery, connection = claimed
+        delivery, channel = claimed
     failpoint("deliver.leased")
     attempt = delivery.attempt_count
 
@@ -199,14 +186,16 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
                 raise ChannelError(Failure.TRANSIENT, detail) from error
 
     try:
-        receipt = adapter_for(connection).send(_outbound(delivery), before_handover=handing_over)
+        adapter, outbound = outgoing.adapter_of(channel), outgoing.outbound_of(delivery)
+    except (LookupError, OSError, ValueError) as error:
+        # No adapter, settings that are not valid, or a file that cannot be read: nothing was handed over.
+        with tenant_context(account_id, durable=True):
+            return _record_failure(delivery_id, attempt, ChannelError(Failure.PERMANENT, str(error)))
+    try:
+        receipt = adapter.send(outbound, before_handover=handing_over)
     except ChannelError as error:
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, error)
-    except (LookupError, OSError) as error:
-        # A missing adapter or an unreadable attachment: nothing was handed over.
-        with tenant_context(account_id, durable=True):
-            return _record_failure(delivery_id, attempt, ChannelError(Failure.PERMANENT, str(error)))
     failpoint("deliver.answered")
     with tenant_context(account_id, durable=True):
         status = _record_sent(delivery_id, attempt, receipt)
@@ -214,7 +203,7 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
     return status
 
 
-def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Connection] | None:
+def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
     """Take the delivery for one attempt if it is due: one worker gets the row."""
     waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
     delivery = once.due(Delivery.objects.filter(waits, pk=delivery_id))
@@ -226,39 +215,7 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Connection] | None:
     DeliveryAttempt.objects.create(
         account_id=delivery.account_id, delivery=delivery, number=attempt, started_at=database_time.now()
     )
-    return delivery, connection_of(Channel.objects.get(pk=delivery.channel_id))
-
-
-def connection_of(channel: Channel) -> Connection:
-    options = channel.options
-    host, port, security = options.smtp_host, options.smtp_port, options.smtp_security
-    if settings.SMTP_OVERRIDE:
-        host, _, override_port = settings.SMTP_OVERRIDE.partition(":")
-        port, security = int(override_port or 25), "none"
-    user = "" if settings.SMTP_OVERRIDE else options.smtp_user
-    return Connection(channel.type, host, port, security, user, channel.credentials, settings.SMTP_TIMEOUT_SECONDS)
-
-
-def _outbound(delivery: Delivery) -> Outbound:
-    envelope = delivery.envelope
-    attached = []
-    for file in envelope["files"]:
-        content = read_whole(file["key"], file["sha256"])
-        attached.append(File(file["name"], file.get("type", "application/octet-stream"), content))
-    return Outbound(
-        message_id=delivery.idempotency_key,
-        sender=Party(**envelope["sender"]),
-        to=tuple(Party(**party) for party in envelope["to"]),
-        cc=tuple(Party(**party) for party in envelope["cc"]),
-        subject=envelope["subject"],
-        body_text=delivery.body_text,
-        body_html=delivery.body_html,
-        in_reply_to=envelope["in_reply_to"],
-        references=tuple(envelope["references"]),
-        files=tuple(attached),
-        return_path=delivery.return_path,
-        automatic=delivery.is_automatic,
-    )
+    return delivery, Channel.objects.get(pk=delivery.channel_id)
 
 
 def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -> Delivery | None:
@@ -278,7 +235,8 @@ def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
     if delivery is None:
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
     now = database_time.now()
-    _move(delivery, Status.SENT, sent_at=now, receipt=receipt.response[:500], error="", lease_until=None)
+    told = {"receipt": receipt.response[:500], "provider_id": receipt.provider_id[:255]}
+    _move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **told)
     Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
     _settle(delivery)
     _record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=attempt, response=receipt.response[:200])

@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from config.demo.__main__ import free_port
 from conversations import hooks, outbox
+from conversations.channels.base import Outbound
+from conversations.channels.email.smtp import SmtpAdapter
 from conversations.errors import Conflict, Invalid
 from conversations.models import AuditEvent, Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification
 from conversations.tenancy import tenant_context
@@ -73,6 +75,7 @@ def test_it_is_sent_once_with_its_own_id_and_the_right_threading(held: Delivery,
     assert f"In-Reply-To: {held.envelope['in_reply_to']}" in text
     assert "Subject: Re: Hose for E85" in text
     assert (held.status, held.attempt_count, held.receipt) == ("sent", 1, "250 kept")
+    assert held.provider_id == held.idempotency_key
     attempt = DeliveryAttempt.objects.get()
     assert (attempt.number, attempt.outcome, attempt.response) == (1, "sent", "250 kept")
     assert attempt.finished_at is not None
@@ -212,6 +215,28 @@ def test_ten_workers_at_once_send_one_mail(committed_world: World, keeper, in_th
 
 def test_a_header_that_could_be_injected_is_refused_not_repaired(held: Delivery, keeper) -> None:
     Delivery.objects.update(envelope={**held.envelope, "subject": "Hi\r\nBcc: everybody@else.test"})
+    assert deliver(held) == "failed"
+    assert keeper[0].mails == []
+
+
+@pytest.mark.parametrize("error", [OSError("the disk is full"), ValueError("a new fault"), KeyError("a new fault")])
+def test_what_an_adapter_does_not_foresee_is_in_doubt_and_not_called_unsent(
+    held: Delivery, monkeypatch, error: Exception
+) -> None:
+    def breaks(self: SmtpAdapter, outbound: Outbound, *, before_handover) -> None:
+        before_handover()
+        raise error
+
+    monkeypatch.setattr(SmtpAdapter, "send", breaks)
+    with pytest.raises(type(error)):
+        deliver(held)
+    outbox.sweep(account_id=held.account_id, now=timezone.now() + timedelta(days=1))
+    held.refresh_from_db()
+    assert held.status == "uncertain"
+
+
+def test_settings_that_are_not_valid_fail_before_anything_is_handed_over(held: Delivery, keeper) -> None:
+    Channel.objects.filter(pk=held.channel_id).update(metadata={"smtp_port": "no number"})
     assert deliver(held) == "failed"
     assert keeper[0].mails == []
 
