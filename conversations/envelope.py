@@ -18,8 +18,11 @@ def reply_envelope(
     details = base.details
     references = [*reversed(details.source.get("references", [])), base.external_id]
     subject = base.subject or conversation.subject
-    sender = channel.options.address or channel.external_id
+    sender = channel.sends_as
+    # Only where they are used: what stands here is in the digest that open pages have.
+    thread = {"thread_id": conversation.external_id, "answers": base.external_id} if channel.provided_by.threads else {}
     return {
+        **thread,
         "sender": {"address": sender, "name": channel.options.sender_name},
         "to": addressees(conversation, base, own=sender),
         "cc": [],

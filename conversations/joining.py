@@ -10,12 +10,9 @@ import re
 import uuid
 from dataclasses import dataclass
 
-from django.conf import settings
-
 from conversations import audit
 from conversations.channels.addresses import is_same, normal_address
 from conversations.channels.base import Automatic, Inbound
-from conversations.channels.message_ids import read_message_id, read_return_path
 from conversations.models import Channel, Conversation, Delivery, Message, RelatedConversation
 
 Reason = RelatedConversation.Reason
@@ -48,7 +45,8 @@ def _named(channel: Channel, inbound: Inbound) -> list[uuid.UUID]:
     """The conversations whose messages a mail names, nearest first: by an id that we signed, else by a customer's own."""
     if not inbound.references:
         return []
-    signed = [read_message_id(reference, key=settings.MESSAGE_ID_KEY) for reference in inbound.references]
+    read = channel.provided_by.ids.read
+    signed = [read(reference) for reference in inbound.references]
     sent = Delivery.objects.filter(pk__in=[pk for pk in signed if pk], channel=channel) if any(signed) else ()
     by_delivery = {delivery.pk: delivery.conversation_id for delivery in sent}
     received = Message.objects.filter(
@@ -97,8 +95,9 @@ def bounced_delivery(channel: Channel, inbound: Inbound) -> Delivery | None:
     if inbound.automatic != Automatic.BOUNCE:
         return None
     arrived = {normal_address(one) for one in (inbound.recipient, *(party.address for party in inbound.to))} - {""}
-    signed = next((pk for one in arrived if (pk := read_return_path(one, key=settings.MESSAGE_ID_KEY))), None)
-    wanted = signed or read_message_id(inbound.bounced_message_id, key=settings.MESSAGE_ID_KEY)
+    ids = channel.provided_by.ids
+    signed = next((pk for one in arrived if (pk := ids.read_return_path(one))), None)
+    wanted = signed or ids.read(inbound.bounced_message_id)
     delivery = Delivery.objects.filter(pk=wanted, channel=channel).first() if wanted else None
     if delivery is None:
         return None
@@ -136,10 +135,10 @@ def relate(*, conversation: Conversation, other_id: uuid.UUID, reason: Reason) -
 
 
 def same_mail_elsewhere(channel: Channel, message: Message) -> list[uuid.UUID]:
-    """The conversations of the account's other mail channels that have this very mail too."""
-    if channel.type != Channel.Type.EMAIL or not message.external_id.startswith("<"):
+    """The conversations of the account's other channels of this type that have this very message too."""
+    if not channel.provided_by.ids.is_worldwide(message.external_id):
         return []
-    others = Channel.objects.filter(type=Channel.Type.EMAIL).exclude(pk=channel.pk).values("pk")
+    others = Channel.objects.filter(type=channel.type).exclude(pk=channel.pk).values("pk")
     found = Message.objects.filter(
         account_id=channel.account_id,
         channel__in=others,

@@ -8,15 +8,15 @@ from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.utils.deconstruct import deconstructible
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic import ValidationError as SchemaError
 
 from conversations import keys
+from conversations.channels.provider import ChannelSettings
 from conversations.errors import Invalid
+from conversations.shapes import Shape
 
-
-class Shape(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+__all__ = ["ChannelSettings", "Shape"]  # migration 0001 looks for the first here
 
 
 class AccountSettings(Shape):
@@ -67,32 +67,6 @@ class Preferences(Shape):
     def caps(self) -> dict[str, str]:
         """Act -> its key as it is printed on buttons."""
         return {act: key.upper() for act, key in keys.keys_of(self.moved).items()}
-
-
-class ChannelSettings(Shape):
-    """Where a channel listens and sends; secrets are in `Channel.credentials`.
-
-    `authserv_id` is the name by which the mail server in front signs its Authentication-Results (RFC 8601); without it no
-    such header is believed. `server_checks`: that server refuses what it cannot authenticate, and says so nowhere.
-    `signed_return_path`: what we send names a return path of its own for each delivery (`local+b.TOKEN@domain`), and only
-    what comes back there is a bounce; the mail server has to deliver `local+anything@domain` here.
-    `sender_per_hour`, `mails_per_hour`: how many mails of one sender, and in all, come in within an hour; what is over
-    waits in quarantine.
-    """
-
-    address: str = ""
-    sender_name: str = ""
-    smtp_host: str = ""
-    smtp_port: int = Field(default=587, ge=1, le=65535)
-    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
-    smtp_user: str = ""
-    region: str = ""
-    due_minutes: int | None = Field(default=None, ge=1)
-    authserv_id: str = ""
-    server_checks: bool = False
-    signed_return_path: bool = False
-    sender_per_hour: int = Field(default=30, ge=1, le=100_000)
-    mails_per_hour: int = Field(default=600, ge=1, le=1_000_000)
 
 
 class ConfigReference(Shape):

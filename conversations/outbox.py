@@ -17,13 +17,10 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from conversations import audit, database_time, hooks
-from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
-from conversations.channels.message_ids import make_message_id, make_return_path
-from conversations.channels.registry import SENDERS, Connection, adapter_for
+from conversations import audit, database_time, hooks, once, outgoing
+from conversations.channels.base import ChannelError, Failure, Receipt
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
-from conversations.files import read_whole
 from conversations.jobs import wake
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
@@ -52,16 +49,13 @@ def queue_outbound(
 ) -> Delivery:
     """Put an approved reply into the outbox, in the caller's transaction, under the conversation's lock.
 
-    The text, the recipients and the files are copied here and never read from anywhere else again.
+    The text, the recipients and the files are copied here and never read from anywhere else again. Raises Invalid (422)
+    with every reason for which it cannot be sent as it stands.
     """
     channel = channel_of(conversation)
-    if channel.type not in SENDERS:
-        raise Invalid(
-            f"{channel.name} cannot send yet: there is no sending half for {channel.get_type_display()} channels. "
-            "Nothing was sent; answer there and mark the draft as answered elsewhere."
-        )
-    if not envelope["to"] or not envelope["to"][0]["address"]:
-        raise Invalid("The customer's address is unknown, so there is nobody to send to. Nothing was sent.")
+    if found := outgoing.problems(channel, envelope, body_text=body_text, body_html=body_html):
+        raise Invalid(f"{' '.join(found)} Nothing was sent.")
+    provider = channel.provided_by
     now, delivery_id = database_time.now(), new_id()
     is_automatic = not isinstance(actor, User)
     message = Message.objects.create(
@@ -84,14 +78,14 @@ def queue_outbound(
         draft_id=draft_id,
         approved_by=actor if isinstance(actor, User) else None,
         approved_by_name=actor.name,
-        idempotency_key=make_message_id(
-            key=settings.MESSAGE_ID_KEY, delivery_id=delivery_id, domain=settings.MAIL_DOMAIN
-        ),
+        idempotency_key=provider.ids.make(delivery_id),
         envelope=dict(envelope),
         body_text=body_text,
         body_html=body_html,
         content_sha256=hashlib.sha256(body_text.encode()).hexdigest(),
-        return_path=return_path_of(channel, delivery_id, str(envelope["sender"]["address"])),
+        return_path=provider.ids.return_path(
+            delivery_id, sender=str(envelope["sender"]["address"]), settings=channel.options
+        ),
         is_automatic=is_automatic,
         status=Status.HELD,
         hold_until=hold_until,
@@ -99,13 +93,6 @@ def queue_outbound(
     )
     _wake(delivery)
     return delivery
-
-
-def return_path_of(channel: Channel, delivery_id: uuid.UUID, sender: str) -> str:
-    """Where this delivery's bounces go: an address of its own where the channel's server can take it, else the sender's."""
-    if not channel.options.signed_return_path:
-        return sender
-    return make_return_path(key=settings.MESSAGE_ID_KEY, delivery_id=delivery_id, address=sender)
 
 
 def channel_of(conversation: Conversation) -> Channel:
@@ -174,6 +161,7 @@ def cancel(*, delivery: Delivery, actor: Any, reason: str) -> Delivery:
         raise Conflict(f"Too late to stop: this reply is {delivery.get_status_display().lower()}{moment}.")
     _move(delivery, Status.CANCELLED)
     Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=database_time.now())
+    _tell(delivery)
     _record(audit.Kind.DELIVERY_CANCELLED, delivery, actor, reason=reason)
     return delivery
 
@@ -185,28 +173,29 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
         if claimed is None:
             found = Delivery.objects.filter(pk=delivery_id).values_list("status", flat=True).first()
             return found or "gone"
-        delivery, connection = claimed
+        delivery, channel = claimed
     failpoint("deliver.leased")
     attempt = delivery.attempt_count
 
     def handing_over() -> None:
         with tenant_context(account_id, durable=True):
-            # Fenced: if the lease ran out and somebody else took over, this attempt stops before it sends anything.
-            mine = Delivery.objects.filter(
-                pk=delivery_id, status=Status.SENDING, attempt_count=attempt, lease_until__gt=database_time.now()
-            ).update(handover_at=database_time.now())
-            if not mine:
-                raise ChannelError(Failure.TRANSIENT, "the lease ran out before the message was handed over")
+            try:
+                once.hand_over(Delivery.objects.filter(pk=delivery_id), working=Status.SENDING, attempt=attempt)
+            except once.LeaseLost as error:
+                detail = "the lease ran out before the message was handed over"
+                raise ChannelError(Failure.TRANSIENT, detail) from error
 
     try:
-        receipt = adapter_for(connection).send(_outbound(delivery), before_handover=handing_over)
+        adapter, outbound = outgoing.adapter_of(channel), outgoing.outbound_of(delivery)
+    except (LookupError, OSError, ValueError) as error:
+        # No adapter, settings that are not valid, or a file that cannot be read: nothing was handed over.
+        with tenant_context(account_id, durable=True):
+            return _record_failure(delivery_id, attempt, ChannelError(Failure.PERMANENT, str(error)))
+    try:
+        receipt = adapter.send(outbound, before_handover=handing_over)
     except ChannelError as error:
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, error)
-    except (LookupError, OSError) as error:
-        # A missing adapter or an unreadable attachment: nothing was handed over.
-        with tenant_context(account_id, durable=True):
-            return _record_failure(delivery_id, attempt, ChannelError(Failure.PERMANENT, str(error)))
     failpoint("deliver.answered")
     with tenant_context(account_id, durable=True):
         status = _record_sent(delivery_id, attempt, receipt)
@@ -214,54 +203,19 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
     return status
 
 
-def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Connection] | None:
-    """Take the delivery for one attempt if it is due. The guarded UPDATE is the lock: one worker gets the row."""
-    now = database_time.now()
-    due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=now)
-    found = Delivery.objects.filter(due, pk=delivery_id, next_attempt_at__lte=now)
-    delivery = found.select_for_update(of=("self",), skip_locked=True).first()
+def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
+    """Take the delivery for one attempt if it is due: one worker gets the row."""
+    waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
+    delivery = once.due(Delivery.objects.filter(waits, pk=delivery_id))
     if delivery is None:
         return None
     if delivery.status == Status.HELD:
         _move(delivery, Status.QUEUED)
-    lease = now + timedelta(seconds=settings.DELIVERY_LEASE_SECONDS)
-    _move(delivery, Status.SENDING, lease_until=lease, handover_at=None, attempt_count=delivery.attempt_count + 1)
+    attempt = once.lease(delivery, working=Status.SENDING, seconds=settings.DELIVERY_LEASE_SECONDS)
     DeliveryAttempt.objects.create(
-        account_id=delivery.account_id, delivery=delivery, number=delivery.attempt_count, started_at=now
+        account_id=delivery.account_id, delivery=delivery, number=attempt, started_at=database_time.now()
     )
-    return delivery, connection_of(Channel.objects.get(pk=delivery.channel_id))
-
-
-def connection_of(channel: Channel) -> Connection:
-    options = channel.options
-    host, port, security = options.smtp_host, options.smtp_port, options.smtp_security
-    if settings.SMTP_OVERRIDE:
-        host, _, override_port = settings.SMTP_OVERRIDE.partition(":")
-        port, security = int(override_port or 25), "none"
-    user = "" if settings.SMTP_OVERRIDE else options.smtp_user
-    return Connection(channel.type, host, port, security, user, channel.credentials, settings.SMTP_TIMEOUT_SECONDS)
-
-
-def _outbound(delivery: Delivery) -> Outbound:
-    envelope = delivery.envelope
-    attached = []
-    for file in envelope["files"]:
-        content = read_whole(file["key"], file["sha256"])
-        attached.append(File(file["name"], file.get("type", "application/octet-stream"), content))
-    return Outbound(
-        message_id=delivery.idempotency_key,
-        sender=Party(**envelope["sender"]),
-        to=tuple(Party(**party) for party in envelope["to"]),
-        cc=tuple(Party(**party) for party in envelope["cc"]),
-        subject=envelope["subject"],
-        body_text=delivery.body_text,
-        body_html=delivery.body_html,
-        in_reply_to=envelope["in_reply_to"],
-        references=tuple(envelope["references"]),
-        files=tuple(attached),
-        return_path=delivery.return_path,
-        automatic=delivery.is_automatic,
-    )
+    return delivery, Channel.objects.get(pk=delivery.channel_id)
 
 
 def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -> Delivery | None:
@@ -270,7 +224,7 @@ def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -
     DeliveryAttempt.objects.filter(delivery_id=delivery_id, number=attempt, outcome="").update(
         outcome=outcome, finished_at=database_time.now(), response=response[:500]
     )
-    mine = delivery.status == Status.SENDING and delivery.attempt_count == attempt
+    mine = once.owns(delivery, working=Status.SENDING, attempt=attempt)
     # The sweep may have given up on us meanwhile; a definite answer still settles what it left open.
     late = delivery.status == Status.UNCERTAIN and delivery.attempt_count == attempt and outcome == "sent"
     return delivery if mine or late else None
@@ -281,7 +235,8 @@ def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
     if delivery is None:
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
     now = database_time.now()
-    _move(delivery, Status.SENT, sent_at=now, receipt=receipt.response[:500], error="", lease_until=None)
+    told = {"receipt": receipt.response[:500], "provider_id": receipt.provider_id[:255]}
+    _move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **told)
     Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
     _settle(delivery)
     _record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=attempt, response=receipt.response[:200])
@@ -299,8 +254,7 @@ def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -
     if delivery is None:
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
     if error.failure == Failure.TRANSIENT and delivery.attempt_count < settings.DELIVERY_MAX_ATTEMPTS:
-        wait = BACKOFF[min(attempt - 1, len(BACKOFF) - 1)]
-        again = database_time.now() + timedelta(seconds=wait)
+        again = once.next_try(attempt, waits=BACKOFF)
         _move(delivery, Status.QUEUED, next_attempt_at=again, error=detail, lease_until=None)
         _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
         _wake(delivery)
@@ -326,9 +280,7 @@ def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, in
     now = now or database_time.now()
     found = {"recovered": 0, "uncertain": 0, "woken": 0}
     with tenant_context(account_id):
-        crashed = list(
-            Delivery.objects.filter(status=Status.SENDING, lease_until__lt=now).values_list("pk", "attempt_count")
-        )
+        crashed = once.crashed(Delivery.objects.all(), working=Status.SENDING, now=now)
         due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lt=now)
         waiting = list(
             Delivery.objects.filter(due, next_attempt_at__lt=now - timedelta(seconds=5)).order_by("next_attempt_at")[
@@ -353,14 +305,12 @@ def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, in
 
 def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
     delivery = lock_delivery(delivery_id)
-    if delivery.status != Status.SENDING or delivery.attempt_count != attempt or delivery.lease_until is None:
-        return "woken"
-    if delivery.lease_until >= now:
+    if not once.is_lost(delivery, working=Status.SENDING, attempt=attempt, now=now):
         return "woken"
     DeliveryAttempt.objects.filter(delivery=delivery, number=attempt, outcome="").update(
         outcome=DeliveryAttempt.Outcome.CRASHED, finished_at=now
     )
-    if delivery.handover_at is not None:
+    if not once.may_repeat(delivery):
         _uncertain(delivery, "The worker stopped after it began to hand the message over.")
         return "uncertain"
     _move(delivery, Status.QUEUED, next_attempt_at=now, lease_until=None)
@@ -394,11 +344,11 @@ def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
 
 
 def record_bounce(*, delivery_id: uuid.UUID, detail: str) -> bool:
-    """The provider says that it did not arrive; False if there is no such sent delivery."""
+    """The provider says that it did not arrive; False if the delivery was never sent, or its bounce is known."""
     with transaction.atomic():
-        if not Delivery.objects.filter(pk=delivery_id, status__in=BOUNCEABLE).exists():
-            return False
         delivery = lock_delivery(delivery_id)
+        if delivery.status not in BOUNCEABLE:
+            return False
         _move(delivery, Status.BOUNCED, error=detail[:500])
         _notify(delivery, Notification.Type.BOUNCED)
         _tell(delivery)

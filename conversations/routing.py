@@ -11,6 +11,7 @@ from django.db import connections, transaction
 
 from conversations import audit
 from conversations.channels.addresses import mailbox_of, normal_address
+from conversations.channels.registry import types_by_address
 from conversations.errors import Conflict, Invalid
 from conversations.models import Account, AuditEvent
 from conversations.tenancy import account_directory, tenant_context
@@ -88,9 +89,9 @@ def _holder(mailbox: str) -> tuple[bool, uuid.UUID | None]:
 def _refuse_in_use(mailbox: str, holder: uuid.UUID | None) -> None:
     with connections[OWNER].cursor() as cursor:
         cursor.execute(
-            "SELECT name FROM conversations_channel WHERE account_id = %s AND type = 'email' AND is_active"
+            "SELECT name FROM conversations_channel WHERE account_id = %s AND type = ANY(%s) AND is_active"
             " AND %s IN (mail_mailbox(mail_address(external_id)), mail_mailbox(mail_address(metadata ->> 'address')))",
-            [holder, mailbox],
+            [holder, [str(type_) for type_ in types_by_address()], mailbox],
         )
         row = cursor.fetchone()
     if row:

@@ -20,6 +20,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from conversations import audit, database_time
+from conversations.channels.base import Inbound
+from conversations.channels.provider import Arrival
 from conversations.errors import Invalid
 from conversations.failpoints import failpoint
 from conversations.inbox import clean, record_inbound
@@ -27,7 +29,6 @@ from conversations.jobs import wake
 from conversations.models import Channel, Message
 from conversations.tenancy import tenant_context
 from ingestion import limits
-from ingestion.mail.parse import parse_mail
 from ingestion.models import InboundEvent
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ TASK = "ingestion.read_event"
 LEASE = timedelta(minutes=5)
 MOST_TRIES = 3
 KILLED = f"Reading it stopped the reader {MOST_TRIES} times."
+UNREADABLE = "Messages of {} come by the internal API, not as bytes."
 #: What says nothing about the mail: the database or the disk is away, and the mail is read again when it is back.
 PASSING = (OperationalError, InterfaceError, OSError)
 
@@ -54,9 +56,7 @@ class Received:
 @dataclass(frozen=True, slots=True)
 class _Work:
     channel: Channel
-    raw: bytes
-    own: frozenset[str]
-    recipient: str
+    arrival: Arrival
 
 
 def receive_mail(*, account_id: uuid.UUID, channel_id: uuid.UUID, raw: bytes, recipient: str = "") -> Received:
@@ -81,6 +81,8 @@ def store_mail(*, account_id: uuid.UUID, channel_id: uuid.UUID, raw: bytes, reci
     digest = hashlib.sha256(raw).hexdigest()
     with tenant_context(account_id, durable=True):
         channel = Channel.objects.get(pk=channel_id, is_active=True)
+        if channel.provided_by.read is None:
+            raise Invalid(f"{UNREADABLE.format(channel.name)} Nothing was stored.")
         event, _ = InboundEvent.objects.get_or_create(
             account_id=account_id,
             channel=channel,
@@ -109,12 +111,7 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
         return _as_it_is(account_id, event_id)
     failpoint("mail.reading")
     try:
-        inbound = parse_mail(
-            work.raw,
-            own_addresses=work.own,
-            authserv_id=work.channel.options.authserv_id,
-            recipient=work.recipient,
-        )
+        inbound = _read(work)
         with tenant_context(account_id, durable=True):
             event = InboundEvent.objects.select_for_update(of=("self",)).get(pk=event_id)
             if event.status not in {Status.RECEIVED, Status.FAILED}:
@@ -149,17 +146,22 @@ def _claim(event_id: uuid.UUID) -> _Work | None:
     if event is None:
         return None
     InboundEvent.objects.filter(pk=event_id).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
-    return _Work(event.channel, bytes(event.payload or b""), own_addresses(), event.recipient)
+    own = own_addresses(event.channel.type)
+    return _Work(event.channel, Arrival(bytes(event.payload or b""), event.recipient, own))
 
 
-def own_addresses() -> frozenset[str]:
-    """Every address that the tenant's mail channels listen on or send as: a mail from one of them is our own."""
-    return frozenset(
-        address.lower()
-        for channel in Channel.objects.filter(type=Channel.Type.EMAIL)
-        for address in (channel.options.address, channel.external_id, channel.options.smtp_user)
-        if "@" in address
-    )
+def _read(work: _Work) -> Inbound:
+    """What the channel's own provider makes of the bytes."""
+    read = work.channel.provided_by.read
+    if read is None:
+        raise LookupError(UNREADABLE.format(work.channel.name))
+    return read(work.arrival, work.channel.options)
+
+
+def own_addresses(type_: str) -> frozenset[str]:
+    """Every address that the tenant's channels of a type listen on or send as: a message from one of them is our own."""
+    channels = Channel.objects.filter(type=type_)
+    return frozenset().union(*(channel.options.own_addresses(channel.external_id) for channel in channels))
 
 
 def _as_it_is(account_id: uuid.UUID, event_id: uuid.UUID) -> Received:

@@ -42,6 +42,8 @@ def channel(account: Account, **changes: Any) -> Channel:
         "name": f"{account.name} mail",
         "metadata": {"sender_name": f"{account.name} support", "smtp_host": "127.0.0.1", "smtp_security": "none"},
     }
+    if changes.get("type", "email") != "email":  # its type's first provider, which has no server
+        values |= {"provider": "", "metadata": {"sender_name": f"{account.name} support"}}
     with tenant_context(account.pk):
         return Channel.objects.create(account=account, **{**values, **changes})
 

@@ -6,19 +6,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html
 
-from conversations import audit, factors, people, routing, tokens
-from conversations.admin.shapes import ShapeForm, shape_form
+from conversations import audit, factors, people, tokens
+from conversations.admin.channels import ChannelAdmin
+from conversations.admin.shapes import shape_form
 from conversations.admin_rights import is_platform, is_tenant_admin, tenant_of
 from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
-from conversations.channels.addresses import normal_address
-from conversations.errors import Conflict
-from conversations.metadata import AccountSettings, ChannelSettings
+from conversations.metadata import AccountSettings
 from conversations.models import (
     Account,
     AuditEvent,
@@ -33,7 +31,6 @@ from conversations.models import (
     User,
 )
 from conversations.roles import Verb
-from conversations.tenancy import address_is_usable
 
 _ACCOUNT = [
     "name",
@@ -152,62 +149,7 @@ class PolicyRuleAdmin(TenantModelAdmin):
         return None
 
 
-class ChannelFormBase(ShapeForm):
-    def clean_credentials(self) -> str:
-        """An empty box keeps the stored secret: it is never shown, so it cannot be sent back."""
-        return self.cleaned_data["credentials"] or (self.instance.credentials if self.instance.pk else "")
-
-    def clean(self) -> dict[str, Any]:
-        """Addresses in the one form that mail is routed by. The trigger `channel_claims` has the last word."""
-        cleaned = super().clean()
-        if cleaned.get("type") != Channel.Type.EMAIL:
-            return cleaned
-        for name in ("external_id", "address"):
-            if "@" in str(cleaned.get(name) or ""):
-                self._address(name, str(cleaned[name]), is_active=bool(cleaned.get("is_active")))
-        return cleaned
-
-    def _address(self, name: str, written: str, *, is_active: bool) -> None:
-        normal = normal_address(written)
-        if not normal:
-            self.add_error(name, "This is not a mail address. Nothing was saved.")
-        elif is_active and not address_is_usable(normal):
-            self.add_error(name, routing.UNUSABLE)
-        elif name == "external_id":
-            self.cleaned_data[name] = normal
-        else:
-            self.instance.metadata = {**self.instance.metadata, "address": normal}
-
-
-_CHANNEL = ["type", "provider", "external_id", "name", "is_active", "credentials"]
-_secret = forms.CharField(
-    required=False,
-    widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-    help_text="The SMTP password or token. Stored encrypted, never shown; leave empty to keep it.",
-)
-ChannelForm: Any = type(
-    "ChannelForm",
-    (ChannelFormBase, shape_form(Channel, ChannelSettings, "metadata", _CHANNEL, credentials=_secret)),
-    {"credentials": _secret},
-)
-
-
-@admin.register(Channel)
-class ChannelAdmin(TenantModelAdmin):
-    list_display = ("name", "type", "provider", "external_id", "is_active")
-    list_filter = ("type", "is_active")
-    form = ChannelForm
-    audit_kind = audit.Kind.CHANNEL_CHANGED
-
-    def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
-        try:
-            with transaction.atomic():
-                super().save_model(request, obj, form, change)
-        except IntegrityError as error:
-            # Somebody was first between the form's look and the database's.
-            if "channel_claims" not in str(error) and "cannot be used" not in str(error):
-                raise
-            raise Conflict(routing.UNUSABLE) from error
+admin.site.register(Channel, ChannelAdmin)
 
 
 @admin.register(ServiceToken)

@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args, get_origin
 from django import forms
 from pydantic import ValidationError as SchemaError
 
-from conversations.metadata import Shape, explain
+from conversations.metadata import explain
+from conversations.shapes import Shape
 
 
 def form_field(annotation: Any, default: Any) -> forms.Field:

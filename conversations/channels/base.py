@@ -7,7 +7,7 @@ An adapter turns a provider's bytes into `Inbound` and an `Outbound` into a prov
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -91,7 +91,8 @@ class Inbound:
 class Outbound:
     """One approved reply, frozen at approval. `message_id` is deterministic: it is also the idempotency key.
 
-    `return_path` is where bounces go ("": to the sender); `automatic` says that no person approved it.
+    `return_path` is where bounces go ("": to the sender); `automatic` says that no person approved it. `thread_id` and
+    `answers` are the provider's own ids of the thread and of the message that is answered, where it has threads.
     """
 
     message_id: str
@@ -106,11 +107,13 @@ class Outbound:
     files: tuple[File, ...] = ()
     return_path: str = ""
     automatic: bool = False
+    thread_id: str = ""
+    answers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the provider answered when it took the message over. `response` is trimmed to 500 characters."""
+    """What the provider answered when it took the message over; `provider_id` is its own id of the message."""
 
     provider_id: str = ""
     response: str = ""
@@ -133,8 +136,15 @@ class ChannelError(Exception):
         self.response = response[:500]
 
 
-class Adapter(Protocol):
+class Sends(Protocol):
     """The sending half of a channel."""
+
+    def problems(self, outbound: Outbound) -> Sequence[str]:
+        """Why this reply cannot be sent as it stands, in words for the person who decides; asked before anybody approves.
+
+        Nothing is called and the secret may be missing. Where this is empty, `send` does not refuse the reply itself.
+        """
+        ...
 
     def send(self, outbound: Outbound, *, before_handover: Callable[[], None]) -> Receipt:
         """Hand `outbound` over once.

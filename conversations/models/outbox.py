@@ -76,6 +76,14 @@ class Delivery(TenantRow):
     handover_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     receipt = models.CharField(max_length=500, blank=True, default="")
+    provider_id = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="The provider's own id of the message.",
+    )
     error = models.CharField(max_length=500, blank=True, default="")
     erased_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -10,9 +10,10 @@ from typing import Any
 from django.urls import reverse
 
 from conversations.channels.addresses import is_same
+from conversations.channels.registry import icon_of
 from conversations.metadata import AuthenticationShape
-from conversations.models import Channel, Conversation, RelatedConversation
-from conversations.views.words import CHANNEL_ICONS, Clock, initials, size, span
+from conversations.models import Conversation, RelatedConversation
+from conversations.views.words import Clock, initials, size, span
 
 STATUS_CLASSES = {"open": "tag--accent", "pending": "", "closed": "tag--ok"}
 
@@ -63,9 +64,8 @@ def title_of(subject: str, title: str) -> str:
     return subject or title or "No subject"
 
 
-def channel_words(kind: str, name: str) -> str:
+def channel_words(label: str, name: str) -> str:
     """Email via Zoho, or just the channel's name when it says so already."""
-    label = Channel.Type(kind).label if kind else "Assistant"
     return name if not name or label.lower() in name.lower() else f"{label} via {name}"
 
 
@@ -75,8 +75,8 @@ def heading(conversation: Conversation, clock: Clock) -> Heading:
     return Heading(
         title=title_of(conversation.subject, conversation.title),
         customer=conversation.customer,
-        channel=channel_words(channel.type, channel.name) if channel else "Assistant",
-        icon=CHANNEL_ICONS.get(channel.type, "chat") if channel else "assist",
+        channel=channel_words(channel.provided_by.label, channel.name) if channel else "Assistant",
+        icon=channel.provided_by.icon if channel else "assist",
         reference=f"#{conversation.number}",
         opened=f"Opened {clock.stamp(conversation.started_at)}",
         status=conversation.get_status_display(),
@@ -177,7 +177,7 @@ def conversation_rows(found: Sequence[Mapping[str, Any]], clock: Clock, base_url
             "subject": title_of(row["subject"], row["title"]),
             "snippet": (row["snippet"] or "").replace("\n", " "),
             "who": row["customer_name"] or row["customer_email"] or "Customer",
-            "icon": CHANNEL_ICONS.get(row["channel__type"] or "", "chat"),
+            "icon": icon_of(row["channel__provider"], row["channel__type"]),
             "channel": row["channel__name"] or "",
             "status": Conversation.Status(row["status"]).label,
             "status_class": STATUS_CLASSES.get(row["status"], ""),

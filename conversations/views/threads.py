@@ -85,7 +85,9 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
         if not words:
             return HttpResponse()
         found = list(
-            page.filter(last_message_at__isnull=False).values(*fields, "channel__type", "channel__name")[:PALETTE]
+            page.filter(last_message_at__isnull=False).values(
+                *fields, "channel__type", "channel__provider", "channel__name"
+            )[:PALETTE]
         )
         found = [{**row, "snippet": ""} for row in found]
         context = {"rows": present.conversation_rows(found, clock, url), "problems": question.problems, "query": words}
@@ -95,7 +97,7 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
         .annotate(
             snippet=Subquery(snippet.values(short=Left(Coalesce(NullIf("body_new", Value("")), "body_text"), 120))[:1])
         )
-        .values(*fields, "channel__type", "channel__name", "snippet")[: PAGE + 1]
+        .values(*fields, "channel__type", "channel__provider", "channel__name", "snippet")[: PAGE + 1]
     )
     asked = {key: value for key, value in (("q", words), ("status", status)) if value}
     more = ""

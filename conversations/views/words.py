@@ -11,7 +11,6 @@ from django.http import HttpRequest
 from conversations import database_time
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-CHANNEL_ICONS = {"email": "mail", "chat": "chat", "shopify": "bag", "slack": "hash"}
 
 
 @dataclass(frozen=True, slots=True)

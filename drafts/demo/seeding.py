@@ -36,7 +36,7 @@ PEOPLE = (
 CHANNELS: tuple[dict[str, Any], ...] = (
     {
         "type": "email",
-        "provider": "zoho",
+        "provider": "smtp",
         "external_id": ADDRESS,
         "name": "Email via Zoho",
         "metadata": {"address": ADDRESS, "sender_name": "Hot Rod AN", "smtp_host": "smtp.zoho.example", "due_minutes": 120},
@@ -187,7 +187,7 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
                 body_new=message["text"],
                 sent_at=at,
                 references=(first,) if position > 1 else (),
-                thread_id="" if channel.type == "email" else f"demo-{number}",
+                thread_id=f"demo-{number}" if channel.provided_by.threads else "",
             ),
         )
         conversation = Conversation.objects.get(pk=stored.conversation_id)

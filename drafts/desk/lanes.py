@@ -231,7 +231,7 @@ def _may_leave(draft: Draft, conversation: Conversation) -> bool:
         return False
     if recipients.cautions(conversation, base):
         return False
-    if is_same(proved, channel.options.address or channel.external_id) or channels_at(proved):
+    if is_same(proved, channel.sends_as) or channels_at(proved):
         return False  # another desk of this installation: two that answer each other
     return _is_within_limits(conversation, proved)
 

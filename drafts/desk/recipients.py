@@ -65,12 +65,12 @@ def checks(conversation: Conversation, base: Message, envelope: Mapping[str, Any
 def proved_address(conversation: Conversation, channel: Channel, base: Message) -> str:
     """The customer's address if it is proved that they wrote `base`, else "": the mail came from the customer's own address
     and the trusted server vouches for it. Without a word of that server nothing is proved, unless it refuses what it cannot
-    authenticate (`server_checks`)."""
+    authenticate (`refuses_unproved`)."""
     details = base.details
     if not is_same(details.sender, conversation.customer_email):
         return ""
     verdict = details.authentication.verdict
-    trusted = verdict == "pass" or (verdict == "none" and channel.options.server_checks)
+    trusted = verdict == "pass" or (verdict == "none" and channel.options.refuses_unproved)
     return conversation.customer_email if trusted else ""
 
 

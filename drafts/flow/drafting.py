@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 
 from conversations import audit, database_time
+from conversations.channels.email.reading.language import detect
 from conversations.envelope import reply_envelope, writer_name
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.outbox import channel_of
@@ -29,7 +30,6 @@ from drafts.writing.markdown import Kind, lines_of, plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
 from drafts.writing.retrieval import find_sources
-from ingestion.mail.language import detect
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from conversations.roles import Verb, check
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.present import title_of
-from conversations.views.words import CHANNEL_ICONS, clock_for
+from conversations.views.words import clock_for
 from drafts.desk import batch as batches
 from drafts.desk.batch import MOST, Candidate, Result
 from drafts.desk.decisions import Seen
@@ -80,7 +80,7 @@ def _entry(one: Candidate, clock: Any) -> dict[str, Any]:
         "who": conversation.customer,
         "title": title_of(conversation.subject, conversation.title),
         "asked": " ".join((draft.base_message.body_new or draft.base_message.body_text).split())[:280],
-        "icon": CHANNEL_ICONS.get(channel.type, "mail") if channel else "mail",
+        "icon": channel.provided_by.icon if channel else "mail",
         "due": due,
         "late": urgency == "late",
         "blocks": blocks(one.text.text, claims, numbers),

@@ -10,13 +10,14 @@ from typing import Any
 
 from django.urls import reverse
 
+from conversations import outgoing
 from conversations.envelope import digest, reply_envelope
 from conversations.models import Channel, Role, User
 from conversations.roles import Policy, Verb
 from conversations.tenancy import Tenant
 from conversations.views.access import address
 from conversations.views.present import FileView, channel_words, message_view, related_words, title_of
-from conversations.views.words import CHANNEL_ICONS, Clock, initials, plural, size, span
+from conversations.views.words import Clock, initials, plural, size, span
 from drafts import diffing
 from drafts.desk.presence import Asked
 from drafts.evidence.figures import NOTHING, Figures
@@ -153,6 +154,8 @@ def build(
     own = own_text or text
     caps = desk.user.choices.caps
     envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {"to": [], "cc": []}
+    # Of a text that is being edited nobody can say anything yet.
+    problems = outgoing.problems(channel, envelope, body_text="" if editing else text) if channel and live else []
     ops = diffing.diff_ops(draft.suggested_text, own) if editing and own != draft.suggested_text else None
     return Pane(
         id=str(draft.pk),
@@ -160,8 +163,8 @@ def build(
         can=can,
         title=title_of(conversation.subject, conversation.title),
         customer=conversation.customer,
-        icon=CHANNEL_ICONS.get(channel.type, "mail") if channel else "mail",
-        channel=channel_words(channel.type, channel.name) if channel else "",
+        icon=channel.provided_by.icon if channel else "mail",
+        channel=channel_words(channel.provided_by.label, channel.name) if channel else "",
         reference=f"#{conversation.number}",
         due=f"Reply due in {due}" if urgency != "late" else f"Reply {due}",
         due_class=f" due--{urgency}",
@@ -188,7 +191,10 @@ def build(
         second="" if confirm else second_press(unsourced, draft.is_about_money),
         original=draft.suggested_text,
         draft_files=[FileView(f["name"], size(f["size"]), _file_url(f["id"])) for f in draft.own_files],  # type: ignore[attr-defined]
-        checks=[Check("ok" if entry["ok"] else "warn", entry["text"]) for entry in draft.checks],
+        checks=[
+            *(Check("warn", problem) for problem in problems),
+            *(Check("ok" if entry["ok"] else "warn", entry["text"]) for entry in draft.checks),
+        ],
         sources=sources,
         support=support,
         support_notes=[str(reason) for reason in draft.confidence_reasons if not str(reason).startswith(support)],
@@ -220,7 +226,7 @@ def build(
         do=do if can.opens(do) and live else "",
         banner=banners.capped(notice, caps),
         keys=caps,
-        blocked=_blocked(can, draft, text or own_text or editing),
+        blocked=_blocked(can, draft, text or own_text or editing, problems),
         own_text=own if editing else "",
         kept=blocks(own_text) if own_text and not editing and own_text.strip() != text.strip() else [],
         saved=f"Saved {clock.time(moment(revision['at']))}" if revision else "",
@@ -320,7 +326,7 @@ def _readonly(live: bool, draft: Draft) -> str:
     return f"This draft is {draft.get_status_display().lower()}: there is nothing left to decide."
 
 
-def _blocked(can: Can, draft: Draft, text: str | bool) -> str:
+def _blocked(can: Can, draft: Draft, text: str | bool, problems: Sequence[str] = ()) -> str:
     """Why Approve is drawn but cannot be pressed."""
     if not can.any:
         return ""
@@ -329,6 +335,8 @@ def _blocked(can: Can, draft: Draft, text: str | bool) -> str:
         return "Answer the new message first"
     if not text:
         return "Write the reply first"
+    if problems:
+        return "This reply cannot be sent: see above"
     if not can.approve:
         return "Your role may not approve this one; a reviewer can" if can.edit else ""
     return ""

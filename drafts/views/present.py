@@ -9,10 +9,11 @@ from typing import Any, TypedDict
 from urllib.parse import parse_qsl
 
 from conversations.bidi import isolated
+from conversations.channels.registry import icon_of
 from conversations.models import PolicyRule, Role
 from conversations.roles import Policy, Verb
 from conversations.views.present import FileView, MessageView, title_of
-from conversations.views.words import CHANNEL_ICONS, Clock, initials, span
+from conversations.views.words import Clock, initials, span
 from drafts.models import Draft
 from drafts.queue import COUNT_CAP, Filters
 from drafts.views.prose import Block
@@ -113,7 +114,7 @@ def row(found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "") -
     return Row(
         id=key,
         url=f"{base_url}{key}/{tail}",
-        icon=CHANNEL_ICONS.get(found["channel_type"], "mail"),
+        icon=icon_of("", found["channel_type"]),
         who=who,
         channel=found["channel_name"],
         due=due,

@@ -12,13 +12,15 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from config.demo.__main__ import free_port
-from conversations import outbox
+from conversations import hooks, outbox
+from conversations.channels.base import Outbound
+from conversations.channels.email.smtp import SmtpAdapter
 from conversations.errors import Conflict, Invalid
 from conversations.models import AuditEvent, Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts.models import Draft
 from tests import factories
-from tests.asserts import assert_nothing_written
+from tests.asserts import assert_nothing_written, counted
 from tests.conftest import World
 
 
@@ -73,6 +75,7 @@ def test_it_is_sent_once_with_its_own_id_and_the_right_threading(held: Delivery,
     assert f"In-Reply-To: {held.envelope['in_reply_to']}" in text
     assert "Subject: Re: Hose for E85" in text
     assert (held.status, held.attempt_count, held.receipt) == ("sent", 1, "250 kept")
+    assert held.provider_id == held.idempotency_key
     attempt = DeliveryAttempt.objects.get()
     assert (attempt.number, attempt.outcome, attempt.response) == (1, "sent", "250 kept")
     assert attempt.finished_at is not None
@@ -214,3 +217,80 @@ def test_a_header_that_could_be_injected_is_refused_not_repaired(held: Delivery,
     Delivery.objects.update(envelope={**held.envelope, "subject": "Hi\r\nBcc: everybody@else.test"})
     assert deliver(held) == "failed"
     assert keeper[0].mails == []
+
+
+@pytest.mark.parametrize("error", [OSError("the disk is full"), ValueError("a new fault"), KeyError("a new fault")])
+def test_what_an_adapter_does_not_foresee_is_in_doubt_and_not_called_unsent(
+    held: Delivery, monkeypatch, error: Exception
+) -> None:
+    def breaks(self: SmtpAdapter, outbound: Outbound, *, before_handover) -> None:
+        before_handover()
+        raise error
+
+    monkeypatch.setattr(SmtpAdapter, "send", breaks)
+    with pytest.raises(type(error)):
+        deliver(held)
+    outbox.sweep(account_id=held.account_id, now=timezone.now() + timedelta(days=1))
+    held.refresh_from_db()
+    assert held.status == "uncertain"
+
+
+def test_settings_that_are_not_valid_fail_before_anything_is_handed_over(held: Delivery, keeper) -> None:
+    Channel.objects.filter(pk=held.channel_id).update(metadata={"smtp_port": "no number"})
+    assert deliver(held) == "failed"
+    assert keeper[0].mails == []
+
+
+@pytest.fixture
+def heard(monkeypatch) -> list[str]:
+    """The statuses of deliveries that the apps above are told of."""
+    found: list[str] = []
+    monkeypatch.setattr(hooks, "on_delivery", [lambda delivery: found.append(delivery.status)])
+    return found
+
+
+def test_a_reply_that_is_taken_back_is_told_like_every_other_end(world: World, held: Delivery, heard) -> None:
+    outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+    assert heard == ["cancelled"]
+
+
+def test_a_reply_that_cannot_be_taken_back_is_told_to_nobody(world: World, held: Delivery, heard) -> None:
+    Delivery.objects.update(status="queued")
+    Delivery.objects.update(status="sending", lease_until=timezone.now())
+    with assert_nothing_written(), pytest.raises(Conflict):
+        outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+    assert heard == []
+
+
+def sent(delivery: Delivery) -> None:
+    for status in ("queued", "sending", "sent"):
+        Delivery.objects.filter(pk=delivery.pk).update(
+            status=status, lease_until=timezone.now(), sent_at=timezone.now()
+        )
+
+
+def test_the_same_bounce_told_by_eight_at_once_counts_once(committed_world: World, in_threads) -> None:
+    world = committed_world
+    delivery = factories.approved(factories.draft(factories.message(world.mail)), world.ada)
+
+    def bounce() -> bool:
+        with tenant_context(world.acme.pk):
+            return outbox.record_bounce(delivery_id=delivery.pk, detail="no such mailbox")
+
+    with tenant_context(world.acme.pk):
+        assert not outbox.record_bounce(delivery_id=delivery.pk, detail="it was never sent")
+        sent(delivery)
+    results = in_threads([bounce] * 8)
+    assert sorted(map(str, results)) == ["False"] * 7 + ["True"]
+    with tenant_context(world.acme.pk):
+        assert Notification.objects.filter(type="bounced").count() == 1
+        assert AuditEvent.objects.filter(kind="delivery.bounced").count() == 1
+        assert Delivery.objects.get().error == "no such mailbox"
+
+
+def test_a_bounce_is_looked_at_under_the_conversations_lock(held: Delivery) -> None:
+    sent(held)
+    with counted() as queries:
+        assert outbox.record_bounce(delivery_id=held.pk, detail="no such mailbox")
+    asked = [query["sql"] for query in queries if '"status"' in query["sql"]]
+    assert "FOR UPDATE" in asked[0], "the status was read before it was locked"

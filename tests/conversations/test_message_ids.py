@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.channels.message_ids import make_message_id, read_message_id
+from conversations.channels.email.ids import make_message_id, read_message_id
 
 KEY = b"a key of this test"
 DELIVERY = UUID("01890a5d-ac96-774b-bcce-b302099a8057")

@@ -24,8 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party
-from conversations.channels.email import SmtpAdapter, build_mail
-from ingestion.mail.parse import parse_mail
+from conversations.channels.email.reading.parse import parse_mail
+from conversations.channels.email.smtp import SmtpAdapter, build_mail
 
 ADA = Party("ada@example.com", "Ada Lovelace")
 BO = Party("bo@example.com", "Bo")
@@ -325,6 +325,7 @@ def test_it_never_falls_back_to_clear_text_when_encryption_is_demanded() -> None
 def test_a_mail_that_cannot_be_built_is_refused_before_connecting(bad: dict[str, Any]) -> None:
     values: dict[str, Any] = {name: getattr(REPLY, name) for name in REPLY.__slots__}
     with ScriptedServer() as server:
+        assert SmtpAdapter("127.0.0.1", server.port).problems(Outbound(**{**values, **bad})) != []
         error, happened = send(server, Outbound(**{**values, **bad}))
         assert error is not None
         assert error.failure is Failure.PERMANENT
@@ -348,6 +349,27 @@ def test_what_people_approved_is_what_arrives(subject: str, name: str, body: str
         or mail.body_text.split() == body.split()
     )
     assert mail.external_id == "<cs.1@acme.example>"
+
+
+@given(
+    subject=st.text(st.characters(max_codepoint=0x2FF), max_size=60),
+    name=st.text(st.characters(max_codepoint=0x2FF), max_size=40),
+    local=st.text("abz.!#+-_'`{|}é\"@ ", min_size=1, max_size=12),
+    domain=st.sampled_from(["acme.example", "straße.example", "a..b", "-", "localhost", "a_b.example", "A.example"]),
+    body=st.text(max_size=40) | st.just("\ud800"),
+)
+@settings(max_examples=400, deadline=None)
+def test_it_has_no_problem_with_exactly_what_can_be_built(
+    subject: str, name: str, local: str, domain: str, body: str
+) -> None:
+    outbound = Outbound("<cs.1@acme.example>", DESK, (Party(f"{local}@{domain}", name),), subject, body)
+    try:
+        build_mail(outbound)
+    except ChannelError:
+        can_be_built = False
+    else:
+        can_be_built = True
+    assert (SmtpAdapter("127.0.0.1", 9).problems(outbound) == []) is can_be_built
 
 
 def test_it_writes_long_references_as_they_are() -> None:

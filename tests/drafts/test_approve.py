@@ -3,8 +3,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from bs4 import BeautifulSoup
 from django.core.exceptions import PermissionDenied
 
+from conversations.channels.base import Party
 from conversations.errors import Invalid, Locked
 from conversations.models import AuditEvent, Conversation, Delivery, Message
 from drafts.desk import decisions, editing
@@ -195,6 +197,37 @@ def test_a_channel_that_cannot_send_says_so_before_anything_is_decided(world: Wo
     draft = factories.draft(factories.message(chat))
     with assert_nothing_written(), pytest.raises(Invalid, match="cannot send yet"):
         approve(draft, world.ada)
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ("marcus at customer.test", "is not an address that mail can be sent to"),
+        ("marcus@exam ple.test", "is not an address that mail can be sent to"),
+        ("marcus@customer..test", "is not a domain"),
+        ("", "nobody to send to"),
+    ],
+)
+def test_a_reply_that_cannot_become_a_mail_is_refused_before_it_is_approved(
+    world: World, acme, written: str, why: str
+) -> None:
+    draft = factories.draft(factories.message(world.mail, sender=Party(written, "Marcus")))
+    with assert_nothing_written(), pytest.raises(Invalid, match=f"{why}.* Nothing was sent") as refused:
+        approve(draft, world.ada)
+    assert refused.value.status == 422
+    assert not Delivery.objects.exists()
+
+
+def test_the_page_says_why_a_reply_cannot_be_sent_and_offers_no_approve(world: World, signed_in) -> None:
+    draft = factories.draft(factories.message(world.mail, sender=Party("marcus@customer..test", "Marcus")))
+    page = BeautifulSoup(signed_in(world.ada).get(f"/drafts/{draft.pk}/").content, "html.parser")
+    assert page.select(".check--warn")[0].text == "It cannot be sent as a mail: “customer..test” is not a domain."
+    assert page.select_one("[data-act=approve]")["aria-disabled"] == "true"
+    assert page.select_one("#why-blocked").text == "This reply cannot be sent: see above"
+    well = factories.draft(factories.message(world.mail))
+    page = BeautifulSoup(signed_in(world.ada).get(f"/drafts/{well.pk}/").content, "html.parser")
+    assert "cannot be sent" not in page.text
+    assert not page.select_one("[data-act=approve]").has_attr("aria-disabled")
 
 
 def test_an_empty_text_is_not_sent(world: World, acme) -> None:

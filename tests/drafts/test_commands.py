@@ -56,16 +56,16 @@ def test_a_mail_that_breaks_the_reader_is_kept_and_stops_nobody(world: World, tm
     good, bad = tmp_path / "good.eml", tmp_path / "bad.eml"
     good.write_bytes(MAIL)
     bad.write_bytes(b"Subject: poison\r\n\r\nx")
-    from ingestion import receive
+    from conversations.channels.email.reading import parse
 
-    real = receive.parse_mail
+    real = parse.parse_mail
 
     def breaks(raw: bytes, **options):
         if b"poison" in raw:
             raise ValueError("cannot read this")
         return real(raw, **options)
 
-    monkeypatch.setattr(receive, "parse_mail", breaks)
+    monkeypatch.setattr(parse, "parse_mail", breaks)
     said = run("receive_mail", "--channel", "support@acme.test", str(bad), str(good))
     assert "failed: ValueError: cannot read this" in said
     with tenant_context(world.acme.pk):

@@ -13,6 +13,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations import audit, outbox
 from conversations.channels.base import Authentication, Automatic, Party
+from conversations.channels.email.reading.parse import parse_mail
 from conversations.envelope import reply_envelope
 from conversations.errors import Conflict
 from conversations.inbox import record_inbound
@@ -22,7 +23,6 @@ from drafts.desk import decisions, editing, lanes
 from drafts.evidence.figures import figures_of
 from drafts.evidence.quality import quality_of
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
-from ingestion.mail.parse import parse_mail
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ingestion.mail.language import LANGUAGES, detect
+from conversations.channels.email.reading.language import LANGUAGES, detect
 
 
 @pytest.mark.parametrize(

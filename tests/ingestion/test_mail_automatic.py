@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from conversations.channels.base import Automatic, Inbound
-from ingestion.mail.parse import parse_mail
+from conversations.channels.email.reading.parse import parse_mail
 
 OWN = frozenset({"Desk@acme.example", "sales@acme.example"})
 

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from ingestion.mail.scoring import GOALS, MAIL_CORPORA, REPLY_CORPORA, CorpusScore, report, score_corpora
+from conversations.channels.email.reading.scoring import (
+    GOALS,
+    MAIL_CORPORA,
+    REPLY_CORPORA,
+    CorpusScore,
+    report,
+    score_corpora,
+)
 
 CORPORA = Path(__file__).parents[3] / "shared" / "corpora"
 needs_corpora = pytest.mark.skipif(not CORPORA.exists(), reason="the shared mail corpora are not beside this checkout")

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations.channels.base import Inbound, Party
-from ingestion.mail.addresses import parse_addresses
-from ingestion.mail.charsets import decode_bytes
-from ingestion.mail.parse import parse_mail
+from conversations.channels.email.reading.addresses import parse_addresses
+from conversations.channels.email.reading.charsets import decode_bytes
+from conversations.channels.email.reading.parse import parse_mail
 
 NESTED_LEVELS = 10_000
 
@@ -444,7 +444,7 @@ def test_large_html_keeps_all_its_lines() -> None:
 def test_a_fifty_megabyte_mail_needs_no_more_than_a_few_copies() -> None:
     # In a process of its own: the peak of this one is the test run's. 512 MB is the worker's limit.
     code = (
-        "import base64, pathlib, re\nfrom ingestion.mail.parse import parse_mail\n"
+        "import base64, pathlib, re\nfrom conversations.channels.email.reading.parse import parse_mail\n"
         "body = base64.encodebytes(bytes(37_000_000))\n"
         "raw = b'From: a@b.example\\nContent-Type: application/x\\nContent-Transfer-Encoding: base64\\n\\n' + body\n"
         "del body\nassert len(raw) > 49_000_000\nread = parse_mail(raw)\nassert len(read.files[0].content) == 37_000_000\n"
@@ -495,7 +495,7 @@ def test_even_a_defect_of_its_own_leaves_the_mail_readable(monkeypatch: pytest.M
     def broken(_: bytes) -> None:
         raise RecursionError("a defect")
 
-    monkeypatch.setattr("ingestion.mail.parse.parse_tree", broken)
+    monkeypatch.setattr("conversations.channels.email.reading.parse.parse_tree", broken)
     read = parse_mail(b"From: a@b.example\n\nthe \x00text")
     assert read.body_text == read.body_new == "From: a@b.example\n\nthe text"
     assert read.external_id.startswith("sha256:")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingestion.mail.quoting import read_reply, split_reply
+from conversations.channels.email.reading.quoting import read_reply, split_reply
 
 NEW = "Hello,\n\nyes that works, thank you.\n\nBest\nAnna"
 

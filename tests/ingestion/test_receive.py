@@ -19,6 +19,7 @@ from django.db.models.functions import Now
 from django.db.utils import OperationalError
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from conversations.channels.email.reading import parse
 from conversations.errors import Invalid
 from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
@@ -64,8 +65,8 @@ def test_the_bytes_are_committed_before_they_are_read(committed_world: World, cl
             seen.extend(other.execute("SELECT payload, status, tries FROM ingestion_inboundevent").fetchall())
         return real(raw, **options)
 
-    real = receive.parse_mail
-    monkeypatch.setattr(receive, "parse_mail", look)
+    real = parse.parse_mail
+    monkeypatch.setattr(parse, "parse_mail", look)
     found = take(committed_world)
     assert seen == [(MAIL, "received", 1)]
     assert (found.event.status, found.is_new) == ("processed", True)
@@ -217,17 +218,25 @@ def test_a_fault_that_passes_uses_up_no_try(committed_world: World, monkeypatch:
 
 def test_one_bad_mail_is_kept_with_its_reason_and_stops_nobody(committed_world: World, monkeypatch: Any) -> None:
     world = committed_world
-    real = receive.parse_mail
+    real = parse.parse_mail
 
     def breaks(raw: bytes, **options: Any) -> Any:
         if b"Question 1" in raw:
             raise ValueError("cannot \x00 read this")
         return real(raw, **options)
 
-    monkeypatch.setattr(receive, "parse_mail", breaks)
+    monkeypatch.setattr(parse, "parse_mail", breaks)
     assert [take(world, mail(number)).event.status for number in (1, 2, 3)] == ["failed", "processed", "processed"]
     with tenant_context(world.acme.pk):
         assert InboundEvent.objects.get(status="failed").detail == "ValueError: cannot  read this"
+
+
+def test_a_channel_whose_messages_come_by_the_api_takes_no_bytes(world: World) -> None:
+    chat = factories.channel(world.acme, type="chat", external_id="chat-1", name="Site chat")
+    with pytest.raises(Invalid, match=r"Site chat come by the internal API.*Nothing was stored"):
+        receive.receive_mail(account_id=world.acme.pk, channel_id=chat.pk, raw=MAIL)
+    with tenant_context(world.acme.pk):
+        assert not InboundEvent.objects.exists()
 
 
 def test_an_empty_or_oversize_mail_and_a_channel_that_is_off_are_refused(world: World, settings: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from ingestion.mail.scoring import report, score_corpora
+from conversations.channels.email.reading.scoring import report, score_corpora
 
 
 class Command(BaseCommand):

@@ -6,14 +6,14 @@ import hashlib
 import logging
 
 from conversations.channels.base import Inbound, Party
-from ingestion.mail.addresses import parse_addresses
-from ingestion.mail.authentication import read_authentication, trusted_field
-from ingestion.mail.automatic import classify
-from ingestion.mail.bodies import MAX_TEXT_CHARS, read_bodies
-from ingestion.mail.charsets import clean_text, decode_bytes
-from ingestion.mail.headers import Headers, decode_words, message_ids, one_line, parse_date
-from ingestion.mail.mime import Part, parse_tree, walk
-from ingestion.mail.quoting import split_reply
+from conversations.channels.email.reading.addresses import parse_addresses
+from conversations.channels.email.reading.authentication import read_authentication, trusted_field
+from conversations.channels.email.reading.automatic import classify
+from conversations.channels.email.reading.bodies import MAX_TEXT_CHARS, read_bodies
+from conversations.channels.email.reading.charsets import clean_text, decode_bytes
+from conversations.channels.email.reading.headers import Headers, decode_words, message_ids, one_line, parse_date
+from conversations.channels.email.reading.mime import Part, parse_tree, walk
+from conversations.channels.email.reading.quoting import split_reply
 
 logger = logging.getLogger(__name__)
 

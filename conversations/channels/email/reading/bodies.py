@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass, field
 
 from conversations.channels.base import File
+from conversations.channels.email.reading.charsets import clean_text, decode_bytes
+from conversations.channels.email.reading.headers import one_line, parse_headers
+from conversations.channels.email.reading.html_text import MAX_HTML_CHARS, html_to_text
+from conversations.channels.email.reading.mime import Part, uudecode
 from conversations.sanitise import text_to_html
-from ingestion.mail.charsets import clean_text, decode_bytes
-from ingestion.mail.headers import one_line, parse_headers
-from ingestion.mail.html_text import MAX_HTML_CHARS, html_to_text
-from ingestion.mail.mime import Part, uudecode
 
 # A longer text is cut here and kept whole as a file: the page, the index and the model all read the text.
 MAX_TEXT_CHARS = 1_000_000

@@ -12,6 +12,10 @@ import hmac
 import re
 from uuid import UUID
 
+from django.conf import settings as conf
+
+from conversations.channels.email.settings import MailSettings
+
 _PURPOSE = b"countersign message id 1\x00"
 _MAC_BYTES = 16
 _RETURN_PURPOSE = b"countersign return path 1\x00"
@@ -75,3 +79,25 @@ def read_return_path(value: str, *, key: bytes) -> UUID | None:
 
 def _return_mac(key: bytes, delivery_id: UUID) -> bytes:
     return hmac.new(key, _RETURN_PURPOSE + delivery_id.bytes, hashlib.sha256).digest()[:_RETURN_MAC_BYTES]
+
+
+class MailIds:
+    """The names of deliveries on mail channels (`provider.Ids`), made with the installation's own key."""
+
+    def make(self, delivery_id: UUID) -> str:
+        return make_message_id(key=conf.MESSAGE_ID_KEY, delivery_id=delivery_id, domain=conf.MAIL_DOMAIN)
+
+    def read(self, written: str) -> UUID | None:
+        return read_message_id(written, key=conf.MESSAGE_ID_KEY)
+
+    def return_path(self, delivery_id: UUID, *, sender: str, settings: MailSettings) -> str:
+        """An address of its own where the channel's server can take it, else the sender's."""
+        if not settings.signed_return_path:
+            return sender
+        return make_return_path(key=conf.MESSAGE_ID_KEY, delivery_id=delivery_id, address=sender)
+
+    def read_return_path(self, address: str) -> UUID | None:
+        return read_return_path(address, key=conf.MESSAGE_ID_KEY)
+
+    def is_worldwide(self, external_id: str) -> bool:
+        return external_id.startswith("<")

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ingestion.mail.headers import Headers, Parameters, parse_headers, parse_parameters
+from conversations.channels.email.reading.headers import Headers, Parameters, parse_headers, parse_parameters
 
 MAX_DEPTH = 30
 MAX_PARTS = 1000

@@ -12,16 +12,19 @@ import smtplib
 import socket
 import ssl as tls
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
 
+from django.conf import settings as conf
+
 from conversations import database_time
 from conversations.channels.addresses import ascii_domain
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
+from conversations.channels.email.settings import MailSettings
 from conversations.failpoints import failpoint
 
 # Seven bits: the mail passes every server unchanged, whether or not it offers 8BITMIME.
@@ -31,12 +34,26 @@ _MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 _MIME_TYPE = re.compile(r"[\w.+-]{1,80}/[\w.+-]{1,120}", re.ASCII)
 # RFC 5321 section 4.5.3.1.2: a longer address is refused by everybody.
 _ADDRESS = re.compile(r"[^\s<>@,;:\"\\()\[\]]{1,64}@[^\s<>@,;:\"\\()\[\]]{1,255}")
+_PLAIN = re.compile(r"[ -~]{0,300}")
+# A dot-atom (RFC 5322 section 3.2.3) at a host name.
+_PLAIN_ADDRESS = re.compile(
+    r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.ASCII
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 #: RFC 3834 section 5, and what Exchange looks at: nobody's program answers what no person approved. Bounces still come.
 _AUTOMATIC = [
     ("Auto-Submitted", "auto-generated"),
     ("X-Auto-Response-Suppress", "DR, OOF, AutoReply, RN, NRN"),
 ]
+
+
+class CannotBeMail(ChannelError):
+    """What was approved does not fit into a mail; `reason` says why without saying when."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(Failure.PERMANENT, detail)
+        self.reason = reason
 
 
 def build_mail(outbound: Outbound) -> bytes:
@@ -69,7 +86,7 @@ def build_mail(outbound: Outbound) -> bytes:
                 _attach(message, file)
         content = message.as_bytes()
     except (ValueError, LookupError, TypeError, IndexError) as error:
-        raise ChannelError(Failure.PERMANENT, f"The mail could not be built and was not sent: {error}") from error
+        raise CannotBeMail(str(error), f"The mail could not be built and was not sent: {error}") from error
     # Written by hand: the standard library folds long ids into encoded words, which no mail client reads as ids.
     threading_fields = [("Message-ID", outbound.message_id), ("In-Reply-To", outbound.in_reply_to)]
     threading_fields.append(("References", "\r\n ".join(outbound.references)))
@@ -97,8 +114,20 @@ def _check(outbound: Outbound) -> None:
             raise _refused(f"“{party.address[:80]}” is not an address that mail can be sent to")
 
 
-def _refused(reason: str) -> ChannelError:
-    return ChannelError(Failure.PERMANENT, f"The mail was not sent: {reason}. Correct it and approve again.")
+def _is_plain(outbound: Outbound) -> bool:
+    """Whether a checked reply is such that a mail can always be built of it: pages ask often, building takes 0.7 ms."""
+    parties = (outbound.sender, *outbound.to, *outbound.cc)
+    lines = (outbound.subject, *(party.name for party in parties))
+    return (
+        not (outbound.body_html or outbound.files)
+        and all(_PLAIN.fullmatch(line) for line in lines)
+        and all(_PLAIN_ADDRESS.fullmatch(party.address) for party in parties)
+        and not _SURROGATE.search(outbound.body_text)
+    )
+
+
+def _refused(reason: str) -> CannotBeMail:
+    return CannotBeMail(reason, f"The mail was not sent: {reason}. Correct it and approve again.")
 
 
 def _address(party: Party) -> Address:
@@ -154,6 +183,16 @@ class SmtpAdapter:
     ssl: bool = False
     timeout_seconds: float = 30.0
     tls_context: tls.SSLContext | None = field(default=None, repr=False)
+
+    def problems(self, outbound: Outbound) -> Sequence[str]:
+        """Why it cannot become a mail: it is built, and nobody is called."""
+        try:
+            _check(outbound)
+            if not _is_plain(outbound):
+                build_mail(outbound)
+        except CannotBeMail as error:
+            return [f"It cannot be sent as a mail: {error.reason}."]
+        return []
 
     def send(self, outbound: Outbound, *, before_handover: Callable[[], None]) -> Receipt:
         """Hand `outbound` over once; all recipients are accepted or nothing is sent.
@@ -274,6 +313,23 @@ class SmtpAdapter:
             detail = "The mail server refused the mail after reading it. Nobody got it."
             raise ChannelError(failure, detail, response=response)
         raise _uncertain("the answer makes no sense", response=response)
+
+
+def open_smtp(settings: MailSettings, secret: str) -> SmtpAdapter:
+    """The adapter of a channel's own server; SMTP_OVERRIDE sends everything to another one, without its user."""
+    host, port, security = settings.smtp_host, settings.smtp_port, settings.smtp_security
+    if conf.SMTP_OVERRIDE:
+        host, _, override_port = conf.SMTP_OVERRIDE.partition(":")
+        port, security = int(override_port or 25), "none"
+    return SmtpAdapter(
+        host=host,
+        port=port,
+        user="" if conf.SMTP_OVERRIDE else settings.smtp_user,
+        password=secret,
+        starttls=security == "starttls",
+        ssl=security == "tls",
+        timeout_seconds=conf.SMTP_TIMEOUT_SECONDS,
+    )
 
 
 @contextlib.contextmanager

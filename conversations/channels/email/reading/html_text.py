@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from conversations.channels.email.reading.charsets import clean_text
 from conversations.sanitise import strip_tags
-from ingestion.mail.charsets import clean_text
 
 # Above these the layout engine is not asked: it recurses by depth and aligns by width.
 MAX_HTML_CHARS = 2_000_000

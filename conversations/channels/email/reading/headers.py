@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import unquote_to_bytes
 
-from ingestion.mail.charsets import clean_text, codec_for, decode_bytes
+from conversations.channels.email.reading.charsets import clean_text, codec_for, decode_bytes
 
 # One field longer than this is cut; a mail with more fields than this loses the rest (the raw bytes are kept anyway).
 FIELD_BYTES = 64 * 1024

@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass
 
 from conversations.channels.base import Automatic, Party
-from ingestion.mail.charsets import clean_text
-from ingestion.mail.headers import Headers, message_ids, one_line, parse_headers
-from ingestion.mail.mime import Part, walk
+from conversations.channels.email.reading.charsets import clean_text
+from conversations.channels.email.reading.headers import Headers, message_ids, one_line, parse_headers
+from conversations.channels.email.reading.mime import Part, walk
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from conversations.channels.base import Inbound
-from ingestion.mail.charsets import decode_bytes
-from ingestion.mail.html_text import html_to_text
-from ingestion.mail.parse import parse_mail
-from ingestion.mail.quoting import read_reply, split_reply
+from conversations.channels.email.reading.charsets import decode_bytes
+from conversations.channels.email.reading.html_text import html_to_text
+from conversations.channels.email.reading.parse import parse_mail
+from conversations.channels.email.reading.quoting import read_reply, split_reply
 
 MAIL_CORPORA = (
     "chatwoot-mail",

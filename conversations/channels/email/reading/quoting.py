@@ -12,7 +12,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from ingestion.mail import quoting_phrases as phrases
+from conversations.channels.email.reading import quoting_phrases as phrases
 
 # A longer line is somebody's text, not a heading of a mailer.
 MAX_LINE = 600

@@ -1,0 +1,37 @@
+"""E-mail: read from raw RFC 5322 bytes (`reading/`), sent by SMTP (`smtp.py`), joined by ids that we sign (`ids.py`)."""
+
+from __future__ import annotations
+
+from conversations.channels.base import Inbound
+from conversations.channels.email.ids import MailIds
+from conversations.channels.email.settings import MailSettings
+from conversations.channels.email.smtp import open_smtp
+from conversations.channels.provider import Arrival, ChannelType, Limits, Provider
+
+
+def _read(arrival: Arrival, settings: MailSettings) -> Inbound:
+    # Imported when the first mail is read: pages need none of the parser.
+    from conversations.channels.email.reading.parse import parse_mail
+
+    return parse_mail(
+        arrival.raw,
+        own_addresses=arrival.own_addresses,
+        authserv_id=settings.authserv_id,
+        recipient=arrival.recipient,
+    )
+
+
+SMTP = Provider(
+    key="smtp",
+    type=ChannelType.EMAIL,
+    label="Email",
+    icon="mail",
+    # Servers announce a size of 25 MB or so, in base64; no reply of a person is longer than a million characters.
+    limits=Limits(text=1_000_000, files=100, file_bytes=18_000_000),
+    settings=MailSettings,
+    secrets=("the SMTP password or token",),
+    open=open_smtp,
+    read=_read,
+    ids=MailIds(),
+    by_address=True,
+)

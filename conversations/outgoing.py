@@ -1,0 +1,90 @@
+"""An approved reply as its channel's adapter gets it, and why it could not be sent: asked before anybody approves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from conversations.channels.base import File, Outbound, Party, Sends
+from conversations.channels.provider import Limits
+from conversations.files import read_whole
+from conversations.models import Channel, Delivery
+
+#: Stands for the delivery that there will be, where only the form of its name matters.
+NO_DELIVERY = uuid.UUID(int=0)
+
+
+def problems(channel: Channel, envelope: Mapping[str, Any], *, body_text: str, body_html: str = "") -> list[str]:
+    """Why this reply cannot be sent as it stands, in words for whoever decides; empty when it can. Calls nobody."""
+    provider, options = channel.provided_by, channel.options
+    if provider.open is None:
+        return [
+            f"{channel.name} cannot send yet: there is no sending half for {provider.label} channels. "
+            "Answer there and mark the draft as answered elsewhere."
+        ]
+    if not envelope["to"] or not envelope["to"][0]["address"]:
+        return ["The customer's address is unknown, so there is nobody to send to."]
+    sender = str(envelope["sender"]["address"])
+    try:
+        outbound = _outbound(
+            envelope,
+            body_text=body_text,
+            body_html=body_html,
+            message_id=provider.ids.make(NO_DELIVERY),
+            return_path=provider.ids.return_path(NO_DELIVERY, sender=sender, settings=options),
+        )
+    except OSError as error:
+        return [f"A file that is to be sent cannot be read: {error}"]
+    # No secret is needed to look at a reply.
+    return [*over_limits(outbound, provider.limits), *provider.open(options, "").problems(outbound)]
+
+
+def over_limits(outbound: Outbound, limits: Limits) -> list[str]:
+    """What of a reply is more than its provider takes."""
+    size = sum(len(file.content) for file in outbound.files)
+    found = [
+        ("The reply has {:,} characters; {:,} can be sent.", len(outbound.body_text), limits.text),
+        ("{:,} files are attached; {:,} can be sent.", len(outbound.files), limits.files),
+        ("The files have {:,} bytes; {:,} can be sent.", size, limits.file_bytes),
+    ]
+    return [words.format(count, most) for words, count, most in found if count > most]
+
+
+def outbound_of(delivery: Delivery) -> Outbound:
+    """What was approved, with the files' bytes as their digests say. Raises OSError for a file that is gone or changed."""
+    return _outbound(
+        delivery.envelope,
+        body_text=delivery.body_text,
+        body_html=delivery.body_html,
+        message_id=delivery.idempotency_key,
+        return_path=delivery.return_path,
+        automatic=delivery.is_automatic,
+    )
+
+
+def adapter_of(channel: Channel) -> Sends:
+    """The sending half of a channel. Raises LookupError where there is none, ValueError for settings that are not valid."""
+    provider = channel.provided_by
+    if provider.open is None:
+        raise LookupError(f"There is no way to send on {provider.label} channels yet.")
+    return provider.open(channel.options, channel.credentials)
+
+
+def _outbound(envelope: Mapping[str, Any], **facts: Any) -> Outbound:
+    attached = []
+    for file in envelope["files"]:
+        content = read_whole(file["key"], file["sha256"])
+        attached.append(File(file["name"], file.get("type", "application/octet-stream"), content))
+    return Outbound(
+        sender=Party(**envelope["sender"]),
+        to=tuple(Party(**party) for party in envelope["to"]),
+        cc=tuple(Party(**party) for party in envelope["cc"]),
+        subject=envelope["subject"],
+        in_reply_to=envelope["in_reply_to"],
+        references=tuple(envelope["references"]),
+        files=tuple(attached),
+        thread_id=envelope.get("thread_id", ""),
+        answers=envelope.get("answers", ""),
+        **facts,
+    )

@@ -1,0 +1,2 @@
+-- The words that stood there are gone; the keys are as good where the provider is free text.
+SELECT 1;
