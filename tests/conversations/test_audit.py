@@ -64,6 +64,7 @@ def test_a_commitment_of_another_name_or_event_does_not_hold(world: World, acme:
     first, second = event(world, commit={"text": "yes"}), event(world, commit={"text": "no"})
     assert audit.holds(first, "text", "yes") is True
     assert audit.holds(first, "notes", "yes") is False
+    assert audit.holds(second, "text", "no") is True
     assert audit.holds(second, "text", "yes") is False
 
 
