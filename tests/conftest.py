@@ -27,23 +27,42 @@ from django.test.testcases import TestCase, TransactionTestCase
 from config.postgres import SUPERUSER, Cluster, embedded
 from conversations.models import Account, Channel, User
 from conversations.tenancy import tenant_context
-from tests import factories
+from tests import factories, ready_cluster
 
 CORPORA = Path(settings.BASE_DIR).parent / "shared" / "corpora"
 needs_corpora = pytest.mark.skipif(
     not CORPORA.exists(), reason="the shared mail corpora are not beside this checkout (they are in CI)"
 )
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 
 # --- the database --------------------------------------------------------------------------------------------------
+def _point_at(cluster: Cluster) -> None:
+    """From here on the product's connections go to this cluster, as app_rw and as app_owner."""
+    for alias, user in (("default", "app_rw"), ("owner", "app_owner")):
+        connections[alias].close()
+        for target in (connections[alias].settings_dict, settings.DATABASES[alias]):
+            target.update(NAME="countersign_test", HOST=str(cluster.socket_dir), USER=user, PASSWORD="", PORT="")
+
+
+def _migrate(cluster: Cluster) -> None:
+    cluster.create_database("countersign_test")
+    _point_at(cluster)
+    call_command("migrate", database="owner", verbosity=0, interactive=False)
+    connections["owner"].close()
+
+
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
-    """One cluster a test process, under a folder that the server may reach whoever runs the tests."""
+def cluster(worker_id: str, django_db_blocker: Any) -> Iterator[Cluster]:
+    """One cluster a test process, under a folder that the server may reach whoever runs the tests.
+
+    A fork that tries a mutant uses the one of its parent.
+    """
+    if running := os.environ.get("COUNTERSIGN_TEST_CLUSTER"):
+        yield embedded(Path(running))
+        return
     folder = Path(tempfile.mkdtemp(prefix=f"countersign-pg-{worker_id}-"))
-    folder.chmod(0o755)
-    found = embedded(folder / "data")
-    found.start(*FAST)
+    with django_db_blocker.unblock():
+        found = ready_cluster.start(folder, _migrate)
     yield found
     connections.close_all()
     found.stop()
@@ -56,17 +75,9 @@ def worker_id() -> str:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(cluster: Cluster, django_db_blocker: Any) -> Iterator[None]:
-    """Migrate as app_owner; from then on the tests are app_rw, which row-level security binds."""
-    cluster.create_database("countersign_test")
-    for alias, user in (("default", "app_rw"), ("owner", "app_owner")):
-        connections[alias].close()
-        for target in (connections[alias].settings_dict, settings.DATABASES[alias]):
-            target.update(NAME="countersign_test", HOST=str(cluster.socket_dir), USER=user, PASSWORD="", PORT="")
-    with django_db_blocker.unblock():
-        call_command("migrate", database="owner", verbosity=0, interactive=False)
-        connections["owner"].close()
-    yield
+def django_db_setup(cluster: Cluster) -> None:
+    """Migrated as app_owner; from then on the tests are app_rw, which row-level security binds."""
+    _point_at(cluster)
 
 
 def _empty_database(cluster: Cluster) -> None:

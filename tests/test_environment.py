@@ -59,6 +59,8 @@ def test_the_defaults_shown_in_the_example_file_are_the_defaults() -> None:
 
 def test_the_example_file_can_be_read_by_systemd_and_compose() -> None:
     """Neither knows quotes or comments behind a value."""
-    for value in in_example().values():
+    values = in_example().values()
+    assert values
+    for value in values:
         assert "#" not in value
         assert "'" not in value and '"' not in value

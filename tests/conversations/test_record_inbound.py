@@ -7,6 +7,7 @@ from conversations.channels.base import Automatic, File, Party
 from conversations.inbox import record_inbound
 from conversations.models import Attachment, AuditEvent, Conversation, Message
 from conversations.tenancy import tenant_context
+from drafts.desk import editing
 from drafts.models import Draft
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -112,6 +113,32 @@ def test_a_signed_id_of_another_tenant_opens_a_new_conversation(world: World, ac
     theirs = factories.approved(factories.draft(factories.message(world.other_mail)), world.eve)
     message, _ = receive(world, references=(theirs.idempotency_key,))
     assert message.conversation.account_id == world.acme.pk
+
+
+def test_a_signed_id_of_another_channel_opens_a_new_conversation(world: World, acme) -> None:
+    """Whoever is kept to one channel must not read in it what was written to the other."""
+    second = factories.channel(world.acme, external_id="second@acme.test", name="Second")
+    sent = factories.approved(factories.draft(factories.message(second)), world.ada)
+    message, _ = receive(world, references=(sent.idempotency_key,))
+    assert message.conversation_id != sent.message.conversation_id
+    there, _ = record_inbound(channel=second, inbound=factories.inbound("x", references=(sent.idempotency_key,)))
+    assert there.conversation_id == sent.message.conversation_id, "in its own channel it joins"
+
+
+def test_a_closed_conversation_is_opened_by_a_person_and_by_no_machine(world: World, acme) -> None:
+    first, _ = receive(world)
+    closed = editing.close_conversation(conversation_id=first.conversation_id, actor=world.ada)
+    references = (first.external_id,)
+
+    receive(world, "I am away", references=references, automatic=Automatic.AUTO_REPLY, automatic_reason="subject")
+    conversation = Conversation.objects.get()
+    assert (conversation.status, conversation.due_at) == ("closed", None)
+    assert conversation.completed_at == closed.completed_at
+
+    receive(world, "Does it fit?", references=references)
+    conversation.refresh_from_db()
+    assert (conversation.status, conversation.completed_at) == ("open", None)
+    assert conversation.due_at is not None
 
 
 def test_a_providers_thread_id_decides(world: World, acme) -> None:

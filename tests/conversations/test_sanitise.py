@@ -89,7 +89,9 @@ def test_nothing_dangerous_survives_in_the_payloads_of(path: Path) -> None:
 
 @needs_corpus
 def test_cleaning_twice_changes_nothing_more() -> None:
-    for path in CORPUS.glob("*.jsonl"):
+    paths = list(CORPUS.glob("*.jsonl"))
+    assert paths
+    for path in paths:
         for payload in payloads_of(path)[:200]:
             once = sanitise_html(payload)
             assert dangers(sanitise_html(once)) == []

@@ -145,3 +145,51 @@ def test_over_http_the_desk_goes_on_and_says_what_it_was(always: World, signed_i
     assert "A check draft with a planted error, never sent" in answer.content.decode()
     assert client.post(f"/drafts/{draft.pk}/approve/", form, headers={"HX-Request": "true"}).status_code == 200
     assert not Delivery.objects.exists()
+
+
+# --- which drafts ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("share", "bucket", "is_one"), [(0.02, 0.019, True), (0.02, 0.02, False), (0.0, 0.0, False)])
+def test_the_accounts_share_decides(
+    world: World, acme: None, monkeypatch: pytest.MonkeyPatch, share: float, bucket: float, is_one: bool
+) -> None:
+    Account.objects.filter(pk=world.acme.pk).update(settings={"canary_share": share})
+    monkeypatch.setattr(canaries, "bucket", lambda pk, salt: bucket)
+    assert planted(world)[1].is_canary is is_one
+
+
+def test_one_unsourced_claim_among_others_is_too_many(always: World) -> None:
+    text = "Hi,\n\nPTFE hose is safe with E85. Tighten it well.\n\nBest regards"
+    draft = write(always, factories.message(always.mail), text=text, claims=(Claim(5, 32, (SOURCE,)), Claim(33, 49)))
+    assert draft is not None
+    assert not draft.is_canary
+
+
+def test_each_message_has_its_own_check_draft_once(always: World) -> None:
+    """Another message's check draft, or a plain draft of this one, does not stand for it."""
+    assert planted(always)[1].is_canary
+    second = factories.message(always.mail)
+    factories.draft(second, status="rejected")
+    result = Sourced().write(None)  # type: ignore[arg-type]
+    account = Account.objects.get(pk=always.acme.pk)
+    assert canaries.plant(account=account, base=second, result=result) is not None
+    factories.draft(second, status="rejected", is_canary=True, canary_defect="x")
+    assert canaries.plant(account=account, base=second, result=result) is None
+
+
+def test_which_sentence_is_the_messages_own(always: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = set()
+    for at in (0.0, 0.25, 0.5, 0.75, 0.999):
+        monkeypatch.setattr(canaries, "bucket", lambda pk, salt, at=at: at if salt == "sentence" else 0.0)
+        found.add(planted(always)[1].canary_defect.removeprefix("No source says: "))
+    assert found == set(canaries.PLANTED)
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [("a b c d", True), ("a b c", True), ("d c b x", True), ("a b", False), ("x", False), ("", False)],
+)
+def test_more_than_half_of_its_words_is_still_the_error(text: str, holds: bool) -> None:
+    assert canaries.holds(Draft(canary_defect="No source says: a b c d"), text) is holds
+    assert canaries.holds(Draft(canary_defect="No source says: a b c d"), f"No source says: {text}") is holds
+    assert canaries.holds(Draft(canary_defect=""), text) is False

@@ -95,7 +95,9 @@ def test_a_field_of_anybody_else_is_not_kept() -> None:
 
 def test_a_huge_or_broken_field_raises_nothing() -> None:
     for text in ("(" * 50_000, "spf=pass " * 20_000, ";" * 60_000, "dkim=pass header.d=" + "a" * 60_000, "\\" * 1001):
-        read(results(text))
+        found = read(results(text)).authentication
+        assert found is not None
+        assert found.verdict != "pass"
 
 
 @pytest.mark.parametrize("authserv_id", [OURS, ""])
@@ -129,3 +131,67 @@ def test_one_address_that_is_written_twice_is_one() -> None:
         mail = parse_mail(f"{GMAIL}{fields}To: desk@acme.test\n\nHello".encode(), authserv_id=OURS)
         assert mail.authentication is not None
         assert mail.authentication.verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("written", "trusted"),
+    [
+        ("mx.desk.test", "mx.desk.test"),
+        ("MX.desk.TEST.", " mx.Desk.test. "),
+        ('"mx.desk.test"', "mx.desk.test"),
+        ("mx.desk.test 1", "mx.desk.test"),
+    ],
+)
+def test_the_servers_name_is_compared_without_case_dot_or_quotes(written: str, trusted: str) -> None:
+    field = f"Authentication-Results: {written}; dmarc=pass header.from=shop.test\n"
+    found = read(field, authserv_id=trusted).authentication
+    assert found is not None
+    assert (found.verdict, found.server) == ("pass", trusted.strip())
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "desk.test",
+        "x.mx.desk.test",
+        "mx.desk.tes",
+        "mx.desk.test2",
+        "evil.test mx.desk.test",
+        "(mx.desk.test) evil.test",
+        "",
+    ],
+)
+def test_a_name_that_only_looks_like_it_is_nobodys_word(written: str) -> None:
+    field = f"Authentication-Results: {written}; dmarc=pass header.from=shop.test\n"
+    assert read(field).authentication is None
+
+
+def test_a_foreign_field_on_top_does_not_hide_ours() -> None:
+    found = read("Authentication-Results: evil.test; dmarc=fail header.from=shop.test\n" + GMAIL).authentication
+    assert found is not None
+    assert found.verdict == "pass"
+
+
+def test_each_word_is_that_of_the_senders_own_domain_else_the_first() -> None:
+    found = read(
+        results("dkim=fail header.d=mailer.test; dkim=pass header.d=shop.test; spf=neutral smtp.mailfrom=x@a.test")
+    ).authentication
+    assert found is not None
+    assert (found.dkim, found.spf, found.dmarc) == ("pass", "neutral", "")
+    other = read(results("dkim=neutral header.d=a.test; dkim=pass header.d=b.test")).authentication
+    assert other is not None
+    assert other.dkim == "neutral"
+
+
+@pytest.mark.parametrize("text", ["dmarc=pass; dmarc=fail", "dmarc=fail; dmarc=pass header.from=shop.test"])
+def test_one_bad_word_of_dmarc_outweighs_a_good_one(text: str) -> None:
+    found = read(results(text)).authentication
+    assert found is not None
+    assert found.verdict == "fail"
+
+
+def test_a_domain_above_vouches_and_a_neighbour_does_not() -> None:
+    for vouching, verdict in (("shop.test", "pass"), ("xshop.test", "none"), ("b.shop.test", "none")):
+        found = read(results(f"dkim=pass header.d={vouching}"), "Ada <ada@a.shop.test>").authentication
+        assert found is not None
+        assert found.verdict == verdict, vouching

@@ -1,0 +1,106 @@
+"""The envelope that is frozen with an approval, and the digest by which a decision knows that nothing of it moved."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from conversations.channels.base import Party
+from conversations.envelope import digest, reply_envelope
+from conversations.models import Account, Attachment, Channel, Message
+from tests import factories
+from tests.conftest import World
+
+
+def a_file() -> Attachment:
+    return Attachment(file_name="Größe.pdf", sha256="a" * 64, storage_key="acme/aa")
+
+
+def envelope(world: World, message: Message, *files: Attachment) -> dict[str, Any]:
+    return reply_envelope(message.conversation, Channel.objects.get(pk=world.mail.pk), message, files)
+
+
+@pytest.fixture
+def mail(world: World, acme: Account) -> Message:
+    return factories.message(
+        world.mail, external_id="<newest@customer.test>", references=("<near@customer.test>", "<far@customer.test>")
+    )
+
+
+def test_it_is_exactly_this(world: World, mail: Message) -> None:
+    assert envelope(world, mail, a_file()) == {
+        "sender": {"address": "support@acme.test", "name": "Acme support"},
+        "to": [{"address": "marcus@customer.test", "name": "Marcus Delgado"}],
+        "cc": [],
+        "subject": "Re: Hose for E85",
+        "in_reply_to": "<newest@customer.test>",
+        "references": ["<far@customer.test>", "<near@customer.test>", "<newest@customer.test>"],
+        "files": [{"name": "Größe.pdf", "sha256": "a" * 64, "key": "acme/aa"}],
+    }
+
+
+PARTS: dict[str, Any] = {
+    "sender": {"address": "other@acme.test", "name": "Acme support"},
+    "to": [{"address": "marcus@customer.test", "name": "Another"}],
+    "cc": [{"address": "boss@customer.test", "name": ""}],
+    "subject": "re: hose for E85",
+    "in_reply_to": "",
+    "references": ["<newest@customer.test>"],
+    "files": [],
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_part_can_change_behind_the_digest(world: World, mail: Message, part: str) -> None:
+    seen = envelope(world, mail, a_file())
+    assert set(seen) == set(PARTS)
+    assert digest({**seen, part: PARTS[part]}) != digest(seen)
+
+
+@pytest.mark.parametrize("field", ["name", "sha256", "key"])
+def test_neither_can_a_file_nor_their_order(world: World, mail: Message, field: str) -> None:
+    other = Attachment(file_name="b.pdf", sha256="b" * 64, storage_key="acme/bb")
+    seen = envelope(world, mail, a_file(), other)
+    changed = copy.deepcopy(seen)
+    changed["files"][1][field] += "x"
+    assert len({digest(seen), digest(changed), digest(envelope(world, mail, other, a_file()))}) == 3
+
+
+def test_the_digest_is_of_what_it_says_and_not_of_how_it_lies(world: World, mail: Message) -> None:
+    seen = envelope(world, mail, a_file())
+    assert digest(dict(reversed(seen.items()))) == digest(seen)
+    assert digest({"b": "ü", "a": 1}) == "1a59e522e02ce50ad2c27c11a6d30f8667489c199580627fe9e3e33e2b0e91d5"
+
+
+def test_the_channels_own_address_stands_before_its_id(world: World, mail: Message) -> None:
+    Channel.objects.filter(pk=world.mail.pk).update(metadata={**world.mail.metadata, "address": "shop@acme.test"})
+    assert envelope(world, mail)["sender"]["address"] == "shop@acme.test"
+
+
+@pytest.mark.parametrize(
+    ("subject", "answer"), [("RE: Hose", "RE: Hose"), ("re: Hose", "re: Hose"), ("Rest", "Re: Rest"), ("", "Re: Old")]
+)
+def test_a_subject_says_re_once(world: World, mail: Message, subject: str, answer: str) -> None:
+    mail.subject, mail.conversation.subject = subject, "Old"
+    assert envelope(world, mail)["subject"] == answer
+    mail.subject = mail.conversation.subject = ""
+    assert envelope(world, mail)["subject"] == "Re:"
+
+
+def test_only_ids_of_mail_are_references_and_the_last_twenty(world: World, acme: Account) -> None:
+    message = factories.message(world.mail, external_id="sha256:abc", references=("no id", "<1@customer.test>"))
+    found = envelope(world, message)
+    assert (found["in_reply_to"], found["references"]) == ("", ["<1@customer.test>"])
+    ids = tuple(f"<{number}@customer.test>" for number in range(20))
+    message = factories.message(world.mail, external_id="<own@customer.test>", references=ids)
+    assert envelope(world, message)["references"] == [*reversed(ids[:19]), "<own@customer.test>"]
+
+
+@pytest.mark.parametrize("own", ["support@acme.test", "SUPPORT@acme.test"])
+def test_our_own_address_is_not_answered_nor_one_twice(world: World, acme: Account, own: str) -> None:
+    message = factories.message(
+        world.mail, answer_to=(Party(own, "Us"), Party("pa@customer.test", "Pa"), Party("pa@customer.test", ""))
+    )
+    assert [party["address"] for party in envelope(world, message)["to"]] == ["pa@customer.test"]
