@@ -32,15 +32,17 @@ def packed(text: str) -> int:
 
 
 def own_scripts() -> dict[str, int]:
-    names = ("desk.js", "dom.js", "live.js")
-    return {name: packed(rjsmin.jsmin((DESK / name).read_text())) for name in names}
+    scripts = {
+        path.name: path for path in DESK.glob("*.js") if path.name != "factors.js"
+    }  # which no page of the desk loads
+    return {name: packed(rjsmin.jsmin(path.read_text())) for name, path in scripts.items()}
 
 
 def test_the_scripts_and_the_style_stay_small() -> None:
     scripts = own_scripts()
-    assert sum(scripts.values()) <= 8 * KB, scripts
+    assert sum(scripts.values()) <= 12 * KB, scripts
     htmx = Path(str(finders.find("django_htmx/htmx-2.min.js") or finders.find("django_htmx/htmx.min.js")))
-    assert sum(scripts.values()) + packed(htmx.read_text()) <= 28 * KB
+    assert sum(scripts.values()) + packed(htmx.read_text()) <= 32 * KB
     sheets = [packed(rcssmin.cssmin((DESK / name).read_text())) for name in ("desk.css", "review.css")]
     assert sum(sheets) <= 10 * KB
 
