@@ -37,6 +37,11 @@ LINKS = {
     "switch": "conversations:switch",
     "logout": "account_logout",
 }
+#: The modules behind desk.js: a page asks for all of them at once, not one import after the other.
+MODULES = (
+    "acts", "ask", "batch", "copies", "decide", "dialogs", "diff", "dom", "editor", "keymap", "keys", "panes", "pulse",
+    "sources", "strip", "toolbar",
+)  # fmt: skip
 #: What the palette and the list of keys offer beside pages, each only to whom it is allowed.
 COMMANDS = ("claim", "edit", "reject", "regenerate", "snooze", "undo", "batch_approve")
 
@@ -108,3 +113,8 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
         urls=urls,
         nav=[item for item in nav if item["url"]],
     )
+
+
+@register.simple_tag
+def desk_modules() -> tuple[str, ...]:
+    return tuple(f"desk/{name}.js" for name in MODULES)

@@ -12,10 +12,14 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
+from config.static import whole_sheet
 from conversations.channels.base import Party
 from conversations.models import Message, User
 from conversations.tenancy import SESSION_KEY, memberships_of, tenant_context
@@ -55,6 +59,22 @@ def browser() -> Iterator[Browser]:
         yield chromium
         chromium.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def whole_sheets() -> Iterator[None]:
+    """Styles as they are served, in one sheet: a browser that fetches each part waits for them one after the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = StaticFilesHandler.get_response
+
+        def serve(self: StaticFilesHandler, request: Any) -> Any:
+            if not request.path.endswith(".css"):
+                return found(self, request)
+            path = finders.find(self.file_path(request.path).lstrip("/"))
+            return HttpResponse(whole_sheet(Path(str(path))), content_type="text/css")
+
+        patch.setattr(StaticFilesHandler, "get_response", serve)
+        yield
 
 
 class Complaints(list[str]):

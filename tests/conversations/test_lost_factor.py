@@ -140,7 +140,9 @@ def test_the_links_in_mails_act_by_a_press_only_and_each_for_its_own_act(world: 
     for url in (prove, cancel):
         assert scanner.get(url).status_code == 200
     assert FactorReset.objects.get().proved_at is None
-    assert scanner.post(prove.replace(lost_factor.token(reset, "prove"), lost_factor.token(reset, "cancel"))).status_code == 409  # fmt: skip
+    # The address ends in the token; the one in the mail may be of another second than one made here.
+    other = f"{prove.rstrip('/').rpartition('/')[0]}/{lost_factor.token(reset, 'cancel')}/"
+    assert scanner.post(other).status_code == 409
     assert scanner.post(prove).status_code == 200
     assert FactorReset.objects.get().proved_at is not None
     assert scanner.post(cancel).status_code == 200

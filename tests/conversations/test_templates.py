@@ -11,6 +11,9 @@ from django.conf import settings
 from rcssmin import cssmin
 from rjsmin import jsmin
 
+from config.static import whole_sheet
+from conversations.templatetags.desk import MODULES
+
 TEMPLATES = sorted((Path(settings.BASE_DIR) / "templates").rglob("*.html"))
 STATIC = Path(settings.BASE_DIR) / "static"
 FORBIDDEN = {
@@ -41,11 +44,38 @@ def _weight(*names: str) -> int:
     """Bytes of these files as they are served: smaller and compressed, each by itself."""
     minify = {".css": cssmin, ".js": jsmin}
     files = [STATIC / "desk" / name for name in names]
-    return sum(len(gzip.compress(minify[file.suffix](file.read_text()).encode(), 9)) for file in files)
+    return sum(len(gzip.compress(minify[file.suffix](whole_sheet(file)).encode(), 9)) for file in files)
 
 
 def test_the_desk_stays_light() -> None:
     """What one page loads: the desk's own sheet beside the common one, or the other pages' sheet."""
     assert 1000 < _weight("desk.css", "review.css") <= 10 * 1024
     assert 1000 < _weight("desk.css", "pages.css") <= 10 * 1024
-    assert 1000 < _weight("desk.js", "dom.js", "live.js") <= 8 * 1024
+    assert 1000 < _weight(*_modules("desk.js"), *_modules("live.js") - _modules("desk.js")) <= 12 * 1024
+
+
+def _imports(name: str) -> list[str]:
+    return re.findall(r"^import (?:.* from )?'\./([\w.]+)';", (STATIC / "desk" / name).read_text(), re.MULTILINE)
+
+
+def _modules(entry: str) -> set[str]:
+    """This script and all that it imports."""
+    found: set[str] = set()
+    todo = [entry]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += _imports(name)
+    return found
+
+
+def test_a_page_asks_for_every_module_at_once() -> None:
+    assert {f"desk/{name}" for name in _modules("desk.js") - {"desk.js"}} == {f"desk/{name}.js" for name in MODULES}
+
+
+def test_modules_import_in_one_direction_only() -> None:
+    """A circle would run a module before what it needs."""
+    for name in _modules("desk.js"):
+        behind = {other for each in _imports(name) for other in _modules(each)}
+        assert name not in behind, name
