@@ -164,6 +164,6 @@ def test_a_view_that_requires_a_verb_is_not_run_without_it(agent: Tenant) -> Non
         view(request, "no")
     assert ran == []
     request.tenant = replace(agent, role=Role.ADMIN)
-    assert view(request, "yes").content == b"in"
+    assert view(request, word="yes").content == b"in"
     assert ran == ["yes"]
     assert view.__name__ == "view"

@@ -114,6 +114,8 @@ def _places(tree: ast.Module) -> Iterator[_Place]:
                 near = child if isinstance(child, ast.stmt) else statement
                 if near is None or (isinstance(node, ast.AnnAssign) and node.value is None):
                     continue
+                if isinstance(child, ast.Assign) and _name(child.targets[0]) == "__all__":
+                    continue
                 inside = where
                 if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                     inside = f"{where}.{child.name}".lstrip(".")

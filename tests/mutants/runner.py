@@ -115,9 +115,10 @@ class Trials:
         """The tests that run the mutant's lines: first those that noticed others, then the quick ones."""
         prefixes = tuple(f"tests/{name}.py" for name in self.tests[mutant.path])
         lines = self._lines.get(mutant.path, {})
-        wanted = range(mutant.lines[0], mutant.lines[1] + 1) if mutant.where else lines
+        is_head = not mutant.where or mutant.where.rpartition(".")[2][0].isupper()  # of the module, or of a class
+        wanted = lines if is_head else range(mutant.lines[0], mutant.lines[1] + 1)
         names = {name for line in wanted for name in lines.get(line, ()) if name.startswith(prefixes)}
-        if not mutant.where and not names:
+        if is_head and not names:
             names = {name for name in self._items if name.startswith(prefixes)}
         return sorted(names, key=lambda name: (self._seconds[name] / (1 + self._killers.get(name, 0)), name))
 

@@ -4,7 +4,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/desk/decisions.py": ["drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more", "drafts/test_canaries"],
     "drafts/desk/signing.py": ["drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more"],
     "drafts/desk/scene.py": ["drafts/test_decisions", "drafts/test_approve", "drafts/test_reject_and_more", "drafts/test_presence"],
-    "drafts/desk/editing.py": ["drafts/test_reject_and_more", "drafts/test_editing", "drafts/test_approve", "drafts/test_handover"],
+    "drafts/desk/editing.py": ["drafts/test_reject_and_more", "drafts/test_approve", "drafts/test_handover"],
     "drafts/desk/lanes.py": ["drafts/test_lanes"],
     "drafts/diffing.py": ["drafts/test_diffing"],
     "drafts/writing/claims.py": ["drafts/test_claims"],
@@ -25,6 +25,22 @@ TARGETS: dict[str, list[str]] = {
 
 #: A module may not fall below this share of killed mutants.
 ENOUGH = 0.9
-#: Not there yet: what was measured last, which such a module may not fall below. Each line that goes is progress. CI's sample is
+#: Not there yet: what was measured last, which such a module may not fall below (0: not measured whole). Each line that goes is progress. CI's sample is
 #: drawn from the others.
-NOT_YET: dict[str, float] = {}
+NOT_YET: dict[str, float] = {
+    "drafts/desk/decisions.py": 0.88,
+    "drafts/desk/signing.py": 0.88,
+    "drafts/desk/scene.py": 0.0,
+    "drafts/desk/editing.py": 0.0,
+    "drafts/desk/lanes.py": 0.0,
+    "drafts/diffing.py": 0.0,
+    "drafts/writing/claims.py": 0.0,
+    "drafts/retention.py": 0.0,
+    "conversations/envelope.py": 0.0,
+    "conversations/inbox.py": 0.0,
+    "conversations/outbox.py": 0.0,
+    "conversations/people.py": 0.0,
+    "conversations/tenancy.py": 0.0,
+    "ingestion/mail/authentication.py": 0.0,
+    "ingestion/mail/automatic.py": 0.0,
+}
