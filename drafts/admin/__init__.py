@@ -12,7 +12,7 @@ from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
 from conversations.errors import Refusal
 from conversations.models import User
 from drafts.learning import evaluation, prompts
-from drafts.models import Draft, DraftAction, EvalRun, Lane, LearningSample, PromptVersion
+from drafts.models import Draft, DraftAction, EvalRun, Lane, LearningSample, PromptVersion, Topic
 
 
 @admin.register(Draft)
@@ -120,3 +120,9 @@ class LaneAdmin(ReadOnlyAdmin):
     list_display = ("intent", "channel", "prompt_label", "model_key", "state", "reason", "opened_by_name", "opened_at")
     list_select_related = ("channel",)
     ordering = ("intent",)
+
+
+@admin.register(Topic)
+class TopicAdmin(TenantModelAdmin):
+    list_display = ("name", "words")
+    search_fields = ("name",)

@@ -18,7 +18,7 @@ from conversations.tenancy import account_directory, create_account, tenant_cont
 from drafts.desk import decisions, editing
 from drafts.flow import drafting
 from drafts.learning.prompts import BUILT_IN_TEXT
-from drafts.models import Draft, PromptVersion
+from drafts.models import Draft, PromptVersion, Topic
 from drafts.writing.offline import OfflineDrafter
 from ingestion import jobs
 from ingestion.knowledge.embed import get_remembering_embedder
@@ -57,6 +57,7 @@ def seed(*, password: str, say: Say) -> Account:
         _people(account, password)
         channels = _channels(account)
         _prompt(account)
+        _topics(account)
     _platform_operator(password)
     say(f"{account.name}: {len(PEOPLE)} people, {len(channels)} channels (password of all: {password})")
     say(f"{_documents(account)} source documents indexed")
@@ -112,6 +113,12 @@ def _prompt(account: Account) -> None:
         PromptVersion.objects.create(
             account=account, key="reply", version=1, text=BUILT_IN_TEXT, status=PromptVersion.Status.ACTIVE
         )
+
+
+def _topics(account: Account) -> None:
+    """The shop's trade is the shop's own."""
+    for name, words in json.loads((HERE / "topics.json").read_text()).items():
+        Topic.objects.get_or_create(account=account, name=name, defaults={"words": words})
 
 
 def _documents(account: Account) -> int:

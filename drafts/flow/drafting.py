@@ -25,11 +25,12 @@ from drafts.desk.text import Text, claims_to_json, text_checks
 from drafts.evidence import calibration, canaries, figures
 from drafts.flow import progress
 from drafts.learning import prompts
-from drafts.models import Draft, DraftAction, PromptVersion
+from drafts.models import Draft, DraftAction, PromptVersion, Topic
 from drafts.writing.markdown import Kind, lines_of, plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
 from drafts.writing.retrieval import find_sources
+from drafts.writing.topics import own_topics
 
 logger = logging.getLogger(__name__)
 
@@ -130,6 +131,7 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         account_name=account.options.reply_name or account.name,
         instruction=instruction,
         language_hint=detect(question),
+        topics=own_topics(Topic.objects.words()),
     )
     return Task(conversation_id, base, request, prompt)
 

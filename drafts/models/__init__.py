@@ -4,6 +4,7 @@ from drafts.models.goldens import EvalCase, EvalRun, Golden
 from drafts.models.lanes import Lane
 from drafts.models.learning import LearningSample
 from drafts.models.prompts import PromptVersion
+from drafts.models.topics import Topic
 
 __all__ = [
     "Claim",
@@ -18,5 +19,6 @@ __all__ = [
     "Presence",
     "PromptVersion",
     "SavedView",
+    "Topic",
     "Writing",
 ]

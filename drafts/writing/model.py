@@ -18,18 +18,19 @@ import secrets
 import time
 from collections.abc import AsyncIterable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from drafts.llm.endpoint import Endpoint, Prices, Tokens, cost_micros
 from drafts.writing import confidence
 from drafts.writing.claims import check_claims
 from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Tell
-from drafts.writing.reading import TOPICS, Need, plants_instruction, read_question
+from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import asks_of, best_by_passage, score_pieces
+from drafts.writing.topics import OTHER
 from ingestion.knowledge.embed import Embedder
 
 if TYPE_CHECKING:
@@ -86,10 +87,17 @@ class Reply(BaseModel):
     greeting: str = Field(default="", max_length=120)
     sentences: list[Sentence] = Field(min_length=1, max_length=40)
     closing: str = Field(default="", max_length=MOST_CLOSING)
-    intent: str = Field(default="other", json_schema_extra={"enum": list(TOPICS)})
+    intent: str = OTHER
     needs_human: list[str] = Field(
         default_factory=list, json_schema_extra={"maxItems": len(Need), "items": {"type": "string", "enum": list(Need)}}
     )
+
+
+@lru_cache(maxsize=100)
+def _reply_about(topics: tuple[str, ...]) -> type[Reply]:
+    """A reply whose topic is one of the account's."""
+    intent = Field(default=OTHER, json_schema_extra={"enum": list(topics)})
+    return create_model("Reply", __base__=Reply, __doc__=Reply.__doc__, intent=(str, intent))
 
 
 class ModelDrafter:
@@ -117,7 +125,7 @@ class ModelDrafter:
         used = (request.spent[0] + asked[0], request.spent[1] + asked[1])
         text, named, unknown = _compose(reply, request)
         claims = check_claims(text, named, request.sources)
-        reading = read_question(request.question)
+        reading = read_question(request.question, request.topics)
         needs = list(reading.needs)
         needs += [need for need in Need if need in reply.needs_human and need not in needs]
         warnings = _warnings(request, text, named, claims, unknown)
@@ -136,7 +144,8 @@ class ModelDrafter:
             claims=claims,
             confidence=sure,
             reasons=reasons,
-            intent=reply.intent if reply.intent in TOPICS else reading.intent,
+            intent=request.approved_topic(claims)
+            or (reply.intent if reply.intent in request.topics.names else reading.intent),
             needs_human=tuple(needs),
             model_key=self._endpoint.name,
             tokens_used=sum(used),
@@ -154,7 +163,7 @@ class ModelDrafter:
 
         async def run() -> tuple[Reply, Tokens]:
             agent = Agent(
-                output_type=self._endpoint.output_as(Reply),
+                output_type=self._endpoint.output_as(_reply_about(request.topics.names)),
                 instructions=_instructions(request, mark),
                 retries=1,
                 model_settings=self._settings,

@@ -51,7 +51,7 @@ class OfflineDrafter:
     def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
         """Never raises for any text: with nothing to quote the draft is a holding reply."""
         began = time.monotonic()
-        reading = read_question(request.question)
+        reading = read_question(request.question, request.topics)
         needs, warnings = list(reading.needs), []
         if not _ENGLISH.match(request.language_hint):
             needs.append(Need.LANGUAGE)
@@ -84,7 +84,7 @@ class OfflineDrafter:
             claims=claims,
             confidence=sure,
             reasons=reasons,
-            intent=reading.intent,
+            intent=request.approved_topic(claims) or reading.intent,
             needs_human=tuple(needs),
             model_key=MODEL_KEY,
             tokens_used=0,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 from uuid import UUID
 
 from drafts.llm.endpoint import Tokens
+from drafts.writing.topics import NEUTRAL, Topics
 from ingestion.knowledge.recognise import Recogniser
 
 
@@ -32,7 +33,8 @@ class Turn:
 class Source:
     """A passage the draft may quote. Ranks count from 1 and are None where that search did not find the passage.
 
-    ``section`` is the headings above it, the document's title first ("Returns > How long you have").
+    ``section`` is the headings above it, the document's title first ("Returns > How long you have"); ``topic`` is what people
+    named the topic of an approved answer.
     """
 
     passage_id: UUID
@@ -45,6 +47,7 @@ class Source:
     dense_rank: int | None = None
     text_rank: int | None = None
     section: str = ""
+    topic: str = ""
 
     @property
     def place(self) -> str:
@@ -58,7 +61,7 @@ class DraftRequest:
 
     ``subject`` is the thread's, as the customer wrote it; ``instruction`` is what the operator asked for on regenerating ("shorter"); the operator is trusted, the customer
     and the sources are not. ``recogniser`` knows the account's approved answers, if enough of them were learned from; ``spent`` is
-    what a model took to order the sources, and counts as the draft's.
+    what a model took to order the sources, and counts as the draft's; ``topics`` are the account's.
     """
 
     thread: tuple[Turn, ...]
@@ -73,6 +76,12 @@ class DraftRequest:
     subject: str = ""
     recogniser: Recogniser | None = None
     spent: Tokens = (0, 0)
+    topics: Topics = NEUTRAL
+
+    def approved_topic(self, claims: Iterable[Claim]) -> str:
+        """The topic of the approved answer that a reply rests on, as people named it; "" without one."""
+        named = {source.passage_id: source.topic for source in self.sources if source.topic}
+        return next((named[key] for claim in claims for key in claim.source_ids if key in named), "")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from drafts.writing.topics import NEUTRAL, Topics
+
 
 class Need(StrEnum):
     """Why a person should look twice. The values are stored with drafts and shown as tags."""
@@ -33,29 +35,6 @@ class Reading:
     needs: tuple[Need, ...]
 
 
-# The first topic with the most hits wins, so the order is from the particular to the general.
-_TOPICS: dict[str, str] = {
-    "refund": r"refund|money back|charge ?back|charged (?:twice|double)|cancel(?:led|l?ing|lation)?|reimburse",
-    "returns": r"return(?!\s+(?:line|side|hose|fitting|bung|fuel|feed|port|style|regulator))(?:s|ed|ing)?"
-    r"(?! (?:line|side|port|bung))|send .{1,40} back|exchange|restock(?:ing)? fee|rma",
-    "order_status": r"where(?:'s| is) my (?:order|package|parcel)|tracking|(?:order|package|parcel) (?:status|number)"
-    r"|not (?:yet )?(?:arrived|received|shipped)|has(?:n't| not) (?:arrived|shipped|moved)|lost in (?:the )?(?:mail|post)",
-    "order_problem": r"wrong (?:part|size|item|order|colou?r|fitting|one)|missing (?:part|item|from)|damaged|broken"
-    r"|ordered .{1,40} (?:and|but) (?:got|received)|short[- ]shipped",
-    "warranty": r"warrant(?:y|ies)|guarantee|defect(?:ive)?|replac(?:e|ement) (?:it|one|under)",
-    "shipping": r"ship(?:s|ping|ped|ment)?|deliver(?:y|ed|s)?|courier|customs|vat|dut(?:y|ies)|express|overnight|post(?:age)?",
-    "wholesale": r"dealer|wholesale|net[- ]?30|bulk|resale|trade (?:account|pric)|purchase order|\bpcs\b",
-    "leak": r"leak(?:s|ing|ed|age)?|weep(?:s|ing)?|seep(?:s|ing)?|drip(?:s|ping)?|sweat(?:s|ing)?",
-    "complaint": r"not happy|unhappy|unacceptable|ridiculous|terrible|awful|worst|complain\w*|disappoint\w*|lawyer|injured"
-    r"|fire\b|burnt?|scam|rip ?-?off",
-    "installation": r"torque|which way|direction|reuse|olives?|kink(?:ed)?|tighten|assembl[ey]\w*|install\w*|cut(?:ting)? (?:the )?(?:hose|line|braid)|lube|oil or dry|"
-    r"thread (?:sealant|tape)|sealant|loctite|teflon tape|flare|ft-?lb|route|routing|bend radius",
-    "compatibility": r"compatib\w*|work with|fit(?:s|ting my)?\b|e ?-?85|ethanol|methanol|rubber|adapt(?:er|or)s?|swap|diesel|clear(?:s|ance)?",
-    "sizing": r"what size|which size|size(?:s|d)?\b|how (?:big|long|many|much)|how tight|bend|diameter|horse ?power|\bhp\b|-\d{1,2} ?an|an-?\d",
-    "payment": r"pay(?:ment|ing|pal)?|invoice|card|discount|coupon|price|quote|cost",
-    "account": r"password|log ?in|account|unsubscribe|e-?mail address",
-}
-TOPICS = (*_TOPICS, "other")
 _NEEDS: dict[Need, str] = {
     Need.LEGAL: r"lawyer|attorney|legal action|sue|lawsuit|small claims|court|bbb|better business|trading standards"
     r"|gdpr|data protection|consumer protection",
@@ -85,7 +64,6 @@ _INJECTION = re.compile(
     r"|(?:reply|respond|answer) (?:only )?with (?:the (?:word|text|phrase)|exactly)\b|as an ai\b.{0,40}\bmust\b",
     re.IGNORECASE | re.DOTALL,
 )
-_TOPIC_RULES = {topic: re.compile(rf"\b(?:{words})", re.IGNORECASE) for topic, words in _TOPICS.items()}
 _NEED_RULES = {
     need: re.compile(words if need is Need.ORDER else rf"\b(?:{words})\b", 0 if need is Need.ORDER else re.IGNORECASE)
     for need, words in _NEEDS.items()
@@ -93,12 +71,10 @@ _NEED_RULES = {
 _SHOUTING = re.compile(r"(?=[A-Z\W]{14})(?:\b[A-Z]{2,}\b[^A-Za-z0-9]{1,3}){3,}[A-Z]{2,}|!{3,}")
 
 
-def read_question(text: str) -> Reading:
+def read_question(text: str, topics: Topics = NEUTRAL) -> Reading:
     """The topic of a customer's message and why a person should look twice. Never fails; "other" when nothing fits."""
     text = text[:20_000].replace("’", "'")
-    hits = {topic: len(rule.findall(text)) for topic, rule in _TOPIC_RULES.items()}
-    best = max(hits.values())
-    intent = next((topic for topic, count in hits.items() if count and count == best), "other")
+    intent = topics.of(text)
     needs = [need for need, rule in _NEED_RULES.items() if rule.search(text)]
     if intent in ("order_problem", "order_status") and Need.ORDER not in needs:
         needs.append(Need.ORDER)  # whatever a policy says, somebody has to look at this order

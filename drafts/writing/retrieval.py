@@ -33,6 +33,7 @@ def sources_of(findings: Findings) -> tuple[Source, ...]:
             dense_rank=found.dense_rank,
             text_rank=found.text_rank,
             section=found.passage.heading,
+            topic=str(found.passage.document.metadata.get("intent", "")),
         )
         for found in findings
     )

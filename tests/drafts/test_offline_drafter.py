@@ -18,6 +18,7 @@ from drafts.writing.offline import OfflineDrafter
 from drafts.writing.port import Claim, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.reading import Need, read_question
 from drafts.writing.relevance import Ask, asks_of, quotable_pieces
+from drafts.writing.topics import own_topics
 from ingestion.knowledge.chunk import split_passages
 from ingestion.knowledge.embed import EmbedderDown, MiniLmEmbedder, RememberingEmbedder
 
@@ -283,7 +284,8 @@ def test_it_answers_the_demo_questions_from_the_right_documents_and_no_others(de
 
 
 def test_the_topics_of_the_demo_are_read_right() -> None:
-    read = {thread["subject"]: read_question(thread["messages"][-1]["text"]).intent for thread in THREADS}
+    shop = own_topics(json.loads((DEMO / "topics.json").read_text()))
+    read = {thread["subject"]: read_question(thread["messages"][-1]["text"], shop).intent for thread in THREADS}
     wrong = [
         subject
         for subject, intent in read.items()
