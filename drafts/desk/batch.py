@@ -17,6 +17,7 @@ from conversations.models import Conversation, User
 from conversations.models.base import new_id
 from conversations.roles import Verb, check
 from conversations.tenancy import tenant_context
+from conversations.visible import Visible
 from drafts import queue
 from drafts.desk import decisions, recipients
 from drafts.desk.decisions import Attention, Seen
@@ -46,7 +47,7 @@ class Result:
     action: uuid.UUID | None = None
 
 
-def safe_ones(filters: Filters, user: User, within: queue.Within = ()) -> list[uuid.UUID]:
+def safe_ones(filters: Filters, user: User, within: Visible) -> list[uuid.UUID]:
     """The first drafts of the queue, in its order, that a batch takes; at most `MOST`."""
     held = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now()).exclude(
         user=user
@@ -61,11 +62,8 @@ def safe_ones(filters: Filters, user: User, within: queue.Within = ()) -> list[u
     return list(found.values_list("pk", flat=True)[:MOST])
 
 
-def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: queue.Within = ()) -> list[Candidate]:
-    """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements.
-
-    `within` are the channels that the person is kept to.
-    """
+def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: Visible) -> list[Candidate]:
+    """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements."""
     wanted = list(dict.fromkeys(draft_ids))[:MOST]
     claims = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now())
     held = claims.exclude(user=user)

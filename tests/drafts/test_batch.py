@@ -15,6 +15,7 @@ from django.utils import timezone
 from conversations.errors import Invalid
 from conversations.models import Account, Delivery, User
 from conversations.tenancy import tenant_context
+from conversations.visible import ALL
 from drafts.desk import batch, editing
 from drafts.models import Draft, DraftAction
 from drafts.queue import Filters
@@ -57,12 +58,12 @@ def chosen(drafts: list[Draft]) -> list[tuple[uuid.UUID, Any, str]]:
 
 def test_the_safe_ones_are_safe(acme: Account, world: World) -> None:
     drafts = every_kind(world)
-    assert batch.safe_ones(Filters(), world.ada) == [drafts["safe"].pk]
+    assert batch.safe_ones(Filters(), world.ada, ALL) == [drafts["safe"].pk]
 
 
 def test_it_says_why_each_other_is_left_out(acme: Account, world: World) -> None:
     drafts = every_kind(world)
-    found = {one.draft.pk: one.why_not for one in batch.candidates([d.pk for d in drafts.values()], world.ada)}
+    found = {one.draft.pk: one.why_not for one in batch.candidates([d.pk for d in drafts.values()], world.ada, ALL)}
     why = {name: found[draft.pk] for name, draft in drafts.items()}
     assert why == {
         "safe": "",
@@ -81,10 +82,10 @@ def test_it_says_why_each_other_is_left_out(acme: Account, world: World) -> None
 def test_reading_twenty_five_takes_as_many_statements_as_one(acme: Account, world: World) -> None:
     one = [a_draft(world).pk]
     with counted() as few:
-        batch.candidates(one, world.ada)
+        batch.candidates(one, world.ada, ALL)
     many = [a_draft(world).pk for _ in range(30)]
     with counted() as more:
-        assert len(batch.candidates(many, world.ada)) == batch.MOST
+        assert len(batch.candidates(many, world.ada, ALL)) == batch.MOST
     assert len(few) == len(more) <= 3
 
 
