@@ -21,7 +21,7 @@ from conversations.visible import Visible
 from drafts import queue
 from drafts.desk import decisions, recipients
 from drafts.desk.decisions import Attention, Seen
-from drafts.desk.text import Text, claims_from_json, current_text
+from drafts.desk.text import Text, claims_from_json
 from drafts.models import Claim, Draft, DraftRevision
 from drafts.queue import Filters
 
@@ -146,13 +146,14 @@ def approve_each(*, account_id: uuid.UUID, actor: User, chosen: Sequence[tuple[u
 
 
 def _approve(draft_id: uuid.UUID, actor: User, seen: Seen, request_id: str) -> Result:
-    scene = decisions.lock(draft_id, actor=actor, request_id=request_id)
-    is_open = scene.repeated is None and scene.draft.status == Draft.Status.PENDING
-    # Under the lock: what was safe on the page may not be any more, and approve alone lets care and changes pass.
-    if is_open and (why_not := _why_not(scene.draft, scene.conversation, current_text(scene.draft))):
-        return Result(draft_id, why_not=why_not)
     action = decisions.approve(
-        draft_id=draft_id, actor=actor, seen=seen, attention=Attention(viewed_ms=None), request_id=request_id
+        draft_id=draft_id,
+        actor=actor,
+        seen=seen,
+        attention=Attention(viewed_ms=None),
+        request_id=request_id,
+        # What was safe on the page may not be any more, and approve alone lets care and changes pass.
+        unless=lambda scene, text: _why_not(scene.draft, scene.conversation, text),
     )
     return Result(draft_id, action=action.pk)
 

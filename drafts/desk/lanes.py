@@ -26,14 +26,14 @@ from conversations.models import Account, Channel, Conversation, Delivery, Notif
 from conversations.roles import Verb, check
 from conversations.tenancy import channels_at
 from drafts.desk import recipients
-from drafts.desk.scene import Seen, envelope_of
+from drafts.desk.scene import Seen, envelope_of, lock
 from drafts.desk.signing import sign
 from drafts.desk.text import current_text
 from drafts.evidence import verdicts
 from drafts.evidence.quality import wilson
 from drafts.evidence.sampling import bucket
 from drafts.learning.prompts import BUILT_IN_LABEL
-from drafts.models import Claim, Draft, DraftAction, Lane, PromptVersion
+from drafts.models import Draft, DraftAction, Lane, PromptVersion
 
 State = Lane.State
 MOST_IN_THREAD = 3  # automatic replies of one thread within an hour; the trigger's own number
@@ -171,15 +171,13 @@ def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
     The caller is in the tenant.
     """
     with transaction.atomic():
-        conversation = (
-            Conversation.objects.select_for_update(of=("self",))
-            .select_related("account", "channel")
-            .get(pk=Subquery(Draft.objects.filter(pk=draft_id).values("conversation_id")[:1]))
-        )
-        if not conversation.account.options.lanes:
+        of_draft = Draft.objects.filter(pk=draft_id).values("account_id")[:1]
+        # Most accounts have none: they are asked first, and nothing is locked for them.
+        if not Account.objects.get(pk=Subquery(of_draft)).options.lanes:
             return None
-        draft = Draft.objects.select_for_update(of=("self",)).select_related("base_message").get(pk=draft_id)
-        if not _needs_nobody(draft, conversation):
+        scene = lock(draft_id, actor=None)
+        conversation, draft = scene.conversation, scene.draft
+        if scene.holder or not _needs_nobody(draft, conversation):
             return None
         lane = (
             Lane.objects.select_for_update(of=("self",))
@@ -208,7 +206,6 @@ def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
         and not (draft.is_canary or draft.error or draft.unsourced_count or draft.is_about_money or draft.needs_human)
         and bool(draft.claims)
         and draft.sources_changed_at is None
-        and not Claim.objects.filter(conversation=conversation, lease_until__gt=database_time.now()).exists()
         # A draft that somebody asked for, or that came back once, is theirs to decide.
         and not DraftAction.objects.filter(
             conversation=conversation, draft__base_message=draft.base_message_id

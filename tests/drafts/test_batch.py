@@ -16,7 +16,9 @@ from conversations.errors import Invalid
 from conversations.models import Account, Delivery, User
 from conversations.tenancy import tenant_context
 from conversations.visible import ALL
-from drafts.desk import batch, editing
+from drafts.desk import batch, decisions, editing
+from drafts.desk.scene import LeftOut, Scene
+from drafts.desk.text import Text
 from drafts.models import Draft, DraftAction
 from drafts.queue import Filters
 from tests import factories
@@ -99,6 +101,27 @@ def test_each_is_approved_in_its_own_transaction_and_the_unsafe_are_left_alone(c
     with tenant_context(world.acme.pk):
         assert Delivery.objects.exclude(draft_id=drafts["decided"].pk).count() == 2
         assert Draft.objects.get(pk=drafts["unsourced"].pk).status == "pending"
+
+
+def test_the_verb_alone_locks_and_asks_under_its_locks(acme: Account, world: World) -> None:
+    draft = a_draft(world)
+    asked: list[tuple[uuid.UUID, str]] = []
+
+    def unless(scene: Scene, text: Text) -> str:
+        asked.append((scene.draft.pk, text.text))
+        return "Not this one"
+
+    with assert_nothing_written(), counted() as statements, pytest.raises(LeftOut, match="Not this one"):
+        decisions.approve(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), unless=unless)
+    assert asked == [(draft.pk, draft.suggested_text)]
+    assert len([each for each in statements if "FOR UPDATE" in each["sql"]]) == 2, "the conversation, then the draft"
+    with counted() as statements:
+        batch._approve(draft.pk, world.ada, factories.seen(draft), batch.new_request_id())
+    locks = [each["sql"] for each in statements if "FOR UPDATE" in each["sql"]]
+    assert [("conversations_conversation" in sql, 'OF "drafts_draft"' in sql) for sql in locks][:2] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
+    assert len(locks) == 2
 
 
 def test_what_changed_after_it_was_shown_is_left_out(committed_world: World) -> None:
