@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef
 
-from conversations import database_time
+from conversations import database_time, outgoing
 from conversations.bidi import isolated
 from conversations.envelope import digest, reply_envelope
 from conversations.errors import Invalid, Refusal
@@ -89,9 +89,12 @@ def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
         else Text(draft.suggested_text, claims_from_json(draft.claims))
     )
     channel = conversation.channel
-    envelope = digest(reply_envelope(conversation, channel, draft.base_message)) if channel else ""
+    envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {}
     last_inbound = conversation.last_inbound_message_id or draft.base_message_id
-    return Candidate(draft, text, Seen(draft.version, last_inbound, envelope), _why_not(draft, conversation, text))
+    why_not = _why_not(draft, conversation, text)
+    if channel and not why_not:  # at the press the outbox asks the same
+        why_not = " ".join(outgoing.problems(channel, envelope, body_text=text.text))
+    return Candidate(draft, text, Seen(draft.version, last_inbound, digest(envelope) if channel else ""), why_not)
 
 
 def _why_not(draft: Draft, conversation: Conversation, text: Text) -> str:

@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Subquery
 from django.db.models.functions import Now
 
-from conversations import audit, database_time
+from conversations import audit, database_time, outgoing
 from conversations.channels.addresses import is_same
 from conversations.envelope import digest
 from conversations.errors import Conflict
@@ -221,7 +221,8 @@ def _may_leave(draft: Draft, conversation: Conversation) -> bool:
         return False
     base = draft.base_message
     proved = recipients.proved_address(conversation, channel, base)
-    to = envelope_of(conversation, draft)["to"]
+    envelope = envelope_of(conversation, draft)
+    to = envelope["to"]
     if not proved or len(to) != 1 or not is_same(to[0]["address"], proved):
         return False
     if base.is_automatic or base.details.headers.get("x-auto-response-suppress"):
@@ -230,6 +231,9 @@ def _may_leave(draft: Draft, conversation: Conversation) -> bool:
         return False
     if is_same(proved, channel.sends_as) or channels_at(proved):
         return False  # another desk of this installation: two that answer each other
+    # The outbox would refuse it: people are shown why, and their draft is not a job that failed.
+    if outgoing.problems(channel, envelope, body_text=current_text(draft).text):
+        return False
     return _is_within_limits(conversation, proved)
 
 

@@ -12,6 +12,7 @@ from bs4 import BeautifulSoup
 from django.test import Client
 from django.utils import timezone
 
+from conversations.channels.base import Party
 from conversations.errors import Invalid
 from conversations.models import Account, Delivery, User
 from conversations.tenancy import tenant_context
@@ -79,6 +80,15 @@ def test_it_says_why_each_other_is_left_out(acme: Account, world: World) -> None
         "decided": "Not waiting any more: it is approved",
         "snoozed": "",
     }
+
+
+def test_what_cannot_be_sent_is_left_out_and_the_page_says_why(acme: Account, world: World, signed_in: Browser) -> None:
+    draft = factories.draft(factories.message(world.mail, sender=Party("marcus at customer.test", "Marcus")))
+    [found] = batch.candidates([draft.pk], world.ada, ALL)
+    assert "is not an address that mail can be sent to" in found.why_not
+    page = BeautifulSoup(signed_in(world.ada).get("/queue/batch/").content, "html.parser")
+    assert page.select_one(".list .tag").get_text() == found.why_not
+    assert not page.select("input[name=take]")
 
 
 def test_reading_twenty_five_takes_as_many_statements_as_one(acme: Account, world: World) -> None:
