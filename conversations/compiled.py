@@ -106,7 +106,8 @@ class Compiled:
 
 
 def _shape(value: Any) -> Hashable:
-    return len(value) if isinstance(value, list) else value is None
+    # As words: True, which None would be, is the same key as 1.
+    return f"list of {len(value)}" if isinstance(value, list) else "none" if value is None else "one"
 
 
 def _mark(value: Any) -> Any:

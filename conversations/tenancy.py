@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from conversations.channels.addresses import normal_address
 from conversations.errors import Refusal
 from conversations.models import Account, Role, User
 from conversations.models.base import new_id
+from conversations.visible import ALL, Visible, kept_to
 
 SETTING = "app.account_id"
 SESSION_KEY = "account_id"
@@ -127,16 +128,21 @@ class Tenant:
     name: str
     role: Role | None
     timezone: str
+    channels: Visible  # an agent can be kept to some
     unread: int = 0
     granted_until: datetime | None = None  # a platform operator's audited, time-limited look inside
     rules: Mapping[str, bool] = field(default_factory=dict)  # the account's own answers for this role, by verb
-    channels: tuple[uuid.UUID, ...] = ()  # the channels that an agent is kept to; none: all of them
     factor_missing: bool = False  # the account needs a second factor that this person does not have
 
     @property
     def changes_nothing(self) -> bool:
         """An auditor, or a platform operator who looks inside: their transactions are read-only in the database."""
         return self.role is None or self.role == Role.AUDITOR
+
+
+def seen_by(own: Sequence[uuid.UUID]) -> Visible:
+    """What a member sees to whose membership the channels `own` are tied. The only place where none means all."""
+    return kept_to(own) if own else ALL
 
 
 def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
@@ -164,7 +170,7 @@ def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
         timezone=row["timezone"],
         unread=row["unread"],
         rules=row["rules"],
-        channels=tuple(row["channels"]),
+        channels=seen_by(row["channels"]),
         factor_missing=row["factor_missing"],
     )
 
@@ -297,6 +303,7 @@ class TenantMiddleware:
             name=found["name"],
             role=None,
             timezone="UTC",
+            channels=ALL,
             granted_until=until,
             factor_missing=entered[0]["factor_missing"],  # whoever looks inside keeps the account's rule too
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
@@ -16,6 +14,7 @@ from django.db.models.functions import Now
 from conversations import database_time
 from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
+from conversations.visible import Visible
 
 
 class InboundEventQuerySet(models.QuerySet["InboundEvent"]):
@@ -27,9 +26,8 @@ class InboundEventQuerySet(models.QuerySet["InboundEvent"]):
         """By the database's clock, which all readers share."""
         return self.filter(received_at__gt=Now() - timedelta(hours=1))
 
-    def within(self, channels: Sequence[uuid.UUID]) -> InboundEventQuerySet:
-        """Those of the channels that a person is kept to; none named: all."""
-        return self.filter(channel_id__in=channels) if channels else self
+    def within(self, channels: Visible) -> InboundEventQuerySet:
+        return self.filter(**channels.where("channel_id"))
 
 
 class InboundEvent(TenantRow):

@@ -9,20 +9,24 @@ import pytest
 from bs4 import BeautifulSoup
 from django.test import Client
 
-from conversations import people
+from conversations import people, tenancy
 from conversations.channels.base import File, Party
 from conversations.errors import Invalid
 from conversations.models import AuditEvent, Channel, Conversation, Membership, Notification, Role
 from conversations.tenancy import tenant_context
+from conversations.visible import ALL, kept_to
 from drafts import queue
-from drafts.desk import batch, decisions, editing, handover
+from drafts.desk import batch, decisions, editing, handover, presence
+from drafts.learning import samples
 from drafts.models import Draft, DraftAction, LearningSample, Presence
 from drafts.queue import Filters
+from drafts.queue.pace import pace_of
 from drafts.views.present import DeskFilters
 from tests import factories
 from tests.asserts import assert_nothing_written, counted
 from tests.conftest import World
-from tests.test_isolation_walk import ALL, METHODS, filled
+from tests.test_isolation_walk import ALL as URLS
+from tests.test_isolation_walk import METHODS, filled
 
 CANARY = "okapi-canary-0815"
 Browser = Callable[..., Client]
@@ -72,7 +76,7 @@ def keep_to(world: World, *channels: Channel) -> None:
 def shown(browser: Client, ids: dict[str, uuid.UUID], methods: list[str]) -> list[str]:
     """The addresses whose answer holds the canary."""
     found = []
-    for path, converters in ALL:
+    for path, converters in URLS:
         if path.startswith(("admin/", "internal/", "hooks/")):
             continue
         for pk in ids.values() if converters else list(ids.values())[:1]:
@@ -125,6 +129,35 @@ def test_the_walk_would_find_it_for_an_agent_who_is_kept_to_nothing(world: World
         assert f"get {url}" in found, url
 
 
+def test_who_sees_no_channel_is_shown_nothing_of_any(
+    world: World, theirs, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An empty set is no "all", on no page, in no search, in no file and in no count."""
+    monkeypatch.setattr(tenancy, "seen_by", lambda own: kept_to([]))
+    browser = signed_in(world.cy, raise_request_exception=False)
+    assert shown(browser, theirs, ["get"]) == []
+    pulse = browser.get(f"/queue/pulse/?since=-1&draft={theirs['draft']}&want={theirs['draft']}")
+    assert pulse.status_code == 200
+    assert CANARY not in pulse.content.decode()
+    for term in ("", CANARY, "from:zoe", "channel:okapi"):
+        assert not BeautifulSoup(browser.get("/conversations/", {"q": term}).content, "html.parser").select("#rows tr")
+    page = BeautifulSoup(browser.get("/queue/").content, "html.parser")
+    assert not page.select(".row")
+    assert page.select_one("#tally-all").get_text() == "", "of the one that waits"
+    with tenant_context(world.acme.pk):
+        none = kept_to([])
+        assert not queue.panes([theirs["draft"]], none)
+        assert not queue.following_panes(Filters(), world.cy, skip=[], limit=5, within=none)
+        assert not batch.candidates([theirs["draft"]], world.cy, none)
+        assert not presence.enter(world.acme.pk, world.cy.pk, theirs["draft"], within=none).others
+        assert not Presence.objects.exists()
+        assert pace_of(world.acme.pk, world.cy, since=world.acme.created_at, within=none).decided == 0
+        assert not list(samples.export(account_id=world.acme.pk, within=none))
+        assert list(samples.export(account_id=world.acme.pk, within=ALL))
+        assert not queue.summary(world.acme.pk, world.cy, Role.AGENT, none).decided
+        assert queue.summary(world.acme.pk, world.cy, Role.AGENT, ALL).decided
+
+
 def test_everything_agrees_on_what_waits(world: World, theirs, signed_in: Browser) -> None:
     """Rows, counts, the next draft and the bell are all of the agent's own channel; the statements stay six."""
     mine = factories.draft(factories.message(world.mail))
@@ -139,12 +172,12 @@ def test_everything_agrees_on_what_waits(world: World, theirs, signed_in: Browse
     assert page.select_one("#tally-all").get_text() == "1"
     assert page.select_one("#unread").get_text(strip=True) == "none unread"
     with tenant_context(world.acme.pk):
-        within = (world.mail.pk,)
+        within = kept_to([world.mail.pk])
         assert queue.following(Filters(), world.cy, skip=[], limit=5, within=within) == [mine.pk]
         assert batch.safe_ones(Filters(), world.cy, within) == [mine.pk]
         assert batch.candidates([theirs["draft"]], world.cy, within) == []
         assert queue.neighbour(DeskFilters(), world.cy, theirs["draft"], back=False, within=within) is None
-        assert queue.neighbour(DeskFilters(), world.cy, theirs["draft"], back=False) == mine.pk
+        assert queue.neighbour(DeskFilters(), world.cy, theirs["draft"], back=False, within=ALL) == mine.pk
 
 
 def test_the_verbs_refuse_by_themselves(world: World, theirs) -> None:

@@ -24,6 +24,7 @@ from conversations.audit import SYSTEM
 from conversations.channels.base import Party
 from conversations.models import Account, Channel, Conversation, Delivery, Message, User
 from conversations.tenancy import tenant_context
+from conversations.visible import ALL
 from drafts import queue
 from drafts.demo import bulk
 from drafts.desk.decisions import Seen
@@ -106,7 +107,7 @@ def analyze(cluster: Cluster) -> None:
 def hold_some(account: Account, user: User) -> None:
     """Three conversations at the head of the queue are in somebody's hands, as on a working day."""
     with tenant_context(account.pk):
-        for draft in queue.waiting(Filters(), user.pk)[:3]:
+        for draft in queue.waiting(Filters(), user.pk, ALL)[:3]:
             until = timezone.now() + timedelta(minutes=2)
             Claim.objects.create(account=account, conversation_id=draft.conversation_id, user=user, lease_until=until)
 
@@ -115,11 +116,11 @@ def feed_pages(account: Account, user: User, filters: Filters = Filters()) -> di
     """Shared buffers of the rows' statement: the first page, and one page before the end."""
     with tenant_context(account.pk):
         fields = queue.SORTS[filters.sort][1]
-        waiting = queue.waiting(filters, user.pk)
+        waiting = queue.waiting(filters, user.pk, ALL)
         deep = _cursor(filters.sort, waiting.reverse().values(*fields)[queue.PAGE + 1])
         found = {}
         for name, after in (("first", ""), ("deep", deep)):
-            [sql] = asked(lambda after=after: queue.feed(filters, user, {}, after=after))  # type: ignore[misc]
+            [sql] = asked(lambda after=after: queue.feed(filters, user, {}, within=ALL, after=after))  # type: ignore[misc]
             found[name] = buffers(plan_of(sql))
     return found
 
@@ -206,7 +207,7 @@ def test_what_stands_around_the_list_does_not_read_the_history(committed_world: 
     world = committed_world
     long_history(world, cluster)
     with tenant_context(world.acme.pk):
-        [sql] = asked(lambda: queue.summary(world.acme.pk, world.ada, "reviewer"))  # type: ignore[arg-type]
+        [sql] = asked(lambda: queue.summary(world.acme.pk, world.ada, "reviewer", ALL))  # type: ignore[arg-type]
         assert buffers(plan_of(sql)) <= SUMMARY_BUFFERS
 
 
@@ -255,8 +256,8 @@ def test_row_level_security_adds_no_pages_and_reads_no_other_tenants_rows(
     hold_some(world.acme, world.ada)
     analyze(cluster)
     with tenant_context(world.acme.pk):
-        draft = queue.waiting(Filters(), world.ada.pk)[5]
-        feed = asked(lambda: queue.feed(Filters(), world.ada, {}))
+        draft = queue.waiting(Filters(), world.ada.pk, ALL)[5]
+        feed = asked(lambda: queue.feed(Filters(), world.ada, {}, within=ALL))
     timeline = asked(lambda: client.get(f"/conversations/{thread.pk}/timeline/"))
     url = f"/drafts/{draft.pk}/approve/"
     approve = asked(lambda: client.post(url, decision_form(draft), headers=HTMX))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.db import models
@@ -14,15 +12,16 @@ from django.db.models.functions import Cast
 from conversations.guards import json_under_64k, one_of, tenant_guards
 from conversations.models.base import TenantRow
 from conversations.models.threads import Conversation
+from conversations.visible import Visible
 
 
 class NotificationQuerySet(models.QuerySet["Notification"]):
     def for_person(self, user_id: Any) -> NotificationQuerySet:
         return self.filter(Q(user_id=user_id) | Q(user__isnull=True)).order_by("-created_at", "-id")
 
-    def within(self, channels: Sequence[uuid.UUID]) -> NotificationQuerySet:
-        """Those that tell of no conversation, or of one in the channels that a person is kept to (none named: all)."""
-        if not channels:
+    def within(self, channels: Visible) -> NotificationQuerySet:
+        """Those that tell of no conversation, or of one in these channels."""
+        if channels.is_all:
             return self
         told_of = Cast(KeyTextTransform("conversation", OuterRef("payload")), models.UUIDField())
         seen = Conversation.objects.within(channels).filter(pk=told_of)

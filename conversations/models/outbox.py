@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
 from typing import ClassVar
 
 from django.db import models
@@ -12,6 +10,7 @@ from django.db.models import Q
 from conversations import database_time
 from conversations.guards import Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
+from conversations.visible import Visible
 
 #: The arrows of a delivery's life; the database refuses any other.
 DELIVERY_MOVES = {
@@ -26,9 +25,8 @@ DELIVERY_MOVES = {
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
-    def within(self, channels: Sequence[uuid.UUID]) -> DeliveryQuerySet:
-        """Those of conversations in the channels that a person is kept to; none named: all."""
-        return self.filter(conversation__channel_id__in=channels) if channels else self
+    def within(self, channels: Visible) -> DeliveryQuerySet:
+        return self.filter(**channels.where("conversation__channel_id"))
 
 
 class Delivery(TenantRow):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
 from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -16,6 +14,7 @@ from conversations.guards import SameAccount, Trigger, json_under_64k, one_of, s
 from conversations.metadata import MessageMetadata, validate_with
 from conversations.models.base import DatabaseNumber, TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
+from conversations.visible import Visible
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -25,9 +24,8 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def of_customers(self) -> ConversationQuerySet:
         return self.filter(kind=Conversation.Kind.CUSTOMER)
 
-    def within(self, channels: Sequence[uuid.UUID]) -> ConversationQuerySet:
-        """Those of the channels that a person is kept to; none named: all."""
-        return self.filter(channel_id__in=channels) if channels else self
+    def within(self, channels: Visible) -> ConversationQuerySet:
+        return self.filter(**channels.where("channel_id"))
 
 
 class Conversation(TenantRow):
@@ -114,8 +112,8 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """Messages that are part of the thread: not those taken back before they left."""
         return self.filter(withdrawn_at__isnull=True)
 
-    def within(self, channels: Sequence[uuid.UUID]) -> MessageQuerySet:
-        return self.filter(conversation__channel_id__in=channels) if channels else self
+    def within(self, channels: Visible) -> MessageQuerySet:
+        return self.filter(**channels.where("conversation__channel_id"))
 
     def in_order(self) -> MessageQuerySet:
         return self.order_by("seq")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -26,6 +25,7 @@ from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import signed_in
 from conversations.views.words import Clock, clock_for, plural
+from conversations.visible import Visible
 
 PAGE = 50
 MESSAGES = 100
@@ -207,7 +207,7 @@ def _facts(conversation: Conversation, clock: Clock) -> list[tuple[str, str]]:
     return facts
 
 
-def _related(conversation: Conversation, channels: Sequence[uuid.UUID]) -> list[tuple[str, str]]:
+def _related(conversation: Conversation, channels: Visible) -> list[tuple[str, str]]:
     """Conversations that may be related, said by either of the two, of those that the person sees: words and address."""
     found = RelatedConversation.objects.filter(Q(conversation=conversation) | Q(other=conversation))
     pairs = found.select_related("conversation", "other").order_by("-id")[:5]
@@ -215,7 +215,7 @@ def _related(conversation: Conversation, channels: Sequence[uuid.UUID]) -> list[
     return [
         (present.related_words(other.number, reason), reverse("conversations:detail", args=[other.pk]))
         for other, reason in others
-        if not channels or other.channel_id in channels
+        if other.channel_id in channels
     ]
 
 
@@ -270,9 +270,9 @@ def message_html(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return response
 
 
-def _may_see(found: Attachment, channels: Sequence[uuid.UUID]) -> bool:
+def _may_see(found: Attachment, channels: Visible) -> bool:
     """Whether a file's message, or the draft that it belongs to, is in the person's own channels."""
-    if not channels:
+    if channels.is_all:
         return True
     mine = Conversation.objects.within(channels)
     # This app knows drafts only as data.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef
 
-from conversations import database_time
+from conversations import database_time, outgoing
 from conversations.bidi import isolated
 from conversations.envelope import digest, reply_envelope
 from conversations.errors import Invalid, Refusal
@@ -17,10 +17,11 @@ from conversations.models import Conversation, User
 from conversations.models.base import new_id
 from conversations.roles import Verb, check
 from conversations.tenancy import tenant_context
+from conversations.visible import Visible
 from drafts import queue
 from drafts.desk import decisions, recipients
 from drafts.desk.decisions import Attention, Seen
-from drafts.desk.text import Text, claims_from_json, current_text
+from drafts.desk.text import Text, claims_from_json
 from drafts.models import Claim, Draft, DraftRevision
 from drafts.queue import Filters
 
@@ -46,7 +47,7 @@ class Result:
     action: uuid.UUID | None = None
 
 
-def safe_ones(filters: Filters, user: User, within: queue.Within = ()) -> list[uuid.UUID]:
+def safe_ones(filters: Filters, user: User, within: Visible) -> list[uuid.UUID]:
     """The first drafts of the queue, in its order, that a batch takes; at most `MOST`."""
     held = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now()).exclude(
         user=user
@@ -61,11 +62,8 @@ def safe_ones(filters: Filters, user: User, within: queue.Within = ()) -> list[u
     return list(found.values_list("pk", flat=True)[:MOST])
 
 
-def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: queue.Within = ()) -> list[Candidate]:
-    """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements.
-
-    `within` are the channels that the person is kept to.
-    """
+def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: Visible) -> list[Candidate]:
+    """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements."""
     wanted = list(dict.fromkeys(draft_ids))[:MOST]
     claims = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now())
     held = claims.exclude(user=user)
@@ -91,9 +89,12 @@ def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
         else Text(draft.suggested_text, claims_from_json(draft.claims))
     )
     channel = conversation.channel
-    envelope = digest(reply_envelope(conversation, channel, draft.base_message)) if channel else ""
+    envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {}
     last_inbound = conversation.last_inbound_message_id or draft.base_message_id
-    return Candidate(draft, text, Seen(draft.version, last_inbound, envelope), _why_not(draft, conversation, text))
+    why_not = _why_not(draft, conversation, text)
+    if channel and not why_not:  # at the press the outbox asks the same
+        why_not = " ".join(outgoing.problems(channel, envelope, body_text=text.text))
+    return Candidate(draft, text, Seen(draft.version, last_inbound, digest(envelope) if channel else ""), why_not)
 
 
 def _why_not(draft: Draft, conversation: Conversation, text: Text) -> str:
@@ -148,13 +149,14 @@ def approve_each(*, account_id: uuid.UUID, actor: User, chosen: Sequence[tuple[u
 
 
 def _approve(draft_id: uuid.UUID, actor: User, seen: Seen, request_id: str) -> Result:
-    scene = decisions.lock(draft_id, actor=actor, request_id=request_id)
-    is_open = scene.repeated is None and scene.draft.status == Draft.Status.PENDING
-    # Under the lock: what was safe on the page may not be any more, and approve alone lets care and changes pass.
-    if is_open and (why_not := _why_not(scene.draft, scene.conversation, current_text(scene.draft))):
-        return Result(draft_id, why_not=why_not)
     action = decisions.approve(
-        draft_id=draft_id, actor=actor, seen=seen, attention=Attention(viewed_ms=None), request_id=request_id
+        draft_id=draft_id,
+        actor=actor,
+        seen=seen,
+        attention=Attention(viewed_ms=None),
+        request_id=request_id,
+        # What was safe on the page may not be any more, and approve alone lets care and changes pass.
+        unless=lambda scene, text: _why_not(scene.draft, scene.conversation, text),
     )
     return Result(draft_id, action=action.pk)
 

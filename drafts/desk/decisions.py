@@ -7,7 +7,7 @@ decision names what the person saw (`Seen`); if any of it differs under the lock
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -24,6 +24,7 @@ from drafts.desk.scene import (
     AlreadyDecided,
     Attention,
     Changed,
+    LeftOut,
     NeedsSecondPress,
     Scene,
     Seen,
@@ -47,7 +48,6 @@ __all__ = [
     "answered_elsewhere",
     "approve",
     "envelope_of",
-    "lock",
     "regenerate",
     "reject",
     "undo",
@@ -69,10 +69,12 @@ def approve(
     notes: str = "",
     attention: Attention = UNRECORDED,
     request_id: str = "",
+    unless: Callable[[Scene, Text], str] | None = None,
 ) -> DraftAction:
     """Sign for a draft; `final_text` given is edit-and-approve. The reply waits in the outbox for the undo window.
 
-    Raises PermissionDenied (403), Draft.DoesNotExist (404), Stale, Changed, AlreadyDecided (409), Locked (423),
+    `unless` is asked under the locks about a draft that waits, with its text; a reason that it gives leaves the draft out.
+    Raises PermissionDenied (403), Draft.DoesNotExist (404), Stale, Changed, AlreadyDecided, LeftOut (409), Locked (423),
     NeedsSecondPress or Invalid (422). Repeating one's own decision (same request id) returns its first outcome.
     """
     with transaction.atomic():
@@ -81,6 +83,8 @@ def approve(
             return repeated
         conversation, draft = scene.conversation, scene.draft
         now_text = current_text(draft)
+        if unless and draft.status == Status.PENDING and (why_not := unless(scene, now_text)):
+            raise LeftOut(why_not)
         text = (
             now_text if final_text is None or _same(final_text, now_text.text) else edited_text(draft, tidy(final_text))
         )

@@ -14,8 +14,9 @@ from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Notification, User
 from conversations.roles import Verb, check
 from drafts.desk import sources
-from drafts.desk.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, lock, tidy
+from drafts.desk.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, tidy
 from drafts.desk.notify import tell
+from drafts.desk.scene import lock
 from drafts.desk.signing import REVISED, act
 from drafts.desk.text import claims_to_json, current_text, edited_text
 from drafts.models import Claim, Draft, DraftAction, DraftRevision

@@ -12,10 +12,10 @@ from conversations import audit, database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Membership, Notification, Role, User
 from conversations.roles import Verb
-from drafts.desk.decisions import decided, lock
+from drafts.desk.decisions import decided
 from drafts.desk.editing import claim
 from drafts.desk.notify import tell
-from drafts.desk.scene import Scene
+from drafts.desk.scene import Scene, lock
 from drafts.desk.signing import act
 from drafts.models import Claim, Draft, DraftAction
 

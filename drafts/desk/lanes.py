@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from django.db.models import Count, Subquery
 from django.db.models.functions import Now
 
-from conversations import audit, database_time
+from conversations import audit, database_time, outgoing
 from conversations.channels.addresses import is_same
 from conversations.envelope import digest
 from conversations.errors import Conflict
@@ -26,14 +26,14 @@ from conversations.models import Account, Channel, Conversation, Delivery, Notif
 from conversations.roles import Verb, check
 from conversations.tenancy import channels_at
 from drafts.desk import recipients
-from drafts.desk.scene import Seen, envelope_of
+from drafts.desk.scene import Seen, envelope_of, lock
 from drafts.desk.signing import sign
 from drafts.desk.text import current_text
 from drafts.evidence import verdicts
 from drafts.evidence.quality import wilson
 from drafts.evidence.sampling import bucket
 from drafts.learning.prompts import BUILT_IN_LABEL
-from drafts.models import Claim, Draft, DraftAction, Lane, PromptVersion
+from drafts.models import Draft, DraftAction, Lane, PromptVersion
 
 State = Lane.State
 MOST_IN_THREAD = 3  # automatic replies of one thread within an hour; the trigger's own number
@@ -171,15 +171,13 @@ def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
     The caller is in the tenant.
     """
     with transaction.atomic():
-        conversation = (
-            Conversation.objects.select_for_update(of=("self",))
-            .select_related("account", "channel")
-            .get(pk=Subquery(Draft.objects.filter(pk=draft_id).values("conversation_id")[:1]))
-        )
-        if not conversation.account.options.lanes:
+        of_draft = Draft.objects.filter(pk=draft_id).values("account_id")[:1]
+        # Most accounts have none: they are asked first, and nothing is locked for them.
+        if not Account.objects.get(pk=Subquery(of_draft)).options.lanes:
             return None
-        draft = Draft.objects.select_for_update(of=("self",)).select_related("base_message").get(pk=draft_id)
-        if not _needs_nobody(draft, conversation):
+        scene = lock(draft_id, actor=None)
+        conversation, draft = scene.conversation, scene.draft
+        if scene.holder or not _needs_nobody(draft, conversation):
             return None
         lane = (
             Lane.objects.select_for_update(of=("self",))
@@ -208,7 +206,6 @@ def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
         and not (draft.is_canary or draft.error or draft.unsourced_count or draft.is_about_money or draft.needs_human)
         and bool(draft.claims)
         and draft.sources_changed_at is None
-        and not Claim.objects.filter(conversation=conversation, lease_until__gt=database_time.now()).exists()
         # A draft that somebody asked for, or that came back once, is theirs to decide.
         and not DraftAction.objects.filter(
             conversation=conversation, draft__base_message=draft.base_message_id
@@ -224,7 +221,8 @@ def _may_leave(draft: Draft, conversation: Conversation) -> bool:
         return False
     base = draft.base_message
     proved = recipients.proved_address(conversation, channel, base)
-    to = envelope_of(conversation, draft)["to"]
+    envelope = envelope_of(conversation, draft)
+    to = envelope["to"]
     if not proved or len(to) != 1 or not is_same(to[0]["address"], proved):
         return False
     if base.is_automatic or base.details.headers.get("x-auto-response-suppress"):
@@ -233,6 +231,9 @@ def _may_leave(draft: Draft, conversation: Conversation) -> bool:
         return False
     if is_same(proved, channel.sends_as) or channels_at(proved):
         return False  # another desk of this installation: two that answer each other
+    # The outbox would refuse it: people are shown why, and their draft is not a job that failed.
+    if outgoing.problems(channel, envelope, body_text=current_text(draft).text):
+        return False
     return _is_within_limits(conversation, proved)
 
 

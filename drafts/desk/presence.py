@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from django.db import connection
 
 from conversations import database_time
 from conversations.models.base import new_id
+from conversations.visible import Visible
 from drafts.models import Claim, Presence
 
 FRESH = 60  # seconds after which a page that went quiet says nothing any more
@@ -81,18 +81,18 @@ def enter(
     user_id: uuid.UUID,
     draft_id: uuid.UUID | None,
     *,
+    within: Visible,
     renew: bool = True,
-    within: Sequence[uuid.UUID] = (),
 ) -> Room:
     """Say that this person has the draft's conversation open, and look around. `renew` False only looks (auditors);
-    in a channel other than those of `within`, if there are any, nobody is told and nothing is said."""
+    in a channel that is not in `within` nobody is told and nothing is said."""
     values: dict[str, Any] = {
         "account": account_id,
         "user": user_id,
         "draft": draft_id,
         "id": new_id(),
         "renew": renew,
-        "within": list(within) or None,
+        "within": within.ids,
         "fresh": FRESH,
         "fresh_enough": RENEW,
     }

@@ -56,6 +56,10 @@ class AlreadyDecided(Conflict):
     """Somebody was first; `facts["action"]` is what they did."""
 
 
+class LeftOut(Conflict):
+    """The caller approves only what needs no look of its own, and under the locks this does (`approve`'s `unless`)."""
+
+
 class NeedsSecondPress(Refusal):
     """A statement has no source (or money is promised): say so, and ask once more."""
 
@@ -78,8 +82,9 @@ class Scene:
         return self.policy.permit(self.role, verb, kind)
 
 
-def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
-    """Lock conversation first, then draft: the order of every verb. Two statements.
+def lock(draft_id: uuid.UUID, *, actor: User | None, request_id: str = "") -> Scene:
+    """Lock conversation first, then draft: the order of every verb. Two statements. No `actor` is no person, such as a
+    lane: without a role, and everybody's claim is somebody else's.
 
     The second begins after the first has its lock, so that what it reads along (role, rules, claim, an earlier act with
     this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids and
@@ -89,7 +94,9 @@ def lock(draft_id: uuid.UUID, *, actor: User, request_id: str = "") -> Scene:
     if not found:
         raise Draft.DoesNotExist
     conversation: Conversation = found[0]
-    draft: Any = _draft(draft=draft_id, channel=conversation.channel_id, actor=actor.pk, request=request_id or None)[0]
+    draft: Any = _draft(
+        draft=draft_id, channel=conversation.channel_id, actor=actor.pk if actor else None, request=request_id or None
+    )[0]
     if draft.actor_role and not draft.actor_sees:
         raise Draft.DoesNotExist
     return Scene(

@@ -21,6 +21,7 @@ from conversations import audit, database_time
 from conversations.metadata import Shape
 from conversations.models import Account
 from conversations.tenancy import tenant_context
+from conversations.visible import ALL
 from drafts.answers import goldens
 from drafts.learning import samples
 from drafts.models import Golden, LearningSample
@@ -220,7 +221,7 @@ def _export(work: Work, counts: Counts) -> None:
     file = folder / f"{slug}-{until:%Y%m%dT%H%M%S.%fZ}.jsonl"
     unfinished = file.with_name(f"{file.name}.part")
     with unfinished.open("w", encoding="utf-8") as stream, tenant_context(work.account_id):
-        for sample in samples.export(account_id=work.account_id, since=since):
+        for sample in samples.export(account_id=work.account_id, within=ALL, since=since):
             if since < datetime.fromisoformat(sample["created_at"]) <= until:
                 stream.write(json.dumps({"account": slug, **sample}, ensure_ascii=False) + "\n")
                 counts.exported += 1

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
 from conversations.models import User
+from conversations.visible import Visible
 from drafts.diffing import apply_ops, diff_ops, similarity
 from drafts.evidence.sampling import bucket
 from drafts.models import Draft, DraftAction, LearningSample
@@ -71,9 +72,9 @@ def drop_samples(*, draft: Draft) -> int:
 def exported(
     *,
     account_id: uuid.UUID,
+    within: Visible,
     since: datetime | None = None,
     user: User | None = None,
-    within: Sequence[uuid.UUID] = (),
 ) -> QuerySet[LearningSample]:
     """The samples of an export: at or after `since`, of `user`'s own decisions, of the channels `within`; erased ones never."""
     rows = LearningSample.objects.filter(account_id=account_id, erased_at__isnull=True)
@@ -81,15 +82,15 @@ def exported(
         rows = rows.filter(created_at__gte=since)
     if user:
         rows = rows.filter(action__user=user)
-    return rows.filter(conversation__channel_id__in=within) if within else rows
+    return rows.filter(**within.where("conversation__channel_id"))
 
 
 def export(
     *,
     account_id: uuid.UUID,
+    within: Visible,
     since: datetime | None = None,
     user: User | None = None,
-    within: Sequence[uuid.UUID] = (),
 ) -> Iterator[dict[str, Any]]:
     """`exported`, oldest first, as plain data for JSON lines."""
     rows = exported(account_id=account_id, since=since, user=user, within=within)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Sequence
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -15,6 +13,7 @@ from conversations import database_time
 from conversations.guards import AppendOnly, Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
+from conversations.visible import Visible
 
 #: The arrows of a draft's life; the database refuses any other.
 DRAFT_MOVES = {
@@ -39,9 +38,8 @@ class DraftQuerySet(models.QuerySet["Draft"]):
     def needing_care(self) -> DraftQuerySet:
         return self.filter(NEEDS_CARE)
 
-    def within(self, channels: Sequence[uuid.UUID]) -> DraftQuerySet:
-        """Those of the channels that a person is kept to; none named: all."""
-        return self.filter(conversation__channel_id__in=channels) if channels else self
+    def within(self, channels: Visible) -> DraftQuerySet:
+        return self.filter(**channels.where("conversation__channel_id"))
 
     def due_first(self) -> DraftQuerySet:
         return self.order_by("due_at", "id")

@@ -6,7 +6,7 @@ sub-select, so that stale statistics cannot turn the plan around.
 
 from drafts.queue.around import COUNT_CAP, Decided, Summary, moment, summary
 from drafts.queue.review import following, following_panes, panes
-from drafts.queue.rows import PAGE, SHOWS, SORTS, Channels, Filters, Within, feed, neighbour, waiting
+from drafts.queue.rows import PAGE, SHOWS, SORTS, Channels, Filters, feed, neighbour, waiting
 
 __all__ = [
     "COUNT_CAP",
@@ -17,7 +17,6 @@ __all__ = [
     "Decided",
     "Filters",
     "Summary",
-    "Within",
     "feed",
     "following",
     "following_panes",

@@ -15,8 +15,9 @@ from django.db.models.functions import JSONObject
 from conversations.compiled import Compiled
 from conversations.models import Account, AuditHead, Channel, Delivery, PolicyRule, Role, User
 from conversations.roles import Answer, Policy
+from conversations.visible import Visible
 from drafts.models import Draft, DraftAction
-from drafts.queue.rows import SHOWS, Channels, Filters, Within, kept, waiting_for
+from drafts.queue.rows import SHOWS, Channels, Filters, kept, seen_from, waiting_for
 
 COUNT_CAP = 100
 
@@ -57,7 +58,7 @@ def _capped(drafts: QuerySet[Draft]) -> Func:
     return Func(inner, function="cardinality", output_field=IntegerField())
 
 
-def summary(account_id: uuid.UUID, user: User, role: Role | None, within: Within = ()) -> Summary:
+def summary(account_id: uuid.UUID, user: User, role: Role | None, within: Visible) -> Summary:
     """Counts (capped), the account's policy, and what this person just decided: one statement."""
     [found] = _summary(account=account_id, user=user.pk, role=str(role or ""), **kept(within))
     rules = {
@@ -94,11 +95,11 @@ def _summary(given: Any) -> QuerySet[Account]:
         since=Subquery(AuditHead.objects.filter(account_id=given.account).values("seq")[:1]),
         rules=ArraySubquery(rules),
         channels=ArraySubquery(Channel.objects.values(json=JSONObject(id="id", type="type", name="name"))),
-        decided=ArraySubquery(_decided(given.user, getattr(given, "within", ()))),
+        decided=ArraySubquery(_decided(given.user, seen_from(given))),
     )
 
 
-def _decided(user_id: uuid.UUID, within: Within) -> QuerySet[DraftAction, Any]:
+def _decided(user_id: uuid.UUID, within: Visible) -> QuerySet[DraftAction, Any]:
     kinds = [
         DraftAction.Type.APPROVE,
         DraftAction.Type.EDIT,
@@ -107,9 +108,8 @@ def _decided(user_id: uuid.UUID, within: Within) -> QuerySet[DraftAction, Any]:
         DraftAction.Type.UNDO,
     ]
     delivery = Delivery.objects.filter(message=OuterRef("message")).order_by("-id")
-    own = {"conversation__channel_id__in": within} if within else {}
     return (
-        DraftAction.objects.filter(user_id=user_id, type__in=kinds, **own)
+        DraftAction.objects.filter(user_id=user_id, type__in=kinds, **within.where("conversation__channel_id"))
         .order_by("-created_at")[:9]
         .values(
             json=JSONObject(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import statistics
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from conversations.models import User
+from conversations.visible import Visible
 from drafts.models import DraftAction
 
 MOST = 1000  # of one day; a person does not decide more
@@ -41,12 +41,15 @@ class Pace:
         return None if self.seconds is None else max(1, round(waiting * self.seconds / 60))
 
 
-def pace_of(account_id: uuid.UUID, user: User, *, since: datetime, within: Sequence[uuid.UUID] = ()) -> Pace:
+def pace_of(account_id: uuid.UUID, user: User, *, since: datetime, within: Visible) -> Pace:
     """This person's decisions since `since` (their midnight). What was undone counts as undone only."""
-    kept = {"conversation__channel_id__in": within} if within else {}
     found = (
         DraftAction.objects.filter(
-            account_id=account_id, user=user, created_at__gte=since, type__in=[*DECISIONS, Type.UNDO], **kept
+            account_id=account_id,
+            user=user,
+            created_at__gte=since,
+            type__in=[*DECISIONS, Type.UNDO],
+            **within.where("conversation__channel_id"),
         )
         .order_by("-created_at")
         .values_list(

@@ -12,14 +12,15 @@ from django.db.models.functions import JSONObject, Now
 
 from conversations.compiled import Compiled
 from conversations.models import Attachment, Conversation, Message, RelatedConversation, User
+from conversations.visible import Visible
 from drafts.models import Claim, Draft, DraftAction, DraftRevision
-from drafts.queue.rows import SORTS, Filters, Within, kept, waiting_for, whose
+from drafts.queue.rows import SORTS, Filters, kept, seen_from, waiting_for, whose
 
 RELATED = 5  # conversations that may be related, named with a draft
 THREAD = 30  # newest messages shown with a draft; the rest are on the conversation's page
 
 
-def panes(draft_ids: Sequence[uuid.UUID | str], within: Within = ()) -> list[Draft]:
+def panes(draft_ids: Sequence[uuid.UUID | str], within: Visible) -> list[Draft]:
     """The drafts, in the order asked for, with all that the review pane shows: one statement for any number of them.
 
     Each carries `thread` (the newest messages with their files, newest first), `revision` (the person's saved text of
@@ -32,7 +33,7 @@ def panes(draft_ids: Sequence[uuid.UUID | str], within: Within = ()) -> list[Dra
 
 @Compiled
 def _panes(given: Any) -> QuerySet[Draft]:
-    return _with_panes(Draft.objects.within(getattr(given, "within", ())).filter(pk__in=given.ids))
+    return _with_panes(Draft.objects.within(seen_from(given)).filter(pk__in=given.ids))
 
 
 def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
@@ -102,7 +103,7 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
 
 
 def following(
-    filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Within = ()
+    filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Visible
 ) -> list[uuid.UUID]:
     """The first drafts of the queue that the page neither shows nor holds nor has already decided."""
     own = whose(filters, user, within)
@@ -115,7 +116,7 @@ def _following(given: Any, filters: Filters, limit: int) -> QuerySet[Draft, uuid
 
 
 def following_panes(
-    filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Within = ()
+    filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Visible
 ) -> list[Draft]:
     """The same drafts as `panes` gives them, in one statement."""
     own = whose(filters, user, within)

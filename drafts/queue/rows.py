@@ -20,6 +20,7 @@ from django.db.models.functions import Coalesce, Left, Now, NullIf
 
 from conversations.compiled import Compiled
 from conversations.models import Channel, User
+from conversations.visible import ALL, Visible, kept_to
 from drafts.models import Claim, Draft
 
 PAGE = 50
@@ -33,7 +34,6 @@ SORTS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 Channels = Mapping[str, tuple[str, str]]  # by id: type and name
-Within = Sequence[uuid.UUID]  # the channels that a person is kept to; none: all
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Filters:
         return replace(self, show=show).query
 
 
-def waiting(filters: Filters, user_id: uuid.UUID | None, within: Within = ()) -> QuerySet[Draft]:
+def waiting(filters: Filters, user_id: uuid.UUID | None, within: Visible) -> QuerySet[Draft]:
     """The drafts that the filters show this person, in their order. Only "mine" asks who it is."""
     drafts = (
         Draft.objects.pending().filter(snoozed_until__gt=Now())
@@ -84,18 +84,23 @@ def waiting(filters: Filters, user_id: uuid.UUID | None, within: Within = ()) ->
     return drafts.within(within).order_by(*SORTS[filters.sort][1])
 
 
-def whose(filters: Filters, user: User, within: Within) -> dict[str, Any]:
+def whose(filters: Filters, user: User, within: Visible) -> dict[str, Any]:
     """What of the person changes the statement: most are kept to no channel, and theirs stays as it is."""
     return {**({"user": user.pk} if filters.show == "mine" else {}), **kept(within)}
 
 
-def kept(within: Within) -> dict[str, Any]:
-    return {"within": list(within)} if within else {}
+def kept(within: Visible) -> dict[str, Any]:
+    """`within` as a value of a compiled statement, which `seen_from` reads there; always given, or compiling fails."""
+    return {"within": within.ids}
+
+
+def seen_from(given: Any) -> Visible:
+    return ALL if given.within is None else kept_to(given.within)
 
 
 def waiting_for(given: Any, filters: Filters) -> QuerySet[Draft]:
     """`waiting`, inside of a compiled statement."""
-    return waiting(filters, getattr(given, "user", None), getattr(given, "within", ()))
+    return waiting(filters, getattr(given, "user", None), seen_from(given))
 
 
 ROW_FIELDS = (
@@ -115,7 +120,7 @@ ROW_FIELDS = (
 
 
 def feed(
-    filters: Filters, user: User, channels: Channels, *, within: Within = (), after: str = "", limit: int = PAGE
+    filters: Filters, user: User, channels: Channels, *, within: Visible, after: str = "", limit: int = PAGE
 ) -> tuple[list[dict[str, Any]], str]:
     """One page of rows as plain dicts, and the cursor of the next page ("" at the end). A damaged cursor: page one.
 
@@ -180,9 +185,7 @@ def _beyond(fields: Sequence[str], place: Sequence[Any], way: str = "gt") -> Q:
     return Q(**{f"{fields[0]}__{way}e": place[0]}) & wanted
 
 
-def neighbour(
-    filters: Filters, user: User, draft_id: uuid.UUID, *, back: bool, within: Within = ()
-) -> uuid.UUID | None:
+def neighbour(filters: Filters, user: User, draft_id: uuid.UUID, *, back: bool, within: Visible) -> uuid.UUID | None:
     """The draft after (or before) this one in the queue's order, whether or not it is still in it."""
     fields = SORTS[filters.sort][1]
     place = Draft.objects.within(within).filter(pk=draft_id).values_list(*fields).first()

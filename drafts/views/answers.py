@@ -21,6 +21,7 @@ from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
 from conversations.views.stamped import Stamped
 from conversations.views.words import clock_for, span
+from conversations.visible import Visible
 from drafts import queue
 from drafts.desk import handover
 from drafts.desk.decisions import NeedsSecondPress
@@ -80,7 +81,7 @@ def urls_of(draft: Draft, desk: Desk) -> Urls:
     )
 
 
-def draft_or_404(pk: uuid.UUID, within: Sequence[uuid.UUID]) -> Draft:
+def draft_or_404(pk: uuid.UUID, within: Visible) -> Draft:
     """The draft with all that the pane shows; an id of another tenant, of a channel that the person does not see
     (`within`), and an absent one get the same answer."""
     found = queue.panes([pk], within)

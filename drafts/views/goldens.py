@@ -68,7 +68,7 @@ def page(request: HttpRequest) -> HttpResponse:
     rows = list(found[: PAGE + 1])
     shown = rows[:PAGE]
     wanted = [sample for golden in shown for sample in golden.samples[:SAMPLES]]
-    kept = {"conversation__channel_id__in": tenant.channels} if tenant.channels else {}
+    kept = tenant.channels.where("conversation__channel_id")
     found_samples = LearningSample.objects.filter(pk__in=wanted, **kept) if wanted else []
     samples = {str(sample.pk): sample for sample in found_samples}
     url, decides = reverse("drafts:goldens"), may(tenant, Verb.DECIDE_GOLDENS)

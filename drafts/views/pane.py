@@ -18,6 +18,7 @@ from conversations.tenancy import Tenant
 from conversations.views.access import address
 from conversations.views.present import FileView, channel_words, message_view, related_words, title_of
 from conversations.views.words import Clock, initials, plural, size, span
+from conversations.visible import Visible
 from drafts import diffing
 from drafts.desk.presence import Asked
 from drafts.evidence.figures import NOTHING, Figures
@@ -91,8 +92,7 @@ class Desk:
         return self.tenant.role
 
     @property
-    def within(self) -> tuple[uuid.UUID, ...]:
-        """The channels that the person is kept to; none: all."""
+    def within(self) -> Visible:
         return self.tenant.channels
 
     def may(self, verb: Verb) -> bool:
@@ -213,7 +213,7 @@ def build(
         related=[
             (related_words(one["number"], one["reason"]), f"{desk.conversations_url}{one['id']}/")
             for one in draft.related  # type: ignore[attr-defined]
-            if not desk.within or uuid.UUID(str(one["channel"])) in desk.within
+            if uuid.UUID(str(one["channel"])) in desk.within
         ],
         provenance=_provenance(draft),
         hold_note=_hold_words(desk.hold_seconds),

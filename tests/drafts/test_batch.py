@@ -12,10 +12,14 @@ from bs4 import BeautifulSoup
 from django.test import Client
 from django.utils import timezone
 
+from conversations.channels.base import Party
 from conversations.errors import Invalid
 from conversations.models import Account, Delivery, User
 from conversations.tenancy import tenant_context
-from drafts.desk import batch, editing
+from conversations.visible import ALL
+from drafts.desk import batch, decisions, editing
+from drafts.desk.scene import LeftOut, Scene
+from drafts.desk.text import Text
 from drafts.models import Draft, DraftAction
 from drafts.queue import Filters
 from tests import factories
@@ -57,12 +61,12 @@ def chosen(drafts: list[Draft]) -> list[tuple[uuid.UUID, Any, str]]:
 
 def test_the_safe_ones_are_safe(acme: Account, world: World) -> None:
     drafts = every_kind(world)
-    assert batch.safe_ones(Filters(), world.ada) == [drafts["safe"].pk]
+    assert batch.safe_ones(Filters(), world.ada, ALL) == [drafts["safe"].pk]
 
 
 def test_it_says_why_each_other_is_left_out(acme: Account, world: World) -> None:
     drafts = every_kind(world)
-    found = {one.draft.pk: one.why_not for one in batch.candidates([d.pk for d in drafts.values()], world.ada)}
+    found = {one.draft.pk: one.why_not for one in batch.candidates([d.pk for d in drafts.values()], world.ada, ALL)}
     why = {name: found[draft.pk] for name, draft in drafts.items()}
     assert why == {
         "safe": "",
@@ -78,13 +82,22 @@ def test_it_says_why_each_other_is_left_out(acme: Account, world: World) -> None
     }
 
 
+def test_what_cannot_be_sent_is_left_out_and_the_page_says_why(acme: Account, world: World, signed_in: Browser) -> None:
+    draft = factories.draft(factories.message(world.mail, sender=Party("marcus at customer.test", "Marcus")))
+    [found] = batch.candidates([draft.pk], world.ada, ALL)
+    assert "is not an address that mail can be sent to" in found.why_not
+    page = BeautifulSoup(signed_in(world.ada).get("/queue/batch/").content, "html.parser")
+    assert page.select_one(".list .tag").get_text() == found.why_not
+    assert not page.select("input[name=take]")
+
+
 def test_reading_twenty_five_takes_as_many_statements_as_one(acme: Account, world: World) -> None:
     one = [a_draft(world).pk]
     with counted() as few:
-        batch.candidates(one, world.ada)
+        batch.candidates(one, world.ada, ALL)
     many = [a_draft(world).pk for _ in range(30)]
     with counted() as more:
-        assert len(batch.candidates(many, world.ada)) == batch.MOST
+        assert len(batch.candidates(many, world.ada, ALL)) == batch.MOST
     assert len(few) == len(more) <= 3
 
 
@@ -98,6 +111,27 @@ def test_each_is_approved_in_its_own_transaction_and_the_unsafe_are_left_alone(c
     with tenant_context(world.acme.pk):
         assert Delivery.objects.exclude(draft_id=drafts["decided"].pk).count() == 2
         assert Draft.objects.get(pk=drafts["unsourced"].pk).status == "pending"
+
+
+def test_the_verb_alone_locks_and_asks_under_its_locks(acme: Account, world: World) -> None:
+    draft = a_draft(world)
+    asked: list[tuple[uuid.UUID, str]] = []
+
+    def unless(scene: Scene, text: Text) -> str:
+        asked.append((scene.draft.pk, text.text))
+        return "Not this one"
+
+    with assert_nothing_written(), counted() as statements, pytest.raises(LeftOut, match="Not this one"):
+        decisions.approve(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), unless=unless)
+    assert asked == [(draft.pk, draft.suggested_text)]
+    assert len([each for each in statements if "FOR UPDATE" in each["sql"]]) == 2, "the conversation, then the draft"
+    with counted() as statements:
+        batch._approve(draft.pk, world.ada, factories.seen(draft), batch.new_request_id())
+    locks = [each["sql"] for each in statements if "FOR UPDATE" in each["sql"]]
+    assert [("conversations_conversation" in sql, 'OF "drafts_draft"' in sql) for sql in locks][:2] == [
+        (True, False), (False, True),
+    ]  # fmt: skip
+    assert len(locks) == 2
 
 
 def test_what_changed_after_it_was_shown_is_left_out(committed_world: World) -> None:

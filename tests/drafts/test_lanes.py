@@ -321,6 +321,15 @@ def test_it_sends_to_the_customers_proved_address_alone(open_lane: World, mail: 
         assert lanes.consider(draft_id=draft.pk) is None
 
 
+def test_what_the_outbox_would_refuse_waits_for_a_person(open_lane: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft = of_mail(open_lane)
+    monkeypatch.setattr(outbox.outgoing, "problems", lambda *args, **facts: ["It cannot be sent."])
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+    monkeypatch.undo()
+    assert lanes.consider(draft_id=draft.pk) is not None
+
+
 def test_another_participant_is_a_persons_to_answer(open_lane: World) -> None:
     first = factories.message(open_lane.mail, reply_to=Party("ann@customer.test"))
     draft = of_mail(open_lane, first, sender=Party("ann@customer.test"))

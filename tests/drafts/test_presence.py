@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
+from conversations.visible import ALL
 from drafts.desk import editing, handover, presence
 from drafts.evidence.figures import KNOWN_FROM, Figure, figures_of
 from drafts.models import Draft, Presence
@@ -34,43 +35,43 @@ def names(room: presence.Room) -> list[str]:
 
 
 def test_two_people_see_each_other_and_nobody_sees_themselves(acme: Account, world: World, draft: Draft) -> None:
-    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk)) == []
-    assert names(presence.enter(acme.pk, world.cy.pk, draft.pk)) == ["Ada"]
-    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk)) == ["Cy"]
+    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)) == []
+    assert names(presence.enter(acme.pk, world.cy.pk, draft.pk, within=ALL)) == ["Ada"]
+    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)) == ["Cy"]
 
 
 def test_a_page_that_went_quiet_says_nothing_after_a_minute(acme: Account, world: World, draft: Draft) -> None:
-    presence.enter(acme.pk, world.cy.pk, draft.pk)
-    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk)) == ["Cy"]
+    presence.enter(acme.pk, world.cy.pk, draft.pk, within=ALL)
+    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)) == ["Cy"]
     Presence.objects.filter(user=world.cy).update(seen_at=timezone.now() - timedelta(seconds=61))
-    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk)) == []
-    presence.enter(acme.pk, world.cy.pk, draft.pk)
-    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk)) == ["Cy"]
+    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)) == []
+    presence.enter(acme.pk, world.cy.pk, draft.pk, within=ALL)
+    assert names(presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)) == ["Cy"]
 
 
 def test_a_pulse_soon_after_another_writes_nothing(acme: Account, world: World, draft: Draft) -> None:
-    presence.enter(acme.pk, world.ada.pk, draft.pk)
+    presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)
     with assert_nothing_written():
-        presence.enter(acme.pk, world.ada.pk, draft.pk)
-        presence.enter(acme.pk, world.ada.pk, None)
-        presence.enter(acme.pk, world.bo.pk, draft.pk, renew=False)
+        presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)
+        presence.enter(acme.pk, world.ada.pk, None, within=ALL)
+        presence.enter(acme.pk, world.bo.pk, draft.pk, within=ALL, renew=False)
 
 
 def test_another_tenants_draft_names_nobody_and_keeps_nothing(acme: Account, world: World) -> None:
     theirs = factories.draft(factories.message(world.other_mail))
     with tenant_context(world.globex.pk):
-        presence.enter(world.globex.pk, world.eve.pk, theirs.pk)
+        presence.enter(world.globex.pk, world.eve.pk, theirs.pk, within=ALL)
     with assert_nothing_written():
-        assert names(presence.enter(acme.pk, world.ada.pk, theirs.pk)) == []
+        assert names(presence.enter(acme.pk, world.ada.pk, theirs.pk, within=ALL)) == []
 
 
 def test_the_holder_learns_who_asks(acme: Account, world: World, draft: Draft) -> None:
     editing.claim(draft_id=draft.pk, actor=world.ada)
     handover.ask(draft_id=draft.pk, actor=world.cy)
-    asked = presence.enter(acme.pk, world.ada.pk, draft.pk).asked
+    asked = presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL).asked
     assert asked is not None
     assert asked.by == "Cy"
-    assert presence.enter(acme.pk, world.dan.pk, draft.pk).asked is None
+    assert presence.enter(acme.pk, world.dan.pk, draft.pk, within=ALL).asked is None
     assert presence.asked_of(acme.pk, world.ada.pk, draft.conversation_id) == asked
 
 
@@ -122,7 +123,7 @@ def test_what_was_taken_back_counts_nowhere_but_as_undone(acme: Account, world: 
     delivery = factories.approved(factories.draft(factories.message(world.mail), intent="hose"), world.ada)
     decisions.undo(delivery_id=delivery.pk, actor=world.ada)
     assert figures_of(acme.pk, fresh=True)["hose", "reply-v1"] == Figure(2, 2)
-    pace = pace_of(acme.pk, world.ada, since=timezone.now() - timedelta(hours=1))
+    pace = pace_of(acme.pk, world.ada, since=timezone.now() - timedelta(hours=1), within=ALL)
     assert (pace.decided, pace.undone, pace.seconds, len(pace.last)) == (2, 1, None, 2)
     assert pace.minutes_for(10) is None
 
@@ -133,8 +134,8 @@ def test_the_pane_shows_the_figure(world: World, signed_in: Browser, draft: Draf
 
 
 def test_who_read_what_an_hour_ago_is_not_kept(acme: Account, world: World, draft: Draft) -> None:
-    presence.enter(acme.pk, world.ada.pk, draft.pk)
-    presence.enter(acme.pk, world.cy.pk, draft.pk)
+    presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)
+    presence.enter(acme.pk, world.cy.pk, draft.pk, within=ALL)
     Presence.objects.filter(user=world.cy).update(seen_at=timezone.now() - timedelta(seconds=presence.KEPT + 1))
     assert presence.forget(acme.pk) == 1
     assert [row.user_id for row in Presence.objects.all()] == [world.ada.pk]

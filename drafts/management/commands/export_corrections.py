@@ -14,6 +14,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from conversations import audit, database_time
 from conversations.models import AuditEvent
 from conversations.tenancy import account_directory, tenant_context
+from conversations.visible import ALL
 from drafts.learning import samples, training
 
 OPERATOR = audit.Actor(AuditEvent.ActorType.SYSTEM, "export_corrections, on the server")
@@ -56,10 +57,10 @@ class Command(BaseCommand):
         count = 0
         for entry in accounts:
             with tenant_context(entry["id"]):
-                rows = samples.exported(account_id=entry["id"], since=since).count()
+                rows = samples.exported(account_id=entry["id"], within=ALL, since=since).count()
                 audit.record_export(account_id=entry["id"], actor=OPERATOR, what="everybody's corrections", rows=rows)
             with tenant_context(entry["id"]):
-                for sample in samples.export(account_id=entry["id"], since=since):
+                for sample in samples.export(account_id=entry["id"], within=ALL, since=since):
                     self.stdout.write(json.dumps({"account": entry["slug"], **sample}, ensure_ascii=False))
                     count += 1
         self.stderr.write(f"{count} samples since {since:%Y-%m-%d %H:%M} UTC")
@@ -70,7 +71,7 @@ class Command(BaseCommand):
         report: Counter[str] = Counter()
         for entry in accounts:
             with tenant_context(entry["id"]):
-                rows = samples.exported(account_id=entry["id"], since=since).count()
+                rows = samples.exported(account_id=entry["id"], within=ALL, since=since).count()
                 audit.record_export(account_id=entry["id"], actor=OPERATOR, what=f"{layout} training lines", rows=rows)
             with tenant_context(entry["id"]):
                 for line in training.lines(
