@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.errors import Invalid, Refusal
 from conversations.models import Delivery, User
-from conversations.roles import Verb, check
+from conversations.roles import Verb, check, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.present import title_of
@@ -32,6 +32,7 @@ Chosen = tuple[uuid.UUID, Seen, str]
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
+@require(Verb.READ)
 def batch(request: HttpRequest) -> HttpResponse:
     """GET shows the drafts chosen by `id` (none: the safe ones of the filters), POST approves what is ticked."""
     tenant, user = require_tenant(request), person(request)
@@ -129,6 +130,7 @@ def _chosen(request: HttpRequest) -> list[Chosen]:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def done(request: HttpRequest) -> HttpResponse:
     """What became of the last batch: approved ones with their undo, left-out ones with the reason."""
     tenant, user = require_tenant(request), person(request)

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from conversations import database_time
 from conversations.errors import Invalid
+from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import View, is_fragment, person, signed_in
 from conversations.views.words import clock_for
@@ -58,7 +59,7 @@ class SeenForm(forms.Form):
         )
 
 
-Verb = Callable[[HttpRequest, uuid.UUID, SeenForm], Any]
+Act = Callable[[HttpRequest, uuid.UUID, SeenForm], Any]
 DONE = {
     "approve": "Approved. You can take it back below until it is sent.",
     "reject": "Rejected. Nothing was sent; you can reopen it below.",
@@ -68,12 +69,13 @@ DONE = {
 }
 
 
-def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
+def decision(name: str, *, leaves: bool) -> Callable[[Act], View]:
     """A decision's view around its verb call. `leaves`: the draft leaves the queue, so the next one is shown."""
 
-    def decorate(verb: Verb) -> View:
+    def decorate(act: Act) -> View:
         @require_POST
         @signed_in
+        @require(Verb.READ)
         def view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
             filters = DeskFilters.of_query(request.POST.get("filter", ""))
             form = SeenForm(request.POST)
@@ -81,7 +83,7 @@ def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
             try:
                 if not form.is_valid():
                     raise Invalid(f"{_first_error(form)} Nothing was changed.")
-                verb(request, pk, form)
+                act(request, pk, form)
             except Draft.DoesNotExist:
                 raise Http404("There is no such draft in this account.") from None
             except answers.REFUSED as error:
@@ -101,7 +103,7 @@ def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
             messages.success(request, DONE[name])
             return _onward(request, pk, filters, leaves)
 
-        view.__name__, view.__doc__ = name, verb.__doc__
+        view.__name__, view.__doc__ = name, act.__doc__
         return view
 
     return decorate
@@ -197,6 +199,7 @@ def _given(request: HttpRequest) -> uuid.UUID:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Save what was typed as the next version; `version` is the one it was typed over (If-Match, RFC 9110 13.1.1).
 
@@ -230,6 +233,7 @@ def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def claim(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take the conversation for two minutes, or prolong one's own claim."""
     take_over = request.POST.get("take_over") == "1"
@@ -243,6 +247,7 @@ def claim(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
+@require(Verb.READ)
 def handover(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Give the conversation to a colleague. GET is the form: alone for htmx, in the page without the script."""
     if request.method != "POST":
@@ -258,6 +263,7 @@ def handover(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask whoever holds the conversation for it."""
     return _touch(request, pk, lambda: hands.ask(draft_id=pk, actor=person(request)), "They were asked.")
@@ -265,6 +271,7 @@ def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def give(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Give the conversation to who asked for it."""
     return _touch(
@@ -274,6 +281,7 @@ def give(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def hold_on(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Keep the conversation although somebody asked for it."""
     return _touch(request, pk, lambda: hands.answer(draft_id=pk, actor=person(request), give=False), "It stays yours.")
@@ -281,12 +289,14 @@ def hold_on(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def release(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _touch(request, pk, lambda: editing.release(draft_id=pk, actor=person(request)), "You let it go.")
 
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def reopen(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Bring a rejected draft back."""
     filters = DeskFilters.of_query(request.POST.get("filter", ""))
@@ -304,6 +314,7 @@ def reopen(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def keep(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Use a stale draft's text as the answer to the newer message, knowingly."""
     filters = DeskFilters.of_query(request.POST.get("filter", ""))

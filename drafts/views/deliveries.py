@@ -15,7 +15,7 @@ from django_htmx.http import reswap
 from conversations import outbox
 from conversations.errors import Refusal
 from conversations.models import Delivery
-from conversations.roles import Verb, check
+from conversations.roles import Verb, check, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from drafts.desk import decisions
@@ -34,6 +34,7 @@ def get_delivery_for(request: HttpRequest, pk: uuid.UUID) -> Delivery:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take an approval back before it left. The draft returns to the queue; nothing was sent."""
     delivery = get_delivery_for(request, pk)
@@ -51,6 +52,7 @@ def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def release(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """End the hold now."""
     delivery = get_delivery_for(request, pk)
@@ -64,6 +66,7 @@ def _released(request: HttpRequest, delivery: Delivery) -> None:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def resolve(request: HttpRequest, pk: uuid.UUID, outcome: str) -> HttpResponse:
     """Settle an uncertain or failed delivery: `sent`, `send_again` or `give_up`."""
     delivery = get_delivery_for(request, pk)

@@ -97,6 +97,7 @@ def pulse(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def progress(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """How far the other draft is that was asked for: its text so far, then (286: ask no more) how it differs."""
     filters = DeskFilters.read(request.GET)
