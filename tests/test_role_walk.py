@@ -165,6 +165,8 @@ class Scene:
         }
         money = new()
         self.drafts["money"] = factories.draft(money, f"Hi,\n\n{factories.SENTENCE} We refund 20 USD.\n\nBest")
+        # It states nothing from a source, so nothing of it is without one; that does not make it sourced.
+        self.drafts["holding"] = factories.draft(new(), "Hi Marcus,\n\nA colleague looks at it.\n\nBest", claims=[])
         factories.reply_to(self.drafts["stale"].base_message)
         failed = factories.approved(self.drafts["failed"], world.ada)
         held = factories.approved(self.drafts["approved"], world.ada)
@@ -380,7 +382,7 @@ def test_approve_is_there_for_whom_the_policy_lets_and_tells_an_agent_why_not(
     policy = POLICIES[kept]
     account = scene(role, policy)
     browser = signed_in(account.person, raise_request_exception=False)
-    for kind in ("sourced", "unsourced", "money"):
+    for kind in ("sourced", "unsourced", "money", "holding"):
         draft = account.drafts[kind]
         url = f"/drafts/{draft.pk}/"
         page = BeautifulSoup(browser.get(url).content, "html.parser")
