@@ -19,6 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 
+from conversations.channels.base import File
 from conversations.models import Account, Delivery, Notification, PolicyRule, User
 from conversations.roles import Verb
 from conversations.tenancy import tenant_context
@@ -31,6 +32,7 @@ from ingestion.models import JobRun, Site, SourceDocument
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
+from tests.test_isolation_walk import filled
 
 ROLES = {"agent": "cy", "reviewer": "ada", "admin": "dan", "auditor": "bo"}
 DECIDERS, REVIEWERS, ADMINS = "agent reviewer admin", "reviewer admin", "admin"
@@ -96,6 +98,9 @@ RARE = {
     "drafts:release-delivery",
     "conversations:switch",
 }
+#: What only who may read sees: a customer's words, and words of drafts and of what became of them.
+QUESTION = "Hello, which hose may I take?"
+TEXTS = (QUESTION, "Hi Marcus", "We refund 20 USD", "A picture of it")
 #: Forms that are opened by a link, and commands of the palette.
 ASKS = {
     "edit": "drafts:edit", "reject": "drafts:reject", "redraft": "drafts:regenerate", "snooze": "drafts:snooze",
@@ -146,7 +151,7 @@ class Scene:
 
     def __init__(self, world: World, person: User, policy: Policy) -> None:
         self.world, self.person = world, person
-        new = lambda text="Hello": factories.message(world.mail, text)  # noqa: E731
+        new = lambda text=QUESTION: factories.message(world.mail, text)  # noqa: E731
         self.drafts: dict[str, Draft] = {
             "sourced": factories.draft(new()),
             "unsourced": factories.unsourced(new()),
@@ -160,6 +165,8 @@ class Scene:
         }
         money = new()
         self.drafts["money"] = factories.draft(money, f"Hi,\n\n{factories.SENTENCE} We refund 20 USD.\n\nBest")
+        # It states nothing from a source, so nothing of it is without one; that does not make it sourced.
+        self.drafts["holding"] = factories.draft(new(), "Hi Marcus,\n\nA colleague looks at it.\n\nBest", claims=[])
         factories.reply_to(self.drafts["stale"].base_message)
         failed = factories.approved(self.drafts["failed"], world.ada)
         held = factories.approved(self.drafts["approved"], world.ada)
@@ -375,7 +382,7 @@ def test_approve_is_there_for_whom_the_policy_lets_and_tells_an_agent_why_not(
     policy = POLICIES[kept]
     account = scene(role, policy)
     browser = signed_in(account.person, raise_request_exception=False)
-    for kind in ("sourced", "unsourced", "money"):
+    for kind in ("sourced", "unsourced", "money", "holding"):
         draft = account.drafts[kind]
         url = f"/drafts/{draft.pk}/"
         page = BeautifulSoup(browser.get(url).content, "html.parser")
@@ -435,3 +442,75 @@ def test_the_same_acts_are_not_refused_to_who_has_them(
 def test_the_verbs_are_all_in_the_table() -> None:
     named = {verb for verb, _ in TABLE.values()} - {"own"}
     assert named == {verb.value for verb in Verb} - {"read"}  # reading is every page's
+
+
+def shows(account: Scene, browser: Client) -> set[str]:
+    """The addresses, as names of the table, of which an answer holds the text of a draft or of a message.
+
+    Everything is asked for with every id of the scene, as a page and as htmx does; then all acts are tried as `asked`.
+    """
+    world = account.world
+    pictured = factories.message(
+        world.mail, QUESTION, body_html=f"<p>{QUESTION}</p>", files=(File("it.txt", "text/plain", b"A picture of it"),)
+    )
+    edited = factories.draft(factories.message(world.mail, QUESTION))
+    # Its own words stay in "what was corrected".
+    twice = decisions.Attention(pressed_twice=True)
+    factories.approved(edited, world.ada, final_text="Hi Marcus, take the other one.", attention=twice)
+    keys = [draft.pk for draft in account.drafts.values()] + [
+        pictured.pk,
+        pictured.conversation_id,
+        account.delivery.pk,
+    ]
+    keys += [account.document.pk, account.live.pk, account.golden.pk, account.unread.pk]
+    with tenant_context(world.acme.pk):
+        keys.append(pictured.attachments.get().pk)
+    session = browser.session
+    items = [[str(account.drafts["sourced"].pk), "Not now.", ""]]
+    session["batch"] = {"account": str(world.acme.pk), "query": "", "items": items}
+    session.save()
+    found: set[str] = set()
+
+    def look(name: str, method: str, url: str, data: dict[str, Any] | None = None) -> None:
+        for headers in ({}, {"HX-Request": "true"}):
+            if data and "files" in data:
+                data = {"files": _file()}
+            answer = getattr(browser, method)(url, data, headers=headers)
+            assert answer.status_code < 500, f"{method} {url}"
+            body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+            if any(text in body.decode("utf-8", "replace") for text in TEXTS):
+                found.add(name)
+
+    for name, path, entry in addresses(get_resolver()):
+        for pk in keys if entry.pattern.converters else keys[:1]:
+            url = filled(path, entry.pattern.converters, pk)
+            assert url is not None, path
+            look(name, "get", url)
+    for do in ASKS:
+        look("drafts:detail", "get", f"/drafts/{account.drafts['sourced'].pk}/?do={do}")
+    open_one = account.drafts["sourced"].pk
+    look("drafts:pulse", "get", f"/queue/pulse/?since=-1&draft={open_one}&want={open_one}")
+    for name, method, url, data in account.asked():
+        look(name, method, url, data)
+    return found
+
+
+def test_who_may_not_read_is_shown_no_text_anywhere(
+    scene: Callable[[str, Policy], Scene], signed_in: Callable[..., Client]
+) -> None:
+    """An account's own rules take reading from its admins, and leave them every other right."""
+    account = scene("admin", Policy(rules=(("admin", "read", False),)))
+    assert shows(account, signed_in(account.person, raise_request_exception=False)) == set()
+
+
+def test_the_same_walk_finds_text_for_who_may_read(
+    scene: Callable[[str, Policy], Scene], signed_in: Callable[..., Client]
+) -> None:
+    """Else the walk above would prove nothing."""
+    account = scene("admin", POLICIES["as shipped"])
+    found = shows(account, signed_in(account.person, raise_request_exception=False))
+    assert found >= {
+        "conversations:detail", "conversations:message-html", "conversations:attachment", "drafts:timeline",
+        "drafts:queue", "drafts:detail", "drafts:pulse", "drafts:progress", "drafts:handover", "drafts:batch",
+        "drafts:export-corrections", "drafts:reject", "drafts:claim",
+    }, found  # fmt: skip

@@ -14,7 +14,7 @@ from conversations.keys import keys_of
 from conversations.models import Role, User
 from conversations.roles import Verb, may
 from conversations.tenancy import Tenant
-from conversations.views.access import address
+from conversations.views.links import address
 from conversations.views.live import is_live
 from conversations.views.words import initials
 

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
-from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 
 from conversations.models import User
@@ -22,16 +21,6 @@ def is_fragment(request: HttpRequest) -> bool:
     """Whether htmx asks for a part of the page. A history restore wants the whole page."""
     headers = request.headers
     return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
-
-
-def address(name: str) -> str:
-    """Where a page without arguments is. Kept: a `reverse` for each link of a page costs more than the page's rows."""
-    return _address(name, settings.ROOT_URLCONF)
-
-
-@functools.cache
-def _address(name: str, urlconf: str) -> str:
-    return reverse(name, urlconf=urlconf)
 
 
 def person(request: HttpRequest) -> User:

@@ -20,9 +20,9 @@ from conversations.errors import Refusal
 from conversations.invitations import Gone, Offer, SomebodyElse
 from conversations.models import User
 from conversations.tenancy import SESSION_KEY
-from conversations.views.people import see_other
+from conversations.views.links import address, see_other
 
-DESK = "/queue/"
+DESK = "drafts:queue"
 
 
 class NewPersonForm(forms.Form):
@@ -79,8 +79,8 @@ def _join(request: HttpRequest, token: str, offer: Offer) -> HttpResponse:
         return _page(request, token, offer, form=form, status=422)
     except SomebodyElse as refusal:
         return _page(request, token, offer, problem=str(refusal), status=refusal.status)
-    address = None if offer.is_shown else offer.address
-    response: HttpResponse = perform_login(request, user, redirect_url=DESK, email=address)
+    proven = None if offer.is_shown else offer.address
+    response: HttpResponse = perform_login(request, user, redirect_url=address(DESK), email=proven)
     if request.user.is_authenticated:
         _come_in(request, offer)
     return response
@@ -89,7 +89,7 @@ def _join(request: HttpRequest, token: str, offer: Offer) -> HttpResponse:
 def _come_in(request: HttpRequest, offer: Offer) -> HttpResponse:
     request.session[SESSION_KEY] = str(offer.account_id)
     messages.success(request, f"You are in {offer.account} now, as {offer.role.label.lower()}.")
-    return see_other(DESK)
+    return see_other(address(DESK))
 
 
 def _page(

@@ -15,7 +15,7 @@ from conversations import addresses, database_time, lost_factor
 from conversations.errors import Conflict
 from conversations.models import FactorReset
 from conversations.views.access import person, signed_in
-from conversations.views.people import see_other
+from conversations.views.links import see_other
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -17,7 +17,8 @@ from conversations.models import Notification
 from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
-from conversations.views.people import keep, see_other
+from conversations.views.links import see_other
+from conversations.views.people import keep
 from conversations.views.words import clock_for
 
 PAGE = 50
@@ -138,11 +139,11 @@ def fill(words: str, payload: dict[str, Any]) -> str:
 def link(kind: Notification.Type, payload: dict[str, Any]) -> str:
     """Where the notification leads. This app knows drafts and jobs only as data."""
     if draft := _uuid(str(payload.get("draft", ""))):
-        return f"/drafts/{draft}/"
+        return reverse("drafts:detail", args=[draft])
     if conversation := _uuid(str(payload.get("conversation", ""))):
         return reverse("conversations:detail", args=[conversation])
     if job := _uuid(str(payload.get("job", ""))):
-        return f"/sources/jobs/{job}/"
+        return reverse("ingestion:job", args=[job])
     try:
         return reverse(FALLBACKS[kind]) if kind in FALLBACKS else ""
     except NoReverseMatch:

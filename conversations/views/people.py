@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -17,6 +17,7 @@ from conversations.errors import Invalid
 from conversations.models import Role, User
 from conversations.tenancy import SESSION_KEY, memberships_of
 from conversations.views.access import person, signed_in
+from conversations.views.links import address, see_other
 
 HOLDS = [
     ("", "As my account says"),
@@ -171,7 +172,7 @@ def switch(request: HttpRequest) -> HttpResponse:
         if wanted is None:
             raise Http404("You are not a member of that account.")
         request.session[SESSION_KEY] = str(wanted["account_id"])
-        return see_other("/queue/")
+        return see_other(address("drafts:queue"))
     items = [
         {
             "id": m["account_id"],
@@ -182,9 +183,3 @@ def switch(request: HttpRequest) -> HttpResponse:
         for m in found
     ]
     return render(request, "conversations/switch.html", {"memberships": items})
-
-
-def see_other(url: str) -> HttpResponseRedirect:
-    response = HttpResponseRedirect(url)
-    response.status_code = 303
-    return response

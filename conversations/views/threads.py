@@ -24,6 +24,7 @@ from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import signed_in
+from conversations.views.links import address, with_query
 from conversations.views.words import Clock, clock_for, plural
 from conversations.visible import Visible
 
@@ -110,7 +111,7 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
         "query": words,
         "problems": question.problems,
         "operators": search.EXAMPLES,
-        "views_url": f"/views/?{urlencode({'page': 'history', **asked})}",
+        "views_url": with_query(address("drafts:views"), urlencode({"page": "history", **asked})),
         "chips": [
             {
                 "label": label,
@@ -222,7 +223,7 @@ def _related(conversation: Conversation, channels: Visible) -> list[tuple[str, s
 def _draft_url(conversation: Conversation) -> str:
     """The live draft by address: this app knows drafts only as data."""
     found = conversation.drafts.filter(status="pending").values_list("pk", flat=True).first()  # type: ignore[attr-defined]
-    return f"/drafts/{found}/" if found else ""
+    return reverse("drafts:detail", args=[found]) if found else ""
 
 
 def _unsettled(conversation: Conversation, may_resolve: bool) -> list[dict[str, Any]]:
@@ -244,7 +245,7 @@ def _unsettled(conversation: Conversation, may_resolve: bool) -> list[dict[str, 
                 "title": title,
                 "text": f"{tried}{delivery.error} The approved text is kept as it was.",
                 "actions": [
-                    {"url": f"/deliveries/{delivery.pk}/resolve/{outcome}/", "label": labels[outcome]}
+                    {"url": reverse("drafts:resolve-delivery", args=[delivery.pk, outcome]), "label": labels[outcome]}
                     for outcome in outcomes
                 ]
                 if may_resolve

@@ -70,6 +70,14 @@ def current_text(draft: Draft) -> Text:
     return Text(revision.text, claims_from_json(revision.claims))
 
 
+def fetched_text(draft: Draft) -> Text:
+    """The same of a draft that `drafts.queue.panes` fetched together with its revision: no statement."""
+    revision = draft.revision if draft.version else None  # type: ignore[attr-defined]
+    if revision is None:
+        return Text(draft.suggested_text, claims_from_json(draft.claims))
+    return Text(revision["text"], claims_from_json(revision["claims"]))
+
+
 def edited_text(draft: Draft, text: str) -> Text:
     """The draft after a person wrote `text`: untouched sentences keep their sources, all others have none."""
     operations = diff_ops(draft.suggested_text, text)

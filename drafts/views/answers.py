@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
+from django.urls import reverse
 from django_htmx.http import reswap, retarget
 
 from conversations.errors import Refusal
@@ -19,6 +20,7 @@ from conversations.models import Channel, Delivery
 from conversations.roles import Verb
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
+from conversations.views.links import address, with_query
 from conversations.views.stamped import Stamped
 from conversations.views.words import clock_for, span
 from conversations.visible import Visible
@@ -127,20 +129,16 @@ def page(
         "show": filters.show,
         "mode": filters.mode,
         "focus_url": f"{desk.queue_url}?{replace(filters, mode='focus').query}",
-        "leave_url": _address(desk.queue_url, replace(filters, mode="").query),
-        "views_url": _address("/views/", f"page=queue&{replace(filters, mode='').query}".rstrip("&")),
-        "batch_url": f"{desk.queue_url}batch/",
+        "leave_url": with_query(desk.queue_url, replace(filters, mode="").query),
+        "views_url": with_query(address("drafts:views"), f"page=queue&{replace(filters, mode='').query}".rstrip("&")),
+        "batch_url": address("drafts:batch"),
         "filter_query": filters.query,
-        "pulse_url": f"{desk.queue_url}pulse/",
+        "pulse_url": address("drafts:pulse"),
         "since": summary.since,
         **rows_context(found, more, desk, str(current)),
         **counts_context(summary, desk),
     }
     return render(request, "drafts/queue.html", context, status=status)
-
-
-def _address(url: str, query: str) -> str:
-    return f"{url}?{query}" if query else url
 
 
 def _who(panes: Sequence[Draft]) -> str:
@@ -176,7 +174,7 @@ def chips(filters: DeskFilters, summary: Summary, desk: Desk) -> list[dict[str, 
     out = []
     for show, label in queue.SHOWS.items():
         query = filters.showing(show)
-        url = f"{desk.queue_url}?{query}" if query else desk.queue_url
+        url = with_query(desk.queue_url, query)
         entry = {"key": show or "all", "url": url, "label": label, "count": _tally(summary, show)}
         out.append({**entry, "current": show == filters.show})
     return out
@@ -194,7 +192,7 @@ def empty(filters: DeskFilters, summary: Summary, desk: Desk) -> dict[str, str]:
             "icon": "search",
             "title": "Nothing matches these filters",
             "text": f"{_named(filters)} hides {present.count_words(hidden)} waiting drafts.",
-            "url": _address(desk.queue_url, DeskFilters(mode=filters.mode).query),
+            "url": with_query(desk.queue_url, DeskFilters(mode=filters.mode).query),
             "label": "Clear filters",
         }
     parts = [
@@ -235,7 +233,6 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
         return {**common, "state": "rejected", "icon": "x", "text": "Rejected,", "undo_url": undo_url}
     if entry.type == "answer_elsewhere":
         return {**common, "state": "plain", "icon": "check", "text": "Answered elsewhere,"}
-    deliveries = f"/deliveries/{entry.delivery_id}/"
     left = entry.hold_until - clock.now if entry.hold_until else timedelta(0)
     if entry.delivery_status == "held" and entry.hold_until and left > timedelta(0):
         hold = max(1, (entry.hold_until - entry.at).total_seconds())
@@ -243,8 +240,8 @@ def outbox_item(entry: Decided, desk: Desk) -> dict[str, Any]:
         return {
             **common,
             "state": "held",
-            "undo_url": f"{deliveries}undo/" if desk.may(Verb.UNDO) else "",
-            "release_url": f"{deliveries}release/",
+            "undo_url": reverse("drafts:undo", args=[entry.delivery_id]) if desk.may(Verb.UNDO) else "",
+            "release_url": reverse("drafts:release-delivery", args=[entry.delivery_id]),
             "open_ended": seconds >= UNTIL_RELEASED,
             "left_ms": round(seconds * 1000),
             "left_s": round(seconds),
@@ -322,27 +319,16 @@ def refusal(
         return render(
             request, "drafts/_banner.html", {"banner": banners.capped(banner, desk.user.choices.caps)}, status=status
         )
-    shown = build(
-        draft,
-        desk,
-        do="edit" if own_text else do,
-        banner=banner,
-        own_text=own_text,
-        own_reasons=own_reasons,
-        confirm=isinstance(error, NeedsSecondPress),
-    )
+    asked: dict[str, Any] = {
+        "do": "edit" if own_text else do,
+        "banner": banner,
+        "own_text": own_text,
+        "own_reasons": own_reasons,
+        "confirm": isinstance(error, NeedsSecondPress),
+    }
     if not is_fragment(request):
-        return page(
-            request,
-            filters=filters,
-            draft_id=pk,
-            status=status,
-            do="edit" if own_text else do,
-            banner=banner,
-            own_text=own_text,
-            own_reasons=own_reasons,
-            confirm=isinstance(error, NeedsSecondPress),
-        )
+        return page(request, filters=filters, draft_id=pk, status=status, **asked)
+    shown = build(draft, desk, **asked)
     response = render(
         request,
         "drafts/refused.html",

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from django.core.exceptions import PermissionDenied
+from django.urls import reverse
 
 from conversations.bidi import isolated
 from conversations.errors import Locked, Refusal
@@ -191,7 +192,7 @@ def unsettled(draft: Draft, delivery: Delivery, urls: Urls, may_resolve: bool) -
     tried = f"Tried {plural(delivery.attempt_count, 'time')}. " if delivery.attempt_count else ""
     error = f"{delivery.error.rstrip('.')}. " if delivery.error else ""
     actions = [
-        Action(labels[outcome], f"/deliveries/{delivery.pk}/resolve/{outcome}/", True, "resolve")
+        Action(labels[outcome], reverse("drafts:resolve-delivery", args=[delivery.pk, outcome]), True, "resolve")
         for outcome in outcomes
     ]
     if not may_resolve:

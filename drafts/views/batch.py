@@ -9,20 +9,21 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.errors import Invalid, Refusal
 from conversations.models import Delivery, User
-from conversations.roles import Verb, check
+from conversations.roles import Verb, check, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
+from conversations.views.links import address, see_other, with_query
 from conversations.views.present import title_of
 from conversations.views.words import clock_for
 from drafts.desk import batch as batches
 from drafts.desk.batch import MOST, Candidate, Result
 from drafts.desk.decisions import Seen
 from drafts.models import DraftAction
-from drafts.views.decide import see_other
 from drafts.views.present import DeskFilters, due_words
 from drafts.views.prose import blocks
 
@@ -32,6 +33,7 @@ Chosen = tuple[uuid.UUID, Seen, str]
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
+@require(Verb.READ)
 def batch(request: HttpRequest) -> HttpResponse:
     """GET shows the drafts chosen by `id` (none: the safe ones of the filters), POST approves what is ticked."""
     tenant, user = require_tenant(request), person(request)
@@ -62,7 +64,7 @@ def _page(
         "most": MOST,
         "too_many": max(0, len(ids) - MOST),
         "filter_query": filters.query,
-        "queue_url": f"/queue/?{filters.query}" if filters.query else "/queue/",
+        "queue_url": with_query(address("drafts:queue"), filters.query),
         "problem": problem,
     }
     return render(request, "drafts/batch.html", context, status=status)
@@ -76,7 +78,7 @@ def _entry(one: Candidate, clock: Any) -> dict[str, Any]:
     claims = [{"start": c.start, "end": c.end, "sources": [str(s) for s in c.source_ids]} for c in one.text.claims]
     return {
         "id": str(draft.pk),
-        "url": f"/drafts/{draft.pk}/",
+        "url": reverse("drafts:detail", args=[draft.pk]),
         "who": conversation.customer,
         "title": title_of(conversation.subject, conversation.title),
         "asked": " ".join((draft.base_message.body_new or draft.base_message.body_text).split())[:280],
@@ -103,7 +105,7 @@ def _approve(request: HttpRequest) -> HttpResponse:
         shown = ids or batches.safe_ones(filters, user, tenant.channels)
         return _page(request, shown, filters, chosen=True, problem=str(error), status=error.status)
     transaction.on_commit(lambda: _run(request, tenant.account_id, user, chosen, filters.query))
-    return see_other("/queue/batch/done/")
+    return see_other(address("drafts:batch-done"))
 
 
 def _run(request: HttpRequest, account_id: uuid.UUID, user: User, chosen: Sequence[Chosen], query: str) -> None:
@@ -129,6 +131,7 @@ def _chosen(request: HttpRequest) -> list[Chosen]:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def done(request: HttpRequest) -> HttpResponse:
     """What became of the last batch: approved ones with their undo, left-out ones with the reason."""
     tenant, user = require_tenant(request), person(request)
@@ -156,11 +159,18 @@ def done(request: HttpRequest) -> HttpResponse:
         approved.append(
             entry
             | {
-                "undo_url": f"/deliveries/{delivery.pk}/undo/" if delivery and delivery.status == "held" else "",
+                "undo_url": reverse("drafts:undo", args=[delivery.pk])
+                if delivery and delivery.status == "held"
+                else "",
                 "state": _state(delivery),
             }
         )
-    context = {"nav": "queue", "approved": approved, "left": left, "queue_url": _queue(kept.get("query", ""))}
+    context = {
+        "nav": "queue",
+        "approved": approved,
+        "left": left,
+        "queue_url": with_query(address("drafts:queue"), kept.get("query", "")),
+    }
     return render(request, "drafts/batch_done.html", context)
 
 
@@ -168,10 +178,6 @@ def _state(delivery: Delivery | None) -> str:
     if delivery is None:
         return "A check draft with a planted error, never sent"
     return {"held": "Waits to be sent", "cancelled": "Taken back"}.get(delivery.status, delivery.get_status_display())
-
-
-def _queue(query: str) -> str:
-    return f"/queue/?{query}" if query else "/queue/"
 
 
 def _uuid(value: str) -> uuid.UUID | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from conversations.tenancy import require_tenant
 from conversations.views.access import person
@@ -29,14 +30,22 @@ def both_texts(
     own = revision is not None and str(revision["author_id"]) == str(person(request).pk)
     by = "You, elsewhere" if own else revision["author"] if revision else "As suggested"
     at = f" at {clock_for(request).time(moment(revision['at']))}" if revision else ""
-    url = f"/drafts/{pk}/"
+    url = reverse("drafts:detail", args=[pk])
     banner = Banner(
         "warn",
         "alert",
         "Two texts of this draft. Both are kept.",
         str(error),
         (
-            Action("Go on with mine", f"{url}edit/", True, "keep-mine", "", "version", str(draft.version)),
+            Action(
+                "Go on with mine",
+                reverse("drafts:edit", args=[pk]),
+                True,
+                "keep-mine",
+                "",
+                "version",
+                str(draft.version),
+            ),
             Action("Take theirs", f"{url}?do=edit"),
         ),
         alert=True,

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from conversations import database_time
 from conversations.errors import Invalid
+from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import View, is_fragment, person, signed_in
+from conversations.views.links import address, see_other, with_query
 from conversations.views.words import clock_for
 from drafts import queue
 from drafts.desk import decisions, editing
@@ -58,7 +62,8 @@ class SeenForm(forms.Form):
         )
 
 
-Verb = Callable[[HttpRequest, uuid.UUID, SeenForm], Any]
+P = ParamSpec("P")
+Act = Callable[[HttpRequest, uuid.UUID, SeenForm], Any]
 DONE = {
     "approve": "Approved. You can take it back below until it is sent.",
     "reject": "Rejected. Nothing was sent; you can reopen it below.",
@@ -68,32 +73,44 @@ DONE = {
 }
 
 
-def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
+def in_place(
+    view: Callable[Concatenate[HttpRequest, uuid.UUID, DeskFilters, P], HttpResponse], *, do: str = ""
+) -> Callable[Concatenate[HttpRequest, uuid.UUID, P], HttpResponse]:
+    """Around a press: what its verb refuses is shown on the draft, with what the person had typed and ticked.
+
+    `do` is the form that is open again then. The view gets the filters that the press was made under.
+    """
+
+    @functools.wraps(view)
+    def pressed(request: HttpRequest, pk: uuid.UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        filters = DeskFilters.of_query(request.POST.get("filter", ""))
+        try:
+            return view(request, pk, filters, *args, **kwargs)
+        except Draft.DoesNotExist:
+            raise Http404("There is no such draft in this account.") from None
+        except answers.REFUSED as error:
+            return answers.refusal(
+                request,
+                pk,
+                error,
+                filters=filters,
+                do=do,
+                own_text=request.POST.get("final_text", "").replace("\x00", ""),
+                own_reasons=request.POST.getlist("reason"),
+            )
+
+    return pressed  # type: ignore[return-value]  # Django passes pk by its name
+
+
+def decision(name: str, *, leaves: bool) -> Callable[[Act], View]:
     """A decision's view around its verb call. `leaves`: the draft leaves the queue, so the next one is shown."""
 
-    def decorate(verb: Verb) -> View:
-        @require_POST
-        @signed_in
-        def view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-            filters = DeskFilters.of_query(request.POST.get("filter", ""))
+    def decorate(act: Act) -> View:
+        def press(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpResponse:
             form = SeenForm(request.POST)
-            own_text = request.POST.get("final_text", "").replace("\x00", "")
-            try:
-                if not form.is_valid():
-                    raise Invalid(f"{_first_error(form)} Nothing was changed.")
-                verb(request, pk, form)
-            except Draft.DoesNotExist:
-                raise Http404("There is no such draft in this account.") from None
-            except answers.REFUSED as error:
-                return answers.refusal(
-                    request,
-                    pk,
-                    error,
-                    filters=filters,
-                    do="reject" if name == "reject" else "",
-                    own_text=own_text,
-                    own_reasons=request.POST.getlist("reason"),
-                )
+            if not form.is_valid():
+                raise Invalid(f"{_first_error(form)} Nothing was changed.")
+            act(request, pk, form)
             if is_fragment(request):
                 if leaves:
                     return answers.changed(request, filters=filters, gone=[pk])
@@ -101,26 +118,20 @@ def decision(name: str, *, leaves: bool) -> Callable[[Verb], View]:
             messages.success(request, DONE[name])
             return _onward(request, pk, filters, leaves)
 
-        view.__name__, view.__doc__ = name, verb.__doc__
-        return view
+        press.__name__, press.__doc__ = name, act.__doc__
+        return require_POST(signed_in(require(Verb.READ)(in_place(press, do="reject" if name == "reject" else ""))))
 
     return decorate
 
 
 def _onward(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters, leaves: bool) -> HttpResponse:
     """Without the script: 303 to the next draft, or back to this one."""
-    tail = f"?{filters.query}" if filters.query else ""
     if not leaves:
-        return see_other(f"/drafts/{pk}/{tail}")
+        return see_other(with_query(reverse("drafts:detail", args=[pk]), filters.query))
     within = require_tenant(request).channels
     following = queue.following(filters, person(request), skip=[pk], limit=1, within=within)
-    return see_other(f"/drafts/{following[0]}/{tail}" if following else f"/queue/{tail}")
-
-
-def see_other(url: str) -> HttpResponseRedirect:
-    response = HttpResponseRedirect(url)
-    response.status_code = 303
-    return response
+    url = reverse("drafts:detail", args=following) if following else address("drafts:queue")
+    return see_other(with_query(url, filters.query))
 
 
 def _first_error(form: forms.Form) -> str:
@@ -197,28 +208,25 @@ def _given(request: HttpRequest) -> uuid.UUID:
 
 @require_POST
 @signed_in
-def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+@require(Verb.READ)
+@in_place
+def edit(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpResponse:
     """Save what was typed as the next version; `version` is the one it was typed over (If-Match, RFC 9110 13.1.1).
 
     If somebody saved meanwhile: 412 with both texts, side by side, and nothing written.
     """
-    filters = DeskFilters.of_query(request.POST.get("filter", ""))
     text, version = request.POST.get("final_text", ""), request.POST.get("version", "")
     if_match = request.headers.get("If-Match", "").removeprefix("W/").strip('"')
     version = if_match if if_match.isdecimal() else version
+    if not version.isdecimal() or len(version) > 9:
+        raise Invalid("The version is missing. Reload the page; your text is still in the box.")
     try:
-        if not version.isdecimal() or len(version) > 9:
-            raise Invalid("The version is missing. Reload the page; your text is still in the box.")
         draft = editing.save_revision(draft_id=pk, actor=person(request), version=int(version), text=text)
-    except Draft.DoesNotExist:
-        raise Http404("There is no such draft in this account.") from None
     except decisions.Changed as error:
         return both_texts(request, pk, error, filters=filters, own_text=text.replace("\x00", ""))
-    except answers.REFUSED as error:
-        return answers.refusal(request, pk, error, filters=filters, own_text=text.replace("\x00", ""))
     if not is_fragment(request):
         messages.success(request, f"Saved as version {draft.version}.")
-        return see_other(f"/drafts/{pk}/?do=edit")
+        return see_other(with_query(reverse("drafts:detail", args=[pk]), "do=edit"))
     if request.headers.get("HX-Target") == "review":
         return answers.pane_answer(request, pk, filters=filters, do="edit")
     response = HttpResponse(status=204)
@@ -230,6 +238,7 @@ def edit(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def claim(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take the conversation for two minutes, or prolong one's own claim."""
     take_over = request.POST.get("take_over") == "1"
@@ -243,6 +252,7 @@ def claim(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
+@require(Verb.READ)
 def handover(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Give the conversation to a colleague. GET is the form: alone for htmx, in the page without the script."""
     if request.method != "POST":
@@ -258,6 +268,7 @@ def handover(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask whoever holds the conversation for it."""
     return _touch(request, pk, lambda: hands.ask(draft_id=pk, actor=person(request)), "They were asked.")
@@ -265,6 +276,7 @@ def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def give(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Give the conversation to who asked for it."""
     return _touch(
@@ -274,6 +286,7 @@ def give(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def hold_on(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Keep the conversation although somebody asked for it."""
     return _touch(request, pk, lambda: hands.answer(draft_id=pk, actor=person(request), give=False), "It stays yours.")
@@ -281,21 +294,18 @@ def hold_on(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def release(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _touch(request, pk, lambda: editing.release(draft_id=pk, actor=person(request)), "You let it go.")
 
 
 @require_POST
 @signed_in
-def reopen(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+@require(Verb.READ)
+@in_place
+def reopen(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpResponse:
     """Bring a rejected draft back."""
-    filters = DeskFilters.of_query(request.POST.get("filter", ""))
-    try:
-        editing.reopen(draft_id=pk, actor=person(request))
-    except Draft.DoesNotExist:
-        raise Http404("There is no such draft in this account.") from None
-    except answers.REFUSED as error:
-        return answers.refusal(request, pk, error, filters=filters)
+    editing.reopen(draft_id=pk, actor=person(request))
     if is_fragment(request):
         return answers.changed(request, filters=filters, gone=[], restored=pk)
     messages.success(request, "Reopened.")
@@ -304,33 +314,26 @@ def reopen(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
-def keep(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+@require(Verb.READ)
+@in_place
+def keep(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpResponse:
     """Use a stale draft's text as the answer to the newer message, knowingly."""
-    filters = DeskFilters.of_query(request.POST.get("filter", ""))
     try:
-        try:
-            last_inbound = uuid.UUID(request.POST.get("last_inbound", ""))
-        except ValueError:
-            raise Invalid("Reload the page and try again; nothing was changed.") from None
-        kept = editing.keep(draft_id=pk, actor=person(request), last_inbound=last_inbound)
-    except Draft.DoesNotExist:
-        raise Http404("There is no such draft in this account.") from None
-    except answers.REFUSED as error:
-        return answers.refusal(request, pk, error, filters=filters)
+        last_inbound = uuid.UUID(request.POST.get("last_inbound", ""))
+    except ValueError:
+        raise Invalid("Reload the page and try again; nothing was changed.") from None
+    kept = editing.keep(draft_id=pk, actor=person(request), last_inbound=last_inbound)
     if is_fragment(request):
         return answers.changed(request, filters=filters, gone=[pk], restored=kept.pk)
     return _onward(request, kept.pk, filters, leaves=False)
 
 
-def _touch(request: HttpRequest, pk: uuid.UUID, verb: Callable[[], Any], words: str) -> HttpResponse:
+@in_place
+def _touch(
+    request: HttpRequest, pk: uuid.UUID, filters: DeskFilters, verb: Callable[[], Any], words: str
+) -> HttpResponse:
     """Claim and release: 204 for the editor's heartbeat, the pane again for a press of the button."""
-    filters = DeskFilters.of_query(request.POST.get("filter", ""))
-    try:
-        verb()
-    except Draft.DoesNotExist:
-        raise Http404("There is no such draft in this account.") from None
-    except answers.REFUSED as error:
-        return answers.refusal(request, pk, error, filters=filters, own_text=request.POST.get("final_text", ""))
+    verb()
     if request.headers.get("HX-Target") == "saved":
         return HttpResponse(status=204)
     if is_fragment(request):

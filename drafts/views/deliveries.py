@@ -9,18 +9,19 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 from django_htmx.http import reswap
 
 from conversations import outbox
 from conversations.errors import Refusal
 from conversations.models import Delivery
-from conversations.roles import Verb, check
+from conversations.roles import Verb, check, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
+from conversations.views.links import address, see_other
 from drafts.desk import decisions
 from drafts.views import answers
-from drafts.views.decide import see_other
 from drafts.views.present import DeskFilters
 
 
@@ -34,6 +35,7 @@ def get_delivery_for(request: HttpRequest, pk: uuid.UUID) -> Delivery:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take an approval back before it left. The draft returns to the queue; nothing was sent."""
     delivery = get_delivery_for(request, pk)
@@ -46,11 +48,12 @@ def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if is_fragment(request) and draft_id:
         return answers.changed(request, filters=filters, gone=[], restored=draft_id)
     messages.success(request, "Undone. Nothing was sent.")
-    return see_other(f"/drafts/{draft_id}/" if draft_id else "/queue/")
+    return see_other(reverse("drafts:detail", args=[draft_id]) if draft_id else address("drafts:queue"))
 
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def release(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """End the hold now."""
     delivery = get_delivery_for(request, pk)
@@ -64,6 +67,7 @@ def _released(request: HttpRequest, delivery: Delivery) -> None:
 
 @require_POST
 @signed_in
+@require(Verb.READ)
 def resolve(request: HttpRequest, pk: uuid.UUID, outcome: str) -> HttpResponse:
     """Settle an uncertain or failed delivery: `sent`, `send_again` or `give_up`."""
     delivery = get_delivery_for(request, pk)
@@ -85,7 +89,7 @@ def _settle(request: HttpRequest, delivery: Delivery, verb: Callable[[], Any], w
     if is_fragment(request):
         return answers.changed(request, filters=filters, gone=[])
     messages.success(request, words)
-    return see_other(f"/conversations/{delivery.conversation_id}/")
+    return see_other(reverse("conversations:detail", args=[delivery.conversation_id]))
 
 
 def _too_late(request: HttpRequest, delivery: Delivery, error: Exception, filters: DeskFilters) -> HttpResponse:

@@ -6,11 +6,13 @@ import uuid
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
+from conversations.views.links import address, with_query
 from conversations.views.words import initials
 from drafts import queue
 from drafts.desk import presence
@@ -97,6 +99,7 @@ def pulse(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def progress(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """How far the other draft is that was asked for: its text so far, then (286: ask no more) how it differs."""
     filters = DeskFilters.read(request.GET)
@@ -113,10 +116,8 @@ def progress(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _neighbour(request: HttpRequest, filters: DeskFilters, draft_id: uuid.UUID, *, back: bool) -> HttpResponse:
     found = queue.neighbour(filters, person(request), draft_id, back=back, within=require_tenant(request).channels)
-    tail = f"?{filters.query}" if filters.query else ""
-    if found is None:
-        return redirect(f"/queue/{tail}")
-    return redirect(f"/drafts/{found}/{tail}")
+    url = address("drafts:queue") if found is None else reverse("drafts:detail", args=[found])
+    return redirect(with_query(url, filters.query))
 
 
 def _uuid(value: str) -> uuid.UUID | None:

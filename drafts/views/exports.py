@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 
 from conversations import audit, spreadsheet
 from conversations.models import AuditEvent, Conversation, Role
-from conversations.roles import Verb, may
+from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant, tenant_context
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock
@@ -68,6 +68,7 @@ def trail(request: HttpRequest) -> StreamingHttpResponse:
 
 @require_safe
 @signed_in
+@require(Verb.READ)
 def corrections(request: HttpRequest) -> StreamingHttpResponse:
     """What people corrected, as replayable JSON lines: an admin everybody's, others with this right their own."""
     tenant = require_tenant(request)

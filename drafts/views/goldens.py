@@ -19,12 +19,12 @@ from conversations.errors import Invalid
 from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
+from conversations.views.links import see_other
 from conversations.views.words import Clock, clock_for
 from drafts import diffing
 from drafts.answers import goldens
 from drafts.models import Golden, LearningSample
 from drafts.views.present import REASONS, Change, shortened
-from ingestion.views.runs import see_other
 
 PAGE = 25
 SAMPLES = 3  # shown of each proposal

@@ -15,7 +15,7 @@ from conversations.envelope import digest, reply_envelope
 from conversations.models import Channel, Role, User
 from conversations.roles import Policy, Verb
 from conversations.tenancy import Tenant
-from conversations.views.access import address
+from conversations.views.links import address, below
 from conversations.views.present import FileView, channel_words, message_view, related_words, title_of
 from conversations.views.words import Clock, initials, plural, size, span
 from conversations.visible import Visible
@@ -83,7 +83,7 @@ class Desk:
             hold_seconds=summary.hold_seconds,
             csrf=csrf,
             queue_url=address("drafts:queue"),
-            drafts_url=address("drafts:queue").replace("/queue/", "/drafts/"),
+            drafts_url=below("drafts:detail"),
             conversations_url=address("conversations:list"),
         )
 

@@ -10,10 +10,11 @@ from urllib.parse import parse_qsl
 
 from conversations.bidi import isolated
 from conversations.channels.registry import icon_of
-from conversations.models import PolicyRule, Role
+from conversations.models import Role
 from conversations.roles import Policy, Verb
 from conversations.views.present import FileView, MessageView, title_of
 from conversations.views.words import Clock, initials, span
+from drafts.desk.text import fetched_text
 from drafts.models import Draft
 from drafts.queue import COUNT_CAP, Filters
 from drafts.views.prose import Block
@@ -255,7 +256,7 @@ class Can:
         def may(verb: Verb) -> bool:
             return policy.answer(role, verb).allowed
 
-        approve = policy.answer(role, Verb.APPROVE, kind_of(draft)).allowed
+        approve = policy.answer(role, Verb.APPROVE, fetched_text(draft).kind).allowed
         if draft.status == Draft.Status.STALE:
             return cls(approve=approve, regenerate=may(Verb.REGENERATE), keep=may(Verb.EDIT))
         if draft.status != Draft.Status.PENDING:
@@ -271,13 +272,6 @@ class Can:
             take_over=may(Verb.TAKE_OVER),
             keep=may(Verb.EDIT),
         )
-
-
-def kind_of(draft: Draft) -> PolicyRule.Kind:
-    """Which policy row an approval of this draft falls under."""
-    if draft.is_about_money:
-        return PolicyRule.Kind.MONEY
-    return PolicyRule.Kind.UNSOURCED if draft.unsourced_count else PolicyRule.Kind.SOURCED
 
 
 @dataclass(frozen=True, slots=True)

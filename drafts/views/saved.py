@@ -14,12 +14,12 @@ from conversations.errors import Refusal
 from conversations.models import Role
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
+from conversations.views.links import address, see_other, with_query
 from drafts.models import SavedView
 from drafts.queue.savedviews import remove_view, save_view, views_of
-from drafts.views.decide import see_other
 from drafts.views.present import DeskFilters
 
-PAGES = {"queue": ("/queue/", "Queue"), "history": ("/conversations/", "History")}
+PAGES = {"queue": ("drafts:queue", "Queue"), "history": ("conversations:list", "History")}
 HISTORY_FIELDS = ("q", "status")
 
 
@@ -58,7 +58,7 @@ def remove(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     except SavedView.DoesNotExist:
         raise Http404("There is no such view of yours in this account.") from None
     messages.success(request, f"The view “{name}” is gone.")
-    return see_other("/views/")
+    return see_other(address("drafts:views"))
 
 
 def _known(page: str, query: str) -> str:
@@ -70,8 +70,7 @@ def _known(page: str, query: str) -> str:
 
 
 def _address(page: str, query: str) -> str:
-    url = PAGES[page][0]
-    return f"{url}?{query}" if query else url
+    return with_query(address(PAGES[page][0]), query)
 
 
 def _render(

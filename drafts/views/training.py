@@ -19,13 +19,13 @@ from conversations.models import Account, Channel
 from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
+from conversations.views.links import see_other
 from conversations.views.words import Clock, clock_for
 from drafts.desk import lanes
 from drafts.desk.lanes import Evidence
 from drafts.learning import evaluation, prompts
 from drafts.models import EvalRun, Golden, Lane, PromptVersion
 from ingestion.models import JobRun
-from ingestion.views.runs import see_other
 
 SHOWN = 20
 TRIAL = 0.1

@@ -20,10 +20,10 @@ from conversations.errors import Refusal
 from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
+from conversations.views.links import see_other
 from conversations.views.words import Clock, clock_for, size
 from ingestion import quarantine
 from ingestion.models import InboundEvent
-from ingestion.views.runs import see_other
 
 PAGE = 50
 Status = InboundEvent.Status

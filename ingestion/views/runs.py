@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
+from conversations.views.links import see_other
 from conversations.views.words import clock_for
 from ingestion import jobs
 from ingestion.models import JobRun, Site
@@ -22,12 +23,6 @@ from ingestion.views.present import NAMES, STATES, JobView, job_view
 RECENT = 20
 STOP_POLLING = 286
 _LIVE = [JobRun.Status.QUEUED, JobRun.Status.RUNNING]
-
-
-def see_other(url: str) -> HttpResponseRedirect:
-    response = HttpResponseRedirect(url)
-    response.status_code = 303
-    return response
 
 
 def back() -> HttpResponseRedirect:

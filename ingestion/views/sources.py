@@ -21,6 +21,7 @@ from conversations.roles import Verb, check, may, require
 from conversations.search import words_query
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
+from conversations.views.links import see_other
 from conversations.views.words import Clock, clock_for, plural, span
 from ingestion import documents, jobs, sites
 from ingestion.knowledge.extract import KINDS as READABLE
@@ -28,7 +29,7 @@ from ingestion.knowledge.extract import MOST_BYTES
 from ingestion.knowledge.files import MOST_FILES, Upload, keep_upload
 from ingestion.models import JobRun, Passage, Site, SourceDocument
 from ingestion.views.present import AGES, DOCUMENT_STATES, KINDS, OLD, document_row, freshness
-from ingestion.views.runs import back, cards_context, runs_context, see_other
+from ingestion.views.runs import back, cards_context, runs_context
 
 PAGE = 50
 PASSAGES = 200

@@ -17,6 +17,7 @@ from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
 from drafts.desk import decisions
 from drafts.models import Draft, DraftAction
+from drafts.views import answers
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -91,6 +92,24 @@ def test_a_stale_approval_is_409_in_place_with_the_text_kept(world: World, signe
     whole = client.post(f"/drafts/{draft.pk}/approve/", data)
     assert whole.status_code == 409
     assert b"<!doctype html>" in whole.content
+
+
+@pytest.mark.parametrize("headers", [{}, HTMX], ids=["page", "htmx"])
+def test_a_refusal_builds_the_pane_of_its_draft_once(
+    world: World, signed_in: Browser, draft: Draft, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
+) -> None:
+    client = signed_in(world.ada)
+    data = shown(client, draft)
+    factories.reply_to(draft.base_message, "Forgot to say")
+    build, built = answers.build, []
+
+    def noted(one: Draft, *args: Any, **kwargs: Any) -> Any:
+        built.append(one.pk)
+        return build(one, *args, **kwargs)
+
+    monkeypatch.setattr(answers, "build", noted)
+    assert client.post(f"/drafts/{draft.pk}/approve/", data, headers=headers).status_code == 409
+    assert built == [draft.pk]
 
 
 def test_an_older_version_is_409(world: World, signed_in: Browser, draft: Draft) -> None:
