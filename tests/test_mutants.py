@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
 import pytest
 
 from tests.mutants.__main__ import explained
@@ -63,3 +71,25 @@ def test_every_mutant_that_is_explained_is_still_one_and_has_its_reason() -> Non
     for key, reason in known.items():
         assert key in there, f"no longer a mutant: {key}"
         assert len(reason) > 20, key
+
+
+def test_a_run_that_is_told_to_stop_leaves_no_server_and_no_folder_behind() -> None:
+    """Its forks and its PostgreSQL are processes of their own: nobody else would end them."""
+    with tempfile.TemporaryDirectory(prefix="countersign-stopped-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        run = subprocess.Popen(
+            [sys.executable, "-m", "tests.mutants", "--module", "conversations/encryption.py", "--jobs", "1"],
+            cwd=ROOT, env={**os.environ, "TMPDIR": name}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        until = time.monotonic() + 120
+        while not (first := list(folder.glob("countersign-mutants-*/said-0"))):  # the server runs, and a fork on it
+            assert run.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        server = int((first[0].parent / "0" / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(server, 0)
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(timeout=60) != 0
+        assert not list(folder.glob("countersign-mutants-*"))
+        with pytest.raises(ProcessLookupError):
+            os.kill(server, 0)

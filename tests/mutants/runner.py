@@ -6,6 +6,7 @@ roll back or empty what they wrote. The first fork tries no mutant; it notes whi
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,12 +21,18 @@ from typing import Any
 
 import pytest
 
+from config.postgres import embedded
 from tests import ready_cluster
 from tests.mutants.operators import Mutant
 from tests.mutants.swap import DoesNotFit, put_in
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KILLED, SURVIVED, NOT_PUT_IN, BROKEN = 1, 0, 3, 4
+
+
+def _stop(number: int, frame: Any) -> None:
+    """What Ctrl-C does by itself, for the signals that would end the process on the spot."""
+    raise KeyboardInterrupt
 
 
 @dataclass
@@ -46,6 +53,7 @@ class Trials:
     _lines: dict[str, dict[int, list[str]]] = field(default_factory=dict)
     _seconds: dict[str, float] = field(default_factory=dict)
     _killers: dict[str, int] = field(default_factory=dict)
+    _forks: set[int] = field(default_factory=set)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: Any) -> bool:
@@ -55,24 +63,37 @@ class Trials:
         from django.db import connections
 
         connections.close_all()
+        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGHUP, _stop)
         self._work = Path(tempfile.mkdtemp(prefix="countersign-mutants-"))
-        self._work.chmod(0o755)
-        clusters = [self._cluster(slot) for slot in range(self.jobs)]
         try:
+            self._work.chmod(0o755)
+            for slot in range(self.jobs):
+                self._start_cluster(slot)
             self._look()
             self._try_all()
         finally:
-            for cluster in clusters:
-                cluster.stop()
-            shutil.rmtree(self._work, ignore_errors=True)
+            self._clean_up()
         return True
 
-    def _cluster(self, slot: int) -> Any:
+    def _start_cluster(self, slot: int) -> None:
         from tests.conftest import _migrate
 
         folder = self._work / str(slot)
         folder.mkdir()
-        return ready_cluster.start(folder, _migrate)
+        ready_cluster.start(folder, _migrate)
+
+    def _clean_up(self) -> None:
+        """Leave no process and no folder behind, whatever ended the run. A second signal does not cut this short."""
+        for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, signal.SIG_IGN)
+        for pid in self._forks:
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+        for slot in range(self.jobs):  # by its folder: one whose start was interrupted runs already
+            embedded(self._work / str(slot) / "data").stop()
+        shutil.rmtree(self._work, ignore_errors=True)
 
     # --- the first fork ------------------------------------------------------------------------------------------------
     def _look(self) -> None:
@@ -80,6 +101,7 @@ class Trials:
         note = self._work / "seen.json"
         pid = self._fork(0, lambda: self._note_lines(note))
         os.waitpid(pid, 0)
+        self._forks.discard(pid)
         if not note.exists():
             raise pytest.UsageError("the tests did not come through without a fault")
         seen = json.loads(note.read_text())
@@ -149,6 +171,7 @@ class Trials:
                 continue
             if pid not in running:
                 continue
+            self._forks.discard(pid)
             slot, mutant, _, note = running.pop(pid)
             slots.append(slot)
             said = note.read_text() if note.exists() else ""
@@ -193,9 +216,12 @@ class Trials:
         sys.stderr.flush()
         pid = os.fork()
         if pid:
+            self._forks.add(pid)
             return pid
         result = BROKEN
         try:
+            for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent cleans up, a fork only ends
+                signal.signal(ending, signal.SIG_DFL)
             quiet = os.open(self._work / f"said-{slot}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(quiet, 1)
             os.dup2(quiet, 2)
