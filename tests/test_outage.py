@@ -21,7 +21,8 @@ from conversations import outage, tokens
 from conversations.tenancy import tenant_context
 from tests import factories
 from tests.asgi import serving, session_of
-from tests.conftest import FAST, World, some_id
+from tests.conftest import World, some_id
+from tests.ready_cluster import FAST
 from tests.test_isolation_walk import filled, patterns
 
 SOON = 2.0  # seconds in which a page must say that the database is away
