@@ -31,7 +31,7 @@ database_time.now = timezone.now
 from conversations.errors import Locked
 from conversations.tenancy import tenant_context
 from conversations.models import User
-from drafts import editing
+from drafts.desk import editing
 with tenant_context(sys.argv[3]):
     try:
         editing.claim(draft_id=uuid.UUID(sys.argv[4]), actor=User.objects.get(pk=sys.argv[5]))
