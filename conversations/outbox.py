@@ -261,11 +261,15 @@ def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -
     elif error.failure == Failure.UNCERTAIN:
         _uncertain(delivery, detail)
     else:
-        _move(delivery, Status.FAILED, error=detail, lease_until=None)
-        _notify(delivery, Notification.Type.SEND_FAILED)
-        _tell(delivery)
-        _record(audit.Kind.DELIVERY_FAILED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
+        _failed(delivery, attempt, detail)
     return delivery.status
+
+
+def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
+    _move(delivery, Status.FAILED, error=detail, lease_until=None)
+    _notify(delivery, Notification.Type.SEND_FAILED)
+    _tell(delivery)
+    _record(audit.Kind.DELIVERY_FAILED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
 
 
 def _uncertain(delivery: Delivery, detail: str) -> None:
@@ -278,7 +282,7 @@ def _uncertain(delivery: Delivery, detail: str) -> None:
 def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, int]:
     """Find what lost its worker or its job: one row, one transaction. Returns how many of each were found."""
     now = now or database_time.now()
-    found = {"recovered": 0, "uncertain": 0, "woken": 0}
+    found = {"recovered": 0, "uncertain": 0, "failed": 0, "woken": 0}
     with tenant_context(account_id):
         crashed = once.crashed(Delivery.objects.all(), working=Status.SENDING, now=now)
         due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lt=now)
@@ -313,6 +317,10 @@ def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
     if not once.may_repeat(delivery):
         _uncertain(delivery, "The worker stopped after it began to hand the message over.")
         return "uncertain"
+    detail = "The worker stopped before it handed the message over."
+    if attempt >= settings.DELIVERY_MAX_ATTEMPTS:  # what stops every worker would stop the next one too
+        _failed(delivery, attempt, detail)
+        return "failed"
     _move(delivery, Status.QUEUED, next_attempt_at=now, lease_until=None)
     _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error="the worker stopped before it")
     _wake(delivery)

@@ -181,6 +181,21 @@ def test_a_worker_that_died_before_the_hand_over_is_harmless(held: Delivery, kee
     assert len(keeper[0].mails) == 1
 
 
+def test_what_stops_every_worker_is_given_up_and_told(held: Delivery, settings: Any, keeper) -> None:
+    """An adapter with a fault would otherwise take a worker at every lease, for ever, and nobody would know."""
+    settings.DELIVERY_MAX_ATTEMPTS = 3
+    past = timezone.now() - timedelta(seconds=1)
+    for attempt, found in ((2, "recovered"), (3, "failed")):
+        Delivery.objects.update(status="queued")
+        Delivery.objects.update(status="sending", lease_until=past, attempt_count=attempt, handover_at=None)
+        assert outbox.sweep(account_id=held.account_id)[found] == 1
+    held.refresh_from_db()
+    assert held.status == "failed" and "before it handed" in held.error
+    assert Notification.objects.filter(type="send_failed", user=held.approved_by).count() == 1
+    assert deliver(held) == "failed"
+    assert keeper[0].mails == []
+
+
 def test_a_worker_that_died_after_it_is_uncertain(held: Delivery, keeper) -> None:
     past = timezone.now() - timedelta(seconds=1)
     Delivery.objects.update(status="queued")
