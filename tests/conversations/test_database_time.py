@@ -71,7 +71,7 @@ def test_a_delivery_is_not_taken_from_a_worker_that_sends_it(world: World, skew:
         Delivery.objects.update(status="queued", next_attempt_at=now - timedelta(seconds=1))
         assert outbox._claim(delivery.pk) is not None
     skew(by)
-    assert outbox.sweep(account_id=world.acme.pk) == {"recovered": 0, "uncertain": 0, "woken": 0}
+    assert outbox.sweep(account_id=world.acme.pk) == {"recovered": 0, "uncertain": 0, "failed": 0, "woken": 0}
     with tenant_context(world.acme.pk):
         Delivery.objects.update(lease_until=now - timedelta(seconds=1))
     assert outbox.sweep(account_id=world.acme.pk)["recovered"] == 1
