@@ -120,9 +120,15 @@ def _erase(account_id: uuid.UUID, ids: list[uuid.UUID], *, rule: str, purge: boo
     )
     Draft.objects.filter(conversation_id__in=ids, status__in=FINAL).update(status=Draft.Status.ARCHIVED)
     Draft.objects.filter(conversation_id__in=ids, erased_at__isnull=True).update(
-        suggested_text="", suggested_html="", claims=[], top_sources=[], checks=[], confidence_reasons=[], erased_at=now
+        suggested_text="",
+        suggested_html="",
+        statements=[],
+        top_sources=[],
+        checks=[],
+        confidence_reasons=[],
+        erased_at=now,
     )
-    DraftRevision.objects.filter(draft__conversation_id__in=ids).update(text="", html="", claims=[])
+    DraftRevision.objects.filter(draft__conversation_id__in=ids).update(text="", html="", statements=[])
     acts = DraftAction.objects.filter(conversation_id__in=ids)
     acts.update(final_text=None, final_html="", notes="", diff=None)
     samples = LearningSample.objects.filter(conversation_id__in=ids)

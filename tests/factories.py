@@ -14,9 +14,9 @@ from conversations.inbox import record_inbound
 from conversations.models import Account, Channel, Conversation, Delivery, Membership, Message, User
 from conversations.tenancy import create_account, tenant_context
 from drafts.desk import decisions
-from drafts.desk.text import Text, claims_from_json, claims_to_json
+from drafts.desk.text import Text, statements_from_json, statements_to_json
 from drafts.models import Draft
-from drafts.writing.port import Claim
+from drafts.writing.port import Statement
 from ingestion.models import InboundEvent
 
 _number = itertools.count(1)
@@ -107,19 +107,19 @@ SENTENCE = "PTFE hose is safe with E85."
 
 
 def draft(message: Message, text: str = f"Hi Marcus,\n\n{SENTENCE}\n\nBest regards", **changes: Any) -> Draft:
-    """A pending draft that answers `message`; its one factual sentence is sourced unless `claims` says otherwise."""
+    """A pending draft that answers `message`; its one factual sentence is sourced unless `statements` says otherwise."""
     start = text.find(SENTENCE)
     source = "01890000-0000-7000-8000-000000000001"
-    claims = [{"start": start, "end": start + len(SENTENCE), "sources": [source]}] if start >= 0 else []
+    statements = [{"start": start, "end": start + len(SENTENCE), "sources": [source]}] if start >= 0 else []
     values: dict[str, Any] = {
         "suggested_text": text,
-        "claims": claims,
+        "statements": statements,
         "model_key": "offline",
         "prompt_label": "reply-v1",
     }
     values.update(changes)
     with tenant_context(message.account_id):
-        judged = Text(values["suggested_text"], claims_from_json(values["claims"]))
+        judged = Text(values["suggested_text"], statements_from_json(values["statements"]))
         return Draft.objects.create(
             account_id=message.account_id,
             conversation_id=message.conversation_id,
@@ -133,7 +133,7 @@ def draft(message: Message, text: str = f"Hi Marcus,\n\n{SENTENCE}\n\nBest regar
 
 def unsourced(message: Message) -> Draft:
     text = "Hi Marcus,\n\nTighten the ends to 18 ft-lb.\n\nBest regards"
-    return draft(message, text, claims=claims_to_json([Claim(12, 41)]))
+    return draft(message, text, statements=statements_to_json([Statement(12, 41)]))
 
 
 def seen(draft: Draft) -> decisions.Seen:

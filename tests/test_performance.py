@@ -28,7 +28,7 @@ from conversations.visible import ALL
 from drafts import queue
 from drafts.demo import bulk
 from drafts.desk.decisions import Seen
-from drafts.models import Claim, Draft
+from drafts.models import Draft, Hold
 from drafts.queue import Filters
 from drafts.queue.rows import _cursor
 from tests import factories
@@ -109,7 +109,7 @@ def hold_some(account: Account, user: User) -> None:
     with tenant_context(account.pk):
         for draft in queue.waiting(Filters(), user.pk, ALL)[:3]:
             until = timezone.now() + timedelta(minutes=2)
-            Claim.objects.create(account=account, conversation_id=draft.conversation_id, user=user, lease_until=until)
+            Hold.objects.create(account=account, conversation_id=draft.conversation_id, user=user, lease_until=until)
 
 
 def feed_pages(account: Account, user: User, filters: Filters = Filters()) -> dict[str, int]:  # noqa: B008 - frozen

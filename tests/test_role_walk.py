@@ -161,12 +161,12 @@ class Scene:
             "rejected": factories.draft(new()),
             "approved": factories.draft(new()),
             "failed": factories.draft(new()),
-            "empty": factories.draft(new(), "", claims=[], error="No answer came."),
+            "empty": factories.draft(new(), "", statements=[], error="No answer came."),
         }
         money = new()
         self.drafts["money"] = factories.draft(money, f"Hi,\n\n{factories.SENTENCE} We refund 20 USD.\n\nBest")
         # It states nothing from a source, so nothing of it is without one; that does not make it sourced.
-        self.drafts["holding"] = factories.draft(new(), "Hi Marcus,\n\nA colleague looks at it.\n\nBest", claims=[])
+        self.drafts["holding"] = factories.draft(new(), "Hi Marcus,\n\nA colleague looks at it.\n\nBest", statements=[])
         factories.reply_to(self.drafts["stale"].base_message)
         failed = factories.approved(self.drafts["failed"], world.ada)
         held = factories.approved(self.drafts["approved"], world.ada)

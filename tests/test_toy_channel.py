@@ -99,7 +99,7 @@ def test_what_it_cannot_send_is_said_on_the_page_and_not_approved(world: World, 
     channel = factories.channel(world.acme, type="chat", external_id="toy-1", name="Toy box")
     Channel.objects.filter(pk=channel.pk).update(provider="toy")
     channel.refresh_from_db()
-    draft = factories.draft(factories.message(channel, thread_id="t"), "HELLO " * 400, claims=[])
+    draft = factories.draft(factories.message(channel, thread_id="t"), "HELLO " * 400, statements=[])
     client = signed_in(world.ada)
     page = client.get(f"/drafts/{draft.pk}/").content
     said = [check.text for check in BeautifulSoup(page, "html.parser").select(".check--warn")]

@@ -35,7 +35,7 @@ FROM (SELECT n, now() - (%(size)s - n) * interval '20 seconds' AS at, 'Does the 
 """
 DRAFTS = """
 INSERT INTO drafts_draft (id, account_id, conversation_id, base_message_id, trigger_message_id, model_key, prompt_label,
-    status, version, suggested_text, suggested_html, top_sources, claims, checks, unsourced_count, is_about_money,
+    status, version, suggested_text, suggested_html, top_sources, statements, checks, unsourced_count, is_about_money,
     confidence, confidence_reasons, intent, needs_human, error, is_canary, canary_defect, language, due_at, created_at, updated_at)
 SELECT md5(%(batch)s || 'd' || n)::uuid, %(account)s, md5(%(batch)s || 'c' || n)::uuid, md5(%(batch)s || 'm' || n)::uuid,
     md5(%(batch)s || 'm' || n)::uuid, 'bulk', 'reply-v1', CASE WHEN n %% %(pending)s = 0 THEN 'pending' ELSE 'expired' END,

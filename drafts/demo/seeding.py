@@ -219,7 +219,7 @@ def _decisions(account: Account, new: list[tuple[dict[str, Any], uuid.UUID]]) ->
     joel = User.objects.with_address("joel@hotrodan.example").get()
     mail = [entry[1] for entry in new if entry[0]["channel"] == "email" and entry[0].get("answered_by")]
     drafts = {draft.conversation_id: draft for draft in Draft.objects.pending()}
-    ready = [drafts[key] for key in mail if key in drafts and not drafts[key].is_about_money and drafts[key].claims]
+    ready = [drafts[key] for key in mail if key in drafts and not drafts[key].is_about_money and drafts[key].statements]
     looked = decisions.Attention(viewed_ms=24_000, sources_opened=1, pressed_twice=True)
     if len(ready) < 4:
         return

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from conversations import database_time, outgoing
 from conversations.bidi import isolated
@@ -21,8 +21,8 @@ from conversations.visible import Visible
 from drafts import queue
 from drafts.desk import decisions, recipients
 from drafts.desk.decisions import Attention, Seen
-from drafts.desk.text import Text, claims_from_json
-from drafts.models import Claim, Draft, DraftRevision
+from drafts.desk.text import Text, statements_from_json
+from drafts.models import Draft, DraftRevision, Hold
 from drafts.queue import Filters
 
 MOST = 25
@@ -49,24 +49,26 @@ class Result:
 
 def safe_ones(filters: Filters, user: User, within: Visible) -> list[uuid.UUID]:
     """The first drafts of the queue, in its order, that a batch takes; at most `MOST`."""
-    held = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now()).exclude(
-        user=user
-    )
+    held = _held_by_another(user)
     found = (
         queue.waiting(filters, user.pk, within)
         .filter(unsourced_count=0, is_about_money=False, needs_human=[], sources_changed_at__isnull=True)
-        .exclude(claims=[])
+        .exclude(statements=[])
         .filter(base_message=F("conversation__last_inbound_message"))
         .exclude(Exists(held))
     )
     return list(found.values_list("pk", flat=True)[:MOST])
 
 
+def _held_by_another(user: User) -> QuerySet[Hold]:
+    live = Hold.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now())
+    return live.exclude(user=user)
+
+
 def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: Visible) -> list[Candidate]:
     """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements."""
     wanted = list(dict.fromkeys(draft_ids))[:MOST]
-    claims = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=database_time.now())
-    held = claims.exclude(user=user)
+    held = _held_by_another(user)
     found = {
         draft.pk: draft
         for draft in Draft.objects.within(within)
@@ -84,9 +86,9 @@ def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
     conversation = draft.conversation
     saved = revision if draft.version else None
     text = (
-        Text(saved.text, claims_from_json(saved.claims))
+        Text(saved.text, statements_from_json(saved.statements))
         if saved
-        else Text(draft.suggested_text, claims_from_json(draft.claims))
+        else Text(draft.suggested_text, statements_from_json(draft.statements))
     )
     channel = conversation.channel
     envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {}
@@ -107,7 +109,7 @@ def _why_not(draft: Draft, conversation: Conversation, text: Text) -> str:
         return "It has no text"
     if text.unsourced:
         return f"{text.unsourced} without a source"
-    if not text.claims:
+    if not text.statements:
         return "It states nothing from a source"
     if text.is_about_money:
         return "It speaks of money"

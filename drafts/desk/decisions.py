@@ -33,10 +33,10 @@ from drafts.desk.scene import (
     lock,
 )
 from drafts.desk.signing import act, sign
-from drafts.desk.text import Text, claims_to_json, current_text, edited_text
+from drafts.desk.text import Text, current_text, edited_text, statements_to_json
 from drafts.evidence import canaries
 from drafts.learning import samples
-from drafts.models import Claim, Draft, DraftAction, DraftRevision
+from drafts.models import Draft, DraftAction, DraftRevision, Hold
 
 __all__ = [
     "AlreadyDecided",
@@ -280,7 +280,7 @@ def add_revision(draft: Draft, text: Text, actor: User) -> DraftRevision:
         draft=draft,
         number=draft.version,
         text=text.text,
-        claims=claims_to_json(text.claims),
+        statements=statements_to_json(text.statements),
         author=actor,
         author_name=actor.name,
         sha256=samples.sha256(text.text),
@@ -337,9 +337,9 @@ def _repeated(scene: Scene, types: set[Type]) -> DraftAction | None:
 
 
 def let_go(scene: Scene) -> None:
-    """A decision ends whatever claim there was on the conversation."""
-    if scene.is_claimed:
-        Claim.objects.filter(conversation=scene.conversation).delete()
+    """A decision ends whatever hold there was on the conversation."""
+    if scene.is_held:
+        Hold.objects.filter(conversation=scene.conversation).delete()
 
 
 def _decide_check(

@@ -18,14 +18,14 @@ from drafts.desk.decisions import AlreadyDecided, Changed, Stale, add_revision, 
 from drafts.desk.notify import tell
 from drafts.desk.scene import lock
 from drafts.desk.signing import REVISED, act
-from drafts.desk.text import claims_to_json, current_text, edited_text
-from drafts.models import Claim, Draft, DraftAction, DraftRevision
+from drafts.desk.text import current_text, edited_text, statements_to_json
+from drafts.models import Draft, DraftAction, DraftRevision, Hold
 
 LEASE = timedelta(minutes=2)
 MAX_TEXT = 100_000
 
 
-def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim:
+def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Hold:
     """Take the conversation for two minutes, or prolong one's own lease. Raises Locked (423) naming the holder.
 
     Whoever loses it to a take-over is told.
@@ -38,7 +38,7 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
             raise decided(draft)
         now = database_time.now()
         held = (
-            Claim.objects.select_for_update(of=("self",))
+            Hold.objects.select_for_update(of=("self",))
             .select_related("user")
             .filter(conversation=conversation)
             .first()
@@ -46,18 +46,17 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
         mine = held is not None and held.user_id == actor.pk
         if held and not mine and held.lease_until > now and not take_over:
             raise Locked(
-                f"{isolated(held.user.name)} is working on this conversation until {held.lease_until:%H:%M} UTC.",
-                claim=held,
+                f"{isolated(held.user.name)} is working on this conversation until {held.lease_until:%H:%M} UTC."
             )
         if held and mine and held.lease_until > now:
             until = max(held.lease_until, now + LEASE)  # what a colleague handed over is held longer
-            Claim.objects.filter(pk=held.pk).update(lease_until=until, draft_id=draft.pk)
+            Hold.objects.filter(pk=held.pk).update(lease_until=until, draft_id=draft.pk)
             held.lease_until = until
             return held
         former = held.user if held and not mine and held.lease_until > now else None
         if held:
             # A new holder's token is higher: what the former one still sends is recognised as older.
-            Claim.objects.filter(pk=held.pk).update(
+            Hold.objects.filter(pk=held.pk).update(
                 user=actor,
                 lease_until=now + LEASE,
                 token=F("token") + 1,
@@ -67,7 +66,7 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
             )
             held.refresh_from_db()
         else:
-            held = Claim.objects.create(
+            held = Hold.objects.create(
                 account_id=draft.account_id,
                 conversation=conversation,
                 draft_id=draft.pk,
@@ -89,12 +88,12 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Claim
 
 
 def release(*, draft_id: uuid.UUID, actor: User) -> bool:
-    """Let one's own claim go; False if there was none."""
+    """Let one's own hold go; False if there was none."""
     with transaction.atomic():
         scene = lock(draft_id, actor=actor)
         scene.permit(Verb.CLAIM)
         conversation, draft = scene.conversation, scene.draft
-        if not Claim.objects.filter(conversation=conversation, user=actor).delete()[0]:
+        if not Hold.objects.filter(conversation=conversation, user=actor).delete()[0]:
             return False
         action = act(DraftAction.Type.RELEASE, draft, actor, version=draft.version)
         audit.record(
@@ -174,7 +173,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             prompt_version=old.prompt_version,
             prompt_label=old.prompt_label,
             suggested_text=text.text,
-            claims=claims_to_json(text.claims),
+            statements=statements_to_json(text.statements),
             top_sources=old.top_sources,
             checks=old.checks,
             unsourced_count=text.unsourced,
@@ -210,7 +209,7 @@ def snooze(*, draft_id: uuid.UUID, actor: User, until: datetime) -> Draft:
             raise Invalid("Snooze to a time in the next 30 days. Nothing was changed.")
         draft.snoozed_until = until
         draft.save(update_fields=["snoozed_until", "updated_at"])
-        Claim.objects.filter(conversation=conversation, user=actor).delete()
+        Hold.objects.filter(conversation=conversation, user=actor).delete()
         audit.record(
             audit.Kind.DRAFT_SNOOZED,
             actor=actor,

@@ -17,7 +17,7 @@ from drafts.desk.editing import claim
 from drafts.desk.notify import tell
 from drafts.desk.scene import Scene, lock
 from drafts.desk.signing import act
-from drafts.models import Claim, Draft, DraftAction
+from drafts.models import Draft, DraftAction, Hold
 
 LEASE = timedelta(
     minutes=30
@@ -39,7 +39,7 @@ def colleagues(conversation: Conversation, user: User) -> list[tuple[str, str]]:
     return sorted(((str(row.user_id), row.user.name) for row in found), key=lambda entry: entry[1].lower())
 
 
-def hand_over(*, draft_id: uuid.UUID, actor: User, to: uuid.UUID, note: str = "") -> Claim:
+def hand_over(*, draft_id: uuid.UUID, actor: User, to: uuid.UUID, note: str = "") -> Hold:
     """Give the conversation to a colleague, with a note. They hold it for half an hour and are told.
 
     Raises PermissionDenied (403), Draft.DoesNotExist (404), AlreadyDecided (409), Invalid (422: nobody of this account
@@ -61,7 +61,7 @@ def hand_over(*, draft_id: uuid.UUID, actor: User, to: uuid.UUID, note: str = ""
     return held
 
 
-def ask(*, draft_id: uuid.UUID, actor: User) -> Claim:
+def ask(*, draft_id: uuid.UUID, actor: User) -> Hold:
     """Ask the holder for the conversation; they decide. A conversation that nobody holds is taken at once.
 
     Asking again while the question stands tells nobody again. Somebody else's question that stands is a Conflict.
@@ -91,7 +91,7 @@ def ask(*, draft_id: uuid.UUID, actor: User) -> Claim:
     return held
 
 
-def answer(*, draft_id: uuid.UUID, actor: User, give: bool) -> Claim:
+def answer(*, draft_id: uuid.UUID, actor: User, give: bool) -> Hold:
     """The holder's answer to who asked: give the conversation, or keep it. Raises Conflict if nobody asks (any more)."""
     with transaction.atomic():
         scene = lock(draft_id, actor=actor)
@@ -122,9 +122,9 @@ def _pending(scene: Scene) -> None:
         raise decided(scene.draft)
 
 
-def _held(scene: Scene) -> Claim | None:
+def _held(scene: Scene) -> Hold | None:
     return (
-        Claim.objects.select_for_update(of=("self",))
+        Hold.objects.select_for_update(of=("self",))
         .select_related("user", "asked_by")
         .filter(conversation=scene.conversation)
         .first()
@@ -146,8 +146,8 @@ def _member(scene: Scene, to: uuid.UUID, actor: User) -> User:
     return found.user
 
 
-def _give(scene: Scene, receiver: User) -> tuple[Claim, User | None]:
-    """The claim in the receiver's hands, and who held it a moment ago (None: nobody)."""
+def _give(scene: Scene, receiver: User) -> tuple[Hold, User | None]:
+    """The hold, now the receiver's, and who held it a moment ago (None: nobody)."""
     now = database_time.now()
     held = _held(scene)
     former = held.user if held and held.lease_until > now else None
@@ -160,14 +160,14 @@ def _give(scene: Scene, receiver: User) -> tuple[Claim, User | None]:
     }
     if held is None:
         values["account_id"] = scene.draft.account_id
-        return Claim.objects.create(conversation=scene.conversation, **values), None
+        return Hold.objects.create(conversation=scene.conversation, **values), None
     # A new holder's token is higher: what the former one still sends is recognised as older.
-    Claim.objects.filter(pk=held.pk).update(token=F("token") + 1, **values)
+    Hold.objects.filter(pk=held.pk).update(token=F("token") + 1, **values)
     held.refresh_from_db()
     return held, former
 
 
-def _record(scene: Scene, actor: User, receiver: User, held: Claim, note: str) -> None:
+def _record(scene: Scene, actor: User, receiver: User, held: Hold, note: str) -> None:
     draft, conversation = scene.draft, scene.conversation
     action = act(DraftAction.Type.ESCALATE, draft, actor, version=draft.version, notes=note)
     audit.record(

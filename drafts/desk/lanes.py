@@ -204,7 +204,7 @@ def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
         and draft.base_message_id == conversation.last_inbound_message_id
         and draft.version == 0
         and not (draft.is_canary or draft.error or draft.unsourced_count or draft.is_about_money or draft.needs_human)
-        and bool(draft.claims)
+        and bool(draft.statements)
         and draft.sources_changed_at is None
         # A draft that somebody asked for, or that came back once, is theirs to decide.
         and not DraftAction.objects.filter(

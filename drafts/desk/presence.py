@@ -12,7 +12,7 @@ from django.db import connection
 from conversations import database_time
 from conversations.models.base import new_id
 from conversations.visible import Visible
-from drafts.models import Claim, Presence
+from drafts.models import Hold, Presence
 
 FRESH = 60  # seconds after which a page that went quiet says nothing any more
 KEPT = 3600  # seconds after which a row is removed
@@ -37,7 +37,7 @@ SELECT (SELECT seq FROM conversations_audithead WHERE account_id = %(account)s),
          WHERE p.account_id = %(account)s AND p.conversation_id = (SELECT id FROM here) AND p.user_id <> %(user)s
            AND p.seen_at > clock_timestamp() - make_interval(secs => %(fresh)s)),
        (SELECT json_build_array(coalesce(nullif(u.display_name, ''), split_part(u.email, '@', 1)), c.asked_at)
-          FROM drafts_claim c JOIN conversations_user u ON u.id = c.asked_by_id
+          FROM drafts_hold c JOIN conversations_user u ON u.id = c.asked_by_id
          WHERE c.account_id = %(account)s AND c.conversation_id = (SELECT id FROM here) AND c.user_id = %(user)s
            AND c.lease_until > clock_timestamp())
 """
@@ -67,13 +67,13 @@ class Room:
 
 def asked_of(account_id: uuid.UUID, user_id: uuid.UUID, conversation_id: uuid.UUID) -> Asked | None:
     """Who asks this holder for the conversation, for a page that has not pulsed yet."""
-    claim = (
-        Claim.objects.filter(account_id=account_id, conversation_id=conversation_id, user_id=user_id)
+    hold = (
+        Hold.objects.filter(account_id=account_id, conversation_id=conversation_id, user_id=user_id)
         .filter(asked_by__isnull=False, asked_at__isnull=False, lease_until__gt=database_time.now())
         .select_related("asked_by")
         .first()
     )
-    return Asked(claim.asked_by.name, claim.asked_at) if claim and claim.asked_by and claim.asked_at else None
+    return Asked(hold.asked_by.name, hold.asked_at) if hold and hold.asked_by and hold.asked_at else None
 
 
 def enter(

@@ -17,7 +17,7 @@ from conversations.envelope import reply_envelope
 from conversations.errors import Conflict, Refusal
 from conversations.models import Conversation, Membership, PolicyRule, Role, User
 from conversations.roles import RULE_COLUMNS, Answer, Policy, Verb
-from drafts.models import Claim, Draft, DraftAction
+from drafts.models import Draft, DraftAction, Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Scene:
     policy: Policy
     repeated: uuid.UUID | None
     holder: str
-    is_claimed: bool
+    is_held: bool
 
     def permit(self, verb: Verb, kind: PolicyRule.Kind = PolicyRule.Kind.ANY) -> Answer:
         return self.policy.permit(self.role, verb, kind)
@@ -84,9 +84,9 @@ class Scene:
 
 def lock(draft_id: uuid.UUID, *, actor: User | None, request_id: str = "") -> Scene:
     """Lock conversation first, then draft: the order of every verb. Two statements. No `actor` is no person, such as a
-    lane: without a role, and everybody's claim is somebody else's.
+    lane: without a role, and everybody's hold is somebody else's.
 
-    The second begins after the first has its lock, so that what it reads along (role, rules, claim, an earlier act with
+    The second begins after the first has its lock, so that what it reads along (role, rules, hold, an earlier act with
     this request id) is what the winner before us left. Raises Draft.DoesNotExist (404), also for foreign ids and
     for a channel that the actor does not see.
     """
@@ -106,7 +106,7 @@ def lock(draft_id: uuid.UUID, *, actor: User | None, request_id: str = "") -> Sc
         policy=Policy.of(conversation.account, draft.rules),
         repeated=draft.repeated,
         holder=isolated(draft.holder_name or (draft.holder_email or "").partition("@")[0]),
-        is_claimed=draft.is_claimed,
+        is_held=draft.is_held,
     )
 
 
@@ -119,10 +119,10 @@ def _conversation(given: Any) -> QuerySet[Conversation]:
 
 @Compiled
 def _draft(given: Any) -> QuerySet[Draft]:
-    claims = Claim.objects.filter(conversation_id=OuterRef("conversation_id"))
+    holds = Hold.objects.filter(conversation_id=OuterRef("conversation_id"))
     mine = Membership.objects.filter(account_id=OuterRef("account_id"), user=given.actor, is_active=True)
     rules = PolicyRule.objects.filter(account_id=OuterRef("account_id"))
-    others = claims.filter(lease_until__gt=Now()).exclude(user=given.actor)
+    others = holds.filter(lease_until__gt=Now()).exclude(user=given.actor)
     acts = DraftAction.objects.filter(user=given.actor, request_id=given.request)
     return (
         Draft.objects.select_for_update(of=("self",))
@@ -133,7 +133,7 @@ def _draft(given: Any) -> QuerySet[Draft]:
             repeated=Subquery(acts.values("pk")[:1]),
             holder_name=Subquery(others.values("user__display_name")[:1]),
             holder_email=Subquery(others.values("user__email")[:1]),
-            is_claimed=Exists(claims),
+            is_held=Exists(holds),
             actor_sees=Exists(mine.seeing(given.channel)),
         )
         .filter(pk=given.draft)

@@ -1,4 +1,4 @@
-"""What a draft's text is, at this moment: its words, its claims, what about it a person should look at twice."""
+"""What a draft's text is, at this moment: its words, its statements, what about it a person should look at twice."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from conversations.models import PolicyRule
 from drafts.diffing import diff_ops
 from drafts.models import Draft, DraftRevision
-from drafts.writing.claims import rebase_claims
-from drafts.writing.port import Claim
+from drafts.writing.port import Statement
+from drafts.writing.statements import rebase_statements
 
 Kind = PolicyRule.Kind
 _MONEY = re.compile(
@@ -24,14 +24,14 @@ _PROMISE = re.compile(r"\bin stock\b|\bwe guarantee\b|\bwill (?:arrive|be delive
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text with its claims. `kind` is what the approval policy is asked about."""
+    """A text with its statements. `kind` is what the approval policy is asked about."""
 
     text: str
-    claims: tuple[Claim, ...]
+    statements: tuple[Statement, ...]
 
     @property
     def unsourced(self) -> int:
-        return sum(1 for claim in self.claims if not claim.source_ids)
+        return sum(1 for statement in self.statements if not statement.source_ids)
 
     @property
     def is_about_money(self) -> bool:
@@ -42,19 +42,19 @@ class Text:
         if self.is_about_money:
             return Kind.MONEY
         # A text that states nothing from a source (a holding reply, which promises a person) is not "fully sourced".
-        return Kind.UNSOURCED if self.unsourced or not self.claims else Kind.SOURCED
+        return Kind.UNSOURCED if self.unsourced or not self.statements else Kind.SOURCED
 
 
-def claims_from_json(value: Iterable[dict[str, Any]]) -> tuple[Claim, ...]:
+def statements_from_json(value: Iterable[dict[str, Any]]) -> tuple[Statement, ...]:
     return tuple(
-        Claim(item["start"], item["end"], tuple(uuid.UUID(source) for source in item["sources"])) for item in value
+        Statement(item["start"], item["end"], tuple(uuid.UUID(source) for source in item["sources"])) for item in value
     )
 
 
-def claims_to_json(claims: Iterable[Claim]) -> list[dict[str, Any]]:
+def statements_to_json(statements: Iterable[Statement]) -> list[dict[str, Any]]:
     return [
-        {"start": claim.start, "end": claim.end, "sources": [str(source) for source in claim.source_ids]}
-        for claim in claims
+        {"start": statement.start, "end": statement.end, "sources": [str(source) for source in statement.source_ids]}
+        for statement in statements
     ]
 
 
@@ -66,22 +66,24 @@ def current_text(draft: Draft) -> Text:
     """The draft's text as it stands: as suggested, or as last saved."""
     revision = latest_revision(draft)
     if revision is None:
-        return Text(draft.suggested_text, claims_from_json(draft.claims))
-    return Text(revision.text, claims_from_json(revision.claims))
+        return Text(draft.suggested_text, statements_from_json(draft.statements))
+    return Text(revision.text, statements_from_json(revision.statements))
 
 
 def fetched_text(draft: Draft) -> Text:
     """The same of a draft that `drafts.queue.panes` fetched together with its revision: no statement."""
     revision = draft.revision if draft.version else None  # type: ignore[attr-defined]
     if revision is None:
-        return Text(draft.suggested_text, claims_from_json(draft.claims))
-    return Text(revision["text"], claims_from_json(revision["claims"]))
+        return Text(draft.suggested_text, statements_from_json(draft.statements))
+    return Text(revision["text"], statements_from_json(revision["statements"]))
 
 
 def edited_text(draft: Draft, text: str) -> Text:
     """The draft after a person wrote `text`: untouched sentences keep their sources, all others have none."""
     operations = diff_ops(draft.suggested_text, text)
-    return Text(text, rebase_claims(claims_from_json(draft.claims), operations, source=draft.suggested_text))
+    return Text(
+        text, rebase_statements(statements_from_json(draft.statements), operations, source=draft.suggested_text)
+    )
 
 
 def text_checks(text: Text) -> list[dict[str, Any]]:
@@ -93,7 +95,7 @@ def text_checks(text: Text) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = [
         {"ok": not (text.is_about_money or promises), "text": "No price, refund or stock promised"},
     ]
-    if text.claims:
+    if text.statements:
         words = f"{unsourced} {noun} no source" if unsourced else "Every statement sourced"
         found.append({"ok": not unsourced, "text": words})
     return found

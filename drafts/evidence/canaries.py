@@ -11,7 +11,7 @@ from dataclasses import replace
 from conversations.models import Account, Message
 from drafts.evidence.sampling import bucket
 from drafts.models import Draft
-from drafts.writing.port import Claim, DraftResult
+from drafts.writing.port import DraftResult, Statement
 
 #: Statements that no source of any tenant makes; each is long enough to be seen by somebody who reads.
 PLANTED = (
@@ -29,18 +29,18 @@ def plant(*, account: Account, base: Message, result: DraftResult) -> tuple[Draf
     check draft once.
     """
     share = account.options.canary_share
-    if not share or bucket(base.pk, "check draft") >= share or result.needs_human or not result.claims:
+    if not share or bucket(base.pk, "check draft") >= share or result.needs_human or not result.statements:
         return None
-    if any(not claim.source_ids for claim in result.claims):
+    if any(not statement.source_ids for statement in result.statements):
         return None
     if Draft.objects.filter(base_message=base, is_canary=True).exists():
         return None
     sentence = PLANTED[int(bucket(base.pk, "sentence") * len(PLANTED))]
-    last = result.claims[-1]
+    last = result.statements[-1]
     start = last.end + 1
     text = f"{result.text[: last.end]} {sentence}{result.text[last.end :]}"
-    claims = (*result.claims, Claim(start, start + len(sentence), last.source_ids))
-    return replace(result, text=text, claims=claims), f"No source says: {sentence}"
+    statements = (*result.statements, Statement(start, start + len(sentence), last.source_ids))
+    return replace(result, text=text, statements=statements), f"No source says: {sentence}"
 
 
 def holds(draft: Draft, text: str) -> bool:

@@ -26,7 +26,7 @@ decided AS (
   SELECT a.created_at, a.created_at >= %(recent)s AS recent, a.user_id, a.user_name, a.viewed_ms, a.sources_opened, a.reasons,
          a.pressed_twice, a.type, a.type = 'approve' AS unchanged, a.type = 'edit' AS edited, a.type = 'reject' AS rejected,
          d.prompt_label, d.intent, coalesce(ch.type, '') AS channel, d.confidence, d.unsourced_count, d.tokens_used, d.cost_micros,
-         jsonb_path_exists(d.claims, '$[*].sources[*]') AS cited,
+         jsonb_path_exists(d.statements, '$[*].sources[*]') AS cited,
          CASE WHEN a.type = 'edit' THEN (
            SELECT coalesce(sum(regexp_count(op ->> 1, '\\w+')), 0) FROM jsonb_array_elements(a.diff -> 'ops') op
             WHERE op ->> 0 <> '=') END AS words,

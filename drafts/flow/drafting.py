@@ -21,7 +21,7 @@ from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
 from drafts.desk import recipients, sources
 from drafts.desk.editing import retire
-from drafts.desk.text import Text, claims_to_json, text_checks
+from drafts.desk.text import Text, statements_to_json, text_checks
 from drafts.evidence import calibration, canaries, figures
 from drafts.flow import progress
 from drafts.learning import prompts
@@ -145,7 +145,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
     planted = canaries.plant(account=conversation.account, base=task.base, result=result)
     result, defect = planted or (result, "")
-    text = Text(result.text, result.claims)
+    text = Text(result.text, result.statements)
     envelope = reply_envelope(conversation, channel_of(conversation), task.base)
     share, fared = figures.history(figures.figures_of(account_id), result.intent[:100])
     raw = round(max(0.0, min(1.0, result.confidence)) * share, 3)
@@ -164,7 +164,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         prompt_label=task.request.prompt_version,
         suggested_text=result.text,
         top_sources=sources_to_json(task.request.sources, result),
-        claims=claims_to_json(result.claims),
+        statements=statements_to_json(result.statements),
         checks=[
             *recipients.checks(conversation, task.base, envelope),
             *text_checks(text),
@@ -203,7 +203,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
 
 def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[dict[str, Any]]:
     """The sources a person is shown: those that are cited, in order of citation, then the others."""
-    cited = list(dict.fromkeys(source for claim in result.claims for source in claim.source_ids))
+    cited = list(dict.fromkeys(source for statement in result.statements for source in statement.source_ids))
     ordered = sorted(sources, key=lambda source: cited.index(source.passage_id) if source.passage_id in cited else 99)
     return [
         {
@@ -212,7 +212,7 @@ def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[di
             "title": source.place[:300],
             "url": source.url[:2000],
             "quote": quote(
-                source, [result.text[c.start : c.end] for c in result.claims if source.passage_id in c.source_ids]
+                source, [result.text[c.start : c.end] for c in result.statements if source.passage_id in c.source_ids]
             ),
             "score": round(source.score, 4),
             "indexed_at": source.indexed_at.isoformat(),

@@ -14,7 +14,7 @@ from conversations.models import Conversation, Delivery, Message, Notification
 from drafts.desk.decisions import WRITE_TASK
 from drafts.desk.editing import retire
 from drafts.learning import samples
-from drafts.models import Claim, Draft
+from drafts.models import Draft, Hold
 
 _NOT_YET_SENT = [Delivery.Status.HELD, Delivery.Status.QUEUED]
 
@@ -31,8 +31,8 @@ def customer_wrote(conversation: Conversation, message: Message) -> None:
         _retire(conversation)
     if ends["delivery"]:
         _take_back(conversation)
-    if ends["claim"]:
-        Claim.objects.filter(conversation=conversation, lease_until__lte=database_time.now()).delete()
+    if ends["hold"]:
+        Hold.objects.filter(conversation=conversation, lease_until__lte=database_time.now()).delete()
     wait = conversation.account.options.draft_burst_seconds
     wake(
         WRITE_TASK,
@@ -52,7 +52,7 @@ def _ends(given: Any) -> QuerySet[Conversation, Any]:
     return Conversation.objects.filter(pk=given.conversation).values(
         draft=Exists(Draft.objects.filter(conversation=of).pending()),
         delivery=Exists(not_sent),
-        claim=Exists(Claim.objects.filter(conversation=of, lease_until__lte=given.now)),
+        hold=Exists(Hold.objects.filter(conversation=of, lease_until__lte=given.now)),
     )
 
 

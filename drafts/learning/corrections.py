@@ -25,8 +25,8 @@ from conversations.visible import ALL
 from drafts.answers import goldens
 from drafts.learning import samples
 from drafts.models import Golden, LearningSample
-from drafts.writing.claims import HOLDING_SENTENCES, factual_sentences
 from drafts.writing.relevance import asks_of
+from drafts.writing.statements import HOLDING_SENTENCES, factual_sentences
 from ingestion.jobs import JobKind, Work, checked
 from ingestion.knowledge.embed import Embedder, get_embedder
 from ingestion.models import JobRun

@@ -19,10 +19,10 @@ from conversations.models import Account, User
 from conversations.tenancy import tenant_context
 from drafts.learning.prompts import BUILT_IN_LABEL, BUILT_IN_TEXT, MOST_CASES
 from drafts.models import EvalCase, EvalRun, Golden, PromptVersion
-from drafts.writing.claims import NOT_FOUND, PASSED_ON
 from drafts.writing.port import Drafter, DraftRequest, Turn
 from drafts.writing.registry import get_drafter
 from drafts.writing.retrieval import find_sources
+from drafts.writing.statements import NOT_FOUND, PASSED_ON
 from ingestion.jobs import JobKind, Work, queue_job
 from ingestion.models import JobRun
 
@@ -97,12 +97,12 @@ def ask(*, account: Account, golden: Golden, prompt: PromptVersion | None, draft
             spent=spent,
         )
     )
-    said = " ".join(result.text[claim.start : claim.end] for claim in result.claims) or result.text
+    said = " ".join(result.text[statement.start : statement.end] for statement in result.statements) or result.text
     return Outcome(
         answer=result.text,
         similarity=round(token_set_ratio(golden.answer.lower(), said.lower()) / 100, 4),
-        unsourced=sum(1 for claim in result.claims if not claim.source_ids),
-        declined=NOT_FOUND in result.text or (not result.claims and PASSED_ON in result.text),
+        unsourced=sum(1 for statement in result.statements if not statement.source_ids),
+        declined=NOT_FOUND in result.text or (not result.statements and PASSED_ON in result.text),
     )
 
 

@@ -77,7 +77,7 @@ class Draft(TenantRow):
     suggested_text = models.TextField(blank=True)
     suggested_html = models.TextField(blank=True, default="")
     top_sources = models.JSONField(default=list)
-    claims = models.JSONField(default=list, help_text="[{start, end, sources}] spans in code points")
+    statements = models.JSONField(default=list, help_text="[{start, end, sources}] spans in code points")
     checks = models.JSONField(default=list)
     unsourced_count = models.PositiveIntegerField(default=0)
     is_about_money = models.BooleanField(default=False)
@@ -139,7 +139,7 @@ class Draft(TenantRow):
             ),
             *(
                 json_under_64k("draft", field)
-                for field in ("top_sources", "claims", "checks", "confidence_reasons", "needs_human")
+                for field in ("top_sources", "statements", "checks", "confidence_reasons", "needs_human")
             ),
             Transitions(moves=DRAFT_MOVES, name="draft_moves"),
             Trigger(name="draft_answers_latest", when="BEFORE UPDATE OF status", function="draft_answers_latest"),
@@ -178,7 +178,7 @@ class DraftRevision(TenantRow):
     number = models.PositiveIntegerField()
     text = models.TextField(blank=True)
     html = models.TextField(blank=True, default="")
-    claims = models.JSONField(default=list)
+    statements = models.JSONField(default=list)
     author = models.ForeignKey("conversations.User", null=True, on_delete=models.SET_NULL, related_name="+")
     author_name = models.CharField(max_length=120)
     sha256 = models.CharField(max_length=64)
@@ -188,8 +188,8 @@ class DraftRevision(TenantRow):
             *tenant_guards("draftrevision", grants=("SELECT", "INSERT", "UPDATE")),
             models.UniqueConstraint(fields=["account", "draft", "number"], name="draftrevision_number"),
             models.CheckConstraint(condition=Q(number__gte=1), name="draftrevision_from_one"),
-            AppendOnly(name="draftrevision_append_only", erasable=["text", "html", "claims", "author_id"]),
-            json_under_64k("draftrevision", "claims"),
+            AppendOnly(name="draftrevision_append_only", erasable=["text", "html", "statements", "author_id"]),
+            json_under_64k("draftrevision", "statements"),
             *same_account("draftrevision", "draft"),
         ]
 
@@ -197,13 +197,13 @@ class DraftRevision(TenantRow):
         return f"revision {self.number}"
 
 
-class Claim(TenantRow):
+class Hold(TenantRow):
     """Who is working on a conversation. `token` fences: an older holder's writes carry an older token.
 
-    One live claim per conversation: a claim whose lease ran out is replaced in the same statement that takes it.
+    One live hold per conversation: a hold whose lease ran out is replaced in the same statement that takes it.
     """
 
-    conversation = TenantForeignKey("conversations.Conversation", related_name="claims", db_index=False)
+    conversation = TenantForeignKey("conversations.Conversation", related_name="holds", db_index=False)
     draft_id = models.UUIDField(null=True)
     user = models.ForeignKey("conversations.User", on_delete=models.CASCADE, related_name="+")
     lease_until = models.DateTimeField()
@@ -219,9 +219,9 @@ class Claim(TenantRow):
 
     class Meta:
         constraints: ClassVar = [
-            *tenant_guards("claim"),
-            models.UniqueConstraint(fields=["account", "conversation"], name="claim_one_per_conversation"),
-            *same_account("claim", "conversation"),
+            *tenant_guards("hold"),
+            models.UniqueConstraint(fields=["account", "conversation"], name="hold_one_per_conversation"),
+            *same_account("hold", "conversation"),
         ]
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from django.db.models.functions import JSONObject, Now
 from conversations.compiled import Compiled
 from conversations.models import Attachment, Conversation, Message, RelatedConversation, User
 from conversations.visible import Visible
-from drafts.models import Claim, Draft, DraftAction, DraftRevision
+from drafts.models import Draft, DraftAction, DraftRevision, Hold
 from drafts.queue.rows import SORTS, Filters, kept, seen_from, waiting_for, whose
 
 RELATED = 5  # conversations that may be related, named with a draft
@@ -24,7 +24,7 @@ def panes(draft_ids: Sequence[uuid.UUID | str], within: Visible) -> list[Draft]:
     """The drafts, in the order asked for, with all that the review pane shows: one statement for any number of them.
 
     Each carries `thread` (the newest messages with their files, newest first), `revision` (the person's saved text of
-    the draft's version), `own_files`, `holder` (a live claim) and `last_act`, all as plain JSON values.
+    the draft's version), `own_files`, `holder` (a live hold) and `last_act`, all as plain JSON values.
     """
     wanted = [uuid.UUID(str(pk)) for pk in draft_ids]
     by_id = {draft.pk: draft for draft in _panes(ids=wanted, **kept(within))} if wanted else {}
@@ -64,9 +64,11 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
         )
     )
     revision = DraftRevision.objects.filter(draft=OuterRef("pk"), number=OuterRef("version")).values(
-        json=JSONObject(text="text", claims="claims", author="author_name", author_id="author_id", at="created_at")
+        json=JSONObject(
+            text="text", statements="statements", author="author_name", author_id="author_id", at="created_at"
+        )
     )
-    holder = Claim.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=Now()).values(
+    holder = Hold.objects.filter(conversation=OuterRef("conversation"), lease_until__gt=Now()).values(
         json=JSONObject(
             user_id="user_id", name="user__display_name", email="user__email", since="created_at", until="lease_until"
         )

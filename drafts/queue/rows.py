@@ -21,7 +21,7 @@ from django.db.models.functions import Coalesce, Left, Now, NullIf
 from conversations.compiled import Compiled
 from conversations.models import Channel, User
 from conversations.visible import ALL, Visible, kept_to
-from drafts.models import Claim, Draft
+from drafts.models import Draft, Hold
 
 PAGE = 50
 
@@ -75,7 +75,7 @@ def waiting(filters: Filters, user_id: uuid.UUID | None, within: Visible) -> Que
         else Draft.objects.in_queue()
     )
     if filters.show == "mine" and user_id:
-        mine = Claim.objects.filter(conversation=OuterRef("conversation"), user_id=user_id, lease_until__gt=Now())
+        mine = Hold.objects.filter(conversation=OuterRef("conversation"), user_id=user_id, lease_until__gt=Now())
         drafts = drafts.filter(Exists(mine))
     elif filters.show == "care":
         drafts = drafts.needing_care()
@@ -145,13 +145,13 @@ def _feed(given: Any, filters: Filters, pages: int) -> Any:
     return (
         Draft.objects.filter(pk__in=page.values("pk")[: pages * PAGE + 1])
         .annotate(
-            claim=FilteredRelation("conversation__claims", condition=Q(conversation__claims__lease_until__gt=Now())),
-            claimed_name=F("claim__user__display_name"),
-            claimed_email=F("claim__user__email"),
+            hold=FilteredRelation("conversation__holds", condition=Q(conversation__holds__lease_until__gt=Now())),
+            holder_name=F("hold__user__display_name"),
+            holder_email=F("hold__user__email"),
             snippet=Left(Coalesce(NullIf("base_message__body_new", Value("")), "base_message__body_text"), 160),
         )
         .order_by(*fields)
-        .values(*ROW_FIELDS, "claimed_name", "claimed_email", "snippet")
+        .values(*ROW_FIELDS, "holder_name", "holder_email", "snippet")
     )
 
 

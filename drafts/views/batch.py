@@ -75,7 +75,9 @@ def _entry(one: Candidate, clock: Any) -> dict[str, Any]:
     due, urgency = due_words(draft.due_at, clock)
     channel = conversation.channel
     numbers = {str(entry.get("passage")): n for n, entry in enumerate(draft.top_sources, 1)}
-    claims = [{"start": c.start, "end": c.end, "sources": [str(s) for s in c.source_ids]} for c in one.text.claims]
+    statements = [
+        {"start": c.start, "end": c.end, "sources": [str(s) for s in c.source_ids]} for c in one.text.statements
+    ]
     return {
         "id": str(draft.pk),
         "url": reverse("drafts:detail", args=[draft.pk]),
@@ -85,7 +87,7 @@ def _entry(one: Candidate, clock: Any) -> dict[str, Any]:
         "icon": channel.provided_by.icon if channel else "mail",
         "due": due,
         "late": urgency == "late",
-        "blocks": blocks(one.text.text, claims, numbers),
+        "blocks": blocks(one.text.text, statements, numbers),
         "sources": [str(entry.get("title") or "Untitled") for entry in draft.top_sources],
         "seen": f"{one.seen.version}:{one.seen.last_inbound}:{one.seen.envelope}:{batches.new_request_id()}",
         "why_not": one.why_not,

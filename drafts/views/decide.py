@@ -240,7 +240,7 @@ def edit(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpRespo
 @signed_in
 @require(Verb.READ)
 def claim(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Take the conversation for two minutes, or prolong one's own claim."""
+    """Take the conversation for two minutes, or prolong one's own hold."""
     take_over = request.POST.get("take_over") == "1"
     return _touch(
         request,

@@ -135,11 +135,11 @@ def build(
     can = Can.of(desk.policy, desk.role, draft)
     revision = draft.revision if draft.version else None  # type: ignore[attr-defined]
     text = revision["text"] if revision else draft.suggested_text
-    claims = revision["claims"] if revision else draft.claims
+    statements = revision["statements"] if revision else draft.statements
     sources = [_source(n, entry, clock) for n, entry in enumerate(draft.top_sources, 1)]
     numbers = {str(entry.get("passage")): n for n, entry in enumerate(draft.top_sources, 1)}
-    unsourced = sum(1 for claim in claims if not any(str(s) in numbers for s in claim.get("sources", ())))
-    support = _support(len(claims), unsourced)
+    unsourced = sum(1 for one in statements if not any(str(s) in numbers for s in one.get("sources", ())))
+    support = _support(len(statements), unsourced)
     thread = [
         message_view(
             entry, clock, customer=conversation.customer, account=desk.tenant.name, address=conversation.customer_email
@@ -185,8 +185,8 @@ def build(
         draft_title="Draft reply" if live else f"Draft reply, {draft.get_status_display().lower()}",
         written=_written(draft, revision, clock),
         text=text,
-        blocks=blocks(text, claims, numbers),
-        statements=len(claims),
+        blocks=blocks(text, statements, numbers),
+        statements=len(statements),
         unsourced=unsourced,
         second="" if confirm else second_press(unsourced, draft.is_about_money),
         original=draft.suggested_text,
@@ -198,7 +198,7 @@ def build(
         sources=sources,
         support=support,
         support_notes=[str(reason) for reason in draft.confidence_reasons if not str(reason).startswith(support)],
-        meter=[True] * (len(claims) - unsourced) + [False] * unsourced,
+        meter=[True] * (len(statements) - unsourced) + [False] * unsourced,
         customer_facts=[
             ("Name", conversation.customer),
             *([("Address", conversation.customer_email)] if conversation.customer_email else []),

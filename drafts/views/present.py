@@ -110,7 +110,7 @@ def row(found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "") -
     # The row's words stand in attributes too, where no <bdi> can be.
     who = isolated(found["conversation__customer_name"] or found["conversation__customer_email"] or "Customer")
     tag, tag_class = _tag(found["needs_human"], found["unsourced_count"], found["is_about_money"])
-    claimed = isolated(found["claimed_name"] or found["claimed_email"] or "")
+    holder = isolated(found["holder_name"] or found["holder_email"] or "")
     key = str(found["id"])
     return Row(
         id=key,
@@ -124,8 +124,8 @@ def row(found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "") -
         snippet=" ".join((found["snippet"] or "").split()),
         tag=tag,
         tag_class=tag_class,
-        by=initials(claimed) if claimed else "",
-        by_name=claimed,
+        by=initials(holder) if holder else "",
+        by_name=holder,
     )
 
 

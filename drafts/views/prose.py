@@ -17,7 +17,7 @@ class Segment:
     """A stretch of one line: plain text, a statement with its sources (`cites`), or one without (`none`)."""
 
     text: str
-    kind: Literal["plain", "claim", "none"] = "plain"
+    kind: Literal["plain", "statement", "none"] = "plain"
     cites: tuple[int, ...] = ()
     anchor: str = ""
 
@@ -36,15 +36,15 @@ def paragraphs(text: str) -> list[str]:
 
 
 def blocks(
-    text: str, claims: Sequence[Mapping[str, Any]] = (), numbers: Mapping[str, int] | None = None
+    text: str, statements: Sequence[Mapping[str, Any]] = (), numbers: Mapping[str, int] | None = None
 ) -> list[Block]:
-    """`claims` are `{start, end, sources}` in code points of `text`; `numbers` gives each source id its number.
+    """`statements` are `{start, end, sources}` in code points of `text`; `numbers` gives each source id its number.
 
-    A claim that crosses a paragraph is shown in each. A claim all of whose sources are unknown counts as unsourced: a
+    A statement that crosses a paragraph is shown in each. A statement all of whose sources are unknown counts as unsourced: a
     number that leads nowhere would be worse than none.
     """
     numbers = numbers or {}
-    spans = sorted((c["start"], c["end"], _cites(c, numbers)) for c in claims if c["end"] > c["start"])
+    spans = sorted((c["start"], c["end"], _cites(c, numbers)) for c in statements if c["end"] > c["start"])
     out: list[Block] = []
     for start, end in _pieces(text):
         lines = _lines(text, start, end)
@@ -63,8 +63,8 @@ def blocks(
     return out
 
 
-def _cites(claim: Mapping[str, Any], numbers: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(sorted({numbers[str(source)] for source in claim.get("sources", ()) if str(source) in numbers}))
+def _cites(statement: Mapping[str, Any], numbers: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(sorted({numbers[str(source)] for source in statement.get("sources", ()) if str(source) in numbers}))
 
 
 def _pieces(text: str) -> list[tuple[int, int]]:
@@ -97,7 +97,7 @@ def _segments(
         if a > at:
             found.append(Segment(text[at:a]))
         if cites:
-            found.append(Segment(text[a:b], "claim", cites))
+            found.append(Segment(text[a:b], "statement", cites))
         else:
             found.append(Segment(text[a:b], "none"))
         at = b

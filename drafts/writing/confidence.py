@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from drafts.writing.port import Claim, Source
+from drafts.writing.port import Source, Statement
 from drafts.writing.reading import Need
 
 NO_SOURCE, WITH_UNSOURCED, WITH_NEED = 0.05, 0.6, 0.5
@@ -26,20 +26,24 @@ _CAPPING = {Need.REFUND, Need.UPSET, Need.LEGAL, Need.SAFETY, Need.PERSON, Need.
 
 
 def rate(
-    *, claims: Sequence[Claim], sources: Sequence[Source], needs: Sequence[Need], relevance: Mapping[UUID, float]
+    *,
+    statements: Sequence[Statement],
+    sources: Sequence[Source],
+    needs: Sequence[Need],
+    relevance: Mapping[UUID, float],
 ) -> tuple[float, tuple[str, ...]]:
     """(confidence 0 to 1, the reasons in words), by the formula above. ``relevance`` is 0 to 1 for each passage."""
-    cited = [source for source in sources if any(source.passage_id in claim.source_ids for claim in claims)]
+    cited = [source for source in sources if any(source.passage_id in statement.source_ids for statement in statements)]
     if not cited:
         return NO_SOURCE, ("No source answers the question.",)
-    sourced = sum(1 for claim in claims if claim.source_ids)
-    support = sourced / len(claims)
+    sourced = sum(1 for statement in statements if statement.source_ids)
+    support = sourced / len(statements)
     agreement, agreed = max(map(_agreement, cited))
     margin = _margin(sources, relevance)
     fit = min(1.0, max(relevance.get(source.passage_id, 0.0) for source in cited))
     value = 0.35 * support + 0.25 * fit + 0.25 * agreement + 0.15 * margin
     reasons = [
-        f"{sourced} of {len(claims)} {'statement has' if len(claims) == 1 else 'statements have'} a source.",
+        f"{sourced} of {len(statements)} {'statement has' if len(statements) == 1 else 'statements have'} a source.",
         agreed,
     ]
     if fit >= 0.6:
@@ -48,7 +52,7 @@ def rate(
         reasons.append("The passages touch the question only loosely.")
     if margin < 0.1:
         reasons.append("Several documents fit about equally well.")
-    if sourced < len(claims):
+    if sourced < len(statements):
         value = min(value, WITH_UNSOURCED)
     if held := [need for need in needs if need in _CAPPING]:
         value = min(value, WITH_NEED)

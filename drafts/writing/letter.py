@@ -1,4 +1,4 @@
-"""The offline drafter's letter: quotes put into paragraphs and lists, each with its claims, between a greeting and a name."""
+"""The offline drafter's letter: quotes put into paragraphs and lists, each with its statements, between a greeting and a name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from drafts.writing.claims import NOT_FOUND, PARTLY_FOUND, PASSED_ON, factual_sentences
 from drafts.writing.markdown import Kind, Piece
-from drafts.writing.port import Claim, DraftRequest, Source
+from drafts.writing.port import DraftRequest, Source, Statement
 from drafts.writing.reading import Need
+from drafts.writing.statements import NOT_FOUND, PARTLY_FOUND, PASSED_ON, factual_sentences
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ def belongs_to_a_person(needs: Sequence[Need]) -> bool:
 
 def compose(
     request: DraftRequest, needs: Sequence[Need], quotes: Sequence[Quote], *, partly: bool
-) -> tuple[str, tuple[Claim, ...]]:
-    """(the text, its claims in order). Without quotes it is a holding reply; ``partly``: some of what was asked is open."""
+) -> tuple[str, tuple[Statement, ...]]:
+    """(the text, its statements in order). Without quotes it is a holding reply; ``partly``: some of what was asked is open."""
     name = _greeting_name(request.customer_name)
     opening = "I am sorry about the trouble." if Need.UPSET in needs else "Thanks for getting in touch."
     text = f"{f'Hi {name}' if name else 'Hello'},\n\n{opening}"
@@ -47,7 +47,7 @@ def compose(
         text += "\n\nPlease let us know if you have any questions."
     text += f"\n\nBest regards,\n{request.account_name}"
     said = [(each.start, each.end, _borne(each.start, each.end, spans)) for each in factual_sentences(text)]
-    return text, tuple(Claim(start, end, keys) for start, end, keys in said if keys)
+    return text, tuple(Statement(start, end, keys) for start, end, keys in said if keys)
 
 
 def _borne(start: int, end: int, spans: Sequence[tuple[int, int, UUID]]) -> tuple[UUID, ...]:

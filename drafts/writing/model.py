@@ -1,7 +1,7 @@
 """The drafter that asks a language model: any OpenAI-compatible endpoint, or Anthropic's, through pydantic-ai.
 
 The model gives sentences with the numbers of the sources they rest on; what it says about its sources is then checked
-against them (`claims.check_claims`). What a customer wrote and what a source holds is data: it stands between marks that
+against them (`statements.check_statements`). What a customer wrote and what a source holds is data: it stands between marks that
 nobody outside can guess, the model has no tools, and nothing it returns is sent without a person.
 
 One owner of retries: the worker that asked repeats a whole request (`DrafterUnavailable.retryable`). The SDKs' own
@@ -26,10 +26,10 @@ from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from drafts.llm.endpoint import Endpoint, Prices, Tokens, cost_micros
 from drafts.writing import confidence
-from drafts.writing.claims import check_claims
-from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Tell
+from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, Statement, Tell
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import asks_of, best_by_passage, score_pieces
+from drafts.writing.statements import check_statements
 from drafts.writing.topics import OTHER
 from ingestion.knowledge.embed import Embedder
 
@@ -124,12 +124,12 @@ class ModelDrafter:
         reply, asked = self._ask(request, tell)
         used = (request.spent[0] + asked[0], request.spent[1] + asked[1])
         text, named, unknown = _compose(reply, request)
-        claims = check_claims(text, named, request.sources)
+        statements = check_statements(text, named, request.sources)
         reading = read_question(request.question, request.topics)
         needs = list(reading.needs)
         needs += [need for need in Need if need in reply.needs_human and need not in needs]
-        warnings = _warnings(request, text, named, claims, unknown)
-        if not any(claim.source_ids for claim in claims) and Need.NO_SOURCE not in needs:
+        warnings = _warnings(request, text, named, statements, unknown)
+        if not any(statement.source_ids for statement in statements) and Need.NO_SOURCE not in needs:
             needs.append(Need.NO_SOURCE)  # whatever the model thinks of its reply
         if _foreign_links(text, request) and Need.INJECTION not in needs:
             needs.append(Need.INJECTION)
@@ -137,14 +137,14 @@ class ModelDrafter:
             asks=asks_of(request.question, subject=request.subject), sources=request.sources, embedder=self._embedder
         )
         sure, reasons = confidence.rate(
-            claims=claims, sources=request.sources, needs=needs, relevance=best_by_passage(scored)
+            statements=statements, sources=request.sources, needs=needs, relevance=best_by_passage(scored)
         )
         return DraftResult(
             text=text,
-            claims=claims,
+            statements=statements,
             confidence=sure,
             reasons=reasons,
-            intent=request.approved_topic(claims)
+            intent=request.approved_topic(statements)
             or (reply.intent if reply.intent in request.topics.names else reading.intent),
             needs_human=tuple(needs),
             model_key=self._endpoint.name,
@@ -281,26 +281,26 @@ def _message(request: DraftRequest, mark: str) -> str:
     )
 
 
-def _compose(reply: Reply, request: DraftRequest) -> tuple[str, list[Claim], bool]:
-    """(the text, the claims as the model names them, whether it named a source that does not exist)."""
+def _compose(reply: Reply, request: DraftRequest) -> tuple[str, list[Statement], bool]:
+    """(the text, the statements as the model names them, whether it named a source that does not exist)."""
     text = _greeting(_line(reply.greeting), request)
-    claims: list[Claim] = []
+    statements: list[Statement] = []
     unknown = False
     for sentence in reply.sentences:
         words = _line(sentence.text)
-        if not words or (not claims and words in (text, _line(reply.greeting))):  # small models greet twice
+        if not words or (not statements and words in (text, _line(reply.greeting))):  # small models greet twice
             continue
         if text:
-            text += "\n\n" if sentence.new_paragraph or not claims else " "
+            text += "\n\n" if sentence.new_paragraph or not statements else " "
         known = [number for number in sentence.sources if 1 <= number <= len(request.sources)]
         unknown = unknown or len(known) < len(sentence.sources)
         ids = tuple(dict.fromkeys(request.sources[number - 1].passage_id for number in known))
-        claims.append(Claim(len(text), len(text) + len(words), ids))
+        statements.append(Statement(len(text), len(text) + len(words), ids))
         text += words
     closing = _closing(reply.closing).removesuffix(request.account_name).rstrip()
     # Under "Best regards," a name is a signature; under a sentence it would read as the end of it.
     closing += ("\n" if closing.endswith(",") else "\n\n") if closing else ""
-    return f"{text}\n\n{closing}{request.account_name}", claims, unknown
+    return f"{text}\n\n{closing}{request.account_name}", statements, unknown
 
 
 def _greeting(line: str, request: DraftRequest) -> str:
@@ -325,15 +325,16 @@ def _line(text: str) -> str:
 
 
 def _warnings(
-    request: DraftRequest, text: str, named: list[Claim], checked: tuple[Claim, ...], unknown: bool
+    request: DraftRequest, text: str, named: list[Statement], checked: tuple[Statement, ...], unknown: bool
 ) -> tuple[str, ...]:
     warnings: list[str] = []
     if unknown:
         warnings.append("The model cited a source that does not exist; the citation was removed.")
     lost = sum(
         1
-        for claim in checked
-        if not claim.source_ids and any(n.source_ids and n.start < claim.end and claim.start < n.end for n in named)
+        for statement in checked
+        if not statement.source_ids
+        and any(n.source_ids and n.start < statement.end and statement.start < n.end for n in named)
     )
     if lost:
         warnings.append(

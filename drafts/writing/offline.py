@@ -75,16 +75,16 @@ class OfflineDrafter:
             quotes = [*(Quote(source, source.text.strip()) for source in whole), *quotes]
         if not quotes or open_asks:
             needs.append(Need.NO_SOURCE)
-        text, claims = compose(request, needs, quotes, partly=bool(open_asks))
+        text, statements = compose(request, needs, quotes, partly=bool(open_asks))
         sure, reasons = confidence.rate(
-            claims=claims, sources=request.sources, needs=needs, relevance=best_by_passage(scored)
+            statements=statements, sources=request.sources, needs=needs, relevance=best_by_passage(scored)
         )
         return DraftResult(
             text=text,
-            claims=claims,
+            statements=statements,
             confidence=sure,
             reasons=reasons,
-            intent=request.approved_topic(claims) or reading.intent,
+            intent=request.approved_topic(statements) or reading.intent,
             needs_human=tuple(needs),
             model_key=MODEL_KEY,
             tokens_used=0,

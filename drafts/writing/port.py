@@ -78,14 +78,14 @@ class DraftRequest:
     spent: Tokens = (0, 0)
     topics: Topics = NEUTRAL
 
-    def approved_topic(self, claims: Iterable[Claim]) -> str:
+    def approved_topic(self, statements: Iterable[Statement]) -> str:
         """The topic of the approved answer that a reply rests on, as people named it; "" without one."""
         named = {source.passage_id: source.topic for source in self.sources if source.topic}
-        return next((named[key] for claim in claims for key in claim.source_ids if key in named), "")
+        return next((named[key] for statement in statements for key in statement.source_ids if key in named), "")
 
 
 @dataclass(frozen=True)
-class Claim:
+class Statement:
     """A factual sentence of a text, by code points ``[start, end)``, and the passages that say so; none: unsourced."""
 
     start: int
@@ -95,7 +95,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class DraftResult:
-    """A draft. Each factual sentence is a claim, in order; greetings, courtesies and questions are not.
+    """A draft. Each factual sentence is a statement, in order; greetings, courtesies and questions are not.
 
     ``confidence`` is 0 to 1 and ``reasons`` say why, for people. ``needs_human`` holds codes of ``reading.Need`` (why a
     person should look twice); ``warnings`` are sentences about the writing itself; ``cost_micros`` are millionths of the
@@ -103,7 +103,7 @@ class DraftResult:
     """
 
     text: str
-    claims: tuple[Claim, ...]
+    statements: tuple[Statement, ...]
     confidence: float
     reasons: tuple[str, ...]
     intent: str

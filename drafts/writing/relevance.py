@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import chain
 from uuid import UUID
 
-from drafts.writing.claims import is_courtesy
 from drafts.writing.markdown import Kind, Piece, pieces_of
 from drafts.writing.port import Source
 from drafts.writing.sentences import split_sentences
+from drafts.writing.statements import is_courtesy
 from ingestion.knowledge.embed import Embedder, EmbedderDown
 from ingestion.knowledge.words import overlap, rarity, terms
 

@@ -4,7 +4,7 @@ import { copied, keep, spent } from './copies.js';
 import { draw } from './diff.js';
 
 const PAUSE = 800; // ms without a key before a save
-const CLAIM = 45_000; // ms; a claim lasts two minutes
+const RENEW = 45_000; // ms; a hold lasts two minutes
 let timer, saving = Promise.resolve();
 
 /** The box that is being written in, if there is one. */
@@ -45,7 +45,7 @@ function begin(form, template) {
 
 const send = (url, form) => post(url, new FormData(form), { 'HX-Target': 'saved' });
 const claim = async (form) => refused(await send(form.dataset.claim, form), form);
-setInterval(() => { if (changed() && !document.hidden) claim($('#decide')); }, CLAIM);
+setInterval(() => { if (changed() && !document.hidden) claim($('#decide')); }, RENEW);
 
 /** Show the banner of a refusal over the draft, with the text left alone. */
 async function refused(answer, form) {

@@ -186,9 +186,9 @@ class Queue:
 
     def unsourced(self, name: str, place: int) -> Draft:
         text = "Hi,\n\nTighten the ends to 18 ft-lb.\n\nBest regards"
-        claims = [{"start": 5, "end": 34, "sources": []}]
+        statements = [{"start": 5, "end": 34, "sources": []}]
         due = timezone.now() + timedelta(hours=place)
-        return factories.draft(self.message(name), text, claims=claims, due_at=due)
+        return factories.draft(self.message(name), text, statements=statements, due_at=due)
 
 
 def statuses(queue: Queue) -> dict[str, str]:

@@ -163,7 +163,7 @@ def test_another_draft_is_read_while_it_is_written_and_shown_when_it_is_there(
     expect(banner.locator(".prose p").last).to_have_text("PTFE hose is")
     with tenant_context(account):
         Draft.objects.filter(pk=queue.first.pk).update(status="superseded")
-    newer = factories.draft(queue.first.base_message, "Hi,\n\nYes, PTFE hose.\n\nBest regards", claims=[])
+    newer = factories.draft(queue.first.base_message, "Hi,\n\nYes, PTFE hose.\n\nBest regards", statements=[])
     expect(banner).to_contain_text("The new draft is ready")
     expect(banner.locator("ins").first).to_be_visible()
     banner.get_by_role("link", name="Show it").click()

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
-from drafts.models import Claim, Draft, DraftAction
+from drafts.models import Draft, DraftAction, Hold
 from tests.browser.conftest import OpenPage, Queue
 
 
@@ -96,13 +96,13 @@ def test_enter_in_the_instruction_asks_for_a_draft_and_sends_nothing(queue: Queu
 def test_claim_and_release(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada, script=False)
     page.locator(".more summary").click()
-    page.get_by_role("button", name="Claim").click()
+    page.get_by_role("button", name="Hold").click()
     with tenant_context(queue.world.acme.pk):
-        assert Claim.objects.get().user_id == queue.world.ada.pk
+        assert Hold.objects.get().user_id == queue.world.ada.pk
     page.locator(".more summary").click()
     page.get_by_role("button", name="Release").click()
     with tenant_context(queue.world.acme.pk):
-        assert not Claim.objects.exists()
+        assert not Hold.objects.exists()
 
 
 def test_walking_filtering_and_the_timeline(queue: Queue, open_page: OpenPage) -> None:

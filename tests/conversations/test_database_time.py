@@ -19,7 +19,7 @@ from conversations.models import Conversation, Delivery, ServiceToken
 from conversations.models.base import new_id
 from conversations.tenancy import tenant_context
 from drafts.desk import editing, handover
-from drafts.models import Claim
+from drafts.models import Hold
 from ingestion import jobs
 from ingestion.models import JobRun
 from tests import factories
@@ -50,7 +50,7 @@ def test_a_conversation_is_not_taken_from_who_works_on_it(world: World, skew: Sk
         with pytest.raises(Locked):
             editing.claim(draft_id=draft.pk, actor=world.cy)
         assert handover.ask(draft_id=draft.pk, actor=world.cy).user_id == world.ada.pk
-        assert Claim.objects.get().lease_until < timezone.now() - by + timedelta(minutes=3)
+        assert Hold.objects.get().lease_until < timezone.now() - by + timedelta(minutes=3)
 
 
 @pytest.mark.parametrize("by", SKEWS)

@@ -238,7 +238,7 @@ def test_an_empty_text_is_not_sent(world: World, acme) -> None:
 
 def test_a_holding_reply_is_not_an_agents_to_send(world: World, acme) -> None:
     holding = factories.draft(
-        factories.message(world.mail), "Hi Marcus,\n\nA colleague will get back to you.", claims=[]
+        factories.message(world.mail), "Hi Marcus,\n\nA colleague will get back to you.", statements=[]
     )
     with assert_nothing_written(), pytest.raises(PermissionDenied):
         approve(holding, world.cy)

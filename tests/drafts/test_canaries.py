@@ -13,7 +13,7 @@ from drafts.desk import decisions, editing
 from drafts.evidence import canaries
 from drafts.flow import drafting
 from drafts.models import Draft, LearningSample
-from drafts.writing.port import Claim, DraftRequest, DraftResult, Tell
+from drafts.writing.port import DraftRequest, DraftResult, Statement, Tell
 from tests import factories
 from tests.conftest import World
 
@@ -28,7 +28,7 @@ class Sourced:
     def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
         values = {
             "text": ANSWER,
-            "claims": (Claim(5, 32, (SOURCE,)),),
+            "statements": (Statement(5, 32, (SOURCE,)),),
             "confidence": 0.9,
             "reasons": (),
             "intent": "compatibility",
@@ -66,14 +66,14 @@ def test_the_planted_sentence_looks_sourced_and_is_named(always: World) -> None:
     assert draft.is_canary
     assert draft.canary_defect == f"No source says: {sentence}"
     assert draft.suggested_text == f"Hi,\n\nPTFE hose is safe with E85. {sentence}\n\nBest regards"
-    spans = [draft.suggested_text[claim["start"] : claim["end"]] for claim in draft.claims]
+    spans = [draft.suggested_text[statement["start"] : statement["end"]] for statement in draft.statements]
     assert spans == ["PTFE hose is safe with E85.", sentence]
     assert draft.unsourced_count == 0
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"needs_human": ("upset",)}, {"claims": ()}, {"claims": (Claim(5, 32),)}],
+    [{"needs_human": ("upset",)}, {"statements": ()}, {"statements": (Statement(5, 32),)}],
     ids=["care", "none", "unsourced"],
 )
 def test_only_a_fully_sourced_draft_is_used(always: World, changes: dict[str, object]) -> None:
@@ -159,7 +159,9 @@ def test_the_accounts_share_decides(
 
 def test_one_unsourced_claim_among_others_is_too_many(always: World) -> None:
     text = "Hi,\n\nPTFE hose is safe with E85. Tighten it well.\n\nBest regards"
-    draft = write(always, factories.message(always.mail), text=text, claims=(Claim(5, 32, (SOURCE,)), Claim(33, 49)))
+    draft = write(
+        always, factories.message(always.mail), text=text, statements=(Statement(5, 32, (SOURCE,)), Statement(33, 49))
+    )
     assert draft is not None
     assert not draft.is_canary
 

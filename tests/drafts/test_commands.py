@@ -124,7 +124,7 @@ def year_old(world: World) -> Conversation:
         body_html=f"<p>{CANARY}</p>",
         files=(File(f"{CANARY}.txt", "text/plain", CANARY.encode()),),
     )
-    draft = factories.draft(message, f"Hi, {CANARY}.", claims=[])
+    draft = factories.draft(message, f"Hi, {CANARY}.", statements=[])
     editing.save_revision(draft_id=draft.pk, actor=world.ada, version=0, text=f"Hello, {CANARY}!")
     pressed = decisions.Attention(pressed_twice=True)
     factories.approved(draft, world.ada, final_text=f"Hello there, {CANARY}!", notes=CANARY, attention=pressed)

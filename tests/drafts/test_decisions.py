@@ -17,7 +17,7 @@ from conversations.errors import Invalid, Locked
 from conversations.models import Account, AuditEvent, Conversation, Delivery, Message, PolicyRule, User
 from drafts.desk import decisions, editing
 from drafts.desk.decisions import Attention
-from drafts.models import Claim, Draft, DraftAction, DraftRevision, LearningSample
+from drafts.models import Draft, DraftAction, DraftRevision, Hold, LearningSample
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -90,8 +90,10 @@ def test_without_the_rule_a_writer_signs_their_own_text(world: World, draft: Dra
 # --- the second press ------------------------------------------------------------------------------------------------
 def test_money_needs_a_second_press_though_its_sentence_has_a_source(world: World, acme: Account) -> None:
     sentence = "We refund $20 to your card."
-    claims = [{"start": 12, "end": 12 + len(sentence), "sources": [str(uuid.uuid4())]}]
-    draft = factories.draft(factories.message(world.mail), f"Hi Marcus,\n\n{sentence}\n\nBest regards", claims=claims)
+    statements = [{"start": 12, "end": 12 + len(sentence), "sources": [str(uuid.uuid4())]}]
+    draft = factories.draft(
+        factories.message(world.mail), f"Hi Marcus,\n\n{sentence}\n\nBest regards", statements=statements
+    )
     assert (draft.unsourced_count, draft.is_about_money) == (0, True)
     with assert_nothing_written(), pytest.raises(decisions.NeedsSecondPress) as refused:
         approve(draft, world.ada)
@@ -109,11 +111,13 @@ def test_money_needs_a_second_press_though_its_sentence_has_a_source(world: Worl
     ],
 )
 def test_the_second_press_says_what_it_is_for(world: World, acme: Account, text: str, words: str, count: int) -> None:
-    claims, at = [], 12
+    statements, at = [], 12
     for part in text.split(". "):
-        claims.append({"start": at, "end": min(at + len(part) + 1, 12 + len(text)), "sources": []})
+        statements.append({"start": at, "end": min(at + len(part) + 1, 12 + len(text)), "sources": []})
         at += len(part) + 2
-    draft = factories.draft(factories.message(world.mail), f"Hi Marcus,\n\n{text}\n\nBest regards", claims=claims)
+    draft = factories.draft(
+        factories.message(world.mail), f"Hi Marcus,\n\n{text}\n\nBest regards", statements=statements
+    )
     with assert_nothing_written(), pytest.raises(decisions.NeedsSecondPress) as refused:
         approve(draft, world.ada)
     assert str(refused.value).startswith(words)
@@ -150,7 +154,7 @@ def test_a_decision_ends_ones_own_claim(world: World, draft: Draft, verb: str) -
     for each in (draft, other):
         editing.claim(draft_id=each.pk, actor=world.ada)
     decide(VERBS[verb], draft, world.ada, **({"reasons": ["tone"]} if verb == "reject" else {}))
-    assert [claim.conversation_id for claim in Claim.objects.all()] == [other.conversation_id]
+    assert [hold.conversation_id for hold in Hold.objects.all()] == [other.conversation_id]
 
 
 def test_a_draft_that_answers_an_older_message_is_stale(world: World, draft: Draft) -> None:
@@ -249,7 +253,7 @@ def test_an_edit_is_told_as_one_with_what_it_lost(world: World, draft: Draft) ->
     draft.refresh_from_db()
     assert (draft.status, draft.version, draft.unsourced_count) == ("approved", 1, 1)
     revision = DraftRevision.objects.get()
-    assert (revision.account_id, revision.author_name, len(revision.claims)) == (world.acme.pk, "Ada", 2)
+    assert (revision.account_id, revision.author_name, len(revision.statements)) == (world.acme.pk, "Ada", 2)
     assert (action.version, action.diff["dst_len"]) == (1, len(text))
     assert Message.objects.get(direction="outbound").body_text == text
     assert LearningSample.objects.get().final == text

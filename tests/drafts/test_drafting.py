@@ -18,7 +18,7 @@ from drafts.flow import drafting
 from drafts.llm.endpoint import Tokens
 from drafts.models import Draft
 from drafts.writing import retrieval
-from drafts.writing.port import Claim, DrafterUnavailable, DraftRequest, DraftResult, Source, Tell
+from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, Source, Statement, Tell
 from ingestion.knowledge.index import index_document
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -41,8 +41,8 @@ class Scripted:
             act()
         if self.error:
             raise self.error
-        claims = (Claim(12, len(self.text), tuple(source.passage_id for source in request.sources[:1])),)
-        return DraftResult(self.text, claims, 0.7, ("because",), "sizing", (), "scripted-1", 42, 7)
+        statements = (Statement(12, len(self.text), tuple(source.passage_id for source in request.sources[:1])),)
+        return DraftResult(self.text, statements, 0.7, ("because",), "sizing", (), "scripted-1", 42, 7)
 
 
 def write(message, drafter: Scripted, **changes):
@@ -189,7 +189,7 @@ def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str)
 
 
 @pytest.mark.parametrize(
-    ("text", "claims", "shown"),
+    ("text", "statements", "shown"),
     [
         ("It fits.", [(uuid.uuid4(),)], "+No price, refund or stock promised +Every statement sourced"),
         ("It fits.", [()], "+No price, refund or stock promised -1 statement has no source"),
@@ -198,8 +198,8 @@ def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str)
         ("A colleague will answer.", [], "+No price, refund or stock promised"),
     ],
 )
-def test_the_checks_say_what_was_looked_at(text: str, claims: list[tuple[uuid.UUID, ...]], shown: str) -> None:
-    found = text_checks(Text(text, tuple(Claim(0, len(text), ids) for ids in claims)))
+def test_the_checks_say_what_was_looked_at(text: str, statements: list[tuple[uuid.UUID, ...]], shown: str) -> None:
+    found = text_checks(Text(text, tuple(Statement(0, len(text), ids) for ids in statements)))
     assert " ".join(f"{'+' if each['ok'] else '-'}{each['text']}" for each in found) == shown
 
 

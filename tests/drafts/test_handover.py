@@ -18,7 +18,7 @@ from conversations.models import Account, AuditEvent, Notification, User
 from conversations.tenancy import tenant_context
 from drafts.desk import decisions, editing, handover
 from drafts.desk.decisions import AlreadyDecided
-from drafts.models import Claim, Draft, DraftAction
+from drafts.models import Draft, DraftAction, Hold
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -107,7 +107,7 @@ def test_asking_tells_the_holder_once_and_changes_no_hands(acme: Account, world:
 
 def test_asking_for_what_nobody_holds_takes_it(acme: Account, world: World, draft: Draft) -> None:
     assert handover.ask(draft_id=draft.pk, actor=world.cy).user == world.cy
-    Claim.objects.update(lease_until=timezone.now() - timedelta(seconds=1), asked_by=world.dan)
+    Hold.objects.update(lease_until=timezone.now() - timedelta(seconds=1), asked_by=world.dan)
     held = handover.ask(draft_id=draft.pk, actor=world.ada)
     assert (held.user, held.asked_by) == (world.ada, None)
     assert told() == []
@@ -164,7 +164,7 @@ def test_ten_people_asking_at_once_leave_one_question(
     with tenant_context(world.acme.pk):
         editing.claim(draft_id=draft.pk, actor=world.ada)
     found = in_threads([lambda user=user: ask(user) for user in people])  # type: ignore[misc]
-    assert sum(isinstance(one, Claim) for one in found) == 1, found
+    assert sum(isinstance(one, Hold) for one in found) == 1, found
     assert sum(isinstance(one, Conflict) for one in found) == 9
     with tenant_context(world.acme.pk):
         assert Notification.objects.count() == 1
@@ -198,7 +198,7 @@ def test_the_holder_sees_the_question_and_answers_it(world: World, signed_in: Br
     assert [b["formaction"].rsplit("/", 2)[1] for b in asked.select("button")] == ["give", "keep-claim"]
     assert ada.post(f"/drafts/{draft.pk}/give/").status_code == 303
     with tenant_context(world.acme.pk):
-        assert Claim.objects.get().user == world.cy
+        assert Hold.objects.get().user == world.cy
     assert ada.post(f"/drafts/{draft.pk}/keep-claim/").status_code == 409
 
 

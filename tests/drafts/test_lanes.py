@@ -144,7 +144,7 @@ def test_another_tenants_channel_is_not_there(lane_world: World) -> None:
     [
         {"needs_human": ["upset"]},
         {"is_canary": True},
-        {"claims": []},
+        {"statements": []},
         {"intent": "returns"},
         {"prompt_label": "reply-v2"},
         {"model_key": "another"},

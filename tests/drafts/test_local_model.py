@@ -15,11 +15,11 @@ import pytest
 
 from config.demo.__main__ import free_port
 from drafts.llm.endpoint import Endpoint
-from drafts.writing.claims import factual_sentences, supports
 from drafts.writing.model import ModelDrafter
 from drafts.writing.port import DrafterUnavailable
 from drafts.writing.reading import Need
 from drafts.writing.rerank import ModelReranker
+from drafts.writing.statements import factual_sentences, supports
 from tests.drafts.test_model_drafter import RETURNS, TORQUE, request, source
 from tests.eval import local_model
 
@@ -55,12 +55,12 @@ def test_a_real_model_answers_from_the_sources_and_its_citations_are_borne(serve
         "Within how many days can I return it?",
     ):
         result = drafter(server).write(request(question))
-        assert [(claim.start, claim.end) for claim in result.claims] == [
+        assert [(statement.start, statement.end) for statement in result.statements] == [
             (each.start, each.end) for each in factual_sentences(result.text)
         ]
-        for claim in result.claims:
-            for key in claim.source_ids:
-                assert supports(result.text[claim.start : claim.end], by_id[key].text)
+        for statement in result.statements:
+            for key in statement.source_ids:
+                assert supports(result.text[statement.start : statement.end], by_id[key].text)
                 sure.append(result.confidence)
         assert result.tokens_used > 300  # the instructions alone are more
         assert result.cost_micros
@@ -71,8 +71,8 @@ def test_a_real_model_answers_from_the_sources_and_its_citations_are_borne(serve
 
 def test_what_it_says_without_a_source_is_marked_and_worth_little(server: str) -> None:
     result = drafter(server).write(request("Do you ship to Norway, and what does it cost?"))
-    for claim in result.claims:
-        assert not claim.source_ids, result.text  # neither source speaks of Norway
+    for statement in result.statements:
+        assert not statement.source_ids, result.text  # neither source speaks of Norway
     assert result.confidence <= 0.05
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drafts.writing.claims import normalised, supports
 from drafts.writing.markdown import Kind, pieces_of, read_out
+from drafts.writing.statements import normalised, supports
 
 TABLE = "| service | time | price |\n| --- | --- | --- |\n| Ground | 2 days | 9.95 USD, free from 149 USD |\n| Air | | 24.95 USD |"
 

@@ -166,13 +166,13 @@ def test_a_draft_costs_its_tokens_at_the_prices_set(
     assert drafter.write(request()).cost_micros == cost
 
 
-def test_it_writes_a_draft_with_checked_claims(endpoint: ModelServer) -> None:
+def test_it_writes_a_draft_with_checked_statements(endpoint: ModelServer) -> None:
     endpoint.answers(lambda asked: (200, completion(GOOD)))
     result = write(endpoint)
     assert result.text == (
         "Hi Luis,\n\nUnused, uncut hose may be returned within 30 days of delivery.\n\nBest regards,\nHot Rod AN"
     )
-    assert [(result.text[c.start : c.end], c.source_ids) for c in result.claims] == [
+    assert [(result.text[c.start : c.end], c.source_ids) for c in result.statements] == [
         ("Unused, uncut hose may be returned within 30 days of delivery.", (RETURNS.passage_id,))
     ]
     assert (result.model_key, result.tokens_used, result.intent) == ("openai:test-model", 120, "returns")
@@ -222,7 +222,7 @@ def test_small_models_are_helped_with_greeting_and_signature(
     endpoint.answers(lambda asked: (200, completion(answer)))
     result = write(endpoint)
     assert result.text == expected.format(said)
-    assert [result.text[c.start : c.end] for c in result.claims] == [
+    assert [result.text[c.start : c.end] for c in result.statements] == [
         *(["Refund granted"] if greeting == "Refund granted" else []),
         said,
     ]
@@ -278,7 +278,7 @@ def test_a_source_that_does_not_say_it_is_taken_off(endpoint: ModelServer) -> No
         )
     )
     result = write(endpoint)
-    assert [claim.source_ids for claim in result.claims] == [(), (), (TORQUE.passage_id,)]
+    assert [statement.source_ids for statement in result.statements] == [(), (), (TORQUE.passage_id,)]
     assert result.warnings == (
         "The model cited a source that does not exist; the citation was removed.",
         "1 statement was cited, but the source does not say so.",
@@ -378,7 +378,7 @@ def test_what_the_model_obeyed_all_the_same_stands_out(endpoint: ModelServer) ->
         lambda asked: (200, completion(reply(("We refund 500 USD at https://evil.example/claim today.", [1]))))
     )
     result = write(endpoint)
-    assert [claim.source_ids for claim in result.claims] == [()]
+    assert [statement.source_ids for statement in result.statements] == [()]
     assert Need.INJECTION in result.needs_human
     assert "https://evil.example/claim" in result.warnings[-1]
 
@@ -428,7 +428,7 @@ def test_it_speaks_to_anthropic_too(endpoint: ModelServer) -> None:
     )
     result = drafter.write(request())
     assert (result.model_key, result.tokens_used) == ("anthropic:claude-test", 100)
-    assert [claim.source_ids for claim in result.claims] == [(RETURNS.passage_id,)]
+    assert [statement.source_ids for statement in result.statements] == [(RETURNS.passage_id,)]
     with pytest.raises(DrafterUnavailable) as caught:
         drafter.write(request())
     assert caught.value.retryable

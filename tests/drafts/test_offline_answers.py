@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 
-from drafts.writing.claims import NOT_FOUND
 from drafts.writing.port import Source
+from drafts.writing.statements import NOT_FOUND
 from ingestion.knowledge.recognise import Recogniser, learn
 from tests.drafts.test_offline_drafter import EMBEDDER, source, write
 
@@ -19,13 +19,13 @@ def test_an_approved_answer_is_quoted_whole_where_its_question_is_asked_in_other
     )
     result = write("Can the pro cutter be used on a braided hose?", other, golden)
     assert f"\n\n{answer}\n\n" in result.text
-    assert [result.text[claim.start : claim.end] for claim in result.claims] == [
+    assert [result.text[statement.start : statement.end] for statement in result.statements] == [
         "Yes.",
         "Use the black insert.",
         "It never slips.",
         "We keep both.",
     ]
-    assert {claim.source_ids for claim in result.claims} == {(golden.passage_id,)}
+    assert {statement.source_ids for statement in result.statements} == {(golden.passage_id,)}
 
 
 def test_two_questions_with_one_approved_answer_get_it_once() -> None:

@@ -12,12 +12,19 @@ import pytest
 from django.conf import settings as django_settings
 
 from drafts.writing import confidence
-from drafts.writing.claims import NOT_FOUND, PARTLY_FOUND, PASSED_ON, check_claims, factual_sentences, normalised
 from drafts.writing.markdown import read_out
 from drafts.writing.offline import OfflineDrafter
-from drafts.writing.port import Claim, DraftRequest, DraftResult, Source, Turn
+from drafts.writing.port import DraftRequest, DraftResult, Source, Statement, Turn
 from drafts.writing.reading import Need, read_question
 from drafts.writing.relevance import Ask, asks_of, quotable_pieces
+from drafts.writing.statements import (
+    NOT_FOUND,
+    PARTLY_FOUND,
+    PASSED_ON,
+    check_statements,
+    factual_sentences,
+    normalised,
+)
 from drafts.writing.topics import own_topics
 from ingestion.knowledge.chunk import split_passages
 from ingestion.knowledge.embed import EmbedderDown, MiniLmEmbedder, RememberingEmbedder
@@ -69,7 +76,7 @@ def test_it_greets_quotes_cites_and_signs() -> None:
         "Hi Marcus,\n\nThanks for getting in touch.\n\nCanada takes 5 to 10 business days and costs 24.95 USD.\n\n"
         "Please let us know if you have any questions.\n\nBest regards,\nHot Rod AN"
     )
-    assert [(result.text[c.start : c.end], c.source_ids) for c in result.claims] == [
+    assert [(result.text[c.start : c.end], c.source_ids) for c in result.statements] == [
         ("Canada takes 5 to 10 business days and costs 24.95 USD.", (SHIPPING.passage_id,))
     ]
     assert (result.model_key, result.tokens_used, result.intent) == ("offline-quote-v2", 0, "shipping")
@@ -79,14 +86,14 @@ def test_it_greets_quotes_cites_and_signs() -> None:
 
 def test_the_same_request_gives_the_same_draft() -> None:
     first, second = (write("How long does shipping to Canada take?", SHIPPING) for _ in range(2))
-    assert (first.text, first.claims, first.confidence) == (second.text, second.claims, second.confidence)
+    assert (first.text, first.statements, first.confidence) == (second.text, second.statements, second.confidence)
 
 
 @pytest.mark.parametrize("sources", [(), (SHIPPING,)])
 def test_it_says_so_when_the_sources_do_not_hold_the_answer(sources: tuple[Source, ...]) -> None:
     result = write("Would you sponsor our drag team next season?", *sources)
     assert f"{NOT_FOUND} {PASSED_ON}" in result.text
-    assert result.claims == ()
+    assert result.statements == ()
     assert result.needs_human == (Need.NO_SOURCE,)
     assert result.confidence == confidence.NO_SOURCE
 
@@ -112,7 +119,7 @@ def test_a_quoted_policy_is_no_answer_to_what_belongs_to_a_person(question: str)
     assert "Canada" not in result.text
     assert PASSED_ON in result.text
     assert NOT_FOUND not in result.text  # it was not even looked for
-    assert result.claims == ()
+    assert result.statements == ()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +166,7 @@ def test_the_operators_wish_shortens_and_adds_topics() -> None:
     )
     canada, returns = source(text), source("Cut hose cannot be returned by anybody.", "Returns")
     question = "How long does shipping to Canada take and what does it cost?"
-    assert len(write(question, canada, returns, instruction="shorter").claims) == 2
+    assert len(write(question, canada, returns, instruction="shorter").statements) == 2
     wished = write(question, canada, returns, instruction="mention that cut hose cannot be returned")
     assert "Cut hose cannot be returned by anybody." in wished.text
 
@@ -210,7 +217,7 @@ def test_without_an_embedder_it_compares_words(embedder: Any) -> None:
 def test_no_text_breaks_it(text: str) -> None:
     for result in (write(text, SHIPPING), write("How long to Canada?", source(text), customer_name=text)):
         assert result.text
-        assert all(claim.source_ids for claim in result.claims)
+        assert all(statement.source_ids for statement in result.statements)
 
 
 # --- the demo: real questions on the demo's documents ---------------------------------------------------------------
@@ -261,21 +268,23 @@ def demo_drafts(search: Search) -> list[Drafted]:
 
 
 def test_every_sentence_of_the_demo_drafts_stands_in_the_passage_it_cites(demo_drafts: list[Drafted]) -> None:
-    assert sum(len(each.result.claims) for each in demo_drafts) > 30
+    assert sum(len(each.result.statements) for each in demo_drafts) > 30
     for each in demo_drafts:
         result = each.result
         by_id = {source.passage_id: normalised(read_out(source.text)) for source in each.sources}
-        for claim in result.claims:
-            assert len(claim.source_ids) == 1
-            assert normalised(result.text[claim.start : claim.end]) in by_id[claim.source_ids[0]]
-        assert check_claims(result.text, result.claims, each.sources) == result.claims
-        assert [(s.start, s.end) for s in factual_sentences(result.text)] == [(c.start, c.end) for c in result.claims]
+        for statement in result.statements:
+            assert len(statement.source_ids) == 1
+            assert normalised(result.text[statement.start : statement.end]) in by_id[statement.source_ids[0]]
+        assert check_statements(result.text, result.statements, each.sources) == result.statements
+        assert [(s.start, s.end) for s in factual_sentences(result.text)] == [
+            (c.start, c.end) for c in result.statements
+        ]
 
 
 def test_it_answers_the_demo_questions_from_the_right_documents_and_no_others(demo_drafts: list[Drafted]) -> None:
     wrong: list[str] = []
     for each in demo_drafts:
-        named = {key for claim in each.result.claims for key in claim.source_ids}
+        named = {key for statement in each.result.statements for key in statement.source_ids}
         cited = {source.url for source in each.sources if source.passage_id in named}
         expected = set(each.thread["answered_by"])
         if not (cited & expected if expected else not cited):
@@ -347,17 +356,17 @@ def test_only_whole_plain_sentences_are_quoted() -> None:
 
 def test_confidence_follows_its_formula() -> None:
     one, other = source("x", dense_rank=1, text_rank=1), source("y", dense_rank=2, text_rank=None)
-    claim = Claim(0, 1, (one.passage_id,))
+    statement = Statement(0, 1, (one.passage_id,))
     fit = {one.passage_id: 0.8, other.passage_id: 0.6}
 
-    def rate(*claims: Claim, needs: tuple[Need, ...] = (), sources: tuple[Source, ...] = (one, other)) -> float:
-        return confidence.rate(claims=claims, sources=sources, needs=needs, relevance=fit)[0]
+    def rate(*statements: Statement, needs: tuple[Need, ...] = (), sources: tuple[Source, ...] = (one, other)) -> float:
+        return confidence.rate(statements=statements, sources=sources, needs=needs, relevance=fit)[0]
 
-    assert rate(claim) == pytest.approx(0.35 + 0.25 * 0.8 + 0.25 + 0.15 * 0.5, abs=1e-3)
-    assert rate(Claim(0, 1, (other.passage_id,))) == pytest.approx(
+    assert rate(statement) == pytest.approx(0.35 + 0.25 * 0.8 + 0.25 + 0.15 * 0.5, abs=1e-3)
+    assert rate(Statement(0, 1, (other.passage_id,))) == pytest.approx(
         0.35 + 0.25 * 0.6 + 0.25 * 0.2 + 0.15 * 0.5, abs=1e-3
     )
-    assert rate(claim, Claim(2, 3)) == confidence.WITH_UNSOURCED
-    assert rate(claim, needs=(Need.UPSET,)) == confidence.WITH_NEED
-    assert rate(claim, needs=(Need.ORDER,)) > confidence.WITH_NEED
-    assert rate() == rate(Claim(0, 1)) == rate(Claim(0, 1, (uuid.uuid4(),))) == confidence.NO_SOURCE
+    assert rate(statement, Statement(2, 3)) == confidence.WITH_UNSOURCED
+    assert rate(statement, needs=(Need.UPSET,)) == confidence.WITH_NEED
+    assert rate(statement, needs=(Need.ORDER,)) > confidence.WITH_NEED
+    assert rate() == rate(Statement(0, 1)) == rate(Statement(0, 1, (uuid.uuid4(),))) == confidence.NO_SOURCE

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from drafts.writing.choice import choose
-from drafts.writing.claims import factual_sentences
 from drafts.writing.markdown import Piece
 from drafts.writing.relevance import Ask, Candidate, asks_of
+from drafts.writing.statements import factual_sentences
 from tests.drafts.test_offline_drafter import source, write
 
 COLOURS = ("red", "blue", "grey", "pink", "gold", "lime", "teal", "navy", "plum", "mint")
@@ -30,7 +30,7 @@ def body(text: str) -> str:
 def test_a_price_in_a_table_is_read_out_with_its_column() -> None:
     result = write("What does overnight shipping cost?", RATES)
     assert body(result.text).split("\n\n")[0] == "Overnight – lower 48 states: 1 business day; price: 44.95 USD."
-    assert {claim.source_ids for claim in result.claims} == {(RATES.passage_id,)}
+    assert {statement.source_ids for statement in result.statements} == {(RATES.passage_id,)}
 
 
 def test_rows_about_something_else_stay_away() -> None:
@@ -50,7 +50,7 @@ def test_steps_are_quoted_all_in_order_and_numbered_each_with_its_source() -> No
     assert body(result.text) == (
         "Cut PTFE hose like this:\n1. Wrap the hose tightly with tape.\n2. Cut through the tape.\n3. Pull the tape off."
     )
-    said = [result.text[claim.start : claim.end] for claim in result.claims]
+    said = [result.text[statement.start : statement.end] for statement in result.statements]
     assert said == [
         "Cut PTFE hose like this:",
         "Wrap the hose tightly with tape.",
@@ -58,7 +58,7 @@ def test_steps_are_quoted_all_in_order_and_numbered_each_with_its_source() -> No
         "Pull the tape off.",
     ]
     assert said == [each.text for each in factual_sentences(result.text)]
-    assert {claim.source_ids for claim in result.claims} == {(STEPS.passage_id,)}
+    assert {statement.source_ids for statement in result.statements} == {(STEPS.passage_id,)}
 
 
 def test_of_a_very_long_list_only_what_answers_is_quoted_after_its_introduction() -> None:

@@ -188,8 +188,8 @@ def test_a_model_tells_its_text_while_it_is_still_writing(chunked: tuple[str, th
     result = drafter.write(request(), tell=tell)
 
     assert told[0] == ("Hi Luis,\nUnused, uncut hose may be returned within", threading.get_ident())
-    assert [result.text[c.start : c.end] for c in result.claims] == [
+    assert [result.text[c.start : c.end] for c in result.statements] == [
         "Unused, uncut hose may be returned within 30 days of delivery."
     ]
-    assert result.claims[0].source_ids == (RETURNS.passage_id,)
+    assert result.statements[0].source_ids == (RETURNS.passage_id,)
     assert result.tokens_used == 120

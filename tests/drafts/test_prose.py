@@ -15,9 +15,9 @@ def words(text: str) -> list[str]:
     return [word for word in text.split() if word not in {"-", "*", "•"}]
 
 
-def shown(text: str, claims: list[dict[str, object]]) -> str:
+def shown(text: str, statements: list[dict[str, object]]) -> str:
     parts = []
-    for block in blocks(text, claims, NUMBERS):
+    for block in blocks(text, statements, NUMBERS):
         for segments in block.items or (block.segments,):
             parts.append("".join(segment.text for segment in segments))
     return "\n".join(parts)
@@ -25,11 +25,11 @@ def shown(text: str, claims: list[dict[str, object]]) -> str:
 
 def test_statements_carry_their_numbers_and_unsourced_ones_say_so() -> None:
     text = "Hi,\n\nUse PTFE. Torque is 18."
-    claims = [{"start": 5, "end": 14, "sources": ["b", "a"]}, {"start": 15, "end": 28, "sources": []}]
-    greeting, body = blocks(text, claims, NUMBERS)
+    statements = [{"start": 5, "end": 14, "sources": ["b", "a"]}, {"start": 15, "end": 28, "sources": []}]
+    greeting, body = blocks(text, statements, NUMBERS)
     assert greeting.segments == (Segment("Hi,"),)
     assert body.segments == (
-        Segment("Use PTFE.", "claim", (1, 2)),
+        Segment("Use PTFE.", "statement", (1, 2)),
         Segment(" "),
         Segment("Torque is 18.", "none"),
     )
@@ -51,7 +51,7 @@ def test_lines_with_a_dash_are_a_list_also_right_after_their_sentence() -> None:
 def test_a_claim_across_paragraphs_is_shown_in_both() -> None:
     text = "One.\n\nTwo."
     first, second = blocks(text, [{"start": 0, "end": len(text), "sources": ["a"]}], NUMBERS)
-    assert [first.segments[0].kind, second.segments[0].kind] == ["claim", "claim"]
+    assert [first.segments[0].kind, second.segments[0].kind] == ["statement", "statement"]
 
 
 @given(
@@ -61,5 +61,5 @@ def test_a_claim_across_paragraphs_is_shown_in_both() -> None:
         max_size=4,
     ),
 )  # fmt: skip
-def test_no_word_is_lost_or_said_twice(text: str, claims: list[dict[str, object]]) -> None:
-    assert words(shown(text, claims)) == words(text)
+def test_no_word_is_lost_or_said_twice(text: str, statements: list[dict[str, object]]) -> None:
+    assert words(shown(text, statements)) == words(text)

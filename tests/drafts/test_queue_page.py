@@ -223,7 +223,7 @@ def test_customer_text_is_escaped_everywhere(world: World, signed_in: Browser) -
     bad = "<img src=x onerror=alert(1)>"
     message = factories.message(world.mail, bad, sender=Party("x@customer.test", bad), subject=bad)
     source = {"passage": str(uuid.uuid4()), "title": bad, "url": "javascript:alert(1)", "quote": bad}
-    draft = factories.draft(message, f"Hi\n\n{bad}", claims=[{"start": 4, "end": 20, "sources": [source["passage"]]}], top_sources=[source])  # fmt: skip
+    draft = factories.draft(message, f"Hi\n\n{bad}", statements=[{"start": 4, "end": 20, "sources": [source["passage"]]}], top_sources=[source])  # fmt: skip
     client = signed_in(world.ada)
     for url in ("/queue/", f"/drafts/{draft.pk}/?do=edit", "/conversations/", f"/conversations/{draft.conversation_id}/", f"/conversations/{draft.conversation_id}/timeline/"):  # fmt: skip
         text = client.get(url).content.decode()

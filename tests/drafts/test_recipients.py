@@ -15,7 +15,7 @@ from drafts.desk.scene import envelope_of
 from drafts.flow import drafting
 from drafts.models import Draft
 from drafts.queue import Filters
-from drafts.writing.port import Claim, DraftResult
+from drafts.writing.port import DraftResult, Statement
 from tests import factories
 from tests.conftest import World
 
@@ -28,7 +28,7 @@ class Writes:
 
     def write(self, request: Any, *, tell: Any = None) -> DraftResult:
         self.request = request
-        return DraftResult("Yes, it fits.", (Claim(0, 13, ()),), 0.9, (), "fit", (), "offline", 1, 1)
+        return DraftResult("Yes, it fits.", (Statement(0, 13, ()),), 0.9, (), "fit", (), "offline", 1, 1)
 
 
 def lines(draft: Draft) -> list[tuple[bool, str]]:

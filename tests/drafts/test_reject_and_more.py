@@ -10,7 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from conversations.errors import Invalid, Locked
 from conversations.models import Conversation, Message
 from drafts.desk import decisions, editing
-from drafts.models import Claim, Draft, DraftAction, DraftRevision
+from drafts.models import Draft, DraftAction, DraftRevision, Hold
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -111,7 +111,7 @@ def test_a_claim_is_one_persons_and_is_prolonged_without_a_second_trace(world: W
 
 def test_a_lease_that_ran_out_is_anybodys(world: World, draft: Draft) -> None:
     editing.claim(draft_id=draft.pk, actor=world.ada)
-    Claim.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Hold.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     assert editing.claim(draft_id=draft.pk, actor=world.cy).user == world.cy
     assert editing.release(draft_id=draft.pk, actor=world.cy) is True
     assert editing.release(draft_id=draft.pk, actor=world.cy) is False
@@ -122,7 +122,7 @@ def test_saving_keeps_sources_of_untouched_sentences_and_marks_new_ones(world: W
     saved = editing.save_revision(draft_id=draft.pk, actor=world.ada, version=0, text=text)
     revision = DraftRevision.objects.get()
     assert (saved.version, saved.unsourced_count) == (1, 1)
-    assert [bool(claim["sources"]) for claim in revision.claims] == [True, False]
+    assert [bool(one["sources"]) for one in revision.statements] == [True, False]
 
 
 def test_two_people_editing_never_overwrite_one_another(world: World, draft: Draft) -> None:

@@ -14,7 +14,7 @@ from conversations.tenancy import tenant_context
 from drafts.flow import drafting
 from drafts.models import Draft, Topic
 from drafts.writing.offline import OfflineDrafter
-from drafts.writing.port import Claim, DraftRequest
+from drafts.writing.port import DraftRequest, Statement
 from drafts.writing.topics import NEUTRAL, OTHER, own_topics
 from tests import factories
 from tests.conftest import World
@@ -73,7 +73,7 @@ def test_one_without_words_hits_nothing_and_one_of_a_neutral_name_replaces_it() 
 def test_the_topic_of_the_approved_answer_that_is_cited_counts() -> None:
     plain, golden = source("A page."), replace(source("An answer."), topic="loyalty")
     request = DraftRequest((), "?", "", (plain, golden), "", "", "")
-    cites = [Claim(0, 1), Claim(1, 2, (plain.passage_id,)), Claim(2, 3, (golden.passage_id,))]
+    cites = [Statement(0, 1), Statement(1, 2, (plain.passage_id,)), Statement(2, 3, (golden.passage_id,))]
     assert request.approved_topic(cites) == "loyalty"
     assert request.approved_topic(cites[:2]) == ""
 

@@ -237,7 +237,7 @@ def learning(held: Sequence[Asked], *, topics: int = 24, questions: int = 600) -
             sources, thread = sources_of(findings), (Turn("customer", row.text),)
             asked = DraftRequest(thread, row.text, "", sources, BUILT_IN_TEXT, BUILT_IN_LABEL, "Bank")
             result = drafter.write(replace(asked, recogniser=findings.recogniser))
-            said = " ".join(result.text[claim.start : claim.end] for claim in result.claims)
+            said = " ".join(result.text[statement.start : statement.end] for statement in result.statements)
             right = answer(row.topic)
             unchanged.append(said == right)
             changed.append(1 - similarity(diff_ops(said or " ", right)))

@@ -43,16 +43,19 @@ def draft(account_id: UUID, text: str, drafter: Drafter | None = None) -> tuple[
 
 
 def declined(result: DraftResult) -> bool:
-    from drafts.writing.claims import NOT_FOUND, PASSED_ON
+    from drafts.writing.statements import NOT_FOUND, PASSED_ON
 
-    return not result.claims and (NOT_FOUND in result.text or PASSED_ON in result.text)
+    return not result.statements and (NOT_FOUND in result.text or PASSED_ON in result.text)
 
 
 def sourced(result: DraftResult, sources: Sequence[Source]) -> tuple[int, int]:
     """(sentences that state something, those that a source they cite has word for word)."""
-    from drafts.writing.claims import normalised
     from drafts.writing.markdown import read_out
+    from drafts.writing.statements import normalised
 
     by_id = {source.passage_id: normalised(read_out(source.text)) for source in sources}
-    said = [(normalised(result.text[claim.start : claim.end]), claim.source_ids) for claim in result.claims]
+    said = [
+        (normalised(result.text[statement.start : statement.end]), statement.source_ids)
+        for statement in result.statements
+    ]
     return len(said), sum(any(text in by_id[key] for key in ids) for text, ids in said)

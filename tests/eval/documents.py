@@ -184,7 +184,7 @@ def grounding(name: str, *, chosen: bool = False) -> dict[str, Any]:
 
 
 def _from_its_section(row: Asked, result: DraftResult, sources: Sequence[Source]) -> bool:
-    cited = {key for claim in result.claims for key in claim.source_ids}
+    cited = {key for statement in result.statements for key in statement.source_ids}
     return any(
         source.passage_id in cited and row.sections & _sections(source.section, source.text) for source in sources
     )
@@ -198,7 +198,7 @@ def place_of(row: Asked, sources: Sequence[Source]) -> int:
 
 def _says(text: str, part: str) -> bool:
     """Whether a reply says this part of a page: its words, or all the cells of a table's row on one line."""
-    from drafts.writing.claims import normalised
+    from drafts.writing.statements import normalised
 
     if not part.startswith("|"):
         return normalised(part) in normalised(text)

@@ -120,8 +120,8 @@ class Count:
             print(f"--- {side}: {text}\n{result.text}\n{result.needs_human} {result.warnings}")
         self.seconds.append(result.latency_ms / 1000)
         self.tokens.append(result.tokens_used)
-        borne = [claim for claim in result.claims if claim.source_ids]
-        self.of["sentences that state something"] += len(result.claims)
+        borne = [statement for statement in result.statements if statement.source_ids]
+        self.of["sentences that state something"] += len(result.statements)
         self.of["of them borne by a source"] += len(borne)
         self.of[f"{side}, no statement borne by a source"] += not borne
         self.of[f"{side}, a person is called"] += bool(result.needs_human)

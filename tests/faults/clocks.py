@@ -14,7 +14,7 @@ from django.conf import settings
 
 from conversations.models import Delivery, Message
 from conversations.tenancy import tenant_context
-from drafts.models import Claim
+from drafts.models import Hold
 from tests.faults.ground import DATABASE, Ground, Outcome, noticed, wait_until
 from tests.faults.killed import form
 
@@ -64,7 +64,7 @@ def f10_wrong_clocks(ground: Ground) -> Outcome:
             status = dan.post(claim, data=form(dan, draft)[1], headers={"HX-Request": "true"}).status_code
             out.must(status == 423, f"the web ahead answered {status}: it took the conversation over")
         with tenant_context(world.acme.pk):
-            out.must(set(Claim.objects.values_list("user_id", flat=True)) == {world.ada.pk}, "somebody else holds it")
+            out.must(set(Hold.objects.values_list("user_id", flat=True)) == {world.ada.pk}, "somebody else holds it")
         early = 0
         for draft in drafts:
             url, fields = form(ada, draft)

@@ -1,6 +1,6 @@
 """Which sentences of a text say something, and which passages really say it too.
 
-The check does not trust who wrote the text: a claim keeps a source only if the words of that source bear it.
+The check does not trust who wrote the text: a statement keeps a source only if the words of that source bear it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from drafts.diffing import render_ops
 from drafts.writing.markdown import Kind, lines_of, plain_text
-from drafts.writing.port import Claim, Source
+from drafts.writing.port import Source, Statement
 from drafts.writing.sentences import Sentence, split_sentences
 from ingestion.knowledge.words import terms
 
@@ -77,26 +77,26 @@ def is_courtesy(sentence: str) -> bool:
     return _COURTESY.fullmatch(plain) is not None
 
 
-def check_claims(text: str, claims: Iterable[Claim], sources: Sequence[Source]) -> tuple[Claim, ...]:
-    """One claim for each factual sentence of ``text``, in order, with the sources that bear it.
+def check_statements(text: str, statements: Iterable[Statement], sources: Sequence[Source]) -> tuple[Statement, ...]:
+    """One statement for each factual sentence of ``text``, in order, with the sources that bear it.
 
     A named source keeps its place only if it holds the sentence, or nearly all of its words with the same numbers and
     no other "not". Where none of those named does, the first other one that does takes their place: small models miscount.
-    A sentence that no source bears becomes a claim without sources.
+    A sentence that no source bears becomes a statement without sources.
     """
     by_id = {source.passage_id: source for source in sources}
-    given = list(claims)
-    checked: list[Claim] = []
+    given = list(statements)
+    checked: list[Statement] = []
     for sentence in factual_sentences(text):
         named: dict[Any, Source] = {}
-        for claim in given:
-            if claim.start < sentence.end and sentence.start < claim.end:
-                named |= {key: by_id[key] for key in claim.source_ids if key in by_id}
+        for statement in given:
+            if statement.start < sentence.end and sentence.start < statement.end:
+                named |= {key: by_id[key] for key in statement.source_ids if key in by_id}
         borne = tuple(key for key, source in named.items() if supports(sentence.text, source.text))
         if not borne:
             others = (source for source in sources if source.passage_id not in named)
             borne = tuple(islice((each.passage_id for each in others if supports(sentence.text, each.text)), 1))
-        checked.append(Claim(sentence.start, sentence.end, borne))
+        checked.append(Statement(sentence.start, sentence.end, borne))
     return tuple(checked)
 
 
@@ -129,11 +129,11 @@ def _negations(text: str) -> int:
     return len(_NEGATED.findall(text))
 
 
-def rebase_claims(claims: Iterable[Claim], ops: dict[str, Any], *, source: str) -> tuple[Claim, ...]:
-    """The claims of the edited text, given those of ``source`` and the edit as ``diffing.diff_ops`` made it.
+def rebase_statements(statements: Iterable[Statement], ops: dict[str, Any], *, source: str) -> tuple[Statement, ...]:
+    """The statements of the edited text, given those of ``source`` and the edit as ``diffing.diff_ops`` made it.
 
     A sentence that stands in the edited text exactly as before, untouched up to its own ends, keeps its sources.
-    Every other factual sentence is a claim without sources. Raises diffing.ReplayError when the edit is another's.
+    Every other factual sentence is a statement without sources. Raises diffing.ReplayError when the edit is another's.
     """
     stretches: list[tuple[int, int, int]] = []  # (start and end in the new text, how far it moved)
     before = after = 0
@@ -145,23 +145,23 @@ def rebase_claims(claims: Iterable[Claim], ops: dict[str, Any], *, source: str) 
         after += len(piece) if kind != "del" else 0
         pieces.append(piece if kind != "del" else "")
     old_sentences = {(sentence.start, sentence.end) for sentence in split_sentences(source)}
-    given = list(claims)
-    rebased: list[Claim] = []
+    given = list(statements)
+    rebased: list[Statement] = []
     for sentence in factual_sentences("".join(pieces)):
         sources: dict[Any, None] = {}
         for start, end, moved in stretches:
             span = (sentence.start + moved, sentence.end + moved)
             if start <= sentence.start and sentence.end <= end and span in old_sentences:
-                for claim in given:
-                    if claim.start <= span[0] and span[1] <= claim.end:
-                        sources |= dict.fromkeys(claim.source_ids)
-        rebased.append(Claim(sentence.start, sentence.end, tuple(sources)))
+                for statement in given:
+                    if statement.start <= span[0] and span[1] <= statement.end:
+                        sources |= dict.fromkeys(statement.source_ids)
+        rebased.append(Statement(sentence.start, sentence.end, tuple(sources)))
     return tuple(rebased)
 
 
-def unsourced(claims: Iterable[Claim]) -> int:
-    """How many claims no passage bears."""
-    return sum(1 for claim in claims if not claim.source_ids)
+def unsourced(statements: Iterable[Statement]) -> int:
+    """How many statements no passage bears."""
+    return sum(1 for statement in statements if not statement.source_ids)
 
 
 def normalised(text: str) -> str:

@@ -8,17 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drafts.diffing import ReplayError, diff_ops
-from drafts.writing.claims import (
+from drafts.writing.port import Source, Statement
+from drafts.writing.sentences import split_sentences
+from drafts.writing.statements import (
     HOLDING_SENTENCES,
-    check_claims,
+    check_statements,
     factual_sentences,
     is_courtesy,
-    rebase_claims,
+    rebase_statements,
     supports,
     unsourced,
 )
-from drafts.writing.port import Claim, Source
-from drafts.writing.sentences import split_sentences
 from ingestion.knowledge.words import terms
 
 PASSAGE = (
@@ -103,7 +103,7 @@ def test_a_courtesy_claims_nothing(sentence: str) -> None:
     "sentence",
     [
         "Happy to help, your refund is on its way.",
-        "If you have any questions, please do not hesitate to claim the full price.",
+        "If you have any questions, please do not hesitate to statement the full price.",
         "If you need help, please let us know and we pay you double.",
         "Have a great day with your free hose!",
         "Thanks for your message, we refund you today.",
@@ -179,19 +179,19 @@ def test_check_keeps_only_sources_that_say_so_and_finds_the_one_that_does() -> N
         words: (text.index(words), text.index(words) + len(words)) for words in (first, second, third, fourth, fifth)
     }
     named = [
-        Claim(*span[first], (good.passage_id, other.passage_id)),
-        Claim(*span[second], (other.passage_id,)),
-        Claim(0, 8, (good.passage_id,)),
-        Claim(*span[first], (uuid.uuid4(),)),
-        Claim(*span[fourth], (other.passage_id,)),
+        Statement(*span[first], (good.passage_id, other.passage_id)),
+        Statement(*span[second], (other.passage_id,)),
+        Statement(0, 8, (good.passage_id,)),
+        Statement(*span[first], (uuid.uuid4(),)),
+        Statement(*span[fourth], (other.passage_id,)),
     ]
-    checked = check_claims(text, named, [other, good])
+    checked = check_statements(text, named, [other, good])
     assert checked == (
-        Claim(*span[first], (good.passage_id,)),
-        Claim(*span[second], ()),
-        Claim(*span[third], (other.passage_id,)),  # nobody named it, and it is so
-        Claim(*span[fourth], (good.passage_id,)),  # the wrong one was named
-        Claim(*span[fifth], ()),
+        Statement(*span[first], (good.passage_id,)),
+        Statement(*span[second], ()),
+        Statement(*span[third], (other.passage_id,)),  # nobody named it, and it is so
+        Statement(*span[fourth], (good.passage_id,)),  # the wrong one was named
+        Statement(*span[fifth], ()),
     )
     assert unsourced(checked) == 2
 
@@ -199,32 +199,32 @@ def test_check_keeps_only_sources_that_say_so_and_finds_the_one_that_does() -> N
 def test_a_claim_over_two_sentences_is_checked_sentence_by_sentence() -> None:
     good = source()
     text = "Seat the olive dry. We pay for everything."
-    assert check_claims(text, [Claim(0, len(text), (good.passage_id,))], [good]) == (
-        Claim(0, 19, (good.passage_id,)),
-        Claim(20, 42, ()),
+    assert check_statements(text, [Statement(0, len(text), (good.passage_id,))], [good]) == (
+        Statement(0, 19, (good.passage_id,)),
+        Statement(20, 42, ()),
     )
 
 
-@pytest.mark.parametrize("claim", [Claim(-5, 900), Claim(50, 10), Claim(10_000, 20_000)])
-def test_spans_out_of_the_text_do_no_harm(claim: Claim) -> None:
+@pytest.mark.parametrize("statement", [Statement(-5, 900), Statement(50, 10), Statement(10_000, 20_000)])
+def test_spans_out_of_the_text_do_no_harm(statement: Statement) -> None:
     good = source()
-    broken = Claim(claim.start, claim.end, (good.passage_id,))
-    checked = check_claims("Seat the olive dry.", [broken], [good])
-    assert [(claim.start, claim.end) for claim in checked] == [(0, 19)]
+    broken = Statement(statement.start, statement.end, (good.passage_id,))
+    checked = check_statements("Seat the olive dry.", [broken], [good])
+    assert [(statement.start, statement.end) for statement in checked] == [(0, 19)]
 
 
 ONE, TWO, THREE = (uuid.uuid4() for _ in range(3))
 DRAFT = "Hi Luis,\n\nUse PTFE hose. Seat the olive dry. Hose lasts ten years.\n\nBest regards,\nHot Rod AN"
-CLAIMS = (Claim(10, 24, (ONE,)), Claim(25, 44, (TWO,)), Claim(45, 66, (THREE, ONE)))
+STATEMENTS = (Statement(10, 24, (ONE,)), Statement(25, 44, (TWO,)), Statement(45, 66, (THREE, ONE)))
 
 
 def rebased(edited: str) -> list[tuple[str, tuple[uuid.UUID, ...]]]:
-    found = rebase_claims(CLAIMS, diff_ops(DRAFT, edited), source=DRAFT)
-    return [(edited[claim.start : claim.end], claim.source_ids) for claim in found]
+    found = rebase_statements(STATEMENTS, diff_ops(DRAFT, edited), source=DRAFT)
+    return [(edited[statement.start : statement.end], statement.source_ids) for statement in found]
 
 
-def test_an_untouched_text_keeps_its_claims() -> None:
-    assert rebase_claims(CLAIMS, diff_ops(DRAFT, DRAFT), source=DRAFT) == CLAIMS
+def test_an_untouched_text_keeps_its_statements() -> None:
+    assert rebase_statements(STATEMENTS, diff_ops(DRAFT, DRAFT), source=DRAFT) == STATEMENTS
 
 
 def test_a_changed_sentence_loses_its_sources_and_its_neighbours_keep_theirs() -> None:
@@ -266,10 +266,10 @@ def test_only_sentences_left_exactly_as_they_were_keep_sources(
 
 def test_a_claim_over_several_sentences_lends_its_sources_to_whole_sentences_only() -> None:
     text = "Never use it. Seat it dry."
-    claims = (Claim(0, len(text), (ONE,)),)
+    statements = (Statement(0, len(text), (ONE,)),)
     for edited, kept in (("use it. Seat it dry.", [(), (ONE,)]), (text, [(ONE,), (ONE,)])):
-        found = rebase_claims(claims, diff_ops(text, edited), source=text)
-        assert [claim.source_ids for claim in found] == kept
+        found = rebase_statements(statements, diff_ops(text, edited), source=text)
+        assert [statement.source_ids for statement in found] == kept
 
 
 def test_moving_a_sentence_to_another_place_is_a_change() -> None:
@@ -279,7 +279,7 @@ def test_moving_a_sentence_to_another_place_is_a_change() -> None:
 
 def test_an_edit_of_another_text_is_refused() -> None:
     with pytest.raises(ReplayError):
-        rebase_claims(CLAIMS, diff_ops("other", "text"), source=DRAFT)
+        rebase_statements(STATEMENTS, diff_ops("other", "text"), source=DRAFT)
 
 
 @settings(max_examples=200, deadline=None)
@@ -290,9 +290,9 @@ def test_an_edit_of_another_text_is_refused() -> None:
 )
 def test_no_edit_gives_a_sentence_a_source_that_its_words_did_not_have(edited: str) -> None:
     text = "Use PTFE hose. Seat it dry."
-    claims = (Claim(0, 14, (ONE,)), Claim(15, 27, (TWO,)))
-    for claim in rebase_claims(claims, diff_ops(text, edited), source=text):
-        words = edited[claim.start : claim.end]
-        assert claim.source_ids in {(): [()], "Use PTFE hose.": [(), (ONE,)], "Seat it dry.": [(), (TWO,)]}.get(
+    statements = (Statement(0, 14, (ONE,)), Statement(15, 27, (TWO,)))
+    for statement in rebase_statements(statements, diff_ops(text, edited), source=text):
+        words = edited[statement.start : statement.end]
+        assert statement.source_ids in {(): [()], "Use PTFE hose.": [(), (ONE,)], "Seat it dry.": [(), (TWO,)]}.get(
             words, [()]
         )
