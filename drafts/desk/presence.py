@@ -1,4 +1,4 @@
-"""Who has a conversation open, and who asks for it: one statement for a pulse, whatever it finds."""
+"""Who has a conversation open, and who asks for it."""
 
 from __future__ import annotations
 
@@ -15,32 +15,37 @@ from conversations.visible import Visible
 from drafts.models import Hold, Presence
 
 FRESH = 60  # seconds after which a page that went quiet says nothing any more
-KEPT = 3600  # seconds after which a row is removed
-RENEW = 15  # seconds: a pulse more often than this writes nothing
+REMOVE_AFTER = 3600  # seconds
+RENEW_AFTER = 15  # seconds: a pulse more often than this writes nothing
 
-#: The tenant is named in the statement too: the index begins with it. `%(draft)s` is null for a page without a draft.
-_ASK = """
-WITH here AS (
+#: The conversation of the draft on the page, if the person may see its channel. The tenant is named in each statement:
+#: the indexes begin with it. `%(draft)s` is null for a page without a draft.
+_HERE = """
   SELECT d.conversation_id AS id FROM drafts_draft d WHERE d.account_id = %(account)s AND d.id = %(draft)s
      AND (%(within)s::uuid[] IS NULL OR EXISTS (SELECT FROM conversations_conversation c
           WHERE c.account_id = %(account)s AND c.id = d.conversation_id AND c.channel_id = ANY (%(within)s::uuid[])))
-), mine AS (
-  INSERT INTO drafts_presence (id, created_at, account_id, conversation_id, user_id, seen_at)
-  SELECT %(id)s, now(), %(account)s, here.id, %(user)s, clock_timestamp() FROM here WHERE %(renew)s
-  ON CONFLICT (account_id, conversation_id, user_id) DO UPDATE SET seen_at = excluded.seen_at
-    WHERE drafts_presence.seen_at < clock_timestamp() - make_interval(secs => %(fresh_enough)s)
-)
+"""
+
+_ENTER = f"""
+INSERT INTO drafts_presence (id, created_at, account_id, conversation_id, user_id, seen_at)
+SELECT %(id)s, now(), %(account)s, here.id, %(user)s, clock_timestamp() FROM ({_HERE}) here
+ON CONFLICT (account_id, conversation_id, user_id) DO UPDATE SET seen_at = excluded.seen_at
+  WHERE drafts_presence.seen_at < clock_timestamp() - make_interval(secs => %(renew)s)
+"""  # noqa: S608 - a constant
+
+_LOOK = f"""
+WITH here AS ({_HERE})
 SELECT (SELECT seq FROM conversations_audithead WHERE account_id = %(account)s),
        (SELECT json_agg(json_build_array(u.id, coalesce(nullif(u.display_name, ''), split_part(u.email, '@', 1)))
                         ORDER BY u.id)
           FROM drafts_presence p JOIN conversations_user u ON u.id = p.user_id
          WHERE p.account_id = %(account)s AND p.conversation_id = (SELECT id FROM here) AND p.user_id <> %(user)s
            AND p.seen_at > clock_timestamp() - make_interval(secs => %(fresh)s)),
-       (SELECT json_build_array(coalesce(nullif(u.display_name, ''), split_part(u.email, '@', 1)), c.asked_at)
-          FROM drafts_hold c JOIN conversations_user u ON u.id = c.asked_by_id
-         WHERE c.account_id = %(account)s AND c.conversation_id = (SELECT id FROM here) AND c.user_id = %(user)s
-           AND c.lease_until > clock_timestamp())
-"""
+       (SELECT json_build_array(coalesce(nullif(u.display_name, ''), split_part(u.email, '@', 1)), h.asked_at)
+          FROM drafts_hold h JOIN conversations_user u ON u.id = h.asked_by_id
+         WHERE h.account_id = %(account)s AND h.conversation_id = (SELECT id FROM here) AND h.user_id = %(user)s
+           AND h.lease_until > clock_timestamp())
+"""  # noqa: S608 - a constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +96,14 @@ def enter(
         "user": user_id,
         "draft": draft_id,
         "id": new_id(),
-        "renew": renew,
         "within": within.ids,
         "fresh": FRESH,
-        "fresh_enough": RENEW,
+        "renew": RENEW_AFTER,
     }
-    # An auditor's transaction is READ ONLY, where an INSERT is refused even if it would insert nothing.
-    sql = (
-        _ASK
-        if renew and draft_id
-        else _ASK.replace(_ASK[_ASK.index(", mine AS") : _ASK.index("SELECT (SELECT seq")], "\n")
-    )
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        if renew and draft_id:  # an auditor's transaction is READ ONLY
+            cursor.execute(_ENTER, values)
+        cursor.execute(_LOOK, values)
         seq, others, asked = cursor.fetchone()
     return Room(
         seq=seq or 0,
@@ -114,5 +114,5 @@ def enter(
 
 def forget(account_id: uuid.UUID) -> int:
     """Remove what says nothing any more: who read which conversation is nobody's history. How many rows."""
-    old = database_time.now() - timedelta(seconds=KEPT)
+    old = database_time.now() - timedelta(seconds=REMOVE_AFTER)
     return Presence.objects.filter(account_id=account_id, seen_at__lt=old).delete()[0]

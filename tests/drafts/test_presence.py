@@ -136,6 +136,6 @@ def test_the_pane_shows_the_figure(world: World, signed_in: Browser, draft: Draf
 def test_who_read_what_an_hour_ago_is_not_kept(acme: Account, world: World, draft: Draft) -> None:
     presence.enter(acme.pk, world.ada.pk, draft.pk, within=ALL)
     presence.enter(acme.pk, world.cy.pk, draft.pk, within=ALL)
-    Presence.objects.filter(user=world.cy).update(seen_at=timezone.now() - timedelta(seconds=presence.KEPT + 1))
+    Presence.objects.filter(user=world.cy).update(seen_at=timezone.now() - timedelta(seconds=presence.REMOVE_AFTER + 1))
     assert presence.forget(acme.pk) == 1
     assert [row.user_id for row in Presence.objects.all()] == [world.ada.pk]
