@@ -19,7 +19,7 @@ from conversations.tenancy import memberships_of
 log = logging.getLogger(__name__)
 
 #: Whose passwords are tried for one address, at most: each costs a slow hash.
-MOST_TRIED = 10
+MAX_TRIED = 10
 
 
 def fold(address: str) -> str:
@@ -75,13 +75,13 @@ def who_may_sign_in(address: str) -> list[User]:
     if owner is not None and can_send():
         return [owner]
     said = namesakes(address)
-    many = len(said) > MOST_TRIED
+    many = len(said) > MAX_TRIED
 
     def rank(person: User) -> tuple[bool, bool, bool]:
         is_owner = owner is not None and person.pk == owner.pk
         return not is_owner, fold(person.email) != fold(address), many and not memberships_of(person)
 
-    return sorted(said, key=rank)[:MOST_TRIED]
+    return sorted(said, key=rank)[:MAX_TRIED]
 
 
 def claim(user: User, address: str) -> EmailAddress:

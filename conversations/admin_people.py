@@ -165,7 +165,7 @@ def _member(row: Any, request: HttpRequest) -> dict[str, Any]:
 
 def _invited(request: HttpRequest) -> list[dict[str, Any]]:
     """Address, role and date: all that is known of the invited, whoever they are."""
-    rows = Invitation.objects.open().select_related("invited_by").order_by("-sent_at")[: invitations.MOST_OPEN]
+    rows = Invitation.objects.open().select_related("invited_by").order_by("-sent_at")[: invitations.MAX_OPEN]
     now = database_time.now()
     return [
         {

@@ -25,13 +25,13 @@ from conversations.letters import can_send
 from conversations.models import Account, Invitation, Role, User
 from conversations.tenancy import GRANT_KEY, SESSION_KEY, account_directory, accounts_without_admin, tenant_context
 
-MOST_MINUTES = 60
+MAX_MINUTES = 60
 
 
 class EnterForm(forms.Form):
     account = forms.UUIDField(widget=forms.HiddenInput)
     reason = forms.CharField(max_length=200, min_length=5, help_text="Kept in that account's audit trail.")
-    minutes = forms.IntegerField(min_value=1, max_value=MOST_MINUTES, initial=15)
+    minutes = forms.IntegerField(min_value=1, max_value=MAX_MINUTES, initial=15)
 
 
 class NewTenantForm(forms.Form):

@@ -15,7 +15,7 @@ from conversations.models import User
 
 #: The device cookie's life, and how many people one device remembers.
 DEVICE_DAYS = 180
-MOST_PEOPLE = 10
+MAX_PEOPLE = 10
 _SALT = "countersign.device"
 
 
@@ -82,7 +82,7 @@ def device_of(request: HttpRequest) -> Device | None:
 def remember_device(request: HttpRequest, response: HttpResponseBase, user: User) -> None:
     """After a whole log-in: let this browser be known for this person from now on."""
     before = device_of(request)
-    people = [_tag(user), *(tag for tag in (before.people if before else ()) if tag != _tag(user))][:MOST_PEOPLE]
+    people = [_tag(user), *(tag for tag in (before.people if before else ()) if tag != _tag(user))][:MAX_PEOPLE]
     response.set_cookie(
         settings.DEVICE_COOKIE_NAME,
         signing.dumps({"id": before.id if before else secrets.token_urlsafe(12), "people": people}, salt=_SALT),

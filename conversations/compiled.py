@@ -67,7 +67,7 @@ class Compiled:
     `select_for_update` needs the transaction that the caller opened.
     """
 
-    MOST_PLANS = 200
+    MAX_PLANS = 200
 
     def __init__(self, build: Callable[..., QuerySet[Any, Any]]) -> None:
         self._build = build
@@ -80,7 +80,7 @@ class Compiled:
         if plan is None:
             plan = self._compile(variant, given)
             with self._lock:
-                if len(self._plans) >= self.MOST_PLANS:
+                if len(self._plans) >= self.MAX_PLANS:
                     self._plans.clear()
                 self._plans[key] = plan
         return plan.rows(given)

@@ -29,10 +29,10 @@ from conversations.roles import role_of
 from conversations.tenancy import create_account, invitation_by_digest, tenant_context
 
 DAYS = 7
-MOST_OPEN = 200  # for one account: nobody fills the world's mailboxes from here
+MAX_OPEN = 200  # for one account: nobody fills the world's mailboxes from here
 AGAIN_AFTER = timedelta(minutes=1)
-MOST_AN_HOUR = 60  # mails of one account
-MOST_A_DAY = 5  # mails of one account to one address
+MAX_AN_HOUR = 60  # mails of one account
+MAX_A_DAY = 5  # mails of one account to one address
 TASK = "conversations.mail_invitation"
 WHAT_A_ROLE_DOES = {
     Role.AGENT: "you approve drafts whose every statement has a source, and send the rest to a reviewer",
@@ -105,8 +105,8 @@ def invite(*, account_id: uuid.UUID, address: str, role: Role, actor: User, chan
             # The platform names another first admin: a link that went to a wrong address makes nobody admin any more.
             for other in Invitation.objects.open().filter(role=Role.ADMIN).select_for_update(of=("self",)):
                 people.withdraw(other, actor=actor)
-        if Invitation.objects.live().count() >= MOST_OPEN:
-            raise Invalid(f"{MOST_OPEN} invitations are open. Withdraw some of them first; nobody was invited.")
+        if Invitation.objects.live().count() >= MAX_OPEN:
+            raise Invalid(f"{MAX_OPEN} invitations are open. Withdraw some of them first; nobody was invited.")
         kept_to = _channels_of(account_id, role, channels)
         now = database_time.now()
         _is_within_limits(wanted, now)
@@ -271,10 +271,10 @@ def _is_within_limits(address: str, now: datetime) -> None:
     """Whoever is admin of an account fills nobody's mailbox, whatever they withdraw between. For the account's lock."""
     sent = Invitation.objects.filter(sent_at__gt=now - timedelta(hours=1)).aggregate(count=Sum("round"))["count"] or 0
     there = Invitation.objects.filter(address=address, sent_at__gt=now - timedelta(days=1))
-    if sent >= MOST_AN_HOUR:
-        raise Invalid(f"{MOST_AN_HOUR} invitations were sent within the hour. Wait a while; nobody was invited.")
-    if (there.aggregate(count=Sum("round"))["count"] or 0) >= MOST_A_DAY:
-        raise Invalid(f"{address} was sent {MOST_A_DAY} invitations since yesterday. Nothing more was sent there.")
+    if sent >= MAX_AN_HOUR:
+        raise Invalid(f"{MAX_AN_HOUR} invitations were sent within the hour. Wait a while; nobody was invited.")
+    if (there.aggregate(count=Sum("round"))["count"] or 0) >= MAX_A_DAY:
+        raise Invalid(f"{address} was sent {MAX_A_DAY} invitations since yesterday. Nothing more was sent there.")
 
 
 def _channels_of(account_id: uuid.UUID, role: Role, channels: Sequence[uuid.UUID]) -> list[uuid.UUID]:

@@ -50,16 +50,16 @@ class Stream:
     user_id: uuid.UUID
     session_key: str
     is_member: bool = True
-    over: bool = False
+    closed: bool = False
     said: str = ""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def tell(self, word: str) -> None:
+    def send(self, word: str) -> None:
         self.said = "own" if word == "own" and self.said != "news" else "news"
         self.woken.set()
 
     def end(self) -> None:
-        self.over = True
+        self.closed = True
         self.woken.set()
 
     def take(self) -> str:
@@ -80,7 +80,7 @@ class Hub:
     @contextlib.contextmanager
     def open(self, stream: Stream) -> Iterator[None]:
         self._streams.setdefault(stream.account_id, set()).add(stream)
-        stream.over = self._stopping
+        stream.closed = self._stopping
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._listen())
         try:
@@ -102,7 +102,7 @@ class Hub:
         except ValueError:
             return
         for stream in mates:
-            stream.tell("own" if actor == str(stream.user_id) else "news")
+            stream.send("own" if actor == str(stream.user_id) else "news")
 
     def notice_the_end(self) -> None:
         """A server that is asked to stop waits for open answers: ours must end then, not minutes later."""
@@ -139,7 +139,7 @@ class Hub:
                     await server.execute(f'LISTEN "{CHANNEL}"')
                     pause = PAUSE_SECONDS[0]
                     for stream in self._all():
-                        stream.tell("news")  # whatever was said before we listened
+                        stream.send("news")  # whatever was said before we listened
                     while True:
                         async for notice in server.notifies(timeout=LOOK_SECONDS):
                             self.hear(notice.payload)
@@ -191,9 +191,9 @@ async def events(stream: Stream) -> AsyncIterator[str]:
     until = loop.time() + chance.uniform(*LIFE_SECONDS)
     with here.open(stream):
         yield f"retry: {chance.randint(*RETRY_MS)}\n\n"
-        while not stream.over and (left := until - loop.time()) > 0:
+        while not stream.closed and (left := until - loop.time()) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(HEARTBEAT_SECONDS, left)):
                     await stream.woken.wait()
-            if not stream.over:
+            if not stream.closed:
                 yield stream.take()

@@ -235,8 +235,8 @@ def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
     if delivery is None:
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
     now = database_time.now()
-    told = {"receipt": receipt.response[:500], "provider_id": receipt.provider_id[:255]}
-    _move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **told)
+    receipt_fields = {"receipt": receipt.response[:500], "provider_id": receipt.provider_id[:255]}
+    _move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **receipt_fields)
     Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
     _settle(delivery)
     _record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=attempt, response=receipt.response[:200])

@@ -20,7 +20,7 @@ from django.db.models.functions import Cast
 from conversations.models import Attachment, Channel, Conversation, Delivery, Message
 
 HITS = 1000  # newest matching messages that one page is made from
-LONGEST, TERMS = 200, 12
+MAX_CHARS, MAX_TERMS = 200, 12
 #: A person's words as PostgreSQL may see them: no sign in them is an operator. `websearch_to_tsquery` reads a dash as "not"
 #: and runs out of stack at some thirty of them, and `to_tsquery` has a syntax that words can break (PostgreSQL 12.3.2).
 EITHER = "(phraseto_tsquery('english', %s) || phraseto_tsquery('simple', %s))"
@@ -74,9 +74,9 @@ def parse(text: str, zone: tzinfo) -> Question:
     """Words, "phrases", -not, #number and `operator:value`; days of `before:` and `after:` are days of `zone`."""
     out = Question()
     text = text.replace("\x00", "")
-    if len(text) > LONGEST:
-        out.problems.append(f"Only the first {LONGEST} characters were looked for.")
-        text = text[:LONGEST]
+    if len(text) > MAX_CHARS:
+        out.problems.append(f"Only the first {MAX_CHARS} characters were looked for.")
+        text = text[:MAX_CHARS]
     for minus, name, quoted, plain in _TOKEN.findall(text):
         value = quoted or plain
         if not (name or value):
@@ -89,9 +89,9 @@ def parse(text: str, zone: tzinfo) -> Question:
             out.number = int(word[1:])
         elif any(c.isalnum() for c in word):
             out.terms.append(Term(word, phrase=bool(quoted), negative=bool(minus)))
-    if len(out.terms) > TERMS:
-        out.problems.append(f"Only the first {TERMS} words were looked for.")
-        out.terms = out.terms[:TERMS]
+    if len(out.terms) > MAX_TERMS:
+        out.problems.append(f"Only the first {MAX_TERMS} words were looked for.")
+        out.terms = out.terms[:MAX_TERMS]
     if out.terms and not out.words and not out.conditions and out.number is None:
         out.problems.append("A search needs something to find beside what to leave out. Add a word.")
         out.terms = []
@@ -105,10 +105,10 @@ def words_query(text: str) -> SearchQueryCombinable | None:
     """
     terms = [
         Term(quoted or plain, phrase=bool(quoted), negative=bool(minus))
-        for minus, name, quoted, value in _TOKEN.findall(text.replace("\x00", "")[:LONGEST])
+        for minus, name, quoted, value in _TOKEN.findall(text.replace("\x00", "")[:MAX_CHARS])
         for plain in [f"{name}:{value or quoted}" if name else value]
     ]
-    terms = [term for term in terms if any(sign.isalnum() for sign in term.text)][:TERMS]
+    terms = [term for term in terms if any(sign.isalnum() for sign in term.text)][:MAX_TERMS]
     query: SearchQueryCombinable | None = None
     for term in terms:
         one = SearchQuery(term.text, config="english", search_type="phrase", invert=term.negative)

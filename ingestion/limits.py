@@ -22,7 +22,7 @@ def sender_key(inbound: Inbound) -> str:
     return (normal_address(inbound.sender.address) or clean(inbound.sender.address).lower() or "?")[:320]
 
 
-def over(event: InboundEvent, channel: Channel, inbound: Inbound) -> str:
+def exceeded(event: InboundEvent, channel: Channel, inbound: Inbound) -> str:
     """Why this mail has to wait, in words; "" when it may come in. The caller's transaction keeps the count true."""
     if event.is_released:
         return ""
@@ -42,12 +42,12 @@ def over(event: InboundEvent, channel: Channel, inbound: Inbound) -> str:
     return ""
 
 
-def tell_once(event: InboundEvent, channel: Channel, reason: str) -> None:
+def notify_once(event: InboundEvent, channel: Channel, reason: str) -> None:
     """One notice an hour: a flood must not become a flood of notices."""
-    told = Notification.objects.filter(
+    notified = Notification.objects.filter(
         type=Notification.Type.INBOUND_HELD, created_at__gt=Now() - timedelta(hours=1)
     ).exists()
-    if not told:
+    if not notified:
         Notification.objects.create(
             account_id=event.account_id,
             type=Notification.Type.INBOUND_HELD,

@@ -2,7 +2,7 @@
 
 Three transactions of their own, none around the reading: store (then the sender's server may forget the mail), claim one
 try under a lease, record. A reader that is killed leaves the event as `received` with its lease run out; a sweep has it
-read again, `MOST_TRIES` times, and then it is `failed` and others go on.
+read again, `MAX_TRIES` times, and then it is `failed` and others go on.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Status = InboundEvent.Status
 TASK = "ingestion.read_event"
 #: A reader gets this long; the slowest mail of 50 MB takes a tenth of it.
 LEASE = timedelta(minutes=5)
-MOST_TRIES = 3
-KILLED = f"Reading it stopped the reader {MOST_TRIES} times."
+MAX_TRIES = 3
+KILLED = f"Reading it stopped the reader {MAX_TRIES} times."
 UNREADABLE = "Messages of {} come by the internal API, not as bytes."
 #: What says nothing about the mail: the database or the disk is away, and the mail is read again when it is back.
 PASSING = (OperationalError, InterfaceError, OSError)
@@ -117,7 +117,7 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
             if event.status not in {Status.RECEIVED, Status.FAILED}:
                 return Received(event, event.message, False)
             event.sender, event.subject = limits.sender_key(inbound), clean(inbound.subject)[:200]
-            if reason := limits.over(event, work.channel, inbound):
+            if reason := limits.exceeded(event, work.channel, inbound):
                 return _hold(event, work.channel, reason)
             message, is_new = record_inbound(channel=work.channel, inbound=inbound)
             event.status, event.message, event.lease_until = Status.PROCESSED, message, None
@@ -140,7 +140,7 @@ def _claim(event_id: uuid.UUID) -> _Work | None:
         InboundEvent.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("channel")
         .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=Now()), pk=event_id)
-        .filter(status__in=[Status.RECEIVED, Status.FAILED], payload__isnull=False, tries__lt=MOST_TRIES)
+        .filter(status__in=[Status.RECEIVED, Status.FAILED], payload__isnull=False, tries__lt=MAX_TRIES)
         .first()
     )
     if event is None:
@@ -177,7 +177,7 @@ def _hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
     audit.record(
         audit.Kind.INBOUND_HELD, actor=audit.SYSTEM, about=event, data={"channel": channel.name, "reason": reason}
     )
-    limits.tell_once(event, channel, reason)
+    limits.notify_once(event, channel, reason)
     return Received(event, None, False)
 
 
@@ -196,7 +196,7 @@ def _fail(account_id: uuid.UUID, event_id: uuid.UUID, detail: str, *, least_trie
             about=event,
             data={"channel": event.channel.name, "reason": "it could not be read"},
         )
-        limits.tell_once(event, event.channel, "It could not be read.")
+        limits.notify_once(event, event.channel, "It could not be read.")
     return Received(event, None, False)
 
 
@@ -210,8 +210,8 @@ def sweep(*, account_id: uuid.UUID) -> dict[str, int]:
         lost = list(unread.values_list("pk", "tries")[:500])
     found = {"woken": 0, "given_up": 0}
     for event_id, tries in lost:
-        if tries >= MOST_TRIES:
-            given_up = _fail(account_id, event_id, KILLED, least_tries=MOST_TRIES)
+        if tries >= MAX_TRIES:
+            given_up = _fail(account_id, event_id, KILLED, least_tries=MAX_TRIES)
             found["given_up"] += given_up.event.status == Status.FAILED
             continue
         with tenant_context(account_id, durable=True):

@@ -14,7 +14,7 @@ from conversations.roles import Verb, check
 from ingestion.knowledge.index import remove_documents_of
 from ingestion.models import JobRun, Site
 
-MOST_PAGES, MOST_HOURS = 100_000, 24 * 365
+MAX_PAGES, MAX_HOURS = 100_000, 24 * 365
 
 
 def add_site(
@@ -116,5 +116,5 @@ def _locked(site_id: uuid.UUID, actor: User) -> Site:
 
 
 def _check_limits(max_pages: int, every_hours: int) -> None:
-    if not 1 <= max_pages <= MOST_PAGES or not 0 <= every_hours <= MOST_HOURS:
-        raise Invalid(f"Read 1 to {MOST_PAGES:,} pages, every 0 to {MOST_HOURS:,} hours. Nothing was changed.")
+    if not 1 <= max_pages <= MAX_PAGES or not 0 <= every_hours <= MAX_HOURS:
+        raise Invalid(f"Read 1 to {MAX_PAGES:,} pages, every 0 to {MAX_HOURS:,} hours. Nothing was changed.")

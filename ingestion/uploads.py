@@ -11,7 +11,7 @@ from conversations import database_time, files
 from conversations.tenancy import tenant_context
 from ingestion.models import JobRun
 
-KEPT = timedelta(days=7)  # that long a failed or cancelled job can be tried again
+RETRY_WINDOW = timedelta(days=7)  # that long a failed or cancelled job can be tried again
 AT_ONCE = 100
 DROPPED = "uploads_removed"  # of a job's metrics
 _TYPES = [JobRun.Type.INGEST_FILES, JobRun.Type.INGEST_GOLDENS]
@@ -22,8 +22,8 @@ def drop_uploads(*, account_id: uuid.UUID) -> int:
     """Remove the uploads of jobs that ended for good; what another job or a message needs stays. How many files went."""
     went = 0
     with tenant_context(account_id):
-        over = Q(status=JobRun.Status.SUCCEEDED) | Q(finished_at__lt=database_time.now() - KEPT)
-        ended = JobRun.objects.filter(over, type__in=_TYPES).exclude(status__in=_LIVE)
+        finished = Q(status=JobRun.Status.SUCCEEDED) | Q(finished_at__lt=database_time.now() - RETRY_WINDOW)
+        ended = JobRun.objects.filter(finished, type__in=_TYPES).exclude(status__in=_LIVE)
         ended = ended.exclude(metrics__has_key=DROPPED).select_for_update(skip_locked=True)
         for job in ended.order_by("created_at")[:AT_ONCE]:
             count = sum(_drop(job, digest) for digest in digests_of(job))

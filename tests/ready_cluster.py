@@ -17,7 +17,7 @@ from pathlib import Path
 from config.postgres import Cluster, embedded, find_bin
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT = ROOT / ".local" / "test-clusters"
+CLUSTERS = ROOT / ".local" / "test-clusters"
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 
@@ -39,9 +39,9 @@ def digest() -> str:
 
 def start(folder: Path, migrate: Callable[[Cluster], None]) -> Cluster:
     """A running cluster in `folder/data` with the schema; `migrate` is called on a running one when none is kept."""
-    KEPT.mkdir(parents=True, exist_ok=True)
-    kept = KEPT / digest()
-    with (KEPT / "lock").open("w") as lock:
+    CLUSTERS.mkdir(parents=True, exist_ok=True)
+    kept = CLUSTERS / digest()
+    with (CLUSTERS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.exists():
             _make(kept, migrate)
@@ -53,7 +53,7 @@ def start(folder: Path, migrate: Callable[[Cluster], None]) -> Cluster:
 
 
 def _make(kept: Path, migrate: Callable[[Cluster], None]) -> None:
-    for old in KEPT.iterdir():
+    for old in CLUSTERS.iterdir():
         if old.is_dir():
             shutil.rmtree(old)
     with tempfile.TemporaryDirectory(prefix="countersign-pg-new-") as name:

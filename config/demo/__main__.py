@@ -90,7 +90,7 @@ class Supervisor:
     killed child is gone: somebody has to bring it back.
     """
 
-    MOST_DEATHS, WITHIN_SECONDS = 5, 60.0
+    MAX_DEATHS, WITHIN_SECONDS = 5, 60.0
 
     def __init__(self, logs: Path) -> None:
         self.logs = logs
@@ -111,7 +111,7 @@ class Supervisor:
             )
 
     def watch(self) -> None:
-        """Until somebody stops it, or a child dies `MOST_DEATHS` times within `WITHIN_SECONDS`."""
+        """Until somebody stops it, or a child dies `MAX_DEATHS` times within `WITHIN_SECONDS`."""
         while not self.stopping.wait(0.5):
             for child in self.children:
                 if child.process.poll() is not None and not self._bring_back(child):
@@ -120,7 +120,7 @@ class Supervisor:
     def _bring_back(self, child: Child) -> bool:
         code, now = child.process.returncode, time.monotonic()
         child.deaths = [*(at for at in child.deaths if now - at < self.WITHIN_SECONDS), now]
-        if len(child.deaths) >= self.MOST_DEATHS:
+        if len(child.deaths) >= self.MAX_DEATHS:
             print(f"\n  {child.name} keeps stopping (code {code}); see .local/logs/{child.name}.log")
             return False
         print(f"\n  {child.name} stopped by itself (code {code}) and is started again", flush=True)

@@ -40,7 +40,7 @@ class Stamped:
     as given is an error at the first use, never a value frozen into it.
     """
 
-    MOST_SHAPES = 500
+    MAX_SHAPES = 500
 
     def __init__(self, template: str, as_: str) -> None:
         self._template, self._as = template, as_
@@ -50,7 +50,7 @@ class Stamped:
         key = (*(name for name, word in words.items() if word), *flags.items())
         shape = self._shapes.get(key)
         if shape is None:
-            if len(self._shapes) >= self.MOST_SHAPES:
+            if len(self._shapes) >= self.MAX_SHAPES:
                 self._shapes.clear()
             shape = self._shapes[key] = self._shape_of(words, flags)
         return shape.fill(words)

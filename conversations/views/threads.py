@@ -31,7 +31,7 @@ from conversations.visible import Visible
 PAGE = 50
 MESSAGES = 100
 PALETTE = 6
-LONGEST_QUERY = 400  # what is longer than a search may be is cut by the search, which says so
+MAX_QUERY = 400  # what is longer than a search may be is cut by the search, which says so
 STATUSES = {"": "All", "open": "Open", "pending": "Waiting for the customer", "closed": "Closed"}
 HTML_POLICY = {
     "default-src": ["'none'"],
@@ -60,7 +60,7 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
     clock, url = clock_for(request), reverse("conversations:list")
     status = request.GET.get("status", "")
     status = status if status in STATUSES else ""
-    words = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST_QUERY]
+    words = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_QUERY]
     question = search.parse(words, clock.zone)
     place = _place(request.GET.get("after", ""))
     mine = Conversation.objects.of_customers().within(tenant.channels)

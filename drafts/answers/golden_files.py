@@ -30,8 +30,8 @@ from ingestion.models import JobRun
 
 COLUMNS = ("question", "answer", "intent", "valid_from", "valid_until", "key")
 ENDINGS = (".csv", ".jsonl", ".ndjson")
-MOST_ROWS = 50_000
-MOST_TOLD = 20  # mistakes named
+MAX_ROWS = 50_000
+MAX_TOLD = 20  # mistakes named
 BATCH = 50  # rows a transaction
 Status = Golden.Status
 
@@ -79,11 +79,11 @@ def read(name: str, content: bytes) -> list[Row]:
             rows.append(row)
         except Invalid as error:
             wrong.append(f"line {line}: {str(error).removesuffix(' Nothing was changed.')}")
-        if len(rows) + len(wrong) > MOST_ROWS:
-            raise Invalid(f"{name} has more than {MOST_ROWS:,} lines. Cut it into several files; nothing was imported.")
+        if len(rows) + len(wrong) > MAX_ROWS:
+            raise Invalid(f"{name} has more than {MAX_ROWS:,} lines. Cut it into several files; nothing was imported.")
     if wrong:
-        more = f" And {len(wrong) - MOST_TOLD} more." if len(wrong) > MOST_TOLD else ""
-        raise Invalid(f"Nothing of {name} was imported. {'; '.join(wrong[:MOST_TOLD])}.{more}")
+        more = f" And {len(wrong) - MAX_TOLD} more." if len(wrong) > MAX_TOLD else ""
+        raise Invalid(f"Nothing of {name} was imported. {'; '.join(wrong[:MAX_TOLD])}.{more}")
     if not rows:
         raise Invalid(f"{name} holds no answers. Nothing was imported.")
     return rows
@@ -107,7 +107,7 @@ def run(work: Work) -> dict[str, Any]:
     work.step(done=len(rows), total=len(rows), resume={"next": len(rows), "counts": asdict(counts)})
     if not params.dry_run:
         with tenant_context(work.account_id):
-            told(JobRun.objects.get(pk=work.job_id), params.file.name, counts, actor)
+            record_import(JobRun.objects.get(pk=work.job_id), params.file.name, counts, actor)
     return asdict(counts)
 
 
@@ -154,7 +154,7 @@ def _one(account_id: uuid.UUID, golden: Golden, old: Golden | None, actor: audit
         goldens.settle(golden, Status.ACCEPTED, actor, recorded=False)
 
 
-def told(job: JobRun, name: str, counts: Counts, actor: audit.Actor) -> None:
+def record_import(job: JobRun, name: str, counts: Counts, actor: audit.Actor) -> None:
     """One event for the whole import. The caller is in the tenant."""
     audit.record(
         audit.Kind.GOLDENS_IMPORTED,

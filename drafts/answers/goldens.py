@@ -25,7 +25,7 @@ from ingestion.models import SourceDocument
 
 Status = Golden.Status
 Actor = User | audit.Actor
-MOST_QUESTION, MOST_ANSWER, MOST_INTENT, MOST_KEY = 2_000, 20_000, 100, 200
+MAX_QUESTION, MAX_ANSWER, MAX_INTENT, MAX_KEY = 2_000, 20_000, 100, 200
 
 
 def propose(
@@ -141,14 +141,14 @@ def sweep(*, account_id: uuid.UUID) -> int:
         dated = Golden.objects.filter(status=Status.ACCEPTED).filter(
             Q(valid_from__isnull=False) | Q(valid_until__isnull=False)
         )
-        over = list(dated.filter(valid_until__lte=now))
+        expired = list(dated.filter(valid_until__lte=now))
         begun = list(Golden.objects.in_use().filter(valid_from__isnull=False))
         used = set(
             SourceDocument.objects.filter(
-                source_url__in=[golden.address for golden in [*over, *begun]], status=SourceDocument.Status.INDEXED
+                source_url__in=[golden.address for golden in [*expired, *begun]], status=SourceDocument.Status.INDEXED
             ).values_list("source_url", flat=True)
         )
-    for golden in [g for g in over if g.address in used] + [g for g in begun if g.address not in used]:
+    for golden in [g for g in expired if g.address in used] + [g for g in begun if g.address not in used]:
         with tenant_context(account_id):
             fresh = Golden.objects.select_for_update(of=("self",)).get(pk=golden.pk)
             put_in_use(fresh)
@@ -175,10 +175,10 @@ def tidy(golden: Golden) -> None:
     golden.answer = storable(golden.answer).replace("\r\n", "\n").strip()
     golden.intent, golden.external_key = storable(golden.intent).strip(), storable(golden.external_key).strip()
     for name, value, most in (
-        ("question", golden.question, MOST_QUESTION),
-        ("answer", golden.answer, MOST_ANSWER),
-        ("intent", golden.intent, MOST_INTENT),
-        ("key", golden.external_key, MOST_KEY),
+        ("question", golden.question, MAX_QUESTION),
+        ("answer", golden.answer, MAX_ANSWER),
+        ("intent", golden.intent, MAX_INTENT),
+        ("key", golden.external_key, MAX_KEY),
     ):
         if len(value) > most:
             raise Invalid(f"The {name} can have {most:,} characters; this one has {len(value):,}. Nothing was changed.")
@@ -222,8 +222,8 @@ def put_in_use(golden: Golden) -> None:
     """Index the golden's document if it is in use now, remove it if not."""
     now = database_time.now()
     begun = golden.valid_from is None or golden.valid_from <= now
-    over = golden.valid_until is not None and golden.valid_until <= now
-    if golden.status != Status.ACCEPTED or not begun or over:
+    expired = golden.valid_until is not None and golden.valid_until <= now
+    if golden.status != Status.ACCEPTED or not begun or expired:
         remove_document(account_id=golden.account_id, source_url=golden.address)
         return
     index_document(

@@ -25,7 +25,7 @@ from drafts.desk.text import Text, statements_from_json
 from drafts.models import Draft, DraftRevision, Hold
 from drafts.queue import Filters
 
-MOST = 25
+MAX_DRAFTS = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Result:
 
 
 def safe_ones(filters: Filters, user: User, within: Visible) -> list[uuid.UUID]:
-    """The first drafts of the queue, in its order, that a batch takes; at most `MOST`."""
+    """The first drafts of the queue, in its order, that a batch takes; at most `MAX_DRAFTS`."""
     held = _held_by_another(user)
     found = (
         queue.waiting(filters, user.pk, within)
@@ -57,7 +57,7 @@ def safe_ones(filters: Filters, user: User, within: Visible) -> list[uuid.UUID]:
         .filter(base_message=F("conversation__last_inbound_message"))
         .exclude(Exists(held))
     )
-    return list(found.values_list("pk", flat=True)[:MOST])
+    return list(found.values_list("pk", flat=True)[:MAX_DRAFTS])
 
 
 def _held_by_another(user: User) -> QuerySet[Hold]:
@@ -66,8 +66,8 @@ def _held_by_another(user: User) -> QuerySet[Hold]:
 
 
 def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: Visible) -> list[Candidate]:
-    """The drafts in the order asked for, at most `MOST`; unknown and foreign ids are not there. Three statements."""
-    wanted = list(dict.fromkeys(draft_ids))[:MOST]
+    """The drafts in the order asked for, at most `MAX_DRAFTS`; unknown and foreign ids are not there. Three statements."""
+    wanted = list(dict.fromkeys(draft_ids))[:MAX_DRAFTS]
     held = _held_by_another(user)
     found = {
         draft.pk: draft
@@ -126,8 +126,8 @@ def check_size(count: int) -> None:
     """Raises Invalid (422) for nothing and for more than a person can have read."""
     if not count:
         raise Invalid("Choose at least one draft. Nothing was approved.")
-    if count > MOST:
-        raise Invalid(f"At most {MOST} drafts at once; these are {count}. Nothing was approved.")
+    if count > MAX_DRAFTS:
+        raise Invalid(f"At most {MAX_DRAFTS} drafts at once; these are {count}. Nothing was approved.")
 
 
 def approve_each(*, account_id: uuid.UUID, actor: User, chosen: Sequence[tuple[uuid.UUID, Seen, str]]) -> list[Result]:

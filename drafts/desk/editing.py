@@ -15,7 +15,7 @@ from conversations.models import Conversation, Notification, User
 from conversations.roles import Verb, check
 from drafts.desk import sources
 from drafts.desk.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, tidy
-from drafts.desk.notify import tell
+from drafts.desk.notify import notify
 from drafts.desk.scene import lock
 from drafts.desk.signing import REVISED, act
 from drafts.desk.text import current_text, edited_text, statements_to_json
@@ -83,7 +83,7 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Hold:
             act_id=action.pk,
         )
         if former:
-            tell(former, Notification.Type.TAKEN_OVER, draft, by=actor.name)
+            notify(former, Notification.Type.TAKEN_OVER, draft, by=actor.name)
     return held
 
 

@@ -14,7 +14,7 @@ from conversations.models import Conversation, Membership, Notification, Role, U
 from conversations.roles import Verb
 from drafts.desk.decisions import decided
 from drafts.desk.editing import claim
-from drafts.desk.notify import tell
+from drafts.desk.notify import notify
 from drafts.desk.scene import Scene, lock
 from drafts.desk.signing import act
 from drafts.models import Draft, DraftAction, Hold
@@ -57,7 +57,7 @@ def hand_over(*, draft_id: uuid.UUID, actor: User, to: uuid.UUID, note: str = ""
         held, former = _give(scene, receiver)
         _record(scene, actor, receiver, held, note.strip())
         if former and former.pk not in {actor.pk, receiver.pk}:
-            tell(former, Type.TAKEN_OVER, scene.draft, by=actor.name)
+            notify(former, Type.TAKEN_OVER, scene.draft, by=actor.name)
     return held
 
 
@@ -87,7 +87,7 @@ def ask(*, draft_id: uuid.UUID, actor: User) -> Hold:
             conversation_id=scene.conversation.pk,
             data={"holder": held.user.name},
         )
-        tell(held.user, Type.ASKED_FOR, scene.draft, by=actor.name)
+        notify(held.user, Type.ASKED_FOR, scene.draft, by=actor.name)
     return held
 
 
@@ -179,4 +179,4 @@ def _record(scene: Scene, actor: User, receiver: User, held: Hold, note: str) ->
         commit={"note": note} if note else None,
         act_id=action.pk,
     )
-    tell(receiver, Type.HANDED_OVER, draft, by=actor.name, customer=conversation.customer, note=note)
+    notify(receiver, Type.HANDED_OVER, draft, by=actor.name, customer=conversation.customer, note=note)

@@ -36,8 +36,8 @@ from drafts.learning.prompts import BUILT_IN_LABEL
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
 
 State = Lane.State
-MOST_IN_THREAD = 3  # automatic replies of one thread within an hour; the trigger's own number
-LEAST_HOLD = 60  # seconds in which a person can still take an automatic approval back
+MAX_IN_THREAD = 3  # automatic replies of one thread within an hour; the trigger's own number
+MIN_HOLD_SECONDS = 60  # seconds in which a person can still take an automatic approval back
 _NEWEST = "SELECT type = 'approve' FROM verdicts ORDER BY created_at DESC, id DESC"
 
 
@@ -249,7 +249,7 @@ def _is_within_limits(conversation: Conversation, address: str) -> bool:
         return False
     if left.filter(conversation__customer_email__iexact=address).count() >= options.lane_per_sender_hour:
         return False
-    return left.filter(conversation=conversation).count() < MOST_IN_THREAD
+    return left.filter(conversation=conversation).count() < MAX_IN_THREAD
 
 
 def _still_open(lane: Lane, account: Account) -> Evidence | None:
@@ -282,7 +282,7 @@ def _approve(draft: Draft, conversation: Conversation, lane: Lane, evidence: Evi
         text=current_text(draft),
         envelope=envelope,
         actor=audit.model_actor(f"lane {name_of(lane)}"[:100]),
-        hold_seconds=max(LEAST_HOLD, conversation.account.options.hold_seconds),
+        hold_seconds=max(MIN_HOLD_SECONDS, conversation.account.options.hold_seconds),
         seen=Seen(draft.version, draft.base_message_id, digest(envelope)),
         about={"lane": str(lane.pk), "evidence": evidence.words},
         lane=lane,

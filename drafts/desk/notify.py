@@ -8,7 +8,7 @@ from conversations.models import Notification, User
 from drafts.models import Draft
 
 
-def tell(user: User, kind: Notification.Type, draft: Draft, **facts: Any) -> Notification | None:
+def notify(user: User, kind: Notification.Type, draft: Draft, **facts: Any) -> Notification | None:
     """A notification about a draft, in the caller's transaction; None if the person muted its kind."""
     if kind in user.choices.muted:
         return None

@@ -15,9 +15,10 @@ from itertools import pairwise
 from conversations import database_time
 from drafts.evidence import verdicts
 
-NEEDED = 100  # decisions; a curve from fewer would be chance
-TOGETHER = 20  # decisions to a step at least
-DAYS, MOST = 180, 2000
+MIN_DECISIONS = 100  # decisions; a curve from fewer would be chance
+STEP_SIZE = 20  # decisions to a step at least
+WINDOW = timedelta(days=180)
+MAX_DECISIONS = 2000  # the newest
 
 _SQL = """
 SELECT coalesce(d.raw_confidence, d.confidence), v.type = 'approve'
@@ -46,19 +47,19 @@ class Curve:
         """(the figure to show, why in words)."""
         known = self.of(confidence)
         if known is None:
-            return confidence, f"Confidence is not yet known: {self.decided} of {NEEDED} decisions so far."
+            return confidence, f"Confidence is not yet known: {self.decided} of {MIN_DECISIONS} decisions so far."
         return round(known, 3), f"Calibrated on {self.decided} decisions; {confidence:.0%} before that."
 
 
 def fit(decided: Sequence[tuple[float, bool]]) -> Curve:
-    """The curve of these (confidence, sent unchanged); empty under `NEEDED` of them."""
-    if len(decided) < NEEDED:
+    """The curve of these (confidence, sent unchanged); empty under `MIN_DECISIONS` of them."""
+    if len(decided) < MIN_DECISIONS:
         return Curve(len(decided))
     steps: list[tuple[float, float, int]] = []  # (sum of confidence, sent unchanged, how many)
     ordered = sorted(decided)
     at = 0
     while at < len(ordered):
-        end = at + TOGETHER if len(ordered) - at >= 2 * TOGETHER else len(ordered)
+        end = at + STEP_SIZE if len(ordered) - at >= 2 * STEP_SIZE else len(ordered)
         while end < len(ordered) and ordered[end][0] == ordered[end - 1][0]:
             end += 1  # the same confidence is never told apart
         part = ordered[at:end]
@@ -74,8 +75,8 @@ def curve_of(account_id: uuid.UUID, *, fresh: bool = False) -> Curve:
     """The account's curve as of at most five minutes ago. The caller is in the tenant. `fresh` asks the database."""
 
     def find() -> Curve:
-        since = database_time.now() - timedelta(days=DAYS)
-        found = verdicts.ask(_SQL, account_id=account_id, since=since, most=MOST)
+        since = database_time.now() - WINDOW
+        found = verdicts.ask(_SQL, account_id=account_id, since=since, most=MAX_DECISIONS)
         return fit([(float(sure), unchanged) for sure, unchanged in found])
 
     return verdicts.remembered("calibration", account_id, find, fresh=fresh)

@@ -17,7 +17,7 @@ from drafts.evidence import verdicts
 
 KNOWN_FROM = 30  # decisions; under it a share would say more than is known
 HASTE_MS = 5000  # a decision taken faster than this was hardly read
-MOST = 50  # lines of a table
+MAX_LINES = 50  # lines of a table
 BUCKETS = (2, 5, 10, 20, 40)  # words changed: up to 2, 5, 10, 20, 40, and more
 BINS = 10
 
@@ -89,7 +89,7 @@ SELECT count(*) FILTER (WHERE a.type = 'undo' AND NOT d.is_canary),
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Summary:
     """Of `decided` drafts; shares are None where nothing was decided. Milliseconds, and millionths of the currency."""
 
     name: str = ""
@@ -152,13 +152,13 @@ class Calibration:
 class Quality:
     since: datetime
     until: datetime
-    total: Figures
-    before: Figures  # the same length of time before
+    total: Summary
+    before: Summary  # the same length of time before
     days: tuple[Day, ...]
-    prompts: tuple[Figures, ...] = ()
-    topics: tuple[Figures, ...] = ()
-    channels: tuple[Figures, ...] = ()
-    people: tuple[Figures, ...] = ()
+    prompts: tuple[Summary, ...] = ()
+    topics: tuple[Summary, ...] = ()
+    channels: tuple[Summary, ...] = ()
+    people: tuple[Summary, ...] = ()
     reasons: tuple[tuple[str, int], ...] = ()
     words: tuple[int, ...] = ()
     undone: int = 0
@@ -224,14 +224,14 @@ def quality_of(
     )
 
 
-def _whole(groups: Iterable[tuple[Any, ...]], *, recent: bool) -> Figures:
-    return next((Figures("", *row[9:]) for row in groups if not any(row[:4]) and row[8] is recent), Figures())
+def _whole(groups: Iterable[tuple[Any, ...]], *, recent: bool) -> Summary:
+    return next((Summary("", *row[9:]) for row in groups if not any(row[:4]) and row[8] is recent), Summary())
 
 
-def _named(groups: Iterable[tuple[Any, ...]], at: int) -> tuple[Figures, ...]:
+def _named(groups: Iterable[tuple[Any, ...]], at: int) -> tuple[Summary, ...]:
     """The lines of one grouping, most decided first."""
-    found = [Figures(row[4 + at] or "", *row[9:]) for row in groups if row[at] and row[8]]
-    return tuple(sorted(found, key=lambda figures: (-figures.decided, figures.name))[:MOST])
+    found = [Summary(row[4 + at] or "", *row[9:]) for row in groups if row[at] and row[8]]
+    return tuple(sorted(found, key=lambda figures: (-figures.decided, figures.name))[:MAX_LINES])
 
 
 def _filled(found: list[Day]) -> tuple[Day, ...]:

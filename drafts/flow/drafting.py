@@ -22,7 +22,7 @@ from conversations.tenancy import tenant_context
 from drafts.desk import recipients, sources
 from drafts.desk.editing import retire
 from drafts.desk.text import Text, statements_to_json, text_checks
-from drafts.evidence import calibration, canaries, figures
+from drafts.evidence import calibration, canaries, rates
 from drafts.flow import progress
 from drafts.learning import prompts
 from drafts.models import Draft, DraftAction, PromptVersion, Topic
@@ -74,17 +74,17 @@ def write_draft(
         request = replace(task.request, sources=found, recogniser=findings.recogniser, spent=spent)
         task = replace(task, request=request, degraded=findings.degraded)
         # Somebody looks on while another draft is written; the first one is nobody's until it is there.
-        tell = progress.teller(account_id=account_id, conversation_id=conversation_id) if asked_by else None
+        publish = progress.publisher(account_id=account_id, conversation_id=conversation_id) if asked_by else None
         try:
-            result = drafter.write(task.request, tell=tell)
+            result = drafter.write(task.request, on_text=publish)
         except DrafterUnavailable as error:
             if error.retryable:
                 raise
             with tenant_context(account_id):
                 return store_failure(account_id=account_id, conversation_id=conversation_id, reason=str(error))
         finally:
-            if tell:
-                progress.over(account_id=account_id, conversation_id=conversation_id)
+            if publish:
+                progress.ended(account_id=account_id, conversation_id=conversation_id)
         with tenant_context(account_id):
             draft = _store(account_id, task, result, asked_by)
         if draft is not None:
@@ -147,7 +147,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     result, defect = planted or (result, "")
     text = Text(result.text, result.statements)
     envelope = reply_envelope(conversation, channel_of(conversation), task.base)
-    share, fared = figures.history(figures.figures_of(account_id), result.intent[:100])
+    share, fared = rates.history(rates.topic_rates(account_id), result.intent[:100])
     raw = round(max(0.0, min(1.0, result.confidence)) * share, 3)
     sure, calibrated = calibration.curve_of(account_id).apply(raw)
     draft = Draft.objects.create(

@@ -7,23 +7,23 @@ import uuid
 from conversations import database_time
 from conversations.tenancy import tenant_context
 from drafts.models import Writing
-from drafts.writing.port import Tell
+from drafts.writing.port import OnText
 
-LONGEST = 20_000  # characters; the column's length
+MAX_TEXT = 20_000  # characters; the column's length
 
 
-def teller(*, account_id: uuid.UUID, conversation_id: uuid.UUID) -> Tell:
+def publisher(*, account_id: uuid.UUID, conversation_id: uuid.UUID) -> OnText:
     """Keeps the text so far, each time in a transaction of its own: the page that asks must see it now."""
 
-    def tell(text: str) -> None:
+    def publish(text: str) -> None:
         with tenant_context(account_id, durable=True):
             Writing.objects.update_or_create(
                 account_id=account_id,
                 conversation_id=conversation_id,
-                defaults={"text": text.replace("\x00", "")[:LONGEST], "updated_at": database_time.now()},
+                defaults={"text": text.replace("\x00", "")[:MAX_TEXT], "updated_at": database_time.now()},
             )
 
-    return tell
+    return publish
 
 
 def so_far(conversation_id: uuid.UUID) -> str:
@@ -31,7 +31,7 @@ def so_far(conversation_id: uuid.UUID) -> str:
     return Writing.objects.filter(conversation_id=conversation_id).values_list("text", flat=True).first() or ""
 
 
-def over(*, account_id: uuid.UUID, conversation_id: uuid.UUID) -> None:
+def ended(*, account_id: uuid.UUID, conversation_id: uuid.UUID) -> None:
     """The draft is stored, or none came out."""
     with tenant_context(account_id):
         Writing.objects.filter(conversation_id=conversation_id).delete()

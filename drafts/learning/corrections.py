@@ -32,7 +32,7 @@ from ingestion.knowledge.embed import Embedder, get_embedder
 from ingestion.models import JobRun
 
 WINDOW = timedelta(days=90)  # corrections older than this are no pattern of today
-MOST_SAMPLES = 4_000  # looked at in one run, the newest
+MAX_SAMPLES = 4_000  # looked at in one run, the newest
 ENOUGH = 2  # samples that make a pattern
 SAME_QUESTION = 0.72  # cosine of two questions that ask the same in other words
 RELATED = 0.45  # enough where the intent is the same too
@@ -146,7 +146,7 @@ def question_of(text: str) -> str:
     """What a message asks, in its own words, without the story around it."""
     asks = asks_of(text)
     asked = [ask.whole for ask in asks if ask.outright] or [ask.text for ask in asks] or [text]
-    return " ".join(" ".join(dict.fromkeys(asked)).split())[: goldens.MOST_QUESTION]
+    return " ".join(" ".join(dict.fromkeys(asked)).split())[: goldens.MAX_QUESTION]
 
 
 def _corrections(account_id: uuid.UUID) -> Iterator[Correction]:
@@ -154,7 +154,7 @@ def _corrections(account_id: uuid.UUID) -> Iterator[Correction]:
     newest = LearningSample.objects.filter(
         account_id=account_id, erased_at__isnull=True, created_at__gte=database_time.now() - WINDOW
     ).select_related("draft")
-    for sample in reversed(newest.order_by("-created_at", "-id")[:MOST_SAMPLES]):
+    for sample in reversed(newest.order_by("-created_at", "-id")[:MAX_SAMPLES]):
         answer, question = answer_of(sample.final), question_of(sample.question)
         if not answer or not question or sample.final == sample.original:
             continue
@@ -163,7 +163,7 @@ def _corrections(account_id: uuid.UUID) -> Iterator[Correction]:
             intent=sample.draft.intent,
             kind=kinds_of_change(sample.original, sample.final, sample.reasons),
             question=question,
-            answer=answer[: goldens.MOST_ANSWER],
+            answer=answer[: goldens.MAX_ANSWER],
             personal=samples.holds_personal_data(f"{question}\n{answer}"),
         )
 

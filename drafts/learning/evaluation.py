@@ -17,7 +17,7 @@ from rapidfuzz.fuzz import token_set_ratio
 from conversations import database_time
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
-from drafts.learning.prompts import BUILT_IN_LABEL, BUILT_IN_TEXT, MOST_CASES
+from drafts.learning.prompts import BUILT_IN_LABEL, BUILT_IN_TEXT, MAX_CASES
 from drafts.models import EvalCase, EvalRun, Golden, PromptVersion
 from drafts.writing.port import Drafter, DraftRequest, Turn
 from drafts.writing.registry import get_drafter
@@ -62,7 +62,7 @@ def run(work: Work) -> dict[str, Any]:
     with tenant_context(work.account_id):
         version = PromptVersion.objects.get(pk=uuid.UUID(work.params["version"]))
         active = PromptVersion.objects.filter(key=version.key, status=PromptVersion.Status.ACTIVE).first()
-        goldens = list(Golden.objects.in_use().order_by("-created_at", "-id")[:MOST_CASES])
+        goldens = list(Golden.objects.in_use().order_by("-created_at", "-id")[:MAX_CASES])
         account = Account.objects.get(pk=work.account_id)
     versions = [active, version] if active and active.pk != version.pk else [version]
     work.step(done=0, total=len(goldens) * len(versions))

@@ -23,8 +23,8 @@ BUILT_IN_TEXT = (
     "cite them sentence by sentence, keep the customer's language, be brief and warm. If the sources do not hold the "
     "answer, say so and promise a person."
 )
-MOST_TEXT = 20_000
-MOST_CASES = (
+MAX_TEXT = 20_000
+MAX_CASES = (
     200  # approved answers of an evaluation, the newest; more would not change a verdict and costs a model's time
 )
 
@@ -32,8 +32,8 @@ MOST_CASES = (
 def add(*, account_id: uuid.UUID, actor: User, text: str, note: str = "", key: str = KEY) -> PromptVersion:
     """The next version of a prompt, as a draft: no draft reply is written with it yet. The caller is in the tenant."""
     text = text.strip()
-    if not text or len(text) > MOST_TEXT:
-        raise Invalid(f"A prompt has 1 to {MOST_TEXT:,} characters; this one has {len(text):,}. Nothing was stored.")
+    if not text or len(text) > MAX_TEXT:
+        raise Invalid(f"A prompt has 1 to {MAX_TEXT:,} characters; this one has {len(text):,}. Nothing was stored.")
     with transaction.atomic():
         check(actor, Verb.MANAGE, account_id=account_id)
         newest = PromptVersion.objects.filter(key=key).aggregate(newest=Max("version"))["newest"]
@@ -110,7 +110,7 @@ def _passed(version: PromptVersion) -> None:
         )
     compared = run.baseline.prompt_version_id if run.baseline else None
     active = PromptVersion.objects.filter(account_id=version.account_id, key=version.key, status=Status.ACTIVE).first()
-    if run.metrics.get("cases", 0) < min(goldens, MOST_CASES) or compared != (active.pk if active else None):
+    if run.metrics.get("cases", 0) < min(goldens, MAX_CASES) or compared != (active.pk if active else None):
         raise Conflict(
             f"The evaluation of {version.label} is out of date: since then answers were approved, or another version became "
             "active. Evaluate it again; drafts are written with the active version as before."

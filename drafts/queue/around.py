@@ -17,7 +17,7 @@ from conversations.models import Account, AuditHead, Channel, Delivery, PolicyRu
 from conversations.roles import Answer, Policy
 from conversations.visible import Visible
 from drafts.models import Draft, DraftAction
-from drafts.queue.rows import SHOWS, Channels, Filters, kept, seen_from, waiting_for
+from drafts.queue.rows import SHOWS, Channels, Filters, visible_of, visible_values, waiting_for
 
 COUNT_CAP = 100
 
@@ -60,7 +60,7 @@ def _capped(drafts: QuerySet[Draft]) -> Func:
 
 def summary(account_id: uuid.UUID, user: User, role: Role | None, within: Visible) -> Summary:
     """Counts (capped), the account's policy, and what this person just decided: one statement."""
-    [found] = _summary(account=account_id, user=user.pk, role=str(role or ""), **kept(within))
+    [found] = _summary(account=account_id, user=user.pk, role=str(role or ""), **visible_values(within))
     rules = {
         (str(role), rule["verb"], rule["kind"]): Answer(rule["allowed"], rule["four_eyes"]) for rule in found.rules
     }
@@ -95,7 +95,7 @@ def _summary(given: Any) -> QuerySet[Account]:
         since=Subquery(AuditHead.objects.filter(account_id=given.account).values("seq")[:1]),
         rules=ArraySubquery(rules),
         channels=ArraySubquery(Channel.objects.values(json=JSONObject(id="id", type="type", name="name"))),
-        decided=ArraySubquery(_decided(given.user, seen_from(given))),
+        decided=ArraySubquery(_decided(given.user, visible_of(given))),
     )
 
 

@@ -11,8 +11,8 @@ from conversations.models import User
 from conversations.visible import Visible
 from drafts.models import DraftAction
 
-MOST = 1000  # of one day; a person does not decide more
-LAST = 10
+MAX_DECISIONS = 1000  # of one day; a person does not decide more
+LAST_SHOWN = 10
 Type = DraftAction.Type
 DECISIONS = [Type.APPROVE, Type.EDIT, Type.REJECT, Type.ANSWER_ELSEWHERE]
 
@@ -54,7 +54,7 @@ def pace_of(account_id: uuid.UUID, user: User, *, since: datetime, within: Visib
         .order_by("-created_at")
         .values_list(
             "draft_id", "type", "viewed_ms", "created_at", "conversation__customer_name", "conversation__customer_email"
-        )[:MOST]
+        )[:MAX_DECISIONS]
     )
     seen: set[uuid.UUID] = set()
     steps: list[Step] = []
@@ -76,5 +76,5 @@ def pace_of(account_id: uuid.UUID, user: User, *, since: datetime, within: Visib
         rejected=sum(step.type == Type.REJECT for step in steps),
         undone=undone,
         seconds=max(1, round(statistics.median(times) / 1000)) if times else None,
-        last=tuple(reversed(steps[:LAST])),
+        last=tuple(reversed(steps[:LAST_SHOWN])),
     )

@@ -14,7 +14,7 @@ from conversations.compiled import Compiled
 from conversations.models import Attachment, Conversation, Message, RelatedConversation, User
 from conversations.visible import Visible
 from drafts.models import Draft, DraftAction, DraftRevision, Hold
-from drafts.queue.rows import SORTS, Filters, kept, seen_from, waiting_for, whose
+from drafts.queue.rows import SORTS, Filters, person_values, visible_of, visible_values, waiting_for
 
 RELATED = 5  # conversations that may be related, named with a draft
 THREAD = 30  # newest messages shown with a draft; the rest are on the conversation's page
@@ -27,13 +27,13 @@ def panes(draft_ids: Sequence[uuid.UUID | str], within: Visible) -> list[Draft]:
     the draft's version), `own_files`, `holder` (a live hold) and `last_act`, all as plain JSON values.
     """
     wanted = [uuid.UUID(str(pk)) for pk in draft_ids]
-    by_id = {draft.pk: draft for draft in _panes(ids=wanted, **kept(within))} if wanted else {}
+    by_id = {draft.pk: draft for draft in _panes(ids=wanted, **visible_values(within))} if wanted else {}
     return [by_id[pk] for pk in wanted if pk in by_id]
 
 
 @Compiled
 def _panes(given: Any) -> QuerySet[Draft]:
-    return _with_panes(Draft.objects.within(seen_from(given)).filter(pk__in=given.ids))
+    return _with_panes(Draft.objects.within(visible_of(given)).filter(pk__in=given.ids))
 
 
 def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
@@ -108,7 +108,7 @@ def following(
     filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Visible
 ) -> list[uuid.UUID]:
     """The first drafts of the queue that the page neither shows nor holds nor has already decided."""
-    own = whose(filters, user, within)
+    own = person_values(filters, user, within)
     return _following(filters, limit, **own, skip=list(dict.fromkeys(skip))) if limit else []
 
 
@@ -121,7 +121,7 @@ def following_panes(
     filters: Filters, user: User, *, skip: Iterable[uuid.UUID], limit: int, within: Visible
 ) -> list[Draft]:
     """The same drafts as `panes` gives them, in one statement."""
-    own = whose(filters, user, within)
+    own = person_values(filters, user, within)
     return _following_panes(filters, limit, **own, skip=list(dict.fromkeys(skip))) if limit else []
 
 

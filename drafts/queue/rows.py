@@ -84,23 +84,23 @@ def waiting(filters: Filters, user_id: uuid.UUID | None, within: Visible) -> Que
     return drafts.within(within).order_by(*SORTS[filters.sort][1])
 
 
-def whose(filters: Filters, user: User, within: Visible) -> dict[str, Any]:
+def person_values(filters: Filters, user: User, within: Visible) -> dict[str, Any]:
     """What of the person changes the statement: most are kept to no channel, and theirs stays as it is."""
-    return {**({"user": user.pk} if filters.show == "mine" else {}), **kept(within)}
+    return {**({"user": user.pk} if filters.show == "mine" else {}), **visible_values(within)}
 
 
-def kept(within: Visible) -> dict[str, Any]:
-    """`within` as a value of a compiled statement, which `seen_from` reads there; always given, or compiling fails."""
+def visible_values(within: Visible) -> dict[str, Any]:
+    """`within` as a value of a compiled statement, which `visible_of` reads there; always given, or compiling fails."""
     return {"within": within.ids}
 
 
-def seen_from(given: Any) -> Visible:
+def visible_of(given: Any) -> Visible:
     return ALL if given.within is None else kept_to(given.within)
 
 
 def waiting_for(given: Any, filters: Filters) -> QuerySet[Draft]:
     """`waiting`, inside of a compiled statement."""
-    return waiting(filters, getattr(given, "user", None), seen_from(given))
+    return waiting(filters, getattr(given, "user", None), visible_of(given))
 
 
 ROW_FIELDS = (
@@ -127,7 +127,7 @@ def feed(
     `channels` are the summary's: an account has few, so that joining them to each row would be the dearer way.
     """
     pages = -(-limit // PAGE)  # whole pages, so that few lengths are ever compiled
-    rows = _feed(filters, pages, **whose(filters, user, within), **_place(after, filters.sort))
+    rows = _feed(filters, pages, **person_values(filters, user, within), **_place(after, filters.sort))
     for row in rows:
         row["channel_type"], row["channel_name"] = channels.get(str(row["conversation__channel_id"]), ("", ""))
     if len(rows) <= limit:

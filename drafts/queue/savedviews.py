@@ -10,7 +10,7 @@ from conversations.errors import Conflict, Invalid
 from conversations.models import User
 from drafts.models import SavedView
 
-MOST = 20
+MAX_VIEWS = 20
 NAME, QUERY = 60, 500
 
 
@@ -34,8 +34,8 @@ def save_view(*, account_id: uuid.UUID, actor: User, page: SavedView.Page, name:
         User.objects.select_for_update(of=("self",)).only("pk").get(pk=actor.pk)
         mine = SavedView.objects.filter(account_id=account_id, user=actor, page=page)
         found = mine.filter(name=name).first()
-        if found is None and mine.count() >= MOST:
-            raise Conflict(f"You have {MOST} views here. Remove one first; nothing was saved.")
+        if found is None and mine.count() >= MAX_VIEWS:
+            raise Conflict(f"You have {MAX_VIEWS} views here. Remove one first; nothing was saved.")
         if found is None:
             return SavedView.objects.create(account_id=account_id, user=actor, page=page, name=name, query=query)
         found.query = query

@@ -28,7 +28,7 @@ from drafts import queue
 from drafts.desk import handover
 from drafts.desk.decisions import NeedsSecondPress
 from drafts.desk.presence import asked_of
-from drafts.evidence.figures import figures_of
+from drafts.evidence.rates import topic_rates
 from drafts.models import Draft
 from drafts.queue import Decided, Summary
 from drafts.views import banners, focus, present
@@ -41,11 +41,11 @@ REFUSED = (Refusal, PermissionDenied)
 
 
 def desk_of(request: HttpRequest, filters: DeskFilters) -> tuple[Desk, Summary]:
-    """Who is looking and what the desk around the draft says: one statement (and the figures', when they are old)."""
+    """Who is looking and what the desk around the draft says: one statement (and the rates', when they are old)."""
     user, tenant = person(request), require_tenant(request)
     summary = queue.summary(tenant.account_id, user, tenant.role, tenant.channels)
-    figures = figures_of(tenant.account_id)
-    return Desk.of(user, tenant, clock_for(request), filters, summary, figures, get_token(request)), summary
+    rates = topic_rates(tenant.account_id)
+    return Desk.of(user, tenant, clock_for(request), filters, summary, rates, get_token(request)), summary
 
 
 def shown_extra(draft: Draft, desk: Desk, extra: dict[str, Any]) -> dict[str, Any]:

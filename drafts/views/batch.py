@@ -21,13 +21,13 @@ from conversations.views.links import address, see_other, with_query
 from conversations.views.present import title_of
 from conversations.views.words import clock_for
 from drafts.desk import batch as batches
-from drafts.desk.batch import MOST, Candidate, Result
+from drafts.desk.batch import MAX_DRAFTS, Candidate, Result
 from drafts.desk.decisions import Seen
 from drafts.models import DraftAction
 from drafts.views.present import DeskFilters, due_words
 from drafts.views.prose import blocks
 
-KEPT = "batch"  # of the session: the last batch's outcome
+OUTCOME_KEY = "batch"  # of the session: the last batch's outcome
 Chosen = tuple[uuid.UUID, Seen, str]
 
 
@@ -61,8 +61,8 @@ def _page(
         "taken": [_entry(one, clock) for one in found if not one.why_not],
         "left": [_entry(one, clock) for one in found if one.why_not],
         "chosen": chosen,
-        "most": MOST,
-        "too_many": max(0, len(ids) - MOST),
+        "most": MAX_DRAFTS,
+        "too_many": max(0, len(ids) - MAX_DRAFTS),
         "filter_query": filters.query,
         "queue_url": with_query(address("drafts:queue"), filters.query),
         "problem": problem,
@@ -112,7 +112,7 @@ def _approve(request: HttpRequest) -> HttpResponse:
 
 def _run(request: HttpRequest, account_id: uuid.UUID, user: User, chosen: Sequence[Chosen], query: str) -> None:
     results = batches.approve_each(account_id=account_id, actor=user, chosen=chosen)
-    request.session[KEPT] = {
+    request.session[OUTCOME_KEY] = {
         "account": str(account_id),
         "query": query,
         "items": [[str(one.draft_id), one.why_not[:300], str(one.action or "")] for one in results],
@@ -138,7 +138,7 @@ def done(request: HttpRequest) -> HttpResponse:
     """What became of the last batch: approved ones with their undo, left-out ones with the reason."""
     tenant, user = require_tenant(request), person(request)
     check(user, Verb.BATCH_APPROVE, account_id=tenant.account_id)
-    kept = request.session.get(KEPT) or {}
+    kept = request.session.get(OUTCOME_KEY) or {}
     items = kept.get("items", []) if kept.get("account") == str(tenant.account_id) else []
     results = [Result(uuid.UUID(pk), why_not, uuid.UUID(action) if action else None) for pk, why_not, action in items]
     found = batches.candidates([one.draft_id for one in results], user, tenant.channels)

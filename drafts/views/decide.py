@@ -24,7 +24,7 @@ from conversations.views.links import address, see_other, with_query
 from conversations.views.words import clock_for
 from drafts import queue
 from drafts.desk import decisions, editing
-from drafts.desk import handover as hands
+from drafts.desk import handover as handing_over
 from drafts.desk.decisions import Attention, Seen
 from drafts.models import Draft
 from drafts.views import answers
@@ -261,7 +261,7 @@ def handover(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _touch(
         request,
         pk,
-        lambda: hands.hand_over(draft_id=pk, actor=person(request), to=_given(request), note=note),
+        lambda: handing_over.hand_over(draft_id=pk, actor=person(request), to=_given(request), note=note),
         "Handed over. They were told.",
     )
 
@@ -271,7 +271,7 @@ def handover(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require(Verb.READ)
 def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Ask whoever holds the conversation for it."""
-    return _touch(request, pk, lambda: hands.ask(draft_id=pk, actor=person(request)), "They were asked.")
+    return _touch(request, pk, lambda: handing_over.ask(draft_id=pk, actor=person(request)), "They were asked.")
 
 
 @require_POST
@@ -280,7 +280,10 @@ def ask(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def give(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Give the conversation to who asked for it."""
     return _touch(
-        request, pk, lambda: hands.answer(draft_id=pk, actor=person(request), give=True), "It is in their hands now."
+        request,
+        pk,
+        lambda: handing_over.answer(draft_id=pk, actor=person(request), give=True),
+        "It is in their hands now.",
     )
 
 
@@ -289,7 +292,9 @@ def give(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @require(Verb.READ)
 def hold_on(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Keep the conversation although somebody asked for it."""
-    return _touch(request, pk, lambda: hands.answer(draft_id=pk, actor=person(request), give=False), "It stays yours.")
+    return _touch(
+        request, pk, lambda: handing_over.answer(draft_id=pk, actor=person(request), give=False), "It stays yours."
+    )
 
 
 @require_POST

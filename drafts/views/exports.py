@@ -33,7 +33,7 @@ CONTENT_TYPES = {
 COLUMNS = ("seq", "at", "kind", "what", "actor_type", "actor_name", "object_type", "object_id", "data", "commitments", "prev_hash", "hash")  # fmt: skip
 
 
-def told(request: HttpRequest, *, what: str, rows: int, conversation: Conversation | None = None) -> None:
+def record_export(request: HttpRequest, *, what: str, rows: int, conversation: Conversation | None = None) -> None:
     """Record who exports what, in a transaction of its own right after this request's: an auditor's is READ ONLY.
 
     If it cannot be recorded the request fails, and nothing is sent.
@@ -62,7 +62,7 @@ def trail(request: HttpRequest) -> StreamingHttpResponse:
     """The account's whole audit trail as JSON lines, with hashes, oldest first."""
     tenant = require_tenant(request)
     _permit(request, Verb.EXPORT_AUDIT)
-    told(request, what="the audit trail", rows=AuditEvent.objects.filter(seq__isnull=False).count())
+    record_export(request, what="the audit trail", rows=AuditEvent.objects.filter(seq__isnull=False).count())
     return _download(tenant.account_id, lambda: audit.export(tenant.account_id), "audit-trail.jsonl")
 
 
@@ -75,7 +75,7 @@ def corrections(request: HttpRequest) -> StreamingHttpResponse:
     _permit(request, Verb.EXPORT_SAMPLES)
     user = None if tenant.role == Role.ADMIN else person(request)
     count = samples.exported(account_id=tenant.account_id, user=user, within=tenant.channels).count()
-    told(request, what="own corrections" if user else "everybody's corrections", rows=count)
+    record_export(request, what="own corrections" if user else "everybody's corrections", rows=count)
     return _download(
         tenant.account_id,
         lambda: samples.export(account_id=tenant.account_id, user=user, within=tenant.channels),

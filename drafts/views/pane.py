@@ -21,7 +21,7 @@ from conversations.views.words import Clock, initials, plural, size, span
 from conversations.visible import Visible
 from drafts import diffing
 from drafts.desk.presence import Asked
-from drafts.evidence.figures import NOTHING, Figures
+from drafts.evidence.rates import NOTHING, TopicRates
 from drafts.models import Draft
 from drafts.queue import Summary, moment
 from drafts.views import banners
@@ -55,7 +55,7 @@ class Desk:
     clock: Clock
     filters: DeskFilters
     policy: Policy
-    figures: Figures
+    rates: TopicRates
     hold_seconds: int
     csrf: str
     queue_url: str
@@ -70,11 +70,11 @@ class Desk:
         clock: Clock,
         filters: DeskFilters,
         summary: Summary,
-        figures: Figures,
+        rates: TopicRates,
         csrf: str,
     ) -> Desk:
         return cls(
-            figures=figures,
+            rates=rates,
             user=user,
             tenant=tenant,
             clock=clock,
@@ -234,7 +234,7 @@ def build(
         changes=shortened(diffing.render_ops(ops, draft.suggested_text)) if ops else [],
         change_counts="{} words out, {} in".format(*diffing.word_counts(ops)) if ops else "",
         colleagues=[Choice(pk, name) for pk, name in colleagues],
-        figure=desk.figures.get((draft.intent, draft.prompt_label), NOTHING).words if live else "",
+        figure=desk.rates.get((draft.intent, draft.prompt_label), NOTHING).words if live else "",
         stamp=f"{desk.user.pk.hex}.{draft.pk.hex}",
         follows=follows,
     )

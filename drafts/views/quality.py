@@ -18,7 +18,7 @@ from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for, plural
 from drafts.evidence import quality
-from drafts.evidence.quality import KNOWN_FROM, Day, Figures, Quality
+from drafts.evidence.quality import KNOWN_FROM, Day, Quality, Summary
 from drafts.views import charts
 from drafts.views.present import REASONS
 
@@ -104,8 +104,8 @@ def _summary(found: Quality, clock: Clock, *, own: bool) -> str:
     first, last = clock.local(found.since), clock.local(found.until - timedelta(seconds=1))
     span = f"{first.day} {first:%B} to {last.day} {last:%B}"
     decided = plural(found.total.decided, "decision")
-    whose = "your own" if own else f"by {plural(found.total.people, 'person', 'people')}"
-    return f"{span}, {decided}{', ' if own else ' '}{whose}"
+    by_whom = "your own" if own else f"by {plural(found.total.people, 'person', 'people')}"
+    return f"{span}, {decided}{', ' if own else ' '}{by_whom}"
 
 
 def percent(part: int, whole: int, *, fine: bool = False) -> str:
@@ -127,7 +127,7 @@ def _tiles(found: Quality) -> list[dict[str, Any]]:
     now, then = found.total, found.before
 
     def share(
-        label: str, part: Callable[[Figures], int], whole: Callable[[Figures], int], *, more: str, line: str = ""
+        label: str, part: Callable[[Summary], int], whole: Callable[[Summary], int], *, more: str, line: str = ""
     ) -> dict[str, Any]:
         known = whole(now) and whole(then)
         change = 100 * (part(now) / whole(now) - part(then) / whole(then)) if known else None
@@ -170,7 +170,7 @@ def _way(change: float | None, more: str) -> str:
     return "up" if (change > 0) == (more == "good") else "dn"
 
 
-def _line(each: Figures, unnamed: str) -> dict[str, Any]:
+def _line(each: Summary, unnamed: str) -> dict[str, Any]:
     """One line of a table. The interval is drawn on 0 to 200."""
     low, high = each.interval
     share = each.unchanged / each.decided if each.decided else 0.0
@@ -232,7 +232,7 @@ def _calibration(found: Quality) -> dict[str, Any]:
     }
 
 
-def _cost(total: Figures) -> list[tuple[str, str]]:
+def _cost(total: Summary) -> list[tuple[str, str]]:
     facts = [("Tokens", f"{total.tokens:,}" if total.tokens else NOTHING)]
     if total.priced:
         facts += [

@@ -154,7 +154,7 @@ def export(request: HttpRequest, pk: uuid.UUID, form: str) -> StreamingHttpRespo
         raise Http404("There is no such export.")
     found = list(AuditEvent.objects.filter(conversation_id=pk).order_by("seq"))
     title = f"Audit timeline of {present.title_of(conversation.subject, conversation.title)}, #{conversation.number}"
-    exports.told(
+    exports.record_export(
         request,
         what=f"the timeline of conversation #{conversation.number} as {exports.FORMS[form]}",
         rows=len(found),
@@ -185,8 +185,8 @@ def _belongs(event: AuditEvent, show: str) -> bool:
 def _actions(events: Sequence[AuditEvent]) -> dict[str, DraftAction]:
     """What people did to drafts, by id, with what the timeline tells of it."""
     found = DraftAction.objects.filter(pk__in=[e.act_id for e in events]).select_related("draft")
-    told = ("version", "diff", "notes", "reasons", "viewed_ms", "sources_opened", "pressed_twice", "request_id")
-    return {str(action.pk): action for action in found.only(*told, "draft__suggested_text")}
+    shown = ("version", "diff", "notes", "reasons", "viewed_ms", "sources_opened", "pressed_twice", "request_id")
+    return {str(action.pk): action for action in found.only(*shown, "draft__suggested_text")}
 
 
 def _quotes(events: Sequence[AuditEvent]) -> dict[str, str]:

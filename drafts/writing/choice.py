@@ -14,13 +14,13 @@ from ingestion.knowledge.words import terms
 ENOUGH = 0.49
 """A piece that is worth less (`_worth_of`) is no answer. Chosen on the halves for choosing of four sets of questions (docs/quality.md);
 a lower one answers more questions, and more of those that no page answers."""
-LEAD, MOST_LEAD, UNKNOWN_LEAD = 0.75, 0.2, 0.1
+LEAD, MAX_LEAD, UNKNOWN_LEAD = 0.75, 0.2, 0.1
 """What the lead over the next document counts, how much of it, and what stands for it where there is no other document."""
 CLOSE = 0.80  # another piece of the passage joins the best one from this share of its score,
-LEAST = 0.42  # if it has so much itself,
+MIN_SCORE = 0.42  # if it has so much itself,
 CONTINUED = 0.68  # and the one right after it from this share: it usually goes on about the same
-MOST_ALSO = 3
-LONGEST_LIST = 10  # items; of a longer one only those that answer are quoted
+MAX_ALSO = 3
+MAX_LIST = 10  # items; of a longer one only those that answer are quoted
 
 _NEEDS_CONTEXT = re.compile(
     r"(?:it|its|this|that|they|their|these|those|he|she|then|there|otherwise|instead|also|however|but|and|so|above|below"
@@ -68,11 +68,11 @@ def _answer(ask: Ask, row: int, scored: Sequence[Candidate]) -> list[Unit]:
     if best is None:
         return []
     passage, top = best.source.passage_id, best.scores[row]
-    close = [c for c in ranked if c.source.passage_id == passage and c.scores[row] >= max(LEAST, CLOSE * top)]
+    close = [c for c in ranked if c.source.passage_id == passage and c.scores[row] >= max(MIN_SCORE, CLOSE * top)]
     after = by_place.get((passage, unit[-1].position + 1))
     if after and not best.piece.group and after.scores[row] >= CONTINUED * top:
-        close = [*close[:MOST_ALSO], after]
-    also = [each for each in close[: MOST_ALSO + 1] if _is_of_the_same(each, best, ask)]
+        close = [*close[:MAX_ALSO], after]
+    also = [each for each in close[: MAX_ALSO + 1] if _is_of_the_same(each, best, ask)]
     return [unit, *(_unit(each, by_place) for each in also)]
 
 
@@ -93,7 +93,7 @@ def _worth_of(row: int, scored: Sequence[Candidate]) -> Callable[[Candidate], fl
         score = candidate.scores[row]
         others = (each for key, each in best.items() if key != candidate.source.document_id)
         rival = max((each.scores[row] for each in others if each.text != candidate.text), default=None)
-        return score + LEAD * (UNKNOWN_LEAD if rival is None else min(MOST_LEAD, score - rival))
+        return score + LEAD * (UNKNOWN_LEAD if rival is None else min(MAX_LEAD, score - rival))
 
     return worth
 
@@ -118,7 +118,7 @@ def _unit(candidate: Candidate, by_place: dict[tuple[UUID, int], Candidate]) -> 
     passage, piece = candidate.source.passage_id, candidate.piece
     if piece.group and piece.kind is not Kind.ROW:
         listed = [c for (key, _), c in by_place.items() if key == passage and c.piece.group == piece.group]
-        return listed if len(listed) <= LONGEST_LIST else [c for c in listed if c is candidate or not c.piece.mark]
+        return listed if len(listed) <= MAX_LIST else [c for c in listed if c is candidate or not c.piece.mark]
     unit = [candidate]
     while piece.kind is Kind.TEXT and _NEEDS_CONTEXT.match(unit[0].text):
         before = by_place.get((passage, unit[0].position - 1))

@@ -9,7 +9,7 @@ agreement  the two searches, by meaning and by words, put the same passage first
 margin     the best document's lead over the next one, relative and doubled: a close race means an unclear question
 
 A draft without a source is worth 0.05, one with an unsourced sentence at most 0.6, one that a person must see (a refund,
-an upset customer, a planted instruction) at most 0.5. Then the topic's history counts (`figures.history`). The outcome is for ordering and for people; the desk learns the
+an upset customer, a planted instruction) at most 0.5. Then the topic's history counts (`rates.history`). The outcome is for ordering and for people; the desk learns the
 real rate at which such drafts are sent unchanged from decisions.
 """
 

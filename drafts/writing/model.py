@@ -26,7 +26,7 @@ from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from drafts.llm.endpoint import Endpoint, Prices, Tokens, cost_micros
 from drafts.writing import confidence
-from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, Statement, Tell
+from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, OnText, Statement
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import asks_of, best_by_passage, score_pieces
 from drafts.writing.statements import check_statements
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ANSWER_TOKENS = 1_500
-MOST_CLOSING = 200  # characters, in the schema
-MOST_TEXT = 8_000  # characters of one message or source that the model is shown
+MAX_CLOSING = 200  # characters, in the schema
+MAX_TEXT = 8_000  # characters of one message or source that the model is shown
 _LINK = re.compile(r"(?:https?://|www\.)[^\s<>()\"']+|[\w.+-]+@[\w-]+\.[\w.-]+", re.IGNORECASE)
 _BLANK = re.compile(
     r"\[(?:your|my|our|the|customer|agent|insert|company|order|name|date)\b[^\]\n]{0,40}\](?!\()", re.IGNORECASE
@@ -86,7 +86,7 @@ class Reply(BaseModel):
 
     greeting: str = Field(default="", max_length=120)
     sentences: list[Sentence] = Field(min_length=1, max_length=40)
-    closing: str = Field(default="", max_length=MOST_CLOSING)
+    closing: str = Field(default="", max_length=MAX_CLOSING)
     intent: str = OTHER
     needs_human: list[str] = Field(
         default_factory=list, json_schema_extra={"maxItems": len(Need), "items": {"type": "string", "enum": list(Need)}}
@@ -118,10 +118,10 @@ class ModelDrafter:
         self._embedder = embedder
         self._prices = prices
 
-    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+    def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         """Raises DrafterUnavailable: retryable for time-outs, overload and unusable answers, not for a refused key."""
         began = time.monotonic()
-        reply, asked = self._ask(request, tell)
+        reply, asked = self._ask(request, on_text)
         used = (request.spent[0] + asked[0], request.spent[1] + asked[1])
         text, named, unknown = _compose(reply, request)
         statements = check_statements(text, named, request.sources)
@@ -154,7 +154,7 @@ class ModelDrafter:
             warnings=warnings,
         )
 
-    def _ask(self, request: DraftRequest, tell: Tell | None) -> tuple[Reply, Tokens]:
+    def _ask(self, request: DraftRequest, on_text: OnText | None) -> tuple[Reply, Tokens]:
         from pydantic_ai import Agent, exceptions
         from pydantic_ai.usage import UsageLimits
 
@@ -169,7 +169,7 @@ class ModelDrafter:
                 model_settings=self._settings,
             )
             # Only who is told needs the answer in pieces.
-            follow = partial(_follow, heard.put) if tell else None
+            follow = partial(_follow, heard.put) if on_text else None
             async with self._endpoint.connected() as model:
                 asked = agent.run(
                     _message(request, mark),
@@ -185,9 +185,9 @@ class ModelDrafter:
             # A thread of its own, because the caller's may already have a running event loop.
             with ThreadPoolExecutor(max_workers=1) as own:
                 asked = own.submit(asyncio.run, run())
-                while tell and not asked.done():
+                while on_text and not asked.done():
                     if text := _newest(heard):
-                        tell(text)
+                        on_text(text)
                 return asked.result()
         except TimeoutError as error:
             raise DrafterUnavailable(
@@ -264,19 +264,19 @@ def _instructions(request: DraftRequest, mark: str) -> str:
 def _message(request: DraftRequest, mark: str) -> str:
     """Thread and sources between marks made for this request, so that no text in them can close its own."""
     thread = "".join(
-        f"{mark}-{turn.role} wrote:\n{turn.text[:MOST_TEXT]}\n"
+        f"{mark}-{turn.role} wrote:\n{turn.text[:MAX_TEXT]}\n"
         for turn in request.thread
         if turn.text != request.question
     )
     sources = "\n".join(
-        f"<{mark}-source> number {number}, title: {' '.join(source.place.split())}\n{source.text[:MOST_TEXT]}\n"
+        f"<{mark}-source> number {number}, title: {' '.join(source.place.split())}\n{source.text[:MAX_TEXT]}\n"
         f"</{mark}-source>"
         for number, source in enumerate(request.sources, 1)
     )
     name = f"Customer's name: {request.customer_name[:100]}\n" if request.customer_name else ""
     return (
         f"{sources or 'There are no sources.'}\n\n<{mark}-thread>\n{name}Subject: {request.subject[:300]}\n{thread}"
-        f"{mark}-customer wrote, newest message:\n{request.question[:MOST_TEXT]}\n</{mark}-thread>\n\n"
+        f"{mark}-customer wrote, newest message:\n{request.question[:MAX_TEXT]}\n</{mark}-thread>\n\n"
         "Write the reply to the newest message."
     )
 
@@ -315,7 +315,7 @@ def _greeting(line: str, request: DraftRequest) -> str:
 def _closing(line: str) -> str:
     """As the model wrote it; what the schema's limit cut off in the middle of a sentence goes, and all of it if it is only that."""
     line = _line(line)
-    if len(line) < MOST_CLOSING - 1 or line[-1] in ".!?,":
+    if len(line) < MAX_CLOSING - 1 or line[-1] in ".!?,":
         return line
     return line[: max(line.rfind(sign) for sign in ".!?") + 1]
 

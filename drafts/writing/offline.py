@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from drafts.writing import confidence
 from drafts.writing.choice import choose
 from drafts.writing.letter import Quote, belongs_to_a_person, compose
-from drafts.writing.port import DraftRequest, DraftResult, Source, Tell
+from drafts.writing.port import DraftRequest, DraftResult, OnText, Source
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import Ask, asks_of, best_by_passage, score_pieces
 from ingestion.knowledge.embed import Embedder, EmbedderDown
@@ -48,7 +48,7 @@ class OfflineDrafter:
     def __init__(self, *, embedder: Embedder | None) -> None:
         self._embedder = embedder
 
-    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+    def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         """Never raises for any text: with nothing to quote the draft is a holding reply."""
         began = time.monotonic()
         reading = read_question(request.question, request.topics)

@@ -115,13 +115,13 @@ class DraftResult:
     cost_micros: int | None = None
 
 
-Tell = Callable[[str], None]
+OnText = Callable[[str], None]
 
 
 class Drafter(Protocol):
     """Writes a reply draft. May be called from any thread."""
 
-    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+    def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         """Raises DrafterUnavailable. Never sends, stores or changes anything.
 
         A drafter that takes its time calls ``tell`` now and then with the whole text so far, in the calling thread.

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 WEIGHTS = (0.45, 0.15, 0.15)  # of the likeness of a piece, of its heading, and of its passage
 SHORT = 2  # an ask of so few meaningful words needs the words before it,
 ALONE = 4  # and one of so many can be understood without
-MOST_ASKS = 6  # a long letter is read for its first questions; the rest is for the person
+MAX_ASKS = 6  # a long letter is read for its first questions; the rest is for the person
 
 _ASKING_WORDS = (
     "what|how|which|who|when|where|why|is|are|do|does|did|can|could|should|shall|will|would|may|has|have|any chance"
@@ -89,7 +89,7 @@ def asks_of(question: str, *, subject: str = "") -> list[Ask]:
             if terms(part):
                 asks.setdefault(part, Ask(part, before=last if leans else (_topic(subject) or story) if short else ""))
     if asks:
-        return list(asks.values())[:MOST_ASKS]
+        return list(asks.values())[:MAX_ASKS]
     whole = " ".join(question.split())[:1000]
     return [Ask(whole, before=_topic(subject), outright=False)] if whole else []
 

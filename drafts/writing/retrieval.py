@@ -6,7 +6,7 @@ import uuid
 
 from drafts.llm.endpoint import Tokens
 from drafts.writing.port import Source
-from drafts.writing.rerank import KEPT, LOOKED_AT, get_reranker
+from drafts.writing.rerank import LOOKED_AT, MAX_PASSAGES, get_reranker
 from ingestion.knowledge.search import Findings, find_passages
 
 
@@ -14,10 +14,10 @@ def find_sources(*, account_id: uuid.UUID, text: str) -> tuple[tuple[Source, ...
     """What a draft that answers ``text`` is written from, best first, the search it came from, and what a model took to order it.
     Waits for the network."""
     reranker = get_reranker()
-    findings = find_passages(account_id=account_id, text=text, limit=LOOKED_AT if reranker else KEPT)
+    findings = find_passages(account_id=account_id, text=text, limit=LOOKED_AT if reranker else MAX_PASSAGES)
     found = sources_of(findings)
     found, spent = reranker.order(text, found) if reranker else (found, (0, 0))
-    return found[:KEPT], findings, spent
+    return found[:MAX_PASSAGES], findings, spent
 
 
 def sources_of(findings: Findings) -> tuple[Source, ...]:

@@ -20,7 +20,7 @@ from ingestion.models import AnswerModel, Passage, SourceDocument
 
 logger = logging.getLogger(__name__)
 
-KEPT = 8  # accounts in the memory of a process, at most about 20 MB each
+MAX_ACCOUNTS = 8  # accounts in the memory of a process, at most about 20 MB each
 _kept: OrderedDict[UUID, tuple[str, Recogniser]] = OrderedDict()
 _lock = Lock()
 
@@ -78,7 +78,7 @@ def recogniser_of(account_id: UUID, embedder: Embedder) -> Recogniser | None:
     with _lock:
         _kept[account_id] = (digest, recogniser)
         _kept.move_to_end(account_id)
-        while len(_kept) > KEPT:
+        while len(_kept) > MAX_ACCOUNTS:
             _kept.popitem(last=False)
     return recogniser
 

@@ -29,12 +29,12 @@ from ingestion.knowledge.addresses import joined, may_be_page, same_site, tidy
 from ingestion.knowledge.extract import Extracted, Unreadable, decode, links_of, read_file, read_html
 from ingestion.knowledge.fetch import AGENT, Answer, Fetcher, FetchError, check_address
 from ingestion.knowledge.index import Origin, index_document, remove_document
-from ingestion.knowledge.sitemaps import MOST_BYTES, MOST_SITEMAPS, BadSitemap, read_sitemap
+from ingestion.knowledge.sitemaps import MAX_BYTES, MAX_SITEMAPS, BadSitemap, read_sitemap
 from ingestion.models import Site, SourceDocument
 
-PAUSE = 0.5
+PAUSE_SECONDS = 0.5
 """Seconds from one request to the next where robots.txt asks for nothing else."""
-LONGEST_PAUSE = 30.0
+MAX_PAUSE_SECONDS = 30.0
 HOPS = 5
 PATIENCE = 5  # failures of the host in a row, until the crawl gives up
 PROBLEMS = 20  # told by name in the job's metrics
@@ -113,7 +113,7 @@ class _Crawl:
         self.began = datetime.fromisoformat(work.resume["began"]) if "began" in work.resume else database_time.now()
         self.counts = Counts(**work.resume.get("counts", {}))
         self.robots = Protego.parse("")
-        self.pause = PAUSE
+        self.pause = PAUSE_SECONDS
         self.asked_at = 0.0
         self.failures = 0
         self.waiting: deque[str] = deque()
@@ -160,7 +160,7 @@ class _Crawl:
             raise CrawlFailed(f"robots.txt was answered with {answer.status}, so no page was read. Try again later.")
         if answer.status == 200:
             self.robots = Protego.parse(decode(answer.body[:500_000]))
-        self.pause = min(LONGEST_PAUSE, max(PAUSE, float(self.robots.crawl_delay(AGENT) or 0)))
+        self.pause = min(MAX_PAUSE_SECONDS, max(PAUSE_SECONDS, float(self.robots.crawl_delay(AGENT) or 0)))
 
     def _seed(self) -> None:
         """The start page, then what is known (so that what went is noticed), then the sitemaps."""
@@ -175,14 +175,14 @@ class _Crawl:
         named = [self.start] if is_sitemap else list(self.robots.sitemaps) or [urljoin(self.start, "/sitemap.xml")]
         is_named = is_sitemap or bool(list(self.robots.sitemaps))
         waiting, read = deque(named), set[str]()
-        while waiting and len(read) < MOST_SITEMAPS:
+        while waiting and len(read) < MAX_SITEMAPS:
             address = waiting.popleft()
             if address in read or not self._ours(address):
                 continue
             read.add(address)
             self._step()
             try:
-                answer = self._follow(address, most=MOST_BYTES, ask_robots=False)
+                answer = self._follow(address, most=MAX_BYTES, ask_robots=False)
                 if answer.status != 200:
                     raise BadSitemap(f"it was answered with {answer.status}")
                 pages, more = read_sitemap(answer.body)
@@ -341,7 +341,7 @@ class _Crawl:
         self._note(url, error)
         if counts:
             self.failures += 1
-            self.pause = min(LONGEST_PAUSE, self.pause * 2)
+            self.pause = min(MAX_PAUSE_SECONDS, self.pause * 2)
             if self.failures >= PATIENCE:
                 raise CrawlFailed(
                     f"The server failed {PATIENCE} times in a row, last with: {error} Pages are kept as they were."

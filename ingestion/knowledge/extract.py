@@ -19,10 +19,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-MOST_BYTES = 25_000_000  # of a file
-MOST_TEXT = 3_000_000  # characters of a document: about a thousand pages
-MOST_HTML = 3_000_000  # bytes of a page that are looked at
-MOST_LINKS = 400
+MAX_BYTES = 25_000_000  # of a file
+MAX_TEXT = 3_000_000  # characters of a document: about a thousand pages
+MAX_HTML = 3_000_000  # bytes of a page that are looked at
+MAX_LINKS = 400
 _UNZIPPED, _MEMBERS = 200_000_000, 5_000
 _SECONDS, _MEMORY = 60, 1_500_000_000
 KINDS = {
@@ -62,8 +62,8 @@ def read_file(name: str, content: bytes) -> Extracted:
         raise Unreadable(f"only {', '.join(sorted(set(KINDS)))} files are read")
     if not content.strip():
         raise Unreadable("it is empty")
-    if len(content) > MOST_BYTES:
-        raise Unreadable(f"it is larger than {MOST_BYTES / 1e6:.0f} MB")
+    if len(content) > MAX_BYTES:
+        raise Unreadable(f"it is larger than {MAX_BYTES / 1e6:.0f} MB")
     if kind == "text":
         if b"\0" in content[:4096]:
             raise Unreadable("it is not a text")
@@ -75,8 +75,8 @@ def read_file(name: str, content: bytes) -> Extracted:
     text = found.text.strip()
     if not text:
         raise Unreadable("it holds no text (a scan or pictures only, perhaps)" if kind == "pdf" else "it holds no text")
-    if len(text) > MOST_TEXT:
-        raise Unreadable(f"it holds more than {MOST_TEXT:,} characters; cut it into several files")
+    if len(text) > MAX_TEXT:
+        raise Unreadable(f"it holds more than {MAX_TEXT:,} characters; cut it into several files")
     heading = _FIRST_HEADING.search(text) if kind != "pdf" else None
     stem = PurePosixPath(name).stem.replace("-", " ").replace("_", " ").strip()
     return Extracted(found.title.strip() or (heading[1] if heading else "") or stem or name, text)
@@ -99,7 +99,7 @@ def read_html(content: bytes, *, charset: str = "") -> Extracted:
         raise Unreadable(f"its text could not be found ({error.__class__.__name__})") from error
     if not found or not found.strip():
         raise Unreadable("it holds no text")
-    text = _ESCAPED.sub(r"\1", found)[:MOST_TEXT]
+    text = _ESCAPED.sub(r"\1", found)[:MAX_TEXT]
     heading = _FIRST_HEADING.search(text)
     return Extracted(" ".join(titles) or (heading[1] if heading else ""), text)
 
@@ -122,7 +122,7 @@ def links_of(content: bytes, *, base: str, charset: str = "") -> list[str]:
             continue
         if wanted:
             found[link] = None
-        if len(found) >= MOST_LINKS:
+        if len(found) >= MAX_LINKS:
             break
     return list(found)
 
@@ -141,7 +141,7 @@ def _tree(content: bytes, charset: str) -> Any:
     from lxml import etree, html
 
     declared = _META_CHARSET.search(content[:4096])
-    text = decode(content[:MOST_HTML], charset or (declared[1].decode("ascii", "replace") if declared else ""))
+    text = decode(content[:MAX_HTML], charset or (declared[1].decode("ascii", "replace") if declared else ""))
     try:
         # As bytes of a known charset: a text with an XML declaration is refused by the parser.
         tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=html.HTMLParser(encoding="utf-8"))
@@ -226,8 +226,8 @@ def _pdf(content: bytes) -> Extracted:
     for number, page in enumerate(reader.pages, 1):
         text = (page.extract_text() or "").strip()
         size += len(text)
-        if size > MOST_TEXT:
-            raise Unreadable(f"it holds more than {MOST_TEXT:,} characters; cut it into several files")
+        if size > MAX_TEXT:
+            raise Unreadable(f"it holds more than {MAX_TEXT:,} characters; cut it into several files")
         if text:
             parts.append(f"## Page {number}\n\n{text}")
     title = reader.metadata.title if reader.metadata else ""

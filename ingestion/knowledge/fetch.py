@@ -23,7 +23,7 @@ AGENT = "CountersignBot"
 USER_AGENT = f"Mozilla/5.0 (compatible; {AGENT}/1.0)"
 CONNECT_SECONDS, READ_SECONDS, WHOLE_SECONDS = 10.0, 15.0, 45.0
 """To connect, between two pieces, and for everything from the first byte sent to the last one read."""
-MOST_BYTES = 8_000_000  # of a page, after decompression
+MAX_BYTES = 8_000_000  # of a page, after decompression
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -97,7 +97,7 @@ class Fetcher:
     def __exit__(self, *about: object) -> None:
         self._pool.close()
 
-    def get(self, url: str, *, headers: Mapping[str, str] | None = None, most: int = MOST_BYTES) -> Answer:
+    def get(self, url: str, *, headers: Mapping[str, str] | None = None, most: int = MAX_BYTES) -> Answer:
         """One GET, redirects not followed, at most `most` bytes of body. Raises FetchError; AddressRefused."""
         url = check_address(url)
         host = urlsplit(url).netloc

@@ -15,11 +15,11 @@ from conversations.errors import Invalid, Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
-from ingestion.knowledge.extract import KINDS, MOST_BYTES, Unreadable, read_file
+from ingestion.knowledge.extract import KINDS, MAX_BYTES, Unreadable, read_file
 from ingestion.knowledge.index import Origin, index_document
 from ingestion.models import SourceDocument
 
-MOST_FILES = 200
+MAX_FILES = 200
 PROBLEMS = 50
 
 
@@ -31,7 +31,7 @@ class Upload(Shape):
 
 
 class Params(Shape):
-    files: list[Upload] = Field(min_length=1, max_length=MOST_FILES)
+    files: list[Upload] = Field(min_length=1, max_length=MAX_FILES)
 
 
 class UploadGone(Refusal):
@@ -64,8 +64,8 @@ def keep_upload(*, account_id: uuid.UUID, name: str, content: bytes, endings: tu
         )
     if not content:
         raise Invalid(f"{name} was not kept: it is empty.")
-    if len(content) > MOST_BYTES:
-        raise Invalid(f"{name} was not kept: it is larger than {MOST_BYTES / 1e6:.0f} MB.")
+    if len(content) > MAX_BYTES:
+        raise Invalid(f"{name} was not kept: it is larger than {MAX_BYTES / 1e6:.0f} MB.")
     return Upload(name=name, sha256=files.store(account_id, content)[0])
 
 

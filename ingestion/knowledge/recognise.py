@@ -24,8 +24,8 @@ SHARPNESS, RIDGE = 3.0, 0.1
 STRICT = 0.92
 """The share of left-out questions that the threshold turns away. It turned away 0.958 of what other splits removed."""
 ENOUGH_ANSWERS, ENOUGH_EACH = 8, 5  # fewer answers, or answers with fewer questions, teach nothing
-MOST = 8_000  # questions: learning takes their cube, about ten seconds of two cores for these
-MOST_WEIGHTS = 2_000_000  # questions times answers
+MAX_QUESTIONS = 8_000  # questions: learning takes their cube, about ten seconds of two cores for these
+MAX_WEIGHTS = 2_000_000  # questions times answers
 Matrix = numpy.ndarray[Any, Any]
 
 
@@ -114,9 +114,9 @@ class Recogniser:
 
 def learnable(answers: Sequence[str]) -> list[int]:
     """Which of the approved questions, given the answer of each, newest first, can be learned from; empty: too few."""
-    chosen = list(range(min(len(answers), MOST)))
+    chosen = list(range(min(len(answers), MAX_QUESTIONS)))
     counted = Counter(answers[at] for at in chosen)
-    often = [answer for answer, times in counted.most_common(MOST_WEIGHTS // MOST) if times >= ENOUGH_EACH]
+    often = [answer for answer, times in counted.most_common(MAX_WEIGHTS // MAX_QUESTIONS) if times >= ENOUGH_EACH]
     if len(often) < ENOUGH_ANSWERS:
         return []
     kept = set(often)

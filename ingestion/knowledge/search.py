@@ -30,7 +30,7 @@ WORDS = 0.4
 """What having every word that was asked is worth, as cosine similarity. Chosen on questions that no report uses."""
 RECOGNISED = 2 / 3  # of the score of an approved answer that was learned; the rest is its likeness
 DEPTH = 20  # how far down each list is looked at
-MOST_LEXEMES, MOST_QUESTIONS = 60, 4
+MAX_LEXEMES, MAX_QUESTIONS = 60, 4
 _QUESTION = re.compile(r"[^.!?\n]{12,300}\?")
 
 
@@ -112,7 +112,7 @@ def find_passages(
 def _queries(text: str) -> list[str]:
     """The whole text and, when it is more than one of them, its questions."""
     whole = text.strip()[:20_000]
-    questions = [match[0].strip() for match in _QUESTION.finditer(whole)][:MOST_QUESTIONS]
+    questions = [match[0].strip() for match in _QUESTION.finditer(whole)][:MAX_QUESTIONS]
     return list(dict.fromkeys([whole, *questions])) if whole else []
 
 
@@ -200,6 +200,6 @@ def _by_words(text: str) -> list[UUID]:
                 %s
             ) ORDER BY rank DESC, id
             """,
-            [text, MOST_LEXEMES, DEPTH],
+            [text, MAX_LEXEMES, DEPTH],
         )
         return [row[0] for row in cursor.fetchall()]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ingestion.knowledge.fetch import FetchError, unpack
 
-MOST_BYTES = 20_000_000  # unpacked; the protocol allows 50 MB, no help centre needs it
-MOST_ADDRESSES = 50_000
-MOST_SITEMAPS = 50
+MAX_BYTES = 20_000_000  # unpacked; the protocol allows 50 MB, no help centre needs it
+MAX_ADDRESSES = 50_000
+MAX_SITEMAPS = 50
 
 
 class BadSitemap(Exception):
@@ -19,7 +19,7 @@ def read_sitemap(body: bytes) -> tuple[list[str], list[str]]:
 
     if body[:2] == b"\x1f\x8b":
         try:
-            body = unpack([body], most=MOST_BYTES)
+            body = unpack([body], most=MAX_BYTES)
         except FetchError as error:
             raise BadSitemap(str(error)) from error
     if b"<!DOCTYPE" in body[:2000] or b"<!ENTITY" in body:
@@ -40,6 +40,6 @@ def read_sitemap(body: bytes) -> tuple[list[str], list[str]]:
         for child in entry:
             if isinstance(child.tag, str) and etree.QName(child).localname == "loc" and child.text:
                 found[child.text.strip()] = None
-        if len(found) >= MOST_ADDRESSES:
+        if len(found) >= MAX_ADDRESSES:
             break
     return ([], list(found)) if kind == "sitemapindex" else (list(found), [])

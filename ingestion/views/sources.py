@@ -25,8 +25,8 @@ from conversations.views.links import see_other
 from conversations.views.words import Clock, clock_for, plural, span
 from ingestion import documents, jobs, sites
 from ingestion.knowledge.extract import KINDS as READABLE
-from ingestion.knowledge.extract import MOST_BYTES
-from ingestion.knowledge.files import MOST_FILES, Upload, keep_upload
+from ingestion.knowledge.extract import MAX_BYTES
+from ingestion.knowledge.files import MAX_FILES, Upload, keep_upload
 from ingestion.models import JobRun, Passage, Site, SourceDocument
 from ingestion.views.present import AGES, DOCUMENT_STATES, KINDS, OLD, document_row, freshness
 from ingestion.views.runs import back, cards_context, runs_context
@@ -53,7 +53,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "fresh": freshness(counts),
         "has_documents": bool(sum(counts)),
         "accepts": ",".join([*READABLE, *ANSWERS]),
-        "most": f"{MOST_BYTES / 1e6:.0f} MB",
+        "most": f"{MAX_BYTES / 1e6:.0f} MB",
         **_documents(request, clock),
         **cards_context(request),
         **runs_context(request),
@@ -199,12 +199,12 @@ def upload(request: HttpRequest) -> HttpResponse:
     kept: list[Upload] = []
     answers: list[Upload] = []
     refused: list[str] = []
-    for file in request.FILES.getlist("files")[:MOST_FILES]:
+    for file in request.FILES.getlist("files")[:MAX_FILES]:
         name = file.name or ""
         is_answers = PurePosixPath(name).suffix.lower() in ANSWERS
         try:
-            if (file.size or 0) > MOST_BYTES:
-                raise Invalid(f"{name[:200]} was not kept: it is larger than {MOST_BYTES / 1e6:.0f} MB.")
+            if (file.size or 0) > MAX_BYTES:
+                raise Invalid(f"{name[:200]} was not kept: it is larger than {MAX_BYTES / 1e6:.0f} MB.")
             found = keep_upload(
                 account_id=tenant.account_id,
                 name=name,

@@ -159,7 +159,7 @@ def test_another_draft_is_read_while_it_is_written_and_shown_when_it_is_there(
     banner = page.locator("#banner")
     expect(banner).to_contain_text("Another draft is being written")
     account, conversation = queue.first.account_id, queue.first.conversation_id
-    progress.teller(account_id=account, conversation_id=conversation)("Hi,\nPTFE hose is")
+    progress.publisher(account_id=account, conversation_id=conversation)("Hi,\nPTFE hose is")
     expect(banner.locator(".prose p").last).to_have_text("PTFE hose is")
     with tenant_context(account):
         Draft.objects.filter(pk=queue.first.pk).update(status="superseded")

@@ -146,7 +146,7 @@ def test_claimed_asked_for_and_handed_over(queue: Queue, open_page: OpenPage, sh
 def test_another_draft_on_the_way_and_ready(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
     first, account = queue.first, queue.first.account_id
     page = open_page(queue.world.ada, f"/drafts/{first.pk}/progress/")
-    progress.teller(account_id=account, conversation_id=first.conversation_id)(
+    progress.publisher(account_id=account, conversation_id=first.conversation_id)(
         "Hi Marcus,\nPTFE hose is safe with E85 on the supply and on the return"
     )
     expect(banner(page).locator(".prose p").last).to_contain_text("PTFE hose is safe with E85")

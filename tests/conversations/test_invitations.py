@@ -150,16 +150,16 @@ def test_one_that_ended_makes_room_for_the_next(world: World) -> None:
 
 
 def test_the_number_of_open_invitations_has_an_end(world: World, monkeypatch: Any) -> None:
-    monkeypatch.setattr(invitations, "MOST_OPEN", 1)
+    monkeypatch.setattr(invitations, "MAX_OPEN", 1)
     invite(world)
     with tenant_context(world.acme.pk), assert_nothing_written(), pytest.raises(Invalid):
         invite(world, "second@person.test")
 
 
 def test_nobodys_mailbox_is_filled_by_inviting_and_withdrawing(world: World, monkeypatch: Any) -> None:
-    monkeypatch.setattr(invitations, "MOST_AN_HOUR", invitations.MOST_A_DAY + 1)
+    monkeypatch.setattr(invitations, "MAX_AN_HOUR", invitations.MAX_A_DAY + 1)
     own = {"account_id": world.acme.pk, "actor": world.dan}
-    for _ in range(invitations.MOST_A_DAY):
+    for _ in range(invitations.MAX_A_DAY):
         invitations.revoke(invitation_id=invite(world).invitation.pk, **own)
     with tenant_context(world.acme.pk), assert_nothing_written(), pytest.raises(Invalid, match="since yesterday"):
         invite(world)

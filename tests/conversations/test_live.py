@@ -211,10 +211,10 @@ def test_a_payload_that_is_nobodys_wakes_nobody(payload: str) -> None:
 
 def test_several_tellings_are_one_and_others_news_win() -> None:
     page = live.Stream(uuid.uuid4(), uuid.uuid4(), "key")
-    page.tell("own")
+    page.send("own")
     assert page.take() == "data: own\n\n"
     for word in ("own", "news", "own"):
-        page.tell(word)
+        page.send(word)
     assert page.take() == "data: news\n\n"
     assert page.take() == ": \n\n"
 

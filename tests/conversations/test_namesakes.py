@@ -62,7 +62,7 @@ def test_made_up_namesakes_lock_nobody_out(world: World, no_mail: None) -> None:
         invitations.accept_as_new(token=sent.token, name="Thief", password=f"a thief's password {at}")
         with tenant_context(world.acme.pk):
             Membership.objects.filter(user__email="new@corp.test").update(is_active=False)
-    for at in range(addresses.MOST_TRIED):
+    for at in range(addresses.MAX_TRIED):
         unproven("new@corp.test", f"another thief's {at}")
     with tenant_context(world.globex.pk):
         Membership.objects.update(role=Role.ADMIN)
@@ -74,7 +74,7 @@ def test_made_up_namesakes_lock_nobody_out(world: World, no_mail: None) -> None:
 
 
 def test_the_one_who_has_proven_the_address_is_tried_however_many_say_it_is_theirs(world: World, no_mail: None) -> None:
-    for at in range(addresses.MOST_TRIED + 1):
+    for at in range(addresses.MAX_TRIED + 1):
         unproven("late@corp.test", f"somebody's {at}")
     owner = User.objects.create_user("late@corp.test", "the owner's own")
     EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)

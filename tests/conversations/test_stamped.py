@@ -53,7 +53,7 @@ def test_a_word_that_is_not_written_out_as_it_is_is_an_error(source: str, tmp_pa
 
 def test_it_keeps_a_bounded_number_of_shapes() -> None:
     stamp = Stamped("drafts/_row.html", "row")
-    stamp.MOST_SHAPES = 3
+    stamp.MAX_SHAPES = 3
     names = [name for name in Row.__annotations__ if name not in {"by", "by_name", "tag", "tag_class"}]
     for at in range(7):
         stamp({**words(names, at), "by": "", "tag": ""}, current=False, may_batch=bool(at % 2))

@@ -97,7 +97,7 @@ def test_reading_twenty_five_takes_as_many_statements_as_one(acme: Account, worl
         batch.candidates(one, world.ada, ALL)
     many = [a_draft(world).pk for _ in range(30)]
     with counted() as more:
-        assert len(batch.candidates(many, world.ada, ALL)) == batch.MOST
+        assert len(batch.candidates(many, world.ada, ALL)) == batch.MAX_DRAFTS
     assert len(few) == len(more) <= 3
 
 
@@ -179,7 +179,7 @@ def test_two_people_with_the_same_batch_send_each_once(
 
 
 def test_it_refuses_nothing_and_too_many(world: World) -> None:
-    for count in (0, batch.MOST + 1):
+    for count in (0, batch.MAX_DRAFTS + 1):
         with assert_nothing_written(), pytest.raises(Invalid):
             batch.approve_each(
                 account_id=world.acme.pk,

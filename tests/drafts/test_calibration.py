@@ -10,18 +10,18 @@ import pytest
 from django.core.cache import caches
 
 from conversations.tenancy import tenant_context
-from drafts.evidence.calibration import NEEDED, Curve, curve_of, fit
-from drafts.evidence.figures import Figure, history
+from drafts.evidence.calibration import MIN_DECISIONS, Curve, curve_of, fit
+from drafts.evidence.rates import Rate, history
 from drafts.flow import drafting
 from drafts.models import Draft, DraftAction
-from drafts.writing.port import DraftRequest, DraftResult, Tell
+from drafts.writing.port import DraftRequest, DraftResult, OnText
 from tests import factories
 from tests.conftest import World
 
 
 def test_it_is_not_known_under_the_number_of_decisions_that_is_needed() -> None:
-    few = [(0.9, True)] * (NEEDED - 1)
-    assert fit(few) == Curve(NEEDED - 1)
+    few = [(0.9, True)] * (MIN_DECISIONS - 1)
+    assert fit(few) == Curve(MIN_DECISIONS - 1)
     assert fit(few).of(0.9) is None
     assert fit(few).apply(0.9) == (
         0.9, "Confidence is not yet known: 99 of 100 decisions so far."
@@ -65,14 +65,14 @@ def test_drafts_of_one_confidence_are_not_told_apart_by_chance() -> None:
 def test_a_topic_that_people_correct_more_than_others_is_worth_less(
     decided: dict[str, tuple[int, int]], factor: float, words: str
 ) -> None:
-    found = {(topic, f"reply-v{n}"): Figure(*counts) for n, (topic, counts) in enumerate(decided.items())}
+    found = {(topic, f"reply-v{n}"): Rate(*counts) for n, (topic, counts) in enumerate(decided.items())}
     assert history(found, "shipping") == (pytest.approx(factor, abs=0.001), words)
 
 
 class Sure:
     """A drafter that is always as sure."""
 
-    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+    def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         return DraftResult("Hello,\n\nWe look into it.", (), 0.8, ("Because.",), "other", (), "fake", 0, 1)
 
 

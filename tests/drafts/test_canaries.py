@@ -13,7 +13,7 @@ from drafts.desk import decisions, editing
 from drafts.evidence import canaries
 from drafts.flow import drafting
 from drafts.models import Draft, LearningSample
-from drafts.writing.port import DraftRequest, DraftResult, Statement, Tell
+from drafts.writing.port import DraftRequest, DraftResult, OnText, Statement
 from tests import factories
 from tests.conftest import World
 
@@ -25,7 +25,7 @@ class Sourced:
     def __init__(self, **changes: object) -> None:
         self.changes = changes
 
-    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+    def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         values = {
             "text": ANSWER,
             "statements": (Statement(5, 32, (SOURCE,)),),

@@ -18,7 +18,7 @@ from drafts.flow import drafting
 from drafts.llm.endpoint import Tokens
 from drafts.models import Draft
 from drafts.writing import retrieval
-from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, Source, Statement, Tell
+from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, OnText, Source, Statement
 from ingestion.knowledge.index import index_document
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -34,7 +34,7 @@ class Scripted:
     error: DrafterUnavailable | None = None
     requests: list[DraftRequest] = field(default_factory=list)
 
-    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+    def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         self.requests.append(request)
         if self.before:
             act, self.before = self.before, None

@@ -20,8 +20,8 @@ from conversations.inbox import record_inbound
 from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts.desk import decisions, editing, lanes
-from drafts.evidence.figures import figures_of
 from drafts.evidence.quality import quality_of
+from drafts.evidence.rates import topic_rates
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -232,7 +232,7 @@ def test_automatic_approvals_are_no_evidence(lane_world: World) -> None:
     options(lane_world, lane_reviewed=REVIEWED)  # a window with room for more than people decided
     account = Account.objects.get(pk=lane_world.acme.pk)
     assert lanes.evidence_of(lane, account).reviewed == 20
-    assert sum(figure.base for figure in figures_of(account.pk, fresh=True).values()) == 20
+    assert sum(rate.base for rate in topic_rates(account.pk, fresh=True).values()) == 20
     until = timezone.now() + timedelta(hours=1)
     assert quality_of(account.pk, until=until, days=1).total.decided == 20
     assert [evidence.reviewed for _, evidence in lanes.candidates(account)] == [20]

@@ -78,7 +78,7 @@ def test_what_it_says_without_a_source_is_marked_and_worth_little(server: str) -
 
 def test_its_text_is_told_while_it_is_still_writing(server: str) -> None:
     told: list[str] = []
-    result = drafter(server).write(request("Can I return uncut hose?"), tell=told.append)
+    result = drafter(server).write(request("Can I return uncut hose?"), on_text=told.append)
     assert len(told) >= 2
     assert len(told[0]) < len(told[-1])
     assert told[-1].splitlines()[1][:30] in result.text

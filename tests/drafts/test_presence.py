@@ -14,7 +14,7 @@ from conversations.models import Account, User
 from conversations.tenancy import tenant_context
 from conversations.visible import ALL
 from drafts.desk import editing, handover, presence
-from drafts.evidence.figures import KNOWN_FROM, Figure, figures_of
+from drafts.evidence.rates import KNOWN_FROM, Rate, topic_rates
 from drafts.models import Draft, Presence
 from drafts.queue.pace import pace_of
 from tests import factories
@@ -104,16 +104,16 @@ def decide(world: World, texts: list[str | None], **changes: object) -> None:
 def test_figures_count_what_was_sent_unchanged_for_the_same_topic_and_prompt(acme: Account, world: World) -> None:
     decide(world, [None, None, f"Hi Marcus,\n\n{factories.SENTENCE}\n\nAda"])
     decide(world, [None], prompt_label="reply-v2")
-    found = figures_of(acme.pk, fresh=True)
-    assert found["hose", "reply-v1"] == Figure(unchanged=2, base=3)
-    assert found["hose", "reply-v2"] == Figure(unchanged=1, base=1)
+    found = topic_rates(acme.pk, fresh=True)
+    assert found["hose", "reply-v1"] == Rate(unchanged=2, base=3)
+    assert found["hose", "reply-v2"] == Rate(unchanged=1, base=1)
     decide(world, [None])
-    assert figures_of(acme.pk)["hose", "reply-v1"] == Figure(2, 3), "remembered"
+    assert topic_rates(acme.pk)["hose", "reply-v1"] == Rate(2, 3), "remembered"
 
 
 def test_a_figure_is_not_told_before_it_means_something() -> None:
-    assert "not yet known, 29 of 30" in Figure(29, KNOWN_FROM - 1).words
-    assert Figure(41, 50).words == "Sent unchanged: 41 of 50 drafts like it, last 90 days"
+    assert "not yet known, 29 of 30" in Rate(29, KNOWN_FROM - 1).words
+    assert Rate(41, 50).words == "Sent unchanged: 41 of 50 drafts like it, last 90 days"
 
 
 def test_what_was_taken_back_counts_nowhere_but_as_undone(acme: Account, world: World) -> None:
@@ -122,7 +122,7 @@ def test_what_was_taken_back_counts_nowhere_but_as_undone(acme: Account, world: 
     decide(world, [None, None])
     delivery = factories.approved(factories.draft(factories.message(world.mail), intent="hose"), world.ada)
     decisions.undo(delivery_id=delivery.pk, actor=world.ada)
-    assert figures_of(acme.pk, fresh=True)["hose", "reply-v1"] == Figure(2, 2)
+    assert topic_rates(acme.pk, fresh=True)["hose", "reply-v1"] == Rate(2, 2)
     pace = pace_of(acme.pk, world.ada, since=timezone.now() - timedelta(hours=1), within=ALL)
     assert (pace.decided, pace.undone, pace.seconds, len(pace.last)) == (2, 1, None, 2)
     assert pace.minutes_for(10) is None

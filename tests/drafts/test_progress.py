@@ -19,7 +19,7 @@ from drafts.flow import drafting, progress
 from drafts.llm.endpoint import Endpoint
 from drafts.models import Draft, Writing
 from drafts.writing.model import ModelDrafter
-from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, Tell
+from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, OnText
 from tests import factories
 from tests.conftest import World
 from tests.drafts.test_model_drafter import GOOD, RETURNS, request
@@ -37,13 +37,13 @@ class InPieces:
     """A drafter that tells two pieces before it is done; `between` runs after each."""
 
     def __init__(self, between: Callable[[], object], error: DrafterUnavailable | None = None) -> None:
-        self.between, self.error, self.was_asked_to_tell = between, error, False
+        self.between, self.error, self.was_asked_for_text = between, error, False
 
-    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+    def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         for text in ("Hi Marcus,", "Hi Marcus,\nPTFE\x00 is"):
-            if tell:
-                self.was_asked_to_tell = True
-                tell(text)
+            if on_text:
+                self.was_asked_for_text = True
+                on_text(text)
             self.between()
         if self.error:
             raise self.error
@@ -116,11 +116,11 @@ def test_nobody_looks_on_while_the_first_draft_is_written(world: World) -> None:
     drafter = InPieces(lambda: None)
     message = factories.message(world.mail)
     drafting.write_draft(account_id=message.account_id, conversation_id=message.conversation_id, drafter=drafter)
-    assert drafter.was_asked_to_tell is False
+    assert drafter.was_asked_for_text is False
 
 
 def test_another_tenant_reads_nothing_along(world: World, signed_in: Browser, draft: Draft) -> None:
-    progress.teller(account_id=draft.account_id, conversation_id=draft.conversation_id)("Secret words")
+    progress.publisher(account_id=draft.account_id, conversation_id=draft.conversation_id)("Secret words")
     answer = signed_in(world.eve).get(f"/drafts/{draft.pk}/progress/", headers=HTMX)
     assert answer.status_code == 404
     assert b"Secret words" not in answer.content
@@ -185,7 +185,7 @@ def test_a_model_tells_its_text_while_it_is_still_writing(chunked: tuple[str, th
     drafter = ModelDrafter(
         Endpoint(provider="openai", model="test-model", url=url, key="k-1", timeout=20, output=output)
     )
-    result = drafter.write(request(), tell=tell)
+    result = drafter.write(request(), on_text=tell)
 
     assert told[0] == ("Hi Luis,\nUnused, uncut hose may be returned within", threading.get_ident())
     assert [result.text[c.start : c.end] for c in result.statements] == [

@@ -14,7 +14,7 @@ from drafts.answers import goldens
 from drafts.learning import evaluation, prompts
 from drafts.learning.evaluation import Outcome
 from drafts.models import EvalCase, EvalRun, PromptVersion
-from drafts.writing.port import DraftRequest, DraftResult, Tell
+from drafts.writing.port import DraftRequest, DraftResult, OnText
 from ingestion import jobs
 from ingestion.models import JobRun
 from tests import factories
@@ -91,7 +91,7 @@ def test_it_is_not_activated_before_it_was_measured(world: World, versions: list
 class ByPrompt:
     """Answers well with one prompt and badly with the other, as a model might."""
 
-    def write(self, request: DraftRequest, *, tell: Tell | None = None) -> DraftResult:
+    def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         good = request.prompt_text == "Answer kindly."
         text = "PTFE hose is safe with E85." if good else "Yes."
         return DraftResult(text, (), 0.5, (), "other", (), "scripted", 0, 0)

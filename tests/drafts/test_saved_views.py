@@ -13,7 +13,7 @@ from conversations.errors import Conflict, Invalid
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
 from drafts.models import SavedView
-from drafts.queue.savedviews import MOST, remove_view, save_view, views_of
+from drafts.queue.savedviews import MAX_VIEWS, remove_view, save_view, views_of
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
 
@@ -35,7 +35,7 @@ def test_it_refuses_what_does_not_fit(acme: Account, world: World, name: str, qu
 
 
 def test_it_refuses_the_twenty_first_and_still_renames_none(acme: Account, world: World) -> None:
-    for at in range(MOST):
+    for at in range(MAX_VIEWS):
         save_view(account_id=acme.pk, actor=world.ada, page=QUEUE, name=f"v{at}", query="")
     with assert_nothing_written(), pytest.raises(Conflict):
         save_view(account_id=acme.pk, actor=world.ada, page=QUEUE, name="one more", query="")

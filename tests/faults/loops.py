@@ -15,7 +15,7 @@ from ingestion.receive import receive_mail
 from tests import factories
 from tests.faults.ground import Ground, Outcome, noticed
 
-TURNS, MOST = 10, 3
+TURNS, MAX_REPLIES = 10, 3
 REPORT = (
     "multipart/report; report-type=delivery-status; boundary=b",
     "--b\r\nContent-Type: text/plain\r\n\r\nNot delivered.\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
@@ -126,7 +126,7 @@ def _automatic(ground: Ground) -> int:
 
 
 def _check(ground: Ground, out: Outcome, left: int, *, marked: bool) -> None:
-    out.must(left <= (0 if marked else MOST), f"{left} automatic replies left before it ended")
+    out.must(left <= (0 if marked else MAX_REPLIES), f"{left} automatic replies left before it ended")
     if not marked and left == 0:
         out.violations.append("the lane answered nobody, so no loop was tried")
 

@@ -32,7 +32,7 @@ TEXT = "Hardline fittings seal on a flare; a torn olive leaks at idle and not un
 @pytest.fixture
 def web(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Web]:
     settings.CRAWL_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
-    monkeypatch.setattr(crawl, "PAUSE", 0.0)
+    monkeypatch.setattr(crawl, "PAUSE_SECONDS", 0.0)
     with serve() as web:
         web["/"] = html("Start", "Everything about fittings and hoses starts here.", "/a", "/b")
         web["/a"] = html("Olives", TEXT)
@@ -308,7 +308,7 @@ def test_a_server_that_drips_is_given_up(world: World, web: Web, monkeypatch: py
 def test_a_host_that_keeps_failing_ends_the_crawl_and_loses_nothing(
     world: World, web: Web, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crawl, "LONGEST_PAUSE", 0.0)
+    monkeypatch.setattr(crawl, "MAX_PAUSE_SECONDS", 0.0)
     web["/"] = html("Start", "Everything starts here, and leads on.", *(f"/p{n}" for n in range(9)))
     for number in range(9):
         web[f"/p{number}"] = html(f"P{number}", f"Page number {number} tells about fitting number {number}.")

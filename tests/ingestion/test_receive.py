@@ -143,7 +143,7 @@ def test_a_reader_that_is_killed_loses_nothing_and_the_mail_is_read_again(commit
 def test_a_mail_that_kills_every_reader_is_given_up_and_others_go_on(committed_world: World, pipe: Pipe) -> None:
     world = committed_world
     assert pipe(MAIL, FAILPOINT="mail.reading").returncode == -signal.SIGKILL
-    later(world, tries=receive.MOST_TRIES)
+    later(world, tries=receive.MAX_TRIES)
     assert receive.sweep(account_id=world.acme.pk) == {"woken": 0, "given_up": 1}
     given_up = event(world)
     assert (given_up.status, given_up.detail) == ("failed", "Reading it stopped the reader 3 times.")
@@ -179,7 +179,7 @@ def test_a_mail_that_was_read_after_all_is_not_given_up(committed_world: World, 
     """The third reader is slow, not dead: its lease ran out, and it ends while the sweep waits for the row."""
     world = committed_world
     event_id = receive.store_mail(account_id=world.acme.pk, channel_id=world.mail.pk, raw=MAIL)
-    later(world, tries=receive.MOST_TRIES)
+    later(world, tries=receive.MAX_TRIES)
     message = take(world, mail(2)).message
     assert message is not None
     with cluster.connect("countersign_test") as reader:

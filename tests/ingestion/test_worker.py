@@ -44,7 +44,7 @@ def queue(world: World, web: Web) -> JobRun:
 def test_the_real_worker_crawls_what_a_page_asked_for(
     committed_world: World, web: Web, worker_turn: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingestion.knowledge.crawl.PAUSE", 0.0)
+    monkeypatch.setattr("ingestion.knowledge.crawl.PAUSE_SECONDS", 0.0)
     job = queue(committed_world, web)
     worker_turn()
     with tenant_context(committed_world.acme.pk):
@@ -65,7 +65,7 @@ def test_a_crawl_whose_worker_was_killed_is_finished_by_another_and_asks_for_no_
         "import os, sys, uuid, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; django.setup()\n"
         "from django.conf import settings; settings.DATABASES['default'].update(HOST=sys.argv[1], NAME='countersign_test',"
         " USER='app_rw')\n"
-        "from ingestion.knowledge import crawl; crawl.PAUSE = 0.02\n"
+        "from ingestion.knowledge import crawl; crawl.PAUSE_SECONDS = 0.02\n"
         "from ingestion import jobs; print(jobs.run_job(account_id=uuid.UUID(sys.argv[2]), job_id=uuid.UUID(sys.argv[3])))\n"
     )
     environment = {**os.environ, "CRAWL_NETWORKS": "127.0.0.0/8"}

@@ -21,7 +21,7 @@ import pytest
 
 from tests.mutants.operators import Mutant, mutants
 from tests.mutants.runner import BROKEN, KILLED, NOT_PUT_IN, ROOT, SURVIVED, Trials
-from tests.mutants.targets import ENOUGH, NOT_YET, TARGETS
+from tests.mutants.targets import FLOOR, NOT_YET, TARGETS
 
 EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 
@@ -90,11 +90,11 @@ def report(trials: Trials, paths: list[str], sample: int, seconds: float) -> int
             f"{path}: {judged} mutants, {here[KILLED]} killed, {judged - here[KILLED]} survived ({share:.0%})"
             + (f", {here[NOT_PUT_IN]} not tried" if here[NOT_PUT_IN] else "")
         )
-        if share < NOT_YET.get(path, ENOUGH) and not sample:
+        if share < NOT_YET.get(path, FLOOR) and not sample:
             low.append(path)
     judged = total[KILLED] + total[SURVIVED] + total[BROKEN]
     print(f"together: {total[KILLED]} of {judged} killed in {seconds:.0f} s")
-    if sample and judged and total[KILLED] / judged < ENOUGH:
+    if sample and judged and total[KILLED] / judged < FLOOR:
         low.append("the sample")
     if low:
         print(f"less than it has to be: {', '.join(low)}")

@@ -65,5 +65,5 @@ class Command(BaseCommand):
                 jobs.fail_job(job, error=f"{type(error).__name__}: {error}")
             raise
         with tenant_context(entry["id"]):
-            golden_files.told(job, name, counts, audit.SYSTEM)
+            golden_files.record_import(job, name, counts, audit.SYSTEM)
             jobs.finish_job(job, metrics=asdict(counts))

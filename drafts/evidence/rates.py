@@ -11,10 +11,11 @@ from conversations import database_time
 from drafts.evidence import verdicts
 from drafts.evidence.quality import KNOWN_FROM
 
-DAYS, MOST = 90, 5000
+DAYS = 90
+MAX_DECISIONS = 5000  # the newest
 PRIOR = 20  # decisions at the account's own share that every topic begins with: a few of its own move little
-LEAST = 0.5  # a topic's history takes no more than half of a confidence
-TOLD_FROM = 0.95
+MIN_FACTOR = 0.5  # a topic's history takes no more than half of a confidence
+UNSAID_FROM = 0.95  # a factor so near to 1 is not worth a sentence
 
 _SQL = """
 SELECT d.intent, d.prompt_label, count(*), count(*) FILTER (WHERE v.type = 'approve')
@@ -24,7 +25,7 @@ SELECT d.intent, d.prompt_label, count(*), count(*) FILTER (WHERE v.type = 'appr
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Rate:
     """Of `base` decided drafts of one topic and prompt, `unchanged` were sent as suggested."""
 
     unchanged: int
@@ -37,39 +38,39 @@ class Figure:
         return f"Sent unchanged: {self.unchanged} of {self.base} drafts like it, last {DAYS} days"
 
 
-NOTHING = Figure(0, 0)
-Figures = dict[tuple[str, str], Figure]
+NOTHING = Rate(0, 0)
+TopicRates = dict[tuple[str, str], Rate]
 
 
-def history(figures: Figures, intent: str) -> tuple[float, str]:
+def history(rates: TopicRates, intent: str) -> tuple[float, str]:
     """(what to multiply a confidence with, 0.5 to 1; why in words, or "").
 
     A topic whose drafts people send unchanged less often than the account's others deserves less. One that fares better gets no
     more: its drafts must not rise over what their sources allow (`writing.confidence`).
     """
-    mine = _sum(figure for (topic, _), figure in figures.items() if topic == intent)
-    everything = _sum(figures.values())
+    mine = _sum(rate for (topic, _), rate in rates.items() if topic == intent)
+    everything = _sum(rates.values())
     if not mine.base or not everything.unchanged:
         return 1.0, ""
     share = everything.unchanged / everything.base
-    factor = max(LEAST, min(1.0, (mine.unchanged + PRIOR * share) / (mine.base + PRIOR) / share))
-    if factor >= TOLD_FROM:
+    factor = max(MIN_FACTOR, min(1.0, (mine.unchanged + PRIOR * share) / (mine.base + PRIOR) / share))
+    if factor >= UNSAID_FROM:
         return factor, ""
     topic = "other topics" if intent in ("", "other") else intent.replace("_", " ")
     return factor, f"Drafts on {topic} are sent unchanged less often than others: {mine.unchanged} of {mine.base}."
 
 
-def _sum(figures: Iterable[Figure]) -> Figure:
-    found = list(figures)
-    return Figure(sum(figure.unchanged for figure in found), sum(figure.base for figure in found))
+def _sum(rates: Iterable[Rate]) -> Rate:
+    found = list(rates)
+    return Rate(sum(rate.unchanged for rate in found), sum(rate.base for rate in found))
 
 
-def figures_of(account_id: uuid.UUID, *, fresh: bool = False) -> Figures:
+def topic_rates(account_id: uuid.UUID, *, fresh: bool = False) -> TopicRates:
     """By (intent, prompt label), for the account of the current tenant. `fresh` asks the database again."""
 
-    def find() -> Figures:
+    def find() -> TopicRates:
         since = database_time.now() - timedelta(days=DAYS)
-        found = verdicts.ask(_SQL, account_id=account_id, since=since, most=MOST)
-        return {(intent, label): Figure(unchanged, base) for intent, label, base, unchanged in found}
+        found = verdicts.ask(_SQL, account_id=account_id, since=since, most=MAX_DECISIONS)
+        return {(intent, label): Rate(unchanged, base) for intent, label, base, unchanged in found}
 
-    return verdicts.remembered("figures", account_id, find, fresh=fresh)
+    return verdicts.remembered("rates", account_id, find, fresh=fresh)
