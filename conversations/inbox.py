@@ -270,7 +270,10 @@ def _reopen(channel: Channel, conversation: Conversation, message: Message) -> N
 def record_outbound_elsewhere(
     *, conversation: Conversation, external_id: str, body_text: str, actor: Any, sent_at: Any = None
 ) -> tuple[Message, bool]:
-    """A reply that somebody sent outside this desk (a provider's echo): part of the thread, never delivered by us."""
+    """A reply that somebody sent outside this desk (a provider's echo): part of the thread, never delivered by us.
+
+    Raises Invalid (422) for a message without text.
+    """
     if not body_text.strip():
         raise Invalid("The message has no text. Nothing was stored.")
     with transaction.atomic():

@@ -151,7 +151,10 @@ def revoke(*, account_id: uuid.UUID, invitation_id: uuid.UUID, actor: User) -> I
 
 
 def found_account(*, name: str, slug: str, timezone: str, admin_address: str, actor: User) -> tuple[Account, Sent]:
-    """A new tenant whose first admin is invited. The platform operator does not become a member of it."""
+    """A new tenant whose first admin is invited. The platform operator does not become a member of it.
+
+    Raises PermissionDenied (403) for everybody else, ValueError for a short name that is taken.
+    """
     if not actor.is_superuser:
         raise PermissionDenied("Only platform operators create tenants. Nothing was created.")
     with transaction.atomic():

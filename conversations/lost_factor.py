@@ -51,7 +51,10 @@ def named_by(token: str, act: str) -> FactorReset:
 
 
 def ask(*, user: User) -> FactorReset:
-    """Mail this person, whose password was right, a link that proves the address. Asking again mails again."""
+    """Mail this person, whose password was right, a link that proves the address. Asking again mails again.
+
+    Raises Conflict (409) once the address is proved.
+    """
     with transaction.atomic():
         reset, is_new = FactorReset.objects.get_or_create(user=user, outcome=Outcome.OPEN)
         if reset.proved_at is not None:

@@ -139,7 +139,10 @@ def _notify(delivery: Delivery, kind: Notification.Type) -> None:
 
 
 def release(*, delivery_id: uuid.UUID, actor: User) -> Delivery:
-    """End the hold now ("Send"). Conflict if it is no longer held."""
+    """End the hold now ("Send").
+
+    Raises Delivery.DoesNotExist (404), PermissionDenied (403), Conflict (409).
+    """
     with transaction.atomic():
         delivery = lock_delivery(delivery_id)
         check(actor, Verb.UNDO, account_id=delivery.account_id)
@@ -155,6 +158,8 @@ def cancel(*, delivery: Delivery, actor: Any, reason: str) -> Delivery:
     """Take back a reply that has not left; the caller holds the lock (`lock_delivery`) and says why.
 
     The message leaves the thread with it. Conflict once sending began: then it may be gone.
+
+    Raises Conflict (409).
     """
     if delivery.status not in {Status.HELD, Status.QUEUED, Status.FAILED}:
         moment = f" at {delivery.sent_at:%H:%M:%S}" if delivery.sent_at else ""
@@ -328,7 +333,10 @@ def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
 
 
 def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
-    """A person settles an uncertain or failed delivery: `sent` (it arrived), `send_again`, or `give_up`."""
+    """A person settles an uncertain or failed delivery: `sent` (it arrived), `send_again`, or `give_up`.
+
+    Raises Delivery.DoesNotExist (404), PermissionDenied (403), Conflict (409: nothing to settle), Invalid (422).
+    """
     with transaction.atomic():
         delivery = lock_delivery(delivery_id)
         check(actor, Verb.RESOLVE_DELIVERY, account_id=delivery.account_id)

@@ -107,7 +107,10 @@ def accounts_without_admin() -> dict[uuid.UUID, datetime | None]:
 
 
 def create_account(*, name: str, slug: str, actor: Any, timezone: str = "UTC") -> Account:
-    """A new tenant. Its row is the first that its own policy lets in."""
+    """A new tenant. Its row is the first that its own policy lets in.
+
+    Raises ValueError for a short name that is taken.
+    """
     from conversations import audit
 
     account = Account(id=new_id(), name=name, slug=slug, timezone=timezone)

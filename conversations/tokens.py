@@ -49,7 +49,10 @@ class Caller:
 def issue(
     *, account: Account, name: str, scopes: Sequence[str], actor: User | audit.Actor, expires_at: datetime | None = None
 ) -> tuple[ServiceToken, str]:
-    """A new token and its plain text, which is shown this once and never stored."""
+    """A new token and its plain text, which is shown this once and never stored.
+
+    Raises PermissionDenied (403), Invalid (422: no or unknown scopes).
+    """
     if isinstance(actor, User):
         check(actor, Verb.MANAGE, account_id=account.pk)
     unknown = sorted(set(scopes) - set(Scope.values))
@@ -71,7 +74,10 @@ def issue(
 
 
 def revoke(*, token: ServiceToken, actor: User) -> None:
-    """From now on the token opens nothing."""
+    """From now on the token opens nothing.
+
+    Raises PermissionDenied (403).
+    """
     check(actor, Verb.MANAGE, account_id=token.account_id)
     with transaction.atomic():
         if ServiceToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=database_time.now()):

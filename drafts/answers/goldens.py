@@ -206,7 +206,10 @@ def store(golden: Golden) -> None:
 
 
 def settle(golden: Golden, status: Golden.Status, actor: Actor, *, recorded: bool = True) -> None:
-    """Move a locked golden and bring its document in line; `recorded` False: the caller's own event tells of it."""
+    """Move a locked golden and bring its document in line; `recorded` False: the caller's own event tells of it.
+
+    Raises Invalid (422: its time is over).
+    """
     if status == Status.ACCEPTED and golden.valid_until and golden.valid_until <= database_time.now():
         raise Invalid("The time of this answer is over. Give it a later date, or none; nothing was changed.")
     who = audit.actor_of(actor)

@@ -135,6 +135,8 @@ def approve_each(*, account_id: uuid.UUID, actor: User, chosen: Sequence[tuple[u
 
     To be called outside of any transaction, after `check(actor, BATCH_APPROVE)`. Whatever is not safe under the
     transaction's own look is left out with its reason; nothing is pressed twice here.
+
+    Raises Invalid (422: none chosen, or too many); what one draft is refused for stands in its Result.
     """
     check_size(len(chosen))
     out = []

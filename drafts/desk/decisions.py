@@ -134,7 +134,11 @@ def reject(
     attention: Attention = UNRECORDED,
     request_id: str = "",
 ) -> DraftAction:
-    """Say no, with a reason. The conversation stays open; nothing is sent."""
+    """Say no, with a reason. The conversation stays open; nothing is sent.
+
+    Raises Draft.DoesNotExist (404), PermissionDenied (403), Stale, Changed or AlreadyDecided (409: not what was
+    seen any more), Locked (423: somebody else holds it), Invalid (422: no reason given).
+    """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
         if repeated := _repeated(scene, {Type.REJECT}):
@@ -176,7 +180,11 @@ def reject(
 def regenerate(
     *, draft_id: uuid.UUID, actor: User, seen: Seen, instruction: str = "", request_id: str = ""
 ) -> DraftAction:
-    """Ask for another draft. This one stays until the new one is ready and supersedes it."""
+    """Ask for another draft. This one stays until the new one is ready and supersedes it.
+
+    Raises Draft.DoesNotExist (404), PermissionDenied (403), AlreadyDecided (409), Invalid (422: the request id is
+    another act's).
+    """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
         if repeated := _repeated(scene, {Type.REGENERATE}):
@@ -210,7 +218,11 @@ def regenerate(
 
 
 def answered_elsewhere(*, draft_id: uuid.UUID, actor: User, seen: Seen, request_id: str = "") -> DraftAction:
-    """The customer has their answer by other means: nothing is sent, the conversation waits for them."""
+    """The customer has their answer by other means: nothing is sent, the conversation waits for them.
+
+    Raises Draft.DoesNotExist (404), PermissionDenied (403), Stale, Changed or AlreadyDecided (409: not what was
+    seen any more), Locked (423: somebody else holds it).
+    """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
         if repeated := _repeated(scene, {Type.ANSWER_ELSEWHERE}):
@@ -238,6 +250,9 @@ def undo(*, delivery_id: uuid.UUID, actor: User, request_id: str = "") -> DraftA
     """Take an approval back while it has not left. The draft returns to the queue; nothing was sent.
 
     Conflict once sending began. If the customer wrote meanwhile the reaction to that already brought it back.
+
+    Raises Delivery.DoesNotExist (404), PermissionDenied (403), Conflict (409: sending began), Invalid (422: not
+    from a draft).
     """
     with transaction.atomic():
         draft_id = Delivery.objects.values_list("draft_id", flat=True).get(pk=delivery_id)

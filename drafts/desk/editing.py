@@ -88,7 +88,10 @@ def claim(*, draft_id: uuid.UUID, actor: User, take_over: bool = False) -> Hold:
 
 
 def release(*, draft_id: uuid.UUID, actor: User) -> bool:
-    """Let one's own hold go; False if there was none."""
+    """Let one's own hold go; False if there was none.
+
+    Raises Draft.DoesNotExist (404), PermissionDenied (403).
+    """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor)
         scene.permit(Verb.CLAIM)
@@ -147,7 +150,11 @@ def save_revision(*, draft_id: uuid.UUID, actor: User, version: int, text: str) 
 
 
 def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
-    """Use a stale draft's text as the answer to the newer message, knowingly. It becomes a new pending draft."""
+    """Use a stale draft's text as the answer to the newer message, knowingly. It becomes a new pending draft.
+
+    Raises Draft.DoesNotExist (404), PermissionDenied (403), AlreadyDecided (409: not stale any more), Stale (409:
+    yet another message came).
+    """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor)
         scene.permit(Verb.EDIT)
@@ -198,7 +205,11 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
 
 
 def snooze(*, draft_id: uuid.UUID, actor: User, until: datetime) -> Draft:
-    """Out of the queue until `until` (at most 30 days)."""
+    """Out of the queue until `until` (at most 30 days).
+
+    Raises Draft.DoesNotExist (404), PermissionDenied (403), AlreadyDecided (409), Invalid (422: not within the next
+    30 days).
+    """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor)
         scene.permit(Verb.SNOOZE)
@@ -234,7 +245,11 @@ def retire(draft: Draft, status: Draft.Status, *, reason: str, actor: User | aud
 
 
 def reopen(*, draft_id: uuid.UUID, actor: User) -> Draft:
-    """Bring a rejected draft back to the queue, if it still answers the newest message and none took its place."""
+    """Bring a rejected draft back to the queue, if it still answers the newest message and none took its place.
+
+    Raises Draft.DoesNotExist (404), PermissionDenied (403), AlreadyDecided, Stale or Conflict (409: another draft
+    took its place).
+    """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor)
         scene.permit(Verb.REJECT)
@@ -255,7 +270,10 @@ def reopen(*, draft_id: uuid.UUID, actor: User) -> Draft:
 
 
 def close_conversation(*, conversation_id: uuid.UUID, actor: User) -> Conversation:
-    """Nothing more to do here: pending drafts expire, the conversation closes."""
+    """Nothing more to do here: pending drafts expire, the conversation closes.
+
+    Raises Conversation.DoesNotExist (404), PermissionDenied (403).
+    """
     with transaction.atomic():
         conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation_id)
         check(actor, Verb.ANSWER_ELSEWHERE, account_id=conversation.account_id)

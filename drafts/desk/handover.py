@@ -65,6 +65,8 @@ def ask(*, draft_id: uuid.UUID, actor: User) -> Hold:
     """Ask the holder for the conversation; they decide. A conversation that nobody holds is taken at once.
 
     Asking again while the question stands tells nobody again. Somebody else's question that stands is a Conflict.
+
+    Raises Draft.DoesNotExist (404), PermissionDenied (403), Conflict (409).
     """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor)

@@ -143,7 +143,10 @@ def open_lane(
 
 
 def shut_lane(*, lane_id: uuid.UUID, actor: User, reason: str = "by hand") -> Lane:
-    """People decide such drafts again. Replies that wait in the outbox stay there and can be taken back one by one."""
+    """People decide such drafts again. Replies that wait in the outbox stay there and can be taken back one by one.
+
+    Raises Lane.DoesNotExist (404), PermissionDenied (403).
+    """
     with transaction.atomic():
         lane = Lane.objects.select_for_update(of=("self",)).get(pk=lane_id)
         check(actor, Verb.MANAGE, account_id=lane.account_id)

@@ -30,7 +30,10 @@ MAX_CASES = (
 
 
 def add(*, account_id: uuid.UUID, actor: User, text: str, note: str = "", key: str = KEY) -> PromptVersion:
-    """The next version of a prompt, as a draft: no draft reply is written with it yet. The caller is in the tenant."""
+    """The next version of a prompt, as a draft: no draft reply is written with it yet. The caller is in the tenant.
+
+    Raises PermissionDenied (403), Invalid (422: no text, or too long a one).
+    """
     text = text.strip()
     if not text or len(text) > MAX_TEXT:
         raise Invalid(f"A prompt has 1 to {MAX_TEXT:,} characters; this one has {len(text):,}. Nothing was stored.")
@@ -69,6 +72,9 @@ def try_out(*, version_id: uuid.UUID, actor: User, share: float) -> PromptVersio
 
     One version of a prompt is on trial at a time. Which conversations it gets is decided by their hash: a conversation stays
     on its side as long as the trial runs.
+
+    Raises PromptVersion.DoesNotExist (404), PermissionDenied (403), Conflict (409: it was active), Invalid (422:
+    the share).
     """
     if not 0 <= share <= 0.5:
         raise Invalid("A trial takes 0 to 50 % of the conversations. Nothing was changed.")
