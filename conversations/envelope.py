@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from conversations.channels.addresses import is_same
+from conversations.channels.lines import one_line
 from conversations.models import Attachment, Channel, Conversation, Message
+
+#: A subject that says already that it answers, in the languages of mail programs: one more "Re:" would only grow it.
+_ANSWER = re.compile(
+    r"(?:re|aw|antw|antwort|sv|vs|vá|rif|odp|ynt|atb|hb|απ|σχετ|回复|回覆|答复|答覆|返信)(?:\[\d+\]|\(\d+\))?\s?[:：]",
+    re.IGNORECASE,
+)
 
 
 def reply_envelope(
     conversation: Conversation, channel: Channel, base: Message, attachments: Sequence[Attachment] = ()
 ) -> dict[str, Any]:
-    """The envelope of a reply to `base`: only its sender (or all of its Reply-To) is addressed, never a silent copy."""
+    """The envelope of a reply to `base`: only its sender (or all of its Reply-To) is addressed, never a silent copy.
+
+    What came in is wider than what can go out: ids that no mail can carry are left out, names and subjects are one line.
+    """
     details = base.details
-    references = [*reversed(details.source.get("references", [])), base.external_id]
-    subject = base.subject or conversation.subject
+    as_named = channel.provided_by.ids.as_named
+    references = [as_named(one) for one in [*reversed(details.source.get("references", [])), base.external_id]]
+    subject = one_line(base.subject or conversation.subject)
     sender = channel.sends_as
     # Only where they are used: what stands here is in the digest that open pages have.
     thread = {"thread_id": conversation.external_id, "answers": base.external_id} if channel.provided_by.threads else {}
@@ -26,9 +38,9 @@ def reply_envelope(
         "sender": {"address": sender, "name": channel.options.sender_name},
         "to": addressees(conversation, base, own=sender),
         "cc": [],
-        "subject": subject if subject[:3].lower() == "re:" else f"Re: {subject}".strip(),
-        "in_reply_to": base.external_id if "@" in base.external_id else "",
-        "references": [reference for reference in references if "@" in reference][-20:],
+        "subject": subject if _ANSWER.match(subject) else f"Re: {subject}".strip(),
+        "in_reply_to": references[-1],
+        "references": list(dict.fromkeys(filter(None, references)))[-20:],
         "files": [{"name": file.file_name, "sha256": file.sha256, "key": file.storage_key} for file in attachments],
     }
 
@@ -44,7 +56,8 @@ def addressees(conversation: Conversation, base: Message, *, own: str) -> list[d
     return [
         {
             "address": address,
-            "name": name or next((known for one, known in names if known and is_same(one, address)), ""),
+            "name": one_line(name)
+            or next((one_line(known) for one, known in names if known and is_same(one, address)), ""),
         }
         for address, name in dict(wanted).items()
     ]

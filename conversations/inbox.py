@@ -202,11 +202,10 @@ def first_line(text: str) -> str:
     return re.sub(r"\s+", " ", text.strip())[:80]
 
 
-def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str, *, is_reused: bool) -> Message:
-    name = _other_name(inbound, digest) if is_reused else inbound.external_id
-    body_text = inbound.body_text if inbound.body_text.strip() else UNREADABLE
+def details_of(inbound: Inbound) -> dict[str, Any]:
+    """What is kept of a message beside its texts (`MessageMetadata`), from its storable form."""
     answer_to = inbound.answer_to or ((inbound.reply_to,) if inbound.reply_to else ())
-    details = MessageMetadata(
+    return MessageMetadata(
         sender=inbound.sender.address,
         sender_name=inbound.sender.name,
         reply_to=inbound.reply_to.address if inbound.reply_to else "",
@@ -221,6 +220,12 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
         automatic_reason=inbound.automatic_reason,
         source={"references": list(inbound.references[:20])},
     ).model_dump(exclude_defaults=True)
+
+
+def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str, *, is_reused: bool) -> Message:
+    name = _other_name(inbound, digest) if is_reused else inbound.external_id
+    body_text = inbound.body_text if inbound.body_text.strip() else UNREADABLE
+    details = details_of(inbound)
     message = Message.objects.create(
         account_id=channel.account_id,
         conversation=conversation,

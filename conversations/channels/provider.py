@@ -86,6 +86,10 @@ class Ids(Protocol):
         """The delivery whose return path an address is."""
         ...
 
+    def as_named(self, external_id: str) -> str:
+        """A message's id as a reply names what it answers; "" where a reply cannot name it."""
+        ...
+
     def is_worldwide(self, external_id: str) -> bool:
         """Whether the same id on another channel of this type is the same message."""
         ...
@@ -105,6 +109,9 @@ class PlainIds:
 
     def read_return_path(self, address: str) -> UUID | None:
         return None
+
+    def as_named(self, external_id: str) -> str:
+        return ""
 
     def is_worldwide(self, external_id: str) -> bool:
         return False

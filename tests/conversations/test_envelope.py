@@ -80,8 +80,13 @@ def test_the_channels_own_address_stands_before_its_id(world: World, mail: Messa
 
 
 @pytest.mark.parametrize(
-    ("subject", "answer"), [("RE: Hose", "RE: Hose"), ("re: Hose", "re: Hose"), ("Rest", "Re: Rest"), ("", "Re: Old")]
-)
+    ("subject", "answer"),
+    [
+        ("RE: Hose", "RE: Hose"), ("re: Hose", "re: Hose"), ("Rest", "Re: Rest"), ("", "Re: Old"), ("AW: Angebot", "AW: Angebot"),
+        ("Antw: Re: Prijs", "Antw: Re: Prijs"), ("SV: Hej", "SV: Hej"), ("Re[3]: Цена", "Re[3]: Цена"), ("回复：报价", "回复：报价"),
+        ("Version: 3", "Re: Version: 3"), ("Reply: 4", "Re: Reply: 4"), ("a\u0085b\u2028c", "Re: a b c"),
+    ],
+)  # fmt: skip
 def test_a_subject_says_re_once(world: World, mail: Message, subject: str, answer: str) -> None:
     mail.subject, mail.conversation.subject = subject, "Old"
     assert envelope(world, mail)["subject"] == answer

@@ -12,12 +12,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP as SmtpServer  # noqa: N811
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from hypothesis import given, settings
@@ -26,6 +25,7 @@ from hypothesis import strategies as st
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party
 from conversations.channels.email.reading.parse import parse_mail
 from conversations.channels.email.smtp import SmtpAdapter, build_mail
+from tests.conversations.conftest import Keeper
 
 ADA = Party("ada@example.com", "Ada Lovelace")
 BO = Party("bo@example.com", "Bo")
@@ -398,15 +398,6 @@ def test_it_carries_html_inline_pictures_and_files() -> None:
     }
 
 
-class Keeper:
-    def __init__(self) -> None:
-        self.envelopes: list[Envelope] = []
-
-    async def handle_DATA(self, server: SmtpServer, session: Session, envelope: Envelope) -> str:
-        self.envelopes.append(envelope)
-        return "250 kept"
-
-
 @pytest.fixture
 def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context and the client's context that trusts it, for 127.0.0.1."""
@@ -442,24 +433,6 @@ def certificate(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 def check(server: SmtpServer, session: Session, envelope: Envelope, mechanism: str, data: object) -> AuthResult:
     right = isinstance(data, LoginPassword) and (data.login, data.password) == (b"desk", b"secret")
     return AuthResult(success=right, handled=False)
-
-
-@pytest.fixture
-def serve() -> Iterator[Callable[..., tuple[int, Keeper]]]:
-    running: list[Controller] = []
-
-    def start(**options: Any) -> tuple[int, Keeper]:
-        keeper = Keeper()
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        controller = Controller(keeper, hostname="127.0.0.1", port=port, **options)
-        controller.start()
-        running.append(controller)
-        return port, keeper
-
-    yield start
-    for controller in running:
-        controller.stop()
 
 
 def test_it_sends_through_a_real_server_with_starttls_and_login(

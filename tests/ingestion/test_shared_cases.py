@@ -9,8 +9,12 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
+from conversations.channels.base import Outbound, Party
+from conversations.channels.email.smtp import build_mail
 from conversations.envelope import reply_envelope, writer_name
+from conversations.joining import takes_part
 from conversations.models import Channel, Conversation, Delivery, Message, RelatedConversation
+from conversations.outgoing import problems
 from conversations.tenancy import tenant_context
 from drafts.flow.drafting import write_draft
 from drafts.models import Draft
@@ -60,6 +64,38 @@ def test_01_a_colleague_who_answers_is_greeted_and_answered_by_their_own_name(wo
     with tenant_context(desk.account_id):
         relation = RelatedConversation.objects.get()
         assert (relation.conversation_id, relation.other_id) == (second.conversation_id, first.conversation_id)
+
+
+def approvable(world: World, desk: Channel, message: Message) -> dict[str, Any]:
+    """The envelope of an approved reply that the channel has nothing against."""
+    delivery = factories.approved(factories.draft(message), world.ada)
+    with tenant_context(desk.account_id):
+        assert problems(desk, delivery.envelope, body_text=delivery.body_text) == []
+    return delivery.envelope
+
+
+def test_02_a_sender_who_uses_an_id_twice_wrote_two_mails(world: World, desk: Channel) -> None:
+    one, two = case(desk, "02a"), case(desk, "02b")
+    assert one.conversation_id != two.conversation_id
+    assert approvable(world, desk, two)["in_reply_to"] == "<h4-02-status@parcels.example>"
+
+
+def test_04_ids_that_no_mail_can_carry_are_left_out(world: World, desk: Channel) -> None:
+    envelope = approvable(world, desk, case(desk, "04"))
+    assert envelope["references"] == ["<ok-1@example.com>", "<h4-04@example.com>"]
+    assert envelope["in_reply_to"] == "<h4-04@example.com>"
+
+
+def test_05_a_subject_is_one_line(world: World, desk: Channel) -> None:
+    assert approvable(world, desk, case(desk, "05"))["subject"] == "Re: Order 77 which regulator?"
+
+
+def test_06_a_long_local_part_is_the_servers_to_judge(world: World, desk: Channel) -> None:
+    message = case(desk, "06")
+    (party,) = approvable(world, desk, message)["to"]
+    assert len(party["address"].partition("@")[0]) > 64
+    with tenant_context(desk.account_id):
+        assert takes_part(message.conversation_id, party["address"])
 
 
 def test_10_a_mail_through_a_group_of_ours_is_its_writers(desk: Channel) -> None:
@@ -116,3 +152,15 @@ def test_43_a_bounce_in_prose_marks_the_delivery_that_it_names(world: World, des
 
 def test_45_a_read_receipt_asks_for_no_answer(world: World, desk: Channel) -> None:
     assert case(desk, "45").is_automatic
+
+
+def test_23_prefixes_of_answers_do_not_grow(world: World, desk: Channel) -> None:
+    message = case(desk, "23")
+    subject = approvable(world, desk, message)["subject"]
+    assert subject in {"Re: Angebot", "AW: Re: Angebot"}
+
+
+def test_29_mail_goes_to_the_very_domain_that_was_written(world: World, desk: Channel) -> None:
+    (party,) = approvable(world, desk, case(desk, "29"))["to"]
+    reply = Outbound("<cs.1@acme.test>", Party("desk@acme.test"), (Party(**party),), "Re", "Yes")
+    assert b"jorg@xn--strae-oqa.example" in build_mail(reply)

@@ -24,6 +24,10 @@ _RETURN_MAC_BYTES = 10
 _RETURN = re.compile(r"[^@\s]+\+b\.([a-z2-7]{42})@[^@\s]+", re.IGNORECASE)
 # Some gateways fold ids to lower case and some clients drop the angle brackets: both still read.
 _TOKEN = re.compile(r"<?cs\.([0-9a-f]{32})\.([0-9a-f]{32})@[^<>@\s]{1,255}>?", re.IGNORECASE)
+# What a mail can carry without folding or encoding it (RFC 5322 section 3.6.4, and a line's 998 characters).
+_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
+# How the inbox tells apart what a sender gave one id: `<left@right>#digest`.
+_REUSED = re.compile(r">#[0-9a-f]{32}\Z")
 _DOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -37,6 +41,11 @@ def make_message_id(*, key: bytes, delivery_id: UUID, domain: str) -> str:
     if not _DOMAIN.fullmatch(domain):
         raise ValueError(f"{domain!r} is not a domain that can stand in a message id.")
     return f"<cs.{delivery_id.hex}.{_mac(key, delivery_id)}@{domain.lower()}>"
+
+
+def is_message_id(written: str) -> bool:
+    """Whether a mail can name it: ASCII, in angle brackets, in one piece. Ids of the world are often none of this."""
+    return "@" in written and _MESSAGE_ID.fullmatch(written) is not None
 
 
 def read_message_id(value: str, *, key: bytes) -> UUID | None:
@@ -95,6 +104,10 @@ class MailIds:
         if not settings.signed_return_path:
             return sender
         return make_return_path(key=conf.MESSAGE_ID_KEY, delivery_id=delivery_id, address=sender)
+
+    def as_named(self, external_id: str) -> str:
+        found = _REUSED.sub(">", external_id)
+        return found if is_message_id(found) else ""
 
     def read_return_path(self, address: str) -> UUID | None:
         return read_return_path(address, key=conf.MESSAGE_ID_KEY)

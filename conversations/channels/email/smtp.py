@@ -14,31 +14,30 @@ import ssl as tls
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from email.headerregistry import Address
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
+from email.utils import format_datetime, quote
 
 from django.conf import settings as conf
 
 from conversations import database_time
-from conversations.channels.addresses import ascii_domain
+from conversations.channels.addresses import join_address, split_address
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party, Receipt
+from conversations.channels.email.ids import is_message_id
 from conversations.channels.email.settings import MailSettings
+from conversations.channels.lines import CONTROL
 from conversations.failpoints import failpoint
 
 # Seven bits: the mail passes every server unchanged, whether or not it offers 8BITMIME.
 _POLICY = SMTP.clone(cte_type="7bit")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
-_MESSAGE_ID = re.compile(r"<[!-;=?-~]{1,900}>")
 _MIME_TYPE = re.compile(r"[\w.+-]{1,80}/[\w.+-]{1,120}", re.ASCII)
-# RFC 5321 section 4.5.3.1.2: a longer address is refused by everybody.
-_ADDRESS = re.compile(r"[^\s<>@,;:\"\\()\[\]]{1,64}@[^\s<>@,;:\"\\()\[\]]{1,255}")
 _PLAIN = re.compile(r"[ -~]{0,300}")
 # A dot-atom (RFC 5322 section 3.2.3) at a host name.
 _PLAIN_ADDRESS = re.compile(
     r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*@[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.ASCII
 )
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 #: RFC 3834 section 5, and what Exchange looks at: nobody's program answers what no person approved. Bounces still come.
@@ -63,15 +62,8 @@ def build_mail(outbound: Outbound) -> bytes:
     mail is never repaired silently, because what people approved is what is sent.
     """
     _check(outbound)
-    parties = (outbound.sender, *outbound.to, *outbound.cc)
-    # Raw UTF-8 headers (RFC 6532) only where an address has no other form; the server must then offer SMTPUTF8.
-    needs_utf8 = not all(party.address.rpartition("@")[0].isascii() for party in parties)
-    message = EmailMessage(policy=_POLICY.clone(utf8=needs_utf8))
+    message = EmailMessage(policy=_POLICY)
     try:
-        message["From"] = _address(outbound.sender)
-        message["To"] = [_address(party) for party in outbound.to]
-        if outbound.cc:
-            message["Cc"] = [_address(party) for party in outbound.cc]
         message["Subject"] = outbound.subject
         message["Date"] = format_datetime(database_time.now())
         message.set_content(outbound.body_text, charset="utf-8")
@@ -87,30 +79,38 @@ def build_mail(outbound: Outbound) -> bytes:
         content = message.as_bytes()
     except (ValueError, LookupError, TypeError, IndexError) as error:
         raise CannotBeMail(str(error), f"The mail could not be built and was not sent: {error}") from error
-    # Written by hand: the standard library folds long ids into encoded words, which no mail client reads as ids.
-    threading_fields = [("Message-ID", outbound.message_id), ("In-Reply-To", outbound.in_reply_to)]
-    threading_fields.append(("References", "\r\n ".join(outbound.references)))
+    # Written by hand: the standard library folds what is long into encoded words, also ids and the commas between two
+    # addresses, which no mail client reads as such. UTF-8 stands only in an address that has no other form (RFC 6532);
+    # the server must then offer SMTPUTF8.
+    fields = [
+        ("Message-ID", outbound.message_id),
+        ("In-Reply-To", outbound.in_reply_to),
+        ("References", "\r\n ".join(outbound.references)),
+        ("From", _mailboxes(outbound.sender)),
+        ("To", _mailboxes(*outbound.to)),
+        ("Cc", _mailboxes(*outbound.cc)),
+    ]
     if outbound.automatic:
-        threading_fields += _AUTOMATIC
-    head = "".join(f"{name}: {value}\r\n" for name, value in threading_fields if value)
-    return head.encode("ascii") + content
+        fields += _AUTOMATIC
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields if value)
+    return head.encode() + content
 
 
 def _check(outbound: Outbound) -> None:
     parties = (outbound.sender, *outbound.to, *outbound.cc)
     lines = [outbound.subject, *(party.name for party in parties), *(party.address for party in parties)]
     lines += [text for file in outbound.files for text in (file.file_name, file.mime_type, file.content_id)]
-    if any(_CONTROL.search(line) for line in lines):
+    if any(CONTROL.search(line) for line in lines):
         raise _refused("a name, an address, the subject or a file name contains a line break or a control character")
     ids = [outbound.message_id, *(id_ for id_ in (outbound.in_reply_to, *outbound.references) if id_)]
-    if outbound.return_path and not _ADDRESS.fullmatch(outbound.return_path):
+    if outbound.return_path and not split_address(outbound.return_path):
         raise _refused("its return path is not an address")
-    if not all(_MESSAGE_ID.fullmatch(id_) for id_ in ids):
+    if not all(is_message_id(id_) for id_ in ids):
         raise _refused("a message id is not of the form <left@right>")
     if not outbound.to and not outbound.cc:
         raise _refused("it has no recipient")
     for party in parties:
-        if not _ADDRESS.fullmatch(party.address):
+        if not split_address(party.address):
             raise _refused(f"“{party.address[:80]}” is not an address that mail can be sent to")
 
 
@@ -130,9 +130,22 @@ def _refused(reason: str) -> CannotBeMail:
     return CannotBeMail(reason, f"The mail was not sent: {reason}. Correct it and approve again.")
 
 
-def _address(party: Party) -> Address:
-    local, _, domain = _wire_address(party.address).rpartition("@")
-    return Address(display_name=party.name, username=local, domain=domain)
+def _mailboxes(*parties: Party) -> str:
+    return ",\r\n ".join(_mailbox(party) for party in parties)
+
+
+def _mailbox(party: Party) -> str:
+    """`Name <address>` (RFC 5322 section 3.4), the name as atoms, in quotes, or in encoded words (RFC 2047 section 5)."""
+    address = _wire_address(party.address)
+    if not party.name:
+        return address
+    if not party.name.isascii() or "=?" in party.name:
+        name = Header(party.name, "utf-8").encode(linesep="\r\n")
+    elif _ATOMS.fullmatch(party.name):
+        name = party.name
+    else:
+        name = f'"{quote(party.name)}"'
+    return f"{name} <{address}>"
 
 
 def _wire_address(address: str) -> str:
@@ -141,11 +154,14 @@ def _wire_address(address: str) -> str:
     By IDNA 2008: the codec of the standard library knows IDNA 2003, in which straße.example is strasse.example, which may
     be somebody else's.
     """
-    local, _, domain = address.rpartition("@")
-    found = domain if domain.isascii() and ascii_domain(domain) else ascii_domain(domain)
-    if not found:
-        raise _refused(f"“{domain[:80]}” is not a domain")
-    return f"{local}@{found}"
+    return join_address(*_parts(address))
+
+
+def _parts(address: str) -> tuple[str, str]:
+    parts = split_address(address)
+    if parts is None:
+        raise _refused(f"“{address[:80]}” is not an address that mail can be sent to")
+    return parts
 
 
 def _is_inline(outbound: Outbound, file: File) -> bool:

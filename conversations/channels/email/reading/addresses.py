@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 from conversations.channels.base import Party
-from conversations.channels.email.reading.headers import ENCODED_WORD, decode_words, one_line
+from conversations.channels.email.reading.headers import ENCODED_WORD, decode_words
+from conversations.channels.lines import one_line
 
 MAX_MAILBOXES = 1000
 # Bounded on both sides, so that a long run without "@" costs linear time.

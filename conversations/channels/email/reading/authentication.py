@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from conversations.channels.addresses import ascii_domain, is_same
 from conversations.channels.base import Authentication
-from conversations.channels.email.reading.headers import ENCODED_WORD, Headers, one_line, raw_to_text
+from conversations.channels.email.reading.headers import ENCODED_WORD, Headers, raw_to_text
+from conversations.channels.lines import one_line
 
 # A field with more than this does not count for what is left of it: what was cut may be the failure.
 MAX_CHARS = 5000

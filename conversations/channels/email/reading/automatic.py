@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from conversations.channels.base import Automatic, Party
 from conversations.channels.email.reading.charsets import clean_text
-from conversations.channels.email.reading.headers import Headers, message_ids, one_line, parse_headers
+from conversations.channels.email.reading.headers import Headers, message_ids, parse_headers
 from conversations.channels.email.reading.mime import Part, walk
+from conversations.channels.lines import one_line
 
 logger = logging.getLogger(__name__)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 from conversations.channels.base import File
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
-from conversations.channels.email.reading.headers import one_line, parse_headers
+from conversations.channels.email.reading.headers import parse_headers
 from conversations.channels.email.reading.html_text import MAX_HTML_CHARS, html_to_text
 from conversations.channels.email.reading.mime import Part, uudecode
+from conversations.channels.lines import one_line
 from conversations.sanitise import text_to_html
 
 # A longer text is cut here and kept whole as a file: the page, the index and the model all read the text.

@@ -156,11 +156,6 @@ def _word_bytes(encoding: str, payload: str) -> bytes:
     return b"".join(pieces)
 
 
-def one_line(text: str, limit: int = 2000) -> str:
-    """Return `text` as one bounded line without control characters, as a subject or a name must be."""
-    return re.sub(r"[\x00-\x1f\x7f\u2028\u2029]+", " ", text[:limit]).strip()
-
-
 @dataclass(frozen=True, slots=True)
 class Parameters:
     """A structured field such as Content-Type: the value in lower case and the decoded parameters."""

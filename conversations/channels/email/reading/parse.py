@@ -11,9 +11,10 @@ from conversations.channels.email.reading.authentication import read_authenticat
 from conversations.channels.email.reading.automatic import classify
 from conversations.channels.email.reading.bodies import MAX_TEXT_CHARS, read_bodies
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
-from conversations.channels.email.reading.headers import Headers, decode_words, message_ids, one_line, parse_date
+from conversations.channels.email.reading.headers import Headers, decode_words, message_ids, parse_date
 from conversations.channels.email.reading.mime import Part, parse_tree, walk
 from conversations.channels.email.reading.quoting import split_reply
+from conversations.channels.lines import one_line
 
 logger = logging.getLogger(__name__)
 
