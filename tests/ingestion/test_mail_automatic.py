@@ -32,6 +32,10 @@ def read(headers: str, body: str = "Hello", sender: str = "Ada <ada@example.com>
         "Subject: Automatic gearbox: which oil?\n",
         "Subject: Undelivered parcel\n",
         "List-Unsubscribe: <mailto:x@y>\n",
+        "List-Id: Neighbours <street.example.com>\nPrecedence: list\n",
+        "Precedence: list\nList-Id: <g.example.com>\nList-Post: <mailto:g@example.com>\nList-Unsubscribe: <mailto:x@y>\n",
+        "Mailing-List: list g@example.com; contact g+owners@example.com\nX-Original-Sender: ada@example.com\n",
+        "Subject: Abwesenheit unseres Fahrers\n",
     ],
 )
 def test_mail_of_people_is_not_automatic(headers: str) -> None:
@@ -52,7 +56,8 @@ def test_mail_of_people_is_not_automatic(headers: str) -> None:
         ("Precedence: auto_reply\n", Automatic.AUTO_REPLY, "Precedence: auto_reply"),
         ("Precedence: bulk\n", Automatic.BULK, "Precedence: bulk"),
         ("Precedence: Junk\n", Automatic.BULK, "Precedence: junk"),
-        ("List-Id: News <news.example.com>\n", Automatic.BULK, "List-Id names a mailing list"),
+        ("List-Id: <news.example.com>\nList-Unsubscribe: <mailto:x@y>\n", Automatic.BULK, "a mailing to subscribers: List-Unsubscribe, and nowhere to post"),
+        ("List-Id: <news.example.com>\nList-Post: NO (closed)\n", Automatic.BULK, "List-Post: NO, a list for announcements"),
         ("Return-Path: <>\n", Automatic.AUTO_REPLY, "empty Return-Path"),
         ("Subject: Out of Office: back on Monday\n", Automatic.AUTO_REPLY, "the subject is the one of an automatic reply"),
         ("Subject: Automatische Antwort: Angebot\n", Automatic.AUTO_REPLY, "the subject is the one of an automatic reply"),
@@ -171,3 +176,45 @@ def test_a_mail_system_is_nobody_to_answer_and_a_postmaster_is() -> None:
         assert read("Subject: A word\n", sender=sender).automatic == Automatic.AUTO_REPLY
     for sender in ("postmaster@customer.test", "mailer@customer.test"):
         assert read("Subject: A word\n", sender=sender).automatic is None
+
+
+AWAY = {
+    "en": "Thank you for your message. I am out of the office until 12 December and will reply when I am back.",
+    "de": "Vielen Dank für Ihre Nachricht. Ich bin bis zum 12. Dezember nicht im Büro und lese keine E-Mails.",
+    "fr": "Merci pour votre message. Je suis actuellement en congés. En cas d'urgence, écrivez à Paul.",
+    "es": "Gracias por su mensaje. Estoy fuera de la oficina hasta el lunes. Si es urgente, llame al 555.",
+    "it": "Grazie per il messaggio. Sono fuori ufficio fino al 12 dicembre. Risponderò al mio rientro.",
+    "pt": "Obrigado pela mensagem. Estou de férias até dia 12. Responderei no meu regresso.",
+    "nl": "Bedankt voor uw bericht. Ik ben tot 12 december afwezig. Voor dringende zaken belt u Piet.",
+    "sv": "Tack för ditt mejl. Jag är på semester till den 12 december.",
+    "da": "Tak for din mail. Jeg holder ferie til den 12. december. Hvis det haster, ring til Bo.",
+    "no": "Takk for e-posten. Jeg er ikke på kontoret før 12. desember.",
+    "fi": "Kiitos viestistäsi. Olen lomalla 12.12. asti. Kiireellisissä asioissa soita Matille.",
+    "pl": "Dziękuję za wiadomość. Jestem na urlopie do 12 grudnia. W pilnych sprawach proszę dzwonić.",
+    "ru": "Спасибо за письмо. Я нахожусь в отпуске до 12 декабря. По срочным вопросам звоните Ивану.",
+    "cs": "Děkuji za zprávu. Jsem na dovolené do 12. prosince.",
+}
+
+
+@pytest.mark.parametrize("language", AWAY)
+def test_a_notice_of_absence_is_known_by_what_it_says(language: str) -> None:
+    mail = read("Subject: Re: Pump noise\n", AWAY[language])
+    assert mail.automatic is Automatic.AUTO_REPLY
+    assert mail.automatic_reason == "it says that its writer is away, and asks nothing"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "I am away until Monday, please ship it after that.",
+        "Ich bin bis Freitag im Urlaub. Können Sie das Paket danach liefern?",
+        "Thank you for your message. I am out of the office until Friday: which hose do I need for E85?",
+        "Je suis en vacances au Portugal et la pompe ne marche plus.",
+        "Thanks for your email! The pump works now.",
+        "It is urgent: I am on vacation from Friday, ship it by Thursday.",
+        "I am out of the office, so here is everything at once. Thank you for your message. "
+        + "The pump is loud. " * 60,
+    ],
+)
+def test_a_person_who_mentions_an_absence_is_a_person(body: str) -> None:
+    assert read("Subject: Re: Pump noise\n", body).automatic is None

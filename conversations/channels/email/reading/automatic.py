@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from conversations.channels.base import Automatic, Party
+from conversations.channels.email.reading.away import has_away_subject, is_away_notice
 from conversations.channels.email.reading.charsets import clean_text
 from conversations.channels.email.reading.headers import Headers, message_ids, parse_headers
 from conversations.channels.email.reading.mime import Part, walk
@@ -28,13 +29,6 @@ _ROBOTS = re.compile(r"(?:mailer-?daemon|postmaster|mail-?delivery[\w.-]*|bounce
 _DAEMONS = re.compile(r"(?:mailer-?daemon|mail-?delivery-?(?:subsystem|system))(?:[+=.-][^@]*)?@", re.IGNORECASE)
 _NO_REPLY = re.compile(
     r"(?:do[-_.]?not[-_.]?reply|no[-_.]?reply|noreply[\w.-]*|ne[-_.]pas[-_.]repondre)(?:[+.-][^@]*)?@", re.IGNORECASE
-)
-_AWAY_SUBJECT = re.compile(
-    r"(?:automatic reply|auto(?:matic)?[- ]?(?:reply|response)|out of (?:the )?office|automatische antwort|"
-    r"abwesenheits(?:notiz|nachricht|meldung)|réponse automatique|respuesta automática|resposta automática|"
-    r"risposta automatica|automatisch antwoord|automatiskt svar|automatisk svar|autosvar|automaattinen vastaus|"
-    r"autoodpowiedź|odpowiedź automatyczna|автоматический ответ|automatická odpověď|自動応答|自动答复)\b\s*[:：\-–]",
-    re.IGNORECASE,
 )
 _BOUNCE_SUBJECT = re.compile(
     r"(?:undeliver|undelivered|delivery (?:status notification|failure|has failed)|mail delivery (?:failed|failure)|"
@@ -66,14 +60,16 @@ def classify(
     sender: Party,
     reply_to: Party | None,
     body_text: str,
+    new_text: str,
     own_addresses: frozenset[str],
     through_own_list: bool = False,
 ) -> Verdict:
     """Say whether the mail is automatic. `auto-forwarded` and `Auto-Submitted: no` are mail of people.
 
     X-Auto-Response-Suppress asks for no automatic answer and says nothing about who wrote (Exchange adds it to mail of
-    people): no lane answers such a mail, a person does. `through_own_list`: a list of ours passed it on, so that the
-    fields of a list say nothing either.
+    people): no lane answers such a mail, a person does. Nor does a list: people write to lists, and what they write comes
+    with "Precedence: list" and a List-Id. `through_own_list`: a list of ours passed it on, so that its fields say nothing.
+    `new_text` is what was written this time, `body_text` the whole.
     """
     headers = root.headers
     bounce = _bounce(root, sender, body_text)
@@ -94,23 +90,34 @@ def classify(
     precedence = headers.text("precedence").lower()
     if precedence in {"auto_reply", "auto-reply", "autoreply"}:
         return Verdict(Automatic.AUTO_REPLY, f"Precedence: {precedence}")
-    if precedence in {"bulk", "junk", "list"} and not through_own_list:
+    if precedence in {"bulk", "junk"} and not through_own_list:
         return Verdict(Automatic.BULK, f"Precedence: {precedence}")
-    for name in ("list-id", "list-post", "mailing-list"):
-        if name in headers and not through_own_list:
-            return Verdict(Automatic.BULK, f"{name.title()} names a mailing list")
+    if not through_own_list and (why := _announcement(headers)):
+        return Verdict(Automatic.BULK, why)
     report = root.content_type.get("report-type").lower()
     if root.type == "multipart/report" and report not in {"", "delivery-status"}:
         return Verdict(Automatic.AUTO_REPLY, f"a report ({one_line(report, 60)})")
     if _has_empty_return_path(headers):
         return Verdict(Automatic.AUTO_REPLY, "empty Return-Path")
-    if _AWAY_SUBJECT.match(headers.text("subject")):
+    if has_away_subject(headers.text("subject")):
         return Verdict(Automatic.AUTO_REPLY, "the subject is the one of an automatic reply")
+    if is_away_notice(new_text):
+        return Verdict(Automatic.AUTO_REPLY, "it says that its writer is away, and asks nothing")
     if _DAEMONS.match(sender.address):
         return Verdict(Automatic.AUTO_REPLY, "sent by a mail system")
     if _NO_REPLY.match(sender.address) and (not answers or _NO_REPLY.match(answers)):
         return Verdict(Automatic.AUTO_REPLY, "sent from a no-reply address")
     return Verdict()
+
+
+def _announcement(headers: Headers) -> str:
+    """Why a list mail is an announcement: one that takes no posts (RFC 2369 section 3.4) or has readers only, who can leave."""
+    posts = headers.text("list-post").strip().lower()
+    if posts.startswith("no"):
+        return "List-Post: NO, a list for announcements"
+    if not posts and "list-unsubscribe" in headers and "list-id" in headers:
+        return "a mailing to subscribers: List-Unsubscribe, and nowhere to post"
+    return ""
 
 
 def _has_empty_return_path(headers: Headers) -> bool:

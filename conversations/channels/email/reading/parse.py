@@ -59,15 +59,16 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
     sent_at = parse_date(date)
     if date and sent_at is None:
         problems.append(f"The date “{one_line(date, 80)}” could not be read.")
+    new, _ = split_reply(bodies.text)
     verdict = classify(
         root,
         sender=sender,
         reply_to=reply_to,
         body_text=bodies.text,
+        new_text=new,
         own_addresses=own_addresses,
         through_own_list=writer is not None,
     )
-    new, _ = split_reply(bodies.text)
     for part in walk(root):
         problems.extend(part.problems)
     return Inbound(
