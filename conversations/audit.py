@@ -44,6 +44,7 @@ class Kind(models.TextChoices):
     CONVERSATION_OPENED = "conversation.opened"
     CONVERSATION_CLOSED = "conversation.closed"
     MESSAGE_RECEIVED = "message.received"
+    MESSAGE_BY_A_PERSON = "message.by_a_person"
     MESSAGE_ERASED = "message.erased"
     DRAFT_WRITTEN = "draft.written"
     DRAFT_FAILED = "draft.failed"
@@ -115,6 +116,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.CONVERSATION_OPENED: "{actor} opened the conversation on {channel}",
     Kind.CONVERSATION_CLOSED: "{actor} closed the conversation",
     Kind.MESSAGE_RECEIVED: "{actor} wrote",
+    Kind.MESSAGE_BY_A_PERSON: "{actor} said that a person wrote message {seq}, which had passed for automatic",
     Kind.MESSAGE_ERASED: "{actor} removed the text of {count} messages ({rule})",
     Kind.DRAFT_WRITTEN: "{actor} wrote a draft with {sources} sources, {unsourced} statements without one",
     Kind.DRAFT_FAILED: "{actor} could not write a draft: {error}",

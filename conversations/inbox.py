@@ -19,7 +19,8 @@ from conversations.compiled import Compiled
 from conversations.errors import Invalid
 from conversations.joining import Place, Reason, bounced_delivery, find_place, relate, same_mail_elsewhere
 from conversations.metadata import AuthenticationShape, MessageMetadata, PartyShape
-from conversations.models import Channel, Conversation, Message
+from conversations.models import Channel, Conversation, Message, User
+from conversations.roles import Verb, check
 from conversations.sanitise import sanitise_html
 
 #: The raw mail is kept; these are the fields that people are shown or that decide something.
@@ -270,6 +271,39 @@ def _reopen(channel: Channel, conversation: Conversation, message: Message) -> N
     conversation.status = Conversation.Status.OPEN
     conversation.completed_at = None
     conversation.save(update_fields=["due_at", "status", "completed_at", "updated_at"])
+
+
+def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
+    """A message that passed for automatic was written by a person: it is owed an answer like any other, and gets a draft.
+
+    Saying it twice is saying it once. Raises Message.DoesNotExist (404), PermissionDenied (403), Invalid (422: it did not
+    come in).
+    """
+    with transaction.atomic():
+        conversation = _locked(pk=Message.objects.values_list("conversation_id", flat=True).get(pk=message_id))[0]
+        message = Message.objects.select_related("channel").get(pk=message_id)
+        check(actor, Verb.REGENERATE, account_id=message.account_id)
+        if message.direction != Message.Direction.INBOUND or message.channel is None:
+            raise Invalid("Only what came in can be answered. Nothing was changed.")
+        if not message.is_automatic:
+            return message
+        message.is_automatic = False
+        message.save(update_fields=["is_automatic"])
+        audit.record(
+            audit.Kind.MESSAGE_BY_A_PERSON,
+            actor=actor,
+            about=message,
+            conversation_id=conversation.pk,
+            data={"seq": message.seq, "reason": message.details.automatic_reason},
+        )
+        later = Message.objects.filter(conversation=conversation, direction=message.direction, seq__gt=message.seq)
+        if not later.filter(is_automatic=False).exists():
+            conversation.last_inbound_message = message
+            conversation.save(update_fields=["last_inbound_message", "updated_at"])
+            _reopen(message.channel, conversation, message)
+            for handler in hooks.on_inbound:
+                handler(conversation, message)
+    return message
 
 
 def record_outbound_elsewhere(

@@ -32,13 +32,14 @@ _IS = {
     "closed": "closed",
     "sent": "a reply was sent",
     "archived": "archived",
+    "automatic": "automatic",
 }
 #: For the help under the box: what to write, and what it finds.
 EXAMPLES = (
     ("from:dana", "who wrote"),
     ("to:support@", "who was written to"),
     ("channel:email", "where"),
-    ("is:pending", "or open, waiting, closed, sent, archived"),
+    ("is:pending", "or open, waiting, closed, sent, archived, automatic"),
     ("has:attachment", "with a file"),
     ("tag:vip", "with a tag"),
     ("after:2026-01-31", "and before:"),
@@ -165,9 +166,17 @@ def _is(value: str, zone: tzinfo) -> Q | None:
         case "sent":
             out = Delivery.objects.filter(conversation=OuterRef("pk"), status__in=["sent", "delivered", "bounced"])
             return Q(Exists(out))
+        case "automatic":
+            return AUTOMATIC
         case "archived":
             return Q(is_archived=True) | Q(archived_at__isnull=False)
     return None
+
+
+#: Nobody but machines has written: away notices, bounces, announcements. No draft was asked for.
+AUTOMATIC = Q(last_inbound_message__isnull=True) & Q(
+    Exists(Message.objects.filter(conversation=OuterRef("pk"), is_automatic=True))
+)
 
 
 def _has(value: str, zone: tzinfo) -> Q | None:

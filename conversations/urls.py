@@ -8,6 +8,7 @@ app_name = "conversations"
 urlpatterns = [
     path("conversations/", threads.conversation_list, name="list"),
     path("conversations/<uuid:pk>/", threads.conversation_detail, name="detail"),
+    path("messages/<uuid:pk>/by-a-person/", threads.by_a_person, name="by-a-person"),
     path("messages/<uuid:pk>/html/", threads.message_html, name="message-html"),
     path("attachments/<uuid:pk>/", threads.attachment, name="attachment"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),

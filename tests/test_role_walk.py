@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 
-from conversations.channels.base import File
+from conversations.channels.base import Automatic, File
 from conversations.models import Account, Delivery, Notification, PolicyRule, User
 from conversations.roles import Verb
 from conversations.tenancy import tenant_context
@@ -55,6 +55,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "drafts:reject": ("reject", DECIDERS),
     "drafts:reopen": ("reject", DECIDERS),
     "drafts:regenerate": ("regenerate", DECIDERS),
+    "conversations:by-a-person": ("regenerate", DECIDERS),
     "drafts:snooze": ("snooze", DECIDERS),
     "drafts:claim": ("claim", DECIDERS),
     "drafts:release": ("claim", DECIDERS),
@@ -168,6 +169,7 @@ class Scene:
         # It states nothing from a source, so nothing of it is without one; that does not make it sourced.
         self.drafts["holding"] = factories.draft(new(), "Hi Marcus,\n\nA colleague looks at it.\n\nBest", statements=[])
         factories.reply_to(self.drafts["stale"].base_message)
+        self.notice = factories.message(world.mail, automatic=Automatic.AUTO_REPLY)
         failed = factories.approved(self.drafts["failed"], world.ada)
         held = factories.approved(self.drafts["approved"], world.ada)
         with tenant_context(world.acme.pk):
@@ -206,7 +208,7 @@ class Scene:
     def pages(self) -> list[str]:
         shown = [f"/drafts/{draft.pk}/" for draft in self.drafts.values()]
         asked = [f"/drafts/{self.drafts['sourced'].pk}/?do={do}" for do in ("edit", "reject", "redraft", "snooze", "handover")]  # fmt: skip
-        told = [f"/conversations/{self.drafts['failed'].conversation_id}/"]
+        told = [f"/conversations/{pk}/" for pk in (self.drafts["failed"].conversation_id, self.notice.conversation_id)]
         return [
             "/queue/", "/queue/?mode=focus", "/queue/batch/", *shown, *asked, *told, f"{told[0]}timeline/", "/conversations/",
             "/notifications/", "/profile/", "/switch/", "/views/", "/sources/", f"/sources/jobs/{self.live.pk}/",
@@ -224,6 +226,7 @@ class Scene:
         yield "drafts:reject", "post", of("sourced", "reject"), {**seen["sourced"], "reason": "tone"}
         yield "drafts:reopen", "post", of("rejected", "reopen"), {}
         yield "drafts:regenerate", "post", of("sourced", "regenerate"), seen["sourced"]
+        yield "conversations:by-a-person", "post", f"/messages/{self.notice.pk}/by-a-person/", {}
         yield "drafts:snooze", "post", of("sourced", "snooze"), {**seen["sourced"], "until": later}
         yield "drafts:claim", "post", of("sourced", "claim"), {}
         yield "drafts:release", "post", of("mine", "release"), {}

@@ -41,6 +41,7 @@ class MessageView:
     files: list[FileView]
     html_url: str = ""
     lang: str = ""
+    person_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +89,16 @@ def heading(conversation: Conversation, clock: Clock) -> Heading:
 
 
 def message_view(
-    message: Mapping[str, Any], clock: Clock, *, customer: str, account: str, address: str = ""
+    message: Mapping[str, Any],
+    clock: Clock,
+    *,
+    customer: str,
+    account: str,
+    address: str = "",
+    may_correct: bool = False,
 ) -> MessageView:
-    """`address` is the customer's usual one: another sender is named.
+    """`address` is the customer's usual one: another sender is named. `may_correct`: whether the page offers to say that an
+    automatic message is a person's.
 
     `message` has the keys of `drafts.queue.panes`' thread, or of `Message` values of the same names."""
     sent_at = message["sent_at"]
@@ -127,6 +135,9 @@ def message_view(
             for file in message["files"] or ()
         ],
         html_url=reverse("conversations:message-html", args=[message["id"]]) if message.get("has_html") else "",
+        person_url=reverse("conversations:by-a-person", args=[message["id"]])
+        if may_correct and inbound and message.get("is_automatic")
+        else "",
     )
 
 

@@ -16,15 +16,15 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import mark_safe
 from django.views.decorators.clickjacking import xframe_options_sameorigin
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
-from conversations import files, search
+from conversations import files, inbox, search
 from conversations.models import Attachment, Conversation, Delivery, Message, RelatedConversation
 from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
-from conversations.views.access import signed_in
-from conversations.views.links import address, with_query
+from conversations.views.access import person, signed_in
+from conversations.views.links import address, see_other, with_query
 from conversations.views.words import Clock, clock_for, plural
 from conversations.visible import Visible
 
@@ -32,7 +32,13 @@ PAGE = 50
 MESSAGES = 100
 PALETTE = 6
 MAX_QUERY = 400  # what is longer than a search may be is cut by the search, which says so
-STATUSES = {"": "All", "open": "Open", "pending": "Waiting for the customer", "closed": "Closed"}
+STATUSES = {
+    "": "All",
+    "open": "Open",
+    "pending": "Waiting for the customer",
+    "closed": "Closed",
+    "automatic": "Automatic",
+}
 HTML_POLICY = {
     "default-src": ["'none'"],
     "img-src": ["data:"],
@@ -66,7 +72,7 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
     mine = Conversation.objects.of_customers().within(tenant.channels)
     page = search.find(mine.newest_first(), question, before=place[0] if place else None)
     if status:
-        page = page.filter(status=status)
+        page = page.filter(search.AUTOMATIC if status == "automatic" else Q(status=status))
     if place:
         at, pk = place
         page = page.filter(Q(last_message_at__lt=at) | Q(last_message_at=at, pk__lt=pk), last_message_at__lte=at)
@@ -166,6 +172,7 @@ def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
                 customer=conversation.customer,
                 account=tenant.name,
                 address=conversation.customer_email,
+                may_correct=may(tenant, Verb.REGENERATE),
             )
             for message in shown
         ],
@@ -253,6 +260,19 @@ def _unsettled(conversation: Conversation, may_resolve: bool) -> list[dict[str, 
             }
         )
     return out
+
+
+@require_POST
+@signed_in
+@require(Verb.REGENERATE)
+def by_a_person(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """An automatic message is a person's: the conversation is open again, and a draft is on its way."""
+    mine = Message.objects.within(require_tenant(request).channels)
+    conversation = mine.filter(pk=pk).values_list("conversation_id", flat=True).first()
+    if conversation is None:
+        raise Http404("There is no such message in this account.")
+    inbox.by_a_person(message_id=pk, actor=person(request))
+    return see_other(reverse("conversations:detail", args=[conversation]))
 
 
 @require_safe

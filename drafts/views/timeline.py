@@ -42,6 +42,7 @@ SHOWS = {"": "All", "messages": "Messages", "drafts": "Drafts", "people": "Peopl
 #: Colour and icon of each kind of event; what is not named is drawn by its first word.
 LOOKS = {
     Kind.MESSAGE_RECEIVED: ("in", "mail"),
+    Kind.MESSAGE_BY_A_PERSON: ("p", "mail"),
     Kind.DRAFT_WRITTEN: ("ai", "assist"),
     Kind.DRAFT_FAILED: ("bad", "alert"),
     Kind.DRAFT_RETIRED: ("sys", "redo"),
