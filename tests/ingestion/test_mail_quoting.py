@@ -232,3 +232,35 @@ def test_a_bomb_is_split_like_any_text(bomb: str) -> None:
     new, rest = split_reply(bomb)
     assert len(new) + len(rest) <= len(bomb)
     assert sorted(f"{new}\n{rest}".split()) == sorted(bomb.split())
+
+
+#: How phones sign, and what people write that begins alike: a rule that tells them apart is tried on both.
+SENT = ("Sent from", "Sent via", "Posted via", "Gesendet von", "Gesendet mit", "Envoyé depuis", "Enviado desde", "Enviado por",
+        "Inviato da", "Verzonden vanaf", "Skickat från", "Sendt fra", "Wysłane z", "Отправлено с")  # fmt: skip
+DEVICES = ("iPhone", "my iPhone 12 Pro", "meinem iPad", "mon Samsung Galaxy S10", "Samsung SM-G960F", "Yahoo Mail for iPhone", "Proton Mail",
+           "Windows 10", "K-9 Mail", "my TI-85", "mijn Huawei P30", "Outlook (https://aka.ms/o0ukef)", "der Telekom Mail App")  # fmt: skip
+PARCELS = ("DHL on Monday, it never came.", "DHL, Nummer 434.", "MRW el lunes.", "Royal Mail on 3 May, tracking AB12.", "UPS, 1Z 999 AA1 012.",
+           "PostNL op vrijdag.", "GLS am 12. Dezember.", "Colissimo lundi.", "FedEx. Where is it?", "DPD ieri sera.")  # fmt: skip
+
+
+def test_phones_signatures_are_cut_and_parcels_are_not() -> None:
+    signed = [f"{how} {device}" for how in SENT for device in DEVICES]
+    told = [f"{how} {parcel}" for how in SENT for parcel in PARCELS]
+    lost = [line for line in told if line not in split_reply(f"Where is my parcel?\n\n{line}")[0]]
+    left = [line for line in signed if line in split_reply(f"Where is my parcel?\n\n{line}")[0]]
+    assert (lost, left) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("Thanks!\n\n--\nNadia\nPump Ltd\n", "Thanks!"),
+        ("Thanks!\n\n-- \n\nNadia\nPump Ltd\n", "Thanks!"),
+        ("One?\n\n--\n\nTwo?", "One?\n\n--\n\nTwo?"),
+        ("Hi, it says:\n\nFrom: unit 4\nTo: hub\nSubject: low\n\nWhy?", "Hi, it says:\n\nFrom: unit 4\nTo: hub\nSubject: low\n\nWhy?"),
+        ("Yes, please.\n\nFrom: Bo <bo@x.test>\nSent: Monday\nSubject: Offer\n\nShall we?", "Yes, please."),
+        ("Fine\n\nMax <max@x.test> wrote:\nShall we?", "Fine"),
+    ],
+)  # fmt: skip
+def test_rules_that_keep_content_still_cut_what_is_none(text: str, new: str) -> None:
+    assert split_reply(text)[0] == new

@@ -66,6 +66,13 @@ def split_reply(text: str) -> tuple[str, str]:
     return _join(lines, labels, "n"), _join(lines, labels, "sh")
 
 
+def is_forward(text: str) -> bool:
+    """Whether what `split_reply` takes for history is a mail that was passed on: then the question is in there."""
+    lines, labels = _label(text)
+    first = next((line for line, label in zip(lines, labels, strict=True) if label == "h" and line.strip()), "")
+    return bool(phrases.DELIMITER.match(first) and phrases.FORWARDED.search(first))
+
+
 def read_reply(text: str) -> Reply:
     """Return the three parts of `text`; see `split_reply`."""
     lines, labels = _label(text)
@@ -81,7 +88,7 @@ def _label(text: str) -> tuple[list[str], list[str]]:
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     kinds = _kinds(lines)
     labels = ["n"] * len(lines)
-    end = _cut_history(kinds, labels)
+    end = _cut_history(lines, kinds, labels)
     end = _cut_trailing_quote(kinds, labels, end)
     _cut_signature(lines, kinds, labels, end)
     if not any(kind in _WRITTEN and label == "n" for kind, label in zip(kinds, labels, strict=True)):
@@ -106,7 +113,7 @@ def _kinds(lines: list[str]) -> list[_Kind]:
             kinds[index] = _Kind.HISTORY
         elif _DASHES.match(line) or _RULE.match(line):
             kinds[index] = _Kind.DASHES
-        elif phrases.MOBILE_SIGNATURE.match(line):
+        elif phrases.MOBILE_SIGNATURE.match(line) and not phrases.is_about_a_parcel(line):
             kinds[index] = _Kind.MOBILE
     _find_headings(lines, kinds, stop=_find_field_block(lines, kinds))
     _find_wrapped_quotes(lines, kinds)
@@ -208,6 +215,9 @@ def _find_field_block(lines: list[str], kinds: list[_Kind]) -> int:
         while above >= 0 and kinds[above] is _Kind.EMPTY and above > index - 3:
             above -= 1
         ruled = above >= 0 and kinds[above] in {_Kind.DASHES, _Kind.HISTORY}
+        if not ruled and not has_address and above >= 0 and lines[above].rstrip().endswith((":", "：")):
+            index = at  # "The app shows this:" and a block without any address: what is shown, not a mail
+            continue
         subject = bool(found & phrases.SUBJECT_NAMES)
         if (len(found) >= 3 and (has_address or subject)) or (len(found) >= 2 and (ruled or (has_address and subject))):
             kinds[above if ruled else index] = _Kind.HISTORY
@@ -233,7 +243,14 @@ def _find_wrapped_quotes(lines: list[str], kinds: list[_Kind]) -> None:
                 kinds[index] = _Kind.QUOTED
 
 
-def _cut_history(kinds: list[_Kind], labels: list[str]) -> int:
+def _is_told(lines: list[str], kinds: list[_Kind], index: int, below: int) -> bool:
+    """A "Max <max@...> wrote:" below a greeting, without a date and a quote: a greeting alone is no answer, so the rest is the mail."""
+    above = [line for line, kind in zip(lines[:index], kinds[:index], strict=True) if kind in _WRITTEN]
+    heading = " ".join(line for line in lines[index:below])
+    return len(above) == 1 and above[0].rstrip().endswith(",") and phrases.DATE.search(heading) is None
+
+
+def _cut_history(lines: list[str], kinds: list[_Kind], labels: list[str]) -> int:
     """Label the history; return the index at which what remains ends."""
     count = len(kinds)
     for index in range(count):
@@ -252,6 +269,8 @@ def _cut_history(kinds: list[_Kind], labels: list[str]) -> int:
             if quoted_below:
                 _cut_quote_above(kinds, labels, index, count)
             return count
+        if not quoted_below and _is_told(lines, kinds, index, below):
+            continue
         if not quoted_below or not _answers_below(kinds, below, count, above=index):
             labels[index:count] = ["h"] * (count - index)
             return index
@@ -298,6 +317,12 @@ def _cut_trailing_quote(kinds: list[_Kind], labels: list[str], end: int) -> int:
     return end
 
 
+def _parts_questions(lines: list[str], index: int, end: int) -> bool:
+    """A line of dashes between empty lines, with a question below it, parts two things that are asked."""
+    around = [lines[at].strip() for at in (index - 1, index + 1) if 0 <= at < end]
+    return not any(around) and any(line.rstrip().endswith(("?", "？", "؟")) for line in lines[index:end])
+
+
 def _cut_signature(lines: list[str], kinds: list[_Kind], labels: list[str], end: int) -> None:
     first = next((at for at in range(end) if kinds[at] in _WRITTEN and labels[at] == "n"), end)
     filled = sum(kind is not _Kind.EMPTY for kind in kinds[first:end])
@@ -307,9 +332,10 @@ def _cut_signature(lines: list[str], kinds: list[_Kind], labels: list[str], end:
         long_lines -= len(lines[index]) > 90
         if kinds[index] is not _Kind.DASHES or labels[index] != "n":
             continue
-        certain = _DASHES.match(lines[index]) is not None
+        certain = _DASHES.match(lines[index]) is not None and not _parts_questions(lines, index, end)
         # A rule may also part two paragraphs: below it only what looks like a visiting card is a signature.
-        if filled <= MAX_SIGNATURE_LINES and (certain or (filled <= 15 and long_lines <= 1)):
+        card = filled <= 15 and long_lines <= 1 and not _parts_questions(lines, index, end)
+        if filled <= MAX_SIGNATURE_LINES and (certain or card):
             labels[index:end] = ["s"] * (end - index)
             end = index
             break

@@ -92,6 +92,12 @@ DELIMITER = re.compile(
     r"начало\s+переадресованного\s+сообщения)\s{0,2}[:：]?\Z",
     re.IGNORECASE,
 )
+# Of these, the ones that pass a mail on: what stands below is why it was written.
+FORWARDED = re.compile(
+    r"forwarded|weitergeleitete|transf[ée]r[ée]|réexpédié|reenviado|inoltrato|encaminhada|doorgestuurd|vidarebefordrat|videresendt|"
+    r"пересылаемое|пересланное|переадресованного|转发|転送",
+    re.IGNORECASE,
+)
 # Markers that help desks put above their notifications.
 REPLY_ABOVE = re.compile(
     r".{0,40}(?:(?:type|write|enter)\s+your\s+reply\s+above\s+this\s+line|reply\s+above\s+this\s+line|"
@@ -108,6 +114,29 @@ verzonden\s+(?:vanaf|met|vanuit|van|via)\b|verstuurd\s+vanaf|outlook\s+voor\s|sk
 sendt\s+fra|hent\s+outlook|lähetetty\s|hanki\s+outlook|wys[łl]an[eoay]\s+(?:z|za)\b|pobierz\s+outlook|odesl[áa]no\s|odoslan[ée]\s|
 отправлено\s+(?:с|из)\b|надіслано\s+(?:з|із)\b|trimis\s+(?:de\s+pe|din)\b|elküldve\s|küldve\s|iphone'umdan|
 iphone['’]?\w*dan\s+gönderildi|στάλθηκε\s+από|從我的|从我的|发自我的|發自我的|iphoneから送信|나의\s|내\s+\S+에서\s+보냄|gửi\s+từ"""
+# "Sent via DHL on Monday, number 434" begins like a phone's signature and is content: a longer number that is no model's
+# (SM-G960F), a date or a day stands in it.
+_MODEL = re.compile(
+    r"https?://\S+|\b[a-z]+-?[a-z]?\d\w*|(?:windows|android|version|nokia|lumia)\s\d[\d.]*", re.IGNORECASE
+)
+_NUMBER = re.compile(
+    r"\d{3}|\b\d{1,2}\.?\s(?:of\s|de\s)?(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)",
+    re.IGNORECASE,
+)
+_DAYS = re.compile(
+    r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day|yesterday|today|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag|gestern|"
+    r"lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|hier|lunes|martes|miércoles|jueves|viernes|sábado|domingo|ayer|"
+    r"lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica|ieri|segunda|terça|quarta|quinta|sexta|ontem|"
+    r"maandag|dinsdag|woensdag|donderdag|vrijdag|zaterdag|zondag|gisteren)\b",
+    re.IGNORECASE,
+)
+
+
+def is_about_a_parcel(line: str) -> bool:
+    """Whether a line that begins like a phone's signature ("Sent via ...") goes on like something to answer."""
+    return bool(_NUMBER.search(_MODEL.sub("", line)) or _DAYS.search(line) or line.rstrip().endswith(("?", "？")))
+
+
 MOBILE_SIGNATURE = re.compile(
     rf"[\s<(\[*_>|-]{{0,8}}(?:{_joined(_SENT_FROM)}).{{0,110}}\Z|.{{0,30}}(?:から送信|傳送|发送|に送信されました)\s?\Z",
     re.IGNORECASE,
