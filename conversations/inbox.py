@@ -7,7 +7,7 @@ import json
 import re
 import uuid
 from dataclasses import asdict, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -32,6 +32,7 @@ KEPT_HEADERS = (
 COUNTED = [
     "last_seq", "message_count", "user_message_count", "ai_message_count", "last_message_at", "last_inbound_message",
 ]  # fmt: skip
+_FIRST_MAIL = datetime(1971, 1, 1, tzinfo=UTC)
 UNREADABLE = "(This message has no text.)"
 
 
@@ -223,9 +224,19 @@ def details_of(inbound: Inbound) -> dict[str, Any]:
     ).model_dump(exclude_defaults=True)
 
 
+def _plausible(sent_at: datetime | None) -> datetime | None:
+    """A date that a message can bear: after mail was invented, and not in the future (clocks may be a day wrong). Others
+    would put it out of its place in the thread, and the first and last days of the calendar exist in no other zone."""
+    return sent_at if sent_at and _FIRST_MAIL <= sent_at <= database_time.now() + timedelta(days=1) else None
+
+
 def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str, *, is_reused: bool) -> Message:
     name = _other_name(inbound, digest) if is_reused else inbound.external_id
     body_text = inbound.body_text if inbound.body_text.strip() else UNREADABLE
+    sent_at = _plausible(inbound.sent_at)
+    if inbound.sent_at and not sent_at:
+        problem = f"The date that it bears, {inbound.sent_at:%d %b %Y}, cannot be right; it stands where it arrived."
+        inbound = replace(inbound, problems=(*inbound.problems[:19], problem))
     details = details_of(inbound)
     message = Message.objects.create(
         account_id=channel.account_id,
@@ -239,7 +250,7 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
         body_new=inbound.body_new or body_text,
         body_html=sanitise_html(inbound.body_html) if inbound.body_html else "",
         content_sha256=digest,
-        sent_at=inbound.sent_at or database_time.now(),
+        sent_at=sent_at or database_time.now(),
         metadata=details,
         is_automatic=inbound.automatic is not None,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from conversations.channels.base import Outbound, Party
+from conversations.channels.email.reading.quoting import split_reply
 from conversations.channels.email.smtp import build_mail
 from conversations.envelope import reply_envelope, writer_name
 from conversations.joining import takes_part
-from conversations.models import Channel, Conversation, Delivery, Message, RelatedConversation
+from conversations.models import Account, Channel, Conversation, Delivery, Message, RelatedConversation
 from conversations.outgoing import problems
 from conversations.tenancy import tenant_context
 from drafts.flow.drafting import write_draft
@@ -164,3 +167,60 @@ def test_29_mail_goes_to_the_very_domain_that_was_written(world: World, desk: Ch
     (party,) = approvable(world, desk, case(desk, "29"))["to"]
     reply = Outbound("<cs.1@acme.test>", Party("desk@acme.test"), (Party(**party),), "Re", "Yes")
     assert b"jorg@xn--strae-oqa.example" in build_mail(reply)
+
+
+def test_12_words_beside_html_that_say_nothing_of_it_are_not_the_text(desk: Channel) -> None:
+    message = case(desk, "12")
+    assert message.body_new == "Hello,\n\ndo I need a return line with the returnless regulator?\n\nNadia"
+
+
+def test_14_armour_is_taken_off_and_the_signature_named_as_not_checked(desk: Channel) -> None:
+    message = case(desk, "14")
+    assert message.body_new.splitlines()[3] == "- item one: eight millimetres"
+    assert "PGP" not in message.body_text and "Hash" not in message.body_text
+    assert message.details.problems == ["The message is signed with PGP; the signature was not checked."]
+
+
+def test_17_what_was_passed_on_with_a_note_reaches_the_drafter(desk: Channel) -> None:
+    message = case(desk, "17")
+    assert "Could you help my client" in message.body_new
+    assert "which hose do I need for E85, and is PTFE enough?" in message.body_new
+
+
+@pytest.mark.parametrize("name", ["18", "18c"])
+def test_18_content_that_looks_like_a_signature_is_kept(desk: Channel, name: str) -> None:
+    message = case(desk, name)
+    assert message.body_new == message.body_text.strip()
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "Pacific/Niue", "UTC"])
+@pytest.mark.parametrize("name", ["19", "19b"])
+def test_19_no_page_fails_over_a_date_that_cannot_be_right(
+    world: World, desk: Channel, signed_in: Any, name: str, zone: str
+) -> None:
+    message = case(desk, name)
+    draft = factories.draft(message)
+    with tenant_context(world.acme.pk):
+        Account.objects.filter(pk=world.acme.pk).update(timezone=zone)
+    ada = signed_in(world.ada)
+    for page in (f"/conversations/{message.conversation_id}/", f"/drafts/{draft.pk}/", "/conversations/", "/queue/",
+                 f"/conversations/{message.conversation_id}/timeline/"):  # fmt: skip
+        assert ada.get(page).status_code == 200, page
+    assert abs(message.sent_at - message.received_at) < timedelta(minutes=1) or name == "19b"
+    if name == "19":
+        assert "31 Dec 9999, cannot be right" in message.details.problems[0]
+
+
+@pytest.mark.parametrize("name", ["32", "32b"])
+def test_32_a_notice_of_absence_gets_no_draft(desk: Channel, name: str) -> None:
+    assert case(desk, name).is_automatic
+
+
+QUOTING = json.loads((CASES / "case-66-quoting.json").read_text())["cases"] if CASES.exists() else []
+
+
+@pytest.mark.parametrize("asked", QUOTING, ids=range(len(QUOTING)))
+def test_66_nothing_that_is_asked_is_cut(asked: dict[str, Any]) -> None:
+    new = split_reply(asked["text"])[0]
+    assert all(words in new for words in asked["keep"])
+    assert not any(words in new for words in asked.get("drop", ()))

@@ -19,6 +19,12 @@ MAX_TEXT_CHARS = 1_000_000
 # Of a larger part only the beginning is decoded; the part itself becomes a file.
 MAX_BODY_BYTES = 4_000_000
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s{0,10}=\s{0,10}[\"']?([\w.:-]{2,40})", re.IGNORECASE)
+_WORD = re.compile(r"[^\W_]{2,}")
+_CLEARSIGNED = re.compile(
+    r"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n(?:[A-Za-z-]{1,40}:[^\n]*\n)*\s*\n(.*?)\n"
+    r"-----BEGIN PGP SIGNATURE-----.*?(?:-----END PGP SIGNATURE-----[ \t]*\n?|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 _EXTENSIONS = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".html", "image/jpeg": ".jpg"} | {
     "image/jpg": ".jpg",
     "message/delivery-status": ".txt",
@@ -49,9 +55,9 @@ def read_bodies(root: Part) -> Bodies:
     if any(part.type == "text/html" for part in chosen.html):
         bodies.html = "\n".join(html for html in htmls if html)
     bodies.text = "\n".join(text for text in texts if text.strip())
-    if not bodies.text.strip() and bodies.html:
-        bodies.text = html_to_text(bodies.html)
-        bodies.plain_from_html = True
+    if bodies.html and _is_placeholder(bodies.text, shown := html_to_text(bodies.html)):
+        bodies.text, bodies.plain_from_html = shown, True
+    bodies.text = _without_armour(bodies.text, bodies)
     if not bodies.text.strip() and not bodies.html:
         bodies.text = _last_resort(chosen.files, bodies)
     found = bodies.text.strip() or bodies.html or chosen.files or bodies.files or _media(chosen.text)
@@ -65,6 +71,24 @@ def read_bodies(root: Part) -> Bodies:
             seen.add(id(part))
             bodies.files.append(_file(part, number=len(bodies.files) + 1, shown=part not in chosen.files))
     return bodies
+
+
+def _is_placeholder(text: str, shown: str) -> bool:
+    """Whether the text beside an HTML body says nothing of it: empty, signs without width, "your program shows no HTML"."""
+    words, wanted = set(_WORD.findall(text.lower())), set(_WORD.findall(shown.lower()))
+    if not words:
+        return bool(shown.strip()) or not text.strip()
+    return len(text) < 400 and len(wanted) >= 3 and len(words & wanted) < 0.3 * len(wanted)
+
+
+def _without_armour(text: str, bodies: Bodies) -> str:
+    """The text that was signed in clear (RFC 9580 section 7), without armour and with its dashes as they were written."""
+
+    def signed(match: re.Match[str]) -> str:
+        bodies.problems.append("The message is signed with PGP; the signature was not checked.")
+        return re.sub(r"^- ", "", match[1], flags=re.MULTILINE)
+
+    return _CLEARSIGNED.sub(signed, text, count=10) if "-----BEGIN PGP SIGNED MESSAGE-----" in text else text
 
 
 class _Chosen:

@@ -13,7 +13,7 @@ from conversations.channels.email.reading.bodies import MAX_TEXT_CHARS, read_bod
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
 from conversations.channels.email.reading.headers import Headers, decode_words, message_ids, parse_date
 from conversations.channels.email.reading.mime import Part, parse_tree, walk
-from conversations.channels.email.reading.quoting import split_reply
+from conversations.channels.email.reading.quoting import is_forward, split_reply
 from conversations.channels.lines import one_line
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
     sent_at = parse_date(date)
     if date and sent_at is None:
         problems.append(f"The date “{one_line(date, 80)}” could not be read.")
-    new, _ = split_reply(bodies.text)
+    # Of a mail that was passed on with a note, what it passes on is what is to be answered.
+    new = bodies.text.strip("\n") if is_forward(bodies.text) else split_reply(bodies.text)[0]
     verdict = classify(
         root,
         sender=sender,
