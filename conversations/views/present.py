@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,6 +42,7 @@ class MessageView:
     html_url: str = ""
     lang: str = ""
     person_url: str = ""
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,7 @@ def message_view(
             for file in message["files"] or ()
         ],
         html_url=reverse("conversations:message-html", args=[message["id"]]) if message.get("has_html") else "",
+        problems=list(message.get("problems") or ()),
         person_url=reverse("conversations:by-a-person", args=[message["id"]])
         if may_correct and inbound and message.get("is_automatic")
         else "",

@@ -197,7 +197,7 @@ def _as_entry(message: Message) -> dict[str, Any]:
         "erased_at": message.erased_at,
         **{
             name: message.metadata.get(name)
-            for name in ("sender", "sender_name", "reply_to", "answer_to", "cc", "authentication")
+            for name in ("sender", "sender_name", "reply_to", "answer_to", "cc", "authentication", "problems")
         },
         "files": [{"id": f.pk, "name": f.file_name, "size": f.size_bytes} for f in message.attachments.all()],
     }

@@ -59,6 +59,7 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
                 answer_to=F("metadata__answer_to"),
                 cc=F("metadata__cc"),
                 authentication=F("metadata__authentication"),
+                problems=F("metadata__problems"),
                 files=ArraySubquery(Attachment.objects.filter(message=OuterRef("pk")).values(json=attachments)),
             )
         )

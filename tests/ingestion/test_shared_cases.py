@@ -209,6 +209,8 @@ def test_19_no_page_fails_over_a_date_that_cannot_be_right(
     assert abs(message.sent_at - message.received_at) < timedelta(minutes=1) or name == "19b"
     if name == "19":
         assert "31 Dec 9999, cannot be right" in message.details.problems[0]
+        for page in (f"/conversations/{message.conversation_id}/", f"/drafts/{draft.pk}/"):
+            assert "31 Dec 9999, cannot be right" in ada.get(page).content.decode(), page
 
 
 @pytest.mark.parametrize("name", ["32", "32b"])
