@@ -10,6 +10,8 @@ import codecs
 import encodings.aliases
 import re
 
+from conversations.channels.email.reading.detect import detect, is_mostly_high
+
 # What the label means in mail that people really send, where Python's codec of that name is narrower or missing.
 _WIDER = {
     "ascii": "cp1252",
@@ -71,6 +73,8 @@ _NOT_CHARSETS = frozenset(
     """base64_codec bz2_codec hex_codec quopri_codec rot_13 uu_codec zlib_codec mbcs oem charmap idna punycode
     raw_unicode_escape unicode_escape undefined""".split()  # noqa: SIM905
 )
+#: Labels that say little: programs write them without looking.
+_WESTERN = frozenset({"ascii", "latin_1", "cp1252", "iso8859_15"})
 _SINGLE_BYTE = re.compile(r"(?:cp125\d|cp874|cp8\d\d|cp437|iso8859_\d+|koi8_\w|mac_\w+|latin_1)\Z")
 _ISO_2022_JP_RUN = re.compile(rb"\x1b(\$B|\$@|\(B|\(J|\(I|\$\(D)([^\x1b]*)")
 
@@ -118,15 +122,38 @@ def decode_bytes(content: bytes, label: str = "") -> tuple[str, str]:
     """Decode `content`, said to be in charset `label`; return the text and a problem in words ("" when none).
 
     A right label is honoured. A missing, unknown or plainly wrong one is replaced by what the bytes themselves prove
-    (valid UTF-8, a UTF-16 byte pattern), else by Windows-1252, in which every byte of Western mail has a meaning.
+    (valid UTF-8, a UTF-16 byte pattern), else by what they are most like (`detect`), which for Western mail is
+    Windows-1252, in which every byte has a meaning.
     """
     codec = codec_for(label) if label else "ascii"
     problem = "" if codec else f"The character set “{clean_text(label[:60])}” is unknown."
-    text = _decode(content, codec or "ascii")
+    codec = codec or "ascii"
+    if codec in _WESTERN and not _is_utf_8(content) and (codec == "ascii" or is_mostly_high(content)):
+        codec = detect(content) if b"\x00" not in content[:4096] else codec
+    text = _decode(content, codec)
+    if text is None and codec == "utf_8" and not _is_nearly_utf_8(content):
+        codec = detect(content)
+        text = _decode(content, codec)
+        problem = f"The text is not {label}, as it says; it was read as {codec}."
     if text is None:
-        text = content.decode(_WIDER.get(codec or "ascii", codec or "ascii"), "replace")
+        text = content.decode(_WIDER.get(codec, codec), "replace")
         problem = f"Some characters are not valid {label or 'text'} and are shown as “\ufffd”."
     return clean_text(text.removeprefix("\ufeff")), problem
+
+
+def _is_utf_8(content: bytes) -> bool:
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _is_nearly_utf_8(content: bytes) -> bool:
+    """UTF-8 with a few broken characters, such as a cut one, and nothing else."""
+    text = content.decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    return sum(not sign.isascii() for sign in text) - broken >= broken
 
 
 def _decode(content: bytes, codec: str) -> str | None:

@@ -31,6 +31,11 @@ def detect(text: str) -> str:
     return str(language) if share >= SURE else ""
 
 
+def nearest_language(text: str) -> str:
+    """The language that a text is most like, however little that says."""
+    return str(_model().classify(text[:LOOKED_AT])[0])
+
+
 def _model() -> Any:
     with _lock:  # two threads at once would read it twice
         return _load()
