@@ -504,3 +504,25 @@ def test_even_a_defect_of_its_own_leaves_the_mail_readable(monkeypatch: pytest.M
 
 def test_compressed_bytes_are_kept_and_storable() -> None:
     check(gzip.compress(base64.b64encode(bytes(range(256)))))
+
+
+def test_a_mail_that_is_attached_is_read_below_the_text() -> None:
+    raw = (
+        b"From: Ravi <ravi@example.com>\nSubject: Can you answer this?\nContent-Type: multipart/mixed; boundary=b\n\n"
+        b"--b\nContent-Type: text/plain\n\nPlease see below.\n--b\nContent-Type: message/rfc822\n\n"
+        b"From: Kim <kim@example.org>\nSubject: =?utf-8?q?Hose_=C3=BC?=\n\nWhich hose do I need for E85?\n--b--\n"
+    )
+    mail = parse_mail(raw)
+    assert mail.body_new == (
+        "Please see below.\n\n---------- Forwarded message ---------\nFrom: Kim <kim@example.org>\nSubject: Hose \u00fc\n\n"
+        "Which hose do I need for E85?"
+    )
+    assert [file.file_name for file in mail.files] == ["Hose \u00fc.eml"]
+
+
+@pytest.mark.parametrize(
+    ("described", "name"), [("Offer 12.pdf", "Offer 12.pdf"), ("A drawing", "attachment-1.pdf"), ("../x.pdf", "x.pdf")]
+)
+def test_a_file_without_a_name_may_be_named_by_its_description(described: str, name: str) -> None:
+    raw = f"From: a@b.test\nContent-Type: application/pdf\nContent-Description: {described}\n\n%PDF"
+    assert [file.file_name for file in parse_mail(raw.encode()).files] == [name]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from conversations.channels.base import File
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
-from conversations.channels.email.reading.headers import parse_headers
+from conversations.channels.email.reading.headers import decode_words, parse_headers
 from conversations.channels.email.reading.html_text import MAX_HTML_CHARS, html_to_text
-from conversations.channels.email.reading.mime import Part, uudecode
+from conversations.channels.email.reading.mime import Part, parse_tree, uudecode
 from conversations.channels.lines import one_line
 from conversations.sanitise import text_to_html
 
@@ -36,13 +36,15 @@ _EXTENSIONS = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".ht
 
 @dataclass
 class Bodies:
-    """What `read_bodies` found; `plain_from_html` says that `text` was made from the HTML."""
+    """What `read_bodies` found; `plain_from_html` says that `text` was made from the HTML, `attached` is what mails say
+    that are attached."""
 
     text: str = ""
     html: str = ""
     files: list[File] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     plain_from_html: bool = False
+    attached: str = ""
 
 
 def read_bodies(root: Part) -> Bodies:
@@ -58,6 +60,8 @@ def read_bodies(root: Part) -> Bodies:
     if bodies.html and _is_placeholder(bodies.text, shown := html_to_text(bodies.html)):
         bodies.text, bodies.plain_from_html = shown, True
     bodies.text = _without_armour(bodies.text, bodies)
+    if root.type != "multipart/report":
+        bodies.attached = "".join(_attached(part) for part in chosen.files if part.type == "message/rfc822")
     if not bodies.text.strip() and not bodies.html:
         bodies.text = _last_resort(chosen.files, bodies)
     found = bodies.text.strip() or bodies.html or chosen.files or bodies.files or _media(chosen.text)
@@ -89,6 +93,22 @@ def _without_armour(text: str, bodies: Bodies) -> str:
         return re.sub(r"^- ", "", match[1], flags=re.MULTILINE)
 
     return _CLEARSIGNED.sub(signed, text, count=10) if "-----BEGIN PGP SIGNED MESSAGE-----" in text else text
+
+
+def _attached(part: Part) -> str:
+    """A mail that is attached, below the text and as programs write a forwarded one: it may be what is asked about."""
+    if part.cut or part.depth > 5:
+        return ""
+    inner = parse_tree(part.content)
+    found = read_bodies(inner).text.strip()
+    if not found:
+        return ""
+    fields = [
+        (name.title(), one_line(decode_words(inner.headers.text(name)), 300))
+        for name in ("from", "date", "subject", "to")
+    ]
+    head = "\n".join(f"{name}: {value}" for name, value in fields if value)
+    return f"\n\n---------- Forwarded message ---------\n{head}\n\n{found[:200_000]}\n"
 
 
 class _Chosen:
@@ -234,12 +254,18 @@ def _file(part: Part, *, number: int, shown: bool) -> File:
     kind = "application/octet-stream" if part.cut else one_line(clean_text(part.type), 120)
     content_id = one_line(part.headers.text("content-id").strip("<> "), 500)
     inline = shown or part.disposition.value == "inline" or bool(content_id and part.disposition.value != "attachment")
-    name = _clean_name(_given_name(part))
+    name = _clean_name(_given_name(part)) or _described(part)
     if not name and kind == "message/rfc822":
         name = _clean_name(parse_headers(content[:200_000])[0].text("subject")[:150] or "message") + ".eml"
     if not name:
         name = f"attachment-{number}{_EXTENSIONS.get(kind) or mimetypes.guess_extension(kind) or '.bin'}"
     return File(name, kind, content, content_id, inline)
+
+
+def _described(part: Part) -> str:
+    """Content-Description (RFC 2045 section 8) where it reads like a file's name, as some programs write it."""
+    name = _clean_name(decode_words(part.headers.text("content-description"))[:200])
+    return name if re.fullmatch(r".*\w\.\w{1,5}", name) else ""
 
 
 def _clean_name(name: str) -> str:

@@ -61,6 +61,7 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
         problems.append(f"The date “{one_line(date, 80)}” could not be read.")
     # Of a mail that was passed on with a note, what it passes on is what is to be answered.
     new = bodies.text.strip("\n") if is_forward(bodies.text) else split_reply(bodies.text)[0]
+    new = f"{new}{bodies.attached}".strip("\n")[:MAX_TEXT_CHARS]
     verdict = classify(
         root,
         sender=sender,
