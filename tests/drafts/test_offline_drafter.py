@@ -260,6 +260,7 @@ def demo_drafts(search: Search) -> list[Drafted]:
     return drafted
 
 
+@pytest.mark.xdist_group("demo drafts")  # they are written once
 def test_every_sentence_of_the_demo_drafts_stands_in_the_passage_it_cites(demo_drafts: list[Drafted]) -> None:
     assert sum(len(each.result.claims) for each in demo_drafts) > 30
     for each in demo_drafts:
@@ -272,6 +273,7 @@ def test_every_sentence_of_the_demo_drafts_stands_in_the_passage_it_cites(demo_d
         assert [(s.start, s.end) for s in factual_sentences(result.text)] == [(c.start, c.end) for c in result.claims]
 
 
+@pytest.mark.xdist_group("demo drafts")  # they are written once
 def test_it_answers_the_demo_questions_from_the_right_documents_and_no_others(demo_drafts: list[Drafted]) -> None:
     wrong: list[str] = []
     for each in demo_drafts:

@@ -77,6 +77,7 @@ def down_and_up(cluster: Cluster, django_db_setup: None, django_db_blocker: Any)
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.mark.xdist_group("down and up")  # they walk once
 def test_the_whole_schema_goes_down_and_up_again(down_and_up: BaseDatabaseWrapper, cluster: Cluster) -> None:
     with down_and_up.cursor() as again, cluster.connect("countersign_test") as first:
         for asked in SCHEMA:
@@ -86,6 +87,7 @@ def test_the_whole_schema_goes_down_and_up_again(down_and_up: BaseDatabaseWrappe
             assert found == first.execute(asked).fetchall()
 
 
+@pytest.mark.xdist_group("down and up")  # they walk once
 def test_an_upgrade_takes_nobody_for_proven_who_was_not_asked(down_and_up: BaseDatabaseWrapper) -> None:
     """Somebody without a row, one whose unproven address was primary, and one who proved theirs by allauth's mail."""
     with down_and_up.cursor() as cursor:
