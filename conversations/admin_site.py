@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import urlencode
 
@@ -68,6 +69,12 @@ class TenantAdminSite(AdminSite):
         ours = [model for model in models_ if model._meta.app_label in OURS]
         if ours:
             super().register(ours, admin_class, **options)
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
+        """Django's list names models; the pages of our own are none, so they are named before it to whom they are for."""
+        own = {"people": ("People", is_tenant_admin), "tenants": ("Tenants", is_platform)}
+        pages = [(name, reverse(f"admin:{page}")) for page, (name, is_theirs) in own.items() if is_theirs(request)]
+        return super().index(request, {"own_pages": pages, **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         return {**super().each_context(request), "is_platform": is_platform(request)}

@@ -14,11 +14,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from conversations.channels.base import File
-from conversations.models import AuditEvent, Notification
+from conversations.models import AuditEvent, Delivery, Membership, Notification
 from conversations.tenancy import tenant_context
 from drafts.desk import editing
+from drafts.models import Draft, DraftRevision
 from tests import factories
-from tests.asserts import assert_nothing_written
 from tests.conftest import World
 
 CANARY = "zebra-canary-4711"
@@ -72,52 +72,61 @@ def secrets(world: World, attachments_dir) -> list[uuid.UUID]:
         return [row.pk for row in rows if row is not None]
 
 
+def assert_silent(answer: Any, asked: str) -> None:
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    assert CANARY.encode() not in body, asked
+    assert CANARY not in str(answer.headers), asked
+
+
 def test_the_walk_is_not_empty() -> None:
     assert len(ALL) > 60
 
 
-@pytest.mark.parametrize("name", ["dan", "cy"])
-def test_no_url_shows_or_changes_another_tenants_rows(world: World, secrets, signed_in, name: str) -> None:
-    browser = signed_in(getattr(world, name), raise_request_exception=False)
+def test_no_url_shows_or_changes_another_tenants_rows(world: World, secrets, signed_in) -> None:
+    """As an admin, who may do most."""
+    browser = signed_in(world.dan, raise_request_exception=False)
     walked = 0
-    with tenant_context(world.globex.pk), assert_nothing_written():
-        pass
     for path, converters in ALL:
+        methods = METHODS[:2] if path.startswith("admin/") else METHODS
         # A URL that names rows is asked for each of theirs; one that names none is asked once.
         for pk in secrets if converters else secrets[:1]:
             url = filled(path, converters, pk)
             if url is None or url.startswith("/accounts/"):
                 continue
-            for method in METHODS[:2] if path.startswith("admin/") else METHODS:
+            for method in methods:
                 answer = getattr(browser, method)(url)
                 walked += 1
-                body = b"".join(answer.streaming_content) if answer.streaming else answer.content  # type: ignore[arg-type]
-                assert CANARY.encode() not in body, f"{method} {url}"
-                assert CANARY not in str(answer.headers), f"{method} {url}"
+                if answer.status_code == 405:  # it is refused before any row is looked for, so once is enough
+                    methods = [other for other in methods if other != method]
+                assert_silent(answer, f"{method} {url}")
                 assert answer.status_code < 500, f"{method} {url}: {answer.status_code}"
     assert walked > 500
     with tenant_context(world.globex.pk):
-        from conversations.models import Delivery
-        from drafts.models import Draft, DraftRevision
-
         assert Delivery.objects.get().status == "held"
         assert Draft.objects.filter(status="pending").get().version == 1
         assert DraftRevision.objects.get().text == f"{CANARY} revision"
 
 
-def test_a_foreign_id_and_an_unknown_id_get_the_same_answer(world: World, secrets, signed_in) -> None:
-    browser = signed_in(world.ada)
+@pytest.mark.parametrize("name", ["ada", "cy"])
+def test_a_foreign_id_and_an_unknown_id_get_the_same_answer(world: World, secrets, signed_in, name: str) -> None:
+    browser = signed_in(getattr(world, name), raise_request_exception=False)
+    walked = 0
     for path, converters in ALL:
-        if not converters or path.startswith(("admin/", "internal/")):
+        unknown = filled(path, converters, uuid.uuid4())
+        if not converters or unknown is None or path.startswith(("admin/", "internal/")):
             continue
-        for pk in secrets:
-            foreign, unknown = filled(path, converters, pk), filled(path, converters, uuid.uuid4())
-            if foreign is None or unknown is None:
-                continue
-            for method in ("get", "post"):
-                one, two = getattr(browser, method)(foreign), getattr(browser, method)(unknown)
-                assert one.status_code == two.status_code, (method, foreign)
-                assert len(one.content) == len(two.content), (method, foreign)
+        for method in ("get", "post"):
+            expected = getattr(browser, method)(unknown)
+            assert expected.status_code < 500, (method, unknown)
+            # 405 is said before any row is looked for, so one foreign id is enough.
+            for pk in secrets[:1] if expected.status_code == 405 else secrets:
+                foreign = filled(path, converters, pk)
+                answer = getattr(browser, method)(foreign)
+                walked += 1
+                assert answer.status_code == expected.status_code, (method, foreign)
+                assert_silent(answer, f"{method} {foreign}")
+                assert len(answer.content) == len(expected.content), (method, foreign)
+    assert walked > 500
 
 
 def test_strangers_are_sent_to_the_log_in_everywhere(world: World, secrets) -> None:
@@ -136,8 +145,6 @@ def test_strangers_are_sent_to_the_log_in_everywhere(world: World, secrets) -> N
 
 
 def test_somebody_removed_from_the_account_sees_nothing_at_once(world: World, signed_in) -> None:
-    from conversations.models import Membership
-
     message = factories.message(world.mail, CANARY)
     browser = signed_in(world.ada)
     assert browser.get(f"/conversations/{message.conversation_id}/").status_code == 200

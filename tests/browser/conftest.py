@@ -17,7 +17,7 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Request, Route, expect, sync_playwright
 
 from config.static import whole_sheet
 from conversations.channels.base import Party
@@ -27,7 +27,9 @@ from drafts.models import Draft
 from tests import factories
 from tests.conftest import World
 
-CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser", shutil.which("google-chrome")) if path and Path(path).exists()), None)  # fmt: skip
+#: The shell is the same engine without a browser's own windows, whose pages cost a second of CPU each time one is opened.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -149,6 +151,15 @@ def until(page: Page, holds: Callable[[], object], what: str) -> None:
     while not holds():
         assert time.monotonic() < ends, f"not within {PATIENCE} s: {what}"
         page.wait_for_timeout(25)  # a route's handler runs only inside of a call of Playwright's
+
+
+def catch(page: Page, url: str, handler: Callable[[Route], object]) -> None:
+    """`page.route`, in force when this returns: the browser says so before the page's own loader knows of it, and a request
+    that was sent at once passed by unseen."""
+    page.route(url, handler)
+    page.route("**/caught/", lambda route: route.fulfill(body="yes"))
+    page.evaluate("async () => { while (await (await fetch('/caught/')).text() !== 'yes'); }")
+    page.unroute("**/caught/")
 
 
 class Queue:

@@ -24,7 +24,8 @@ from drafts.models import Golden, LearningSample
 from ingestion.models import JobRun, Passage, Site, SourceDocument
 from tests import factories
 from tests.browser.conftest import Complaints, OpenPage, Queue
-from tests.browser.test_pages import SETUPS, WIDER, Place, violations
+from tests.browser.looks import SCREENS, looks, wrong_on
+from tests.browser.test_pages import Place
 from tests.conftest import World
 from tests.factories import seen
 
@@ -110,9 +111,9 @@ def around(queue: Queue) -> list[Place]:
     ]
 
 
-@pytest.mark.parametrize(("width", "scheme"), SETUPS)
+@pytest.mark.parametrize("screen", SCREENS)
 def test_every_page_around_the_desk_is_accessible_and_fits(
-    around: list[Place], open_page: OpenPage, complaints: Complaints, width: int, scheme: str
+    around: list[Place], open_page: OpenPage, complaints: Complaints, screen: tuple[int, int]
 ) -> None:
     wrong: list[str] = []
     pages: dict[Any, Page] = {}
@@ -120,19 +121,18 @@ def test_every_page_around_the_desk_is_accessible_and_fits(
         assert place.user is not None
         page = pages.get(place.user.pk)
         if page is None:
-            page = pages[place.user.pk] = open_page(place.user, place.path, width=width, scheme=scheme)
+            page = pages[place.user.pk] = open_page(place.user, place.path, width=screen[0])
         else:
             page.goto(place.path)
         expect(page.locator(".topbar")).to_be_visible()  # the page of an error of ours has none
         page.evaluate("document.querySelectorAll('main details').forEach((each) => { each.open = true; })")
-        wrong += [f"{place.name}: {words}" for words in violations(page)]
-        if (wider := page.evaluate(WIDER)) > 0:
-            wrong.append(f"{place.name}: {wider} px wider than the screen")
+        wrong += [f"{place.name}, {words}" for words in wrong_on(page, screen)]
         if FOLDER:
             folder = Path(settings.BASE_DIR) / FOLDER
             folder.mkdir(parents=True, exist_ok=True)
             page.goto(place.path)
-            page.screenshot(path=folder / f"{place.name.replace(', ', '-')}-{width}-{scheme}.png", full_page=True)
+            for look, _ in looks(page, screen):
+                page.screenshot(path=folder / f"{place.name.replace(', ', '-')}-{look}.png", full_page=True)
     assert wrong == []
     assert complaints == []
 

@@ -8,7 +8,7 @@ from conversations.models import Delivery
 from conversations.tenancy import tenant_context
 from drafts.desk import decisions, editing
 from drafts.models import DraftAction, DraftRevision
-from tests.browser.conftest import OpenPage, Queue, armed, statuses, title, until, wait_for_status
+from tests.browser.conftest import OpenPage, Queue, armed, catch, statuses, title, until, wait_for_status
 from tests.factories import seen
 
 
@@ -56,7 +56,7 @@ def test_a_decision_waits_for_the_save_under_way(queue: Queue, open_page: OpenPa
     page.keyboard.press("e")
     armed(page)
     held: list[Route] = []
-    page.route("**/edit/", lambda route: held.append(route))
+    catch(page, "**/edit/", lambda route: held.append(route))
     page.locator("#final").press("Control+End")
     page.keyboard.type("!")
     until(page, lambda: held, "the save is on its way")
@@ -91,9 +91,9 @@ def test_the_loser_of_a_race_keeps_the_words_that_were_typed(queue: Queue, open_
     page = open_page(queue.world.ada)
     page.keyboard.press("e")
     armed(page)
+    catch(page, "**/edit/", lambda route: route.abort())
     page.locator("#final").press("Control+End")
     page.keyboard.type(" PS: mine")
-    page.route("**/edit/", lambda route: route.abort())
     with tenant_context(queue.world.acme.pk):
         editing.claim(draft_id=queue.first.pk, actor=queue.world.dan, take_over=True)
         decisions.approve(draft_id=queue.first.pk, actor=queue.world.dan, seen=seen(queue.first))
@@ -109,7 +109,7 @@ def test_a_refusal_does_not_take_away_the_draft_being_edited(queue: Queue, open_
     armed(page)
     queue.writes_again(queue.first, "One more thing")
     held = []
-    page.route("**/approve/", lambda route: held.append(route))
+    catch(page, "**/approve/", lambda route: held.append(route))
     page.keyboard.press("a")
     expect(title(page)).to_have_text("Question of Customer B")
     page.keyboard.press("e")
@@ -126,7 +126,7 @@ def test_a_refusal_does_not_take_away_an_editor_that_was_just_opened(queue: Queu
     armed(page)
     queue.writes_again(queue.first, "One more thing")
     held: list[Route] = []
-    page.route("**/approve/", lambda route: held.append(route))
+    catch(page, "**/approve/", lambda route: held.append(route))
     page.keyboard.press("a")
     expect(title(page)).to_have_text("Question of Customer B")
     page.keyboard.press("e")
@@ -156,7 +156,7 @@ def test_words_typed_before_a_rejection_are_kept_as_a_revision(queue: Queue, ope
 def test_a_copy_kept_here_is_in_the_box_when_the_editor_opens(queue: Queue, open_page: OpenPage) -> None:
     """What is typed next would replace the copy, and the words of before with it."""
     page = open_page(queue.world.ada)
-    page.route("**/edit/", lambda route: route.abort())
+    catch(page, "**/edit/", lambda route: route.abort())
     page.keyboard.press("e")
     page.keyboard.type("Not saved. ")
     expect(page.locator("#saved")).to_contain_text("kept here")
@@ -169,7 +169,7 @@ def test_a_copy_kept_here_is_in_the_box_when_the_editor_opens(queue: Queue, open
 
 def test_an_approval_of_the_drafts_own_text_leaves_the_unsaved_copy(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
-    page.route("**/edit/", lambda route: route.abort())
+    catch(page, "**/edit/", lambda route: route.abort())
     page.keyboard.press("e")
     page.keyboard.type("Not saved. ")
     expect(page.locator("#saved")).to_contain_text("kept here")

@@ -18,8 +18,8 @@ from config.static import whole_sheet
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
 from drafts.models import Draft, DraftAction
-from tests.browser.conftest import OpenPage, Queue, armed, title, until
-from tests.browser.test_pages import WIDER
+from tests.browser.conftest import OpenPage, Queue, armed, catch, title, until
+from tests.browser.looks import WIDER
 
 DESK = Path(settings.BASE_DIR) / "static" / "desk"
 KB = 1024
@@ -66,7 +66,7 @@ def test_one_key_two_keys_one_request_and_no_wait(queue: Queue, open_page: OpenP
     asked: list[Request] = []
     held: list[Route] = []
     page.on("request", lambda request: None if "/static/" in request.url else asked.append(request))
-    page.route("**/approve/", lambda route: held.append(route))
+    catch(page, "**/approve/", lambda route: held.append(route))
     for name, keys in (("A", "a"), ("B", "a"), ("C", "a")):
         expect(title(page)).to_have_text(f"Question of Customer {name}")
         armed(page)

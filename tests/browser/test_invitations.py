@@ -14,7 +14,7 @@ from conversations import addresses, invitations
 from conversations.models import Membership, Role, User
 from conversations.tenancy import tenant_context
 from tests.browser.conftest import Complaints, OpenPage
-from tests.browser.test_pages import SETUPS, WIDER, violations
+from tests.browser.looks import SCREENS, wrong_on
 from tests.conftest import World
 from tests.letters import path_in, unproven
 
@@ -121,9 +121,9 @@ def test_an_address_is_proven_by_the_code_from_the_mail(world: World, open_page:
     assert addresses.person_with("late@person.test") is not None
 
 
-@pytest.mark.parametrize(("width", "scheme"), SETUPS)
+@pytest.mark.parametrize("screen", SCREENS)
 def test_the_pages_are_accessible_and_fit(
-    world: World, open_page: OpenPage, complaints: Complaints, settings: Any, width: int, scheme: str, tmp_path: Any
+    world: World, open_page: OpenPage, complaints: Complaints, settings: Any, screen: tuple[int, int]
 ) -> None:
     own = {"account_id": world.acme.pk, "actor": world.dan}
     settings.EMAIL_HOST = ""
@@ -150,11 +150,13 @@ def test_the_pages_are_accessible_and_fit(
         (None, "/accounts/password/reset/done/"),
     ]
     wrong = []
-    for number, (user, path) in enumerate(places):
-        page = open_page(user, path, width=width, scheme=scheme)
-        wrong += [f"{path}: {words}" for words in violations(page)]
-        if (wider := page.evaluate(WIDER)) > 0:
-            wrong.append(f"{path}: {wider} px wider than the screen")
-        page.screenshot(path=tmp_path / f"{number}-{width}-{scheme}.png", full_page=True)
+    pages: dict[Any, Page] = {}
+    for user, path in places:
+        key = user and user.pk
+        if key in pages:
+            pages[key].goto(path)
+        else:
+            pages[key] = open_page(user, path, width=screen[0])
+        wrong += [f"{path}, {words}" for words in wrong_on(pages[key], screen)]
     assert wrong == []
     assert complaints == []

@@ -1,4 +1,4 @@
-"""Every page in four set-ups: no accessibility violation, no sideways scrolling, nothing that the policy refuses."""
+"""Every page in four looks: no accessibility violation, no sideways scrolling, nothing that the policy refuses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from conversations.channels.base import File, Party
@@ -16,11 +15,8 @@ from drafts.desk import decisions, editing
 from drafts.desk.decisions import Attention
 from tests import factories
 from tests.browser.conftest import Complaints, OpenPage, Queue
+from tests.browser.looks import SCREENS, violations, wrong_on
 from tests.factories import seen
-
-SETUPS = [(1440, "light"), (1440, "dark"), (390, "light"), (320, "dark")]
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @dataclass
@@ -81,18 +77,9 @@ def places(queue: Queue) -> list[Place]:
     ]
 
 
-def violations(page: Page) -> list[str]:
-    found = Axe().run(page, options={"runOnly": TAGS, "resultTypes": ["violations"]}).response["violations"]
-    return [f"{v['id']}: {node['target']} {_why(node)}" for v in found for node in v["nodes"]]
-
-
-def _why(node: dict[str, Any]) -> str:
-    return " ".join(check["message"] for check in [*node["any"], *node["all"], *node["none"]])[:200]
-
-
-@pytest.mark.parametrize(("width", "scheme"), SETUPS)
+@pytest.mark.parametrize("screen", SCREENS)
 def test_every_page_is_accessible_and_fits(
-    places: list[Place], open_page: OpenPage, complaints: Complaints, width: int, scheme: str
+    places: list[Place], open_page: OpenPage, complaints: Complaints, screen: tuple[int, int]
 ) -> None:
     wrong: list[str] = []
     pages: dict[Any, Page] = {}
@@ -101,10 +88,8 @@ def test_every_page_is_accessible_and_fits(
         if key in pages:
             pages[key].goto(place.path)
         else:
-            pages[key] = open_page(place.user, place.path, width=width, scheme=scheme)
-        wrong += [f"{place.name}: {words}" for words in violations(pages[key])]
-        if (wider := pages[key].evaluate(WIDER)) > 0:
-            wrong.append(f"{place.name}: {wider} px wider than the screen")
+            pages[key] = open_page(place.user, place.path, width=screen[0])
+        wrong += [f"{place.name}, {words}" for words in wrong_on(pages[key], screen)]
     assert wrong == []
     assert complaints == []
 
@@ -154,18 +139,35 @@ def test_the_admin_wears_our_colours_under_the_same_policy(
 ) -> None:
     page = open_page(queue.world.dan, "/admin/", scheme=scheme)
     expect(page.locator("#site-name")).to_have_text("Countersign administration")
-    contrast = [words for words in violations(page) if words.startswith("color-contrast")]
+    contrast = violations(page, ["color-contrast"])
     page.get_by_role("link", name="Channels", exact=True).click()
-    contrast += [words for words in violations(page) if words.startswith("color-contrast")]
+    contrast += violations(page, ["color-contrast"])
     assert contrast == []
     assert complaints == []
 
 
-def test_a_planted_violation_is_found(queue: Queue, open_page: OpenPage) -> None:
-    """The check itself works: an image without a text alternative is reported."""
-    page = open_page(queue.world.ada)
-    page.evaluate("document.querySelector('#main').append(document.createElement('img'))")
-    assert any(words.startswith("image-alt") for words in violations(page))
+PLANTED = """() => {
+  document.querySelector("#main").append(document.createElement("img"));
+  const late = document.createElement("p");
+  late.textContent = "Hardly to be read in the dark";
+  document.querySelector("#main").prepend(late);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", (dark) => {
+    late.style.cssText = dark.matches ? "background: #777; color: #888; width: 110vw" : "";
+  });
+}"""
+
+
+def test_a_planted_violation_is_found_in_its_look(queue: Queue, open_page: OpenPage) -> None:
+    """The check itself works: an image without a text alternative, and what is wrong in the dark alone."""
+    page = open_page(queue.world.ada, "/profile/", width=390)
+    page.evaluate(PLANTED)
+    wrong = wrong_on(page, (390, 320))
+    assert [words.split()[:2] for words in wrong[:-1]] == [
+        ["390-light:", "image-alt:"],
+        ["320-dark:", "color-contrast:"],
+    ]
+    assert wrong[-1].startswith("320-dark: ")
+    assert wrong[-1].endswith(" px wider than the screen")
 
 
 def test_customer_html_neither_runs_nor_fetches(queue: Queue, open_page: OpenPage, complaints: Complaints) -> None:

@@ -15,7 +15,7 @@ from drafts.flow import progress
 from drafts.flow.drafting import store_failure
 from drafts.models import Draft, DraftAction
 from tests import factories
-from tests.browser.conftest import Complaints, OpenPage, Queue, armed, statuses, title, until, wait_for_status
+from tests.browser.conftest import Complaints, OpenPage, Queue, armed, catch, statuses, title, until, wait_for_status
 
 
 def test_one_key_approves_and_shows_the_next_draft(queue: Queue, open_page: OpenPage, complaints: Complaints) -> None:
@@ -39,7 +39,7 @@ def test_the_next_draft_is_shown_before_the_server_has_answered(queue: Queue, op
     page = open_page(queue.world.ada)
     armed(page)
     held = []
-    page.route("**/approve/", lambda route: held.append(route))
+    catch(page, "**/approve/", lambda route: held.append(route))
     page.keyboard.press("a")
     expect(title(page)).to_have_text("Question of Customer B")
     until(page, lambda: held, "the approval is on its way")
@@ -202,7 +202,7 @@ def test_a_newer_message_refuses_the_approval_and_the_banner_has_the_focus(queue
 def test_a_decision_that_does_not_arrive_comes_back(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada)
     armed(page)
-    page.route("**/approve/", lambda route: route.abort())
+    catch(page, "**/approve/", lambda route: route.abort())
     page.keyboard.press("a")
     expect(page.locator("#alert")).to_contain_text("nothing was sent")
     expect(title(page)).to_have_text("Question of Customer A")

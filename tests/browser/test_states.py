@@ -1,6 +1,6 @@
-"""Every state of the review page: reachable, said in words, accessible and pictured: light, dark and on a phone.
+"""Every state of the review page: reachable, said in words, accessible: light, dark and on a phone.
 
-The pictures go to the folder that COUNTERSIGN_SCREENSHOTS names, else to .local/pictures.
+Pictures of them: COUNTERSIGN_SCREENSHOTS=<folder> pytest <this file>.
 """
 
 from __future__ import annotations
@@ -23,37 +23,41 @@ from drafts.flow import progress
 from drafts.flow.drafting import store_failure
 from drafts.models import Draft
 from tests import factories
-from tests.browser.conftest import OpenPage, Queue, armed, until
-from tests.browser.test_pages import WIDER, violations
+from tests.browser.conftest import OpenPage, Queue, armed, catch, until
+from tests.browser.looks import ALL_RULES, RULES_OF_A_LOOK, WIDER, violations
 from tests.factories import seen
 
 FOLDER = os.environ.get("COUNTERSIGN_SCREENSHOTS", "")
 Shot = Callable[..., None]
 
 
-#: Name, colour scheme and width of each picture of a state; None leaves what the test chose.
-LOOKS = (("light", "light", None), ("dark", "dark", None), ("phone", "light", 390))
+#: Name, colour scheme and width of each look at a state, None for the width that the test chose; and the rules that are new in it.
+LOOKS = (
+    ("light", "light", None, ALL_RULES),
+    ("dark", "dark", None, RULES_OF_A_LOOK),
+    ("phone", "light", 390, ALL_RULES),
+)
 
 ONE_PANE = "(view) => document.querySelector('.desk')?.setAttribute('data-view', view)"
 
 
 @pytest.fixture
 def shot() -> Shot:
-    """Looks at a state in three ways: accessible, nothing wider than the screen; and takes its pictures."""
-    folder = Path(settings.BASE_DIR) / (FOLDER or ".local/pictures") / "states"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Looks at a state in three ways: accessible, nothing wider than the screen; and takes its pictures if it is asked to."""
+    folder = Path(settings.BASE_DIR) / FOLDER / "states"
 
     def take(page: Page, name: str) -> None:
         view = page.evaluate("document.querySelector('.desk')?.dataset.view ?? ''")
         before = page.viewport_size or {"width": 1440, "height": 900}
-        for look, scheme, width in LOOKS:
+        for look, scheme, width, rules in LOOKS:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 844} if width else before)
             if width and page.locator("#review #decide").count():
                 page.evaluate(ONE_PANE, "review")  # a phone shows one pane; here it is the one with the state
-            assert violations(page) == [], f"{name}, {look}"
+            assert violations(page, rules) == [], f"{name}, {look}"
             assert page.evaluate(WIDER) == 0, f"{name}, {look}"
-            page.screenshot(path=folder / f"{name}-{look}.png")
+            if FOLDER:
+                page.screenshot(path=folder / f"{name}-{look}.png")
         page.evaluate(ONE_PANE, view)
         page.set_viewport_size(before)
         page.emulate_media(color_scheme="light")
@@ -68,7 +72,7 @@ def banner(page: Page) -> Any:
 def test_loading(queue: Queue, open_page: OpenPage, shot: Shot) -> None:
     page = open_page(queue.world.ada, f"/drafts/{queue.risky.pk}/")
     held: list[Route] = []
-    page.route(f"**/drafts/{queue.first.pk}/", lambda route: held.append(route))
+    catch(page, f"**/drafts/{queue.first.pk}/", lambda route: held.append(route))
     page.locator(f"#row-{queue.first.pk}").click()
     expect(page.locator("#review [aria-busy=true]")).to_be_visible()
     shot(page, "loading")

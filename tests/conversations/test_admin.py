@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 from django.contrib import admin
 from django.test import Client
 
@@ -31,6 +32,19 @@ def test_only_an_admin_of_the_tenant_gets_in(world: World, signed_in, name: str)
     browser = signed_in(getattr(world, name))
     assert browser.get("/admin/").status_code == 302
     assert browser.get("/admin/login/").status_code == 403
+
+
+def test_its_first_page_leads_to_our_own_pages_whom_they_are_for(dan: Client, root: Client, world: World) -> None:
+    def own_pages(browser: Client) -> list[str]:
+        page = BeautifulSoup(browser.get("/admin/").content, "html.parser")
+        return [str(link["href"]) for link in page.select("#own-pages a")]
+
+    assert own_pages(dan) == ["/admin/people/"]
+    assert own_pages(root) == ["/admin/tenants/"]
+    root.post("/admin/tenants/", {"account": str(world.acme.pk), "reason": "a look inside", "minutes": "5"})
+    assert own_pages(root) == ["/admin/tenants/"]  # who looks in is no admin there
+    assert dan.get("/admin/people/").status_code == root.get("/admin/tenants/").status_code == 200
+    assert root.get("/admin/people/").status_code == 403
 
 
 def test_log_in_is_the_products_own(world: World) -> None:

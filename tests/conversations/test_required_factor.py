@@ -74,7 +74,8 @@ def test_every_address_leads_to_setting_one_up_and_does_nothing(strict: World, s
         url = filled(path, converters, draft.pk)
         if url is None or url.startswith("/switch/"):
             continue
-        for method in METHODS:
+        # Nobody is led away by what they may do, so one of them tries the rarer methods for all.
+        for method in METHODS if name == "dan" else METHODS[:2]:
             answer = getattr(browser, method)(url)
             walked += 1
             assert answer.status_code == (302 if method == "get" else 403), (method, url, answer.status_code)

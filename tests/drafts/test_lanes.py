@@ -27,12 +27,12 @@ from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
 
-REVIEWED = 40  # 40 of 40 unchanged: at least 91.2 % with 95 % certainty
+REVIEWED = 20  # the fewest an account may ask for; 20 of 20 unchanged: at least 83.9 % with 95 % certainty
 
 
 @pytest.fixture
 def lane_world(world: World, acme: None) -> World:
-    settings = {"lanes": True, "lane_reviewed": REVIEWED, "lane_bound": 0.9, "hold_seconds": 0}
+    settings = {"lanes": True, "lane_reviewed": REVIEWED, "lane_bound": 0.8, "hold_seconds": 0}
     Account.objects.filter(pk=world.acme.pk).update(settings=settings)
     PromptVersion.objects.create(account=world.acme, key="reply", version=1, text="Be kind.", status="active")
     return world
@@ -76,7 +76,7 @@ def test_it_opens_on_evidence_and_approves_what_needs_nobody(lane_world: World) 
     action = lanes.consider(draft_id=draft.pk)
     assert action is not None
     assert (action.type, action.user, action.lane_id) == ("approve", None, lane.pk)
-    assert action.evidence == {"reviewed": 40, "unchanged": 40, "low": 0.9124, "needed": 40, "bound": 0.9}
+    assert action.evidence == {"reviewed": 20, "unchanged": 20, "low": 0.8389, "needed": 20, "bound": 0.8}
     draft.refresh_from_db()
     delivery = Delivery.objects.get(draft_id=draft.pk)
     assert (draft.status, delivery.status, delivery.approved_by) == ("approved", "held", None)
@@ -84,7 +84,7 @@ def test_it_opens_on_evidence_and_approves_what_needs_nobody(lane_world: World) 
     assert (delivery.hold_until - delivery.created_at).total_seconds() >= 59  # type: ignore[operator]
     event = AuditEvent.objects.get(kind="draft.approved", data__lane=str(lane.pk))
     assert event.actor_type == "model"
-    assert "40 of the last 40" in event.data["evidence"]
+    assert "20 of the last 20" in event.data["evidence"]
 
 
 def test_a_person_can_take_an_automatic_approval_back(lane_world: World) -> None:
@@ -98,7 +98,7 @@ def test_a_person_can_take_an_automatic_approval_back(lane_world: World) -> None
     assert lanes.consider(draft_id=draft.pk) is None, "what a person took back stays theirs"
 
 
-@pytest.mark.parametrize(("unchanged", "edited"), [(39, 0), (35, 5)])
+@pytest.mark.parametrize(("unchanged", "edited"), [(19, 0), (17, 3)])
 def test_it_stays_shut_without_enough_evidence(lane_world: World, unchanged: int, edited: int) -> None:
     decide(lane_world, unchanged=unchanged, edited=edited)
     with assert_nothing_written(), pytest.raises(Conflict, match="Not enough evidence"):
@@ -206,7 +206,7 @@ def test_one_edit_too_many_suspends_it_before_the_next_approval(lane_world: Worl
     assert lanes.consider(draft_id=draft.pk) is None
     lane.refresh_from_db()
     assert (lane.state, lane.evidence["unchanged"]) == ("suspended", REVIEWED - 2)
-    assert "38 of the last 40" in lane.reason
+    assert "18 of the last 20" in lane.reason
     assert Notification.objects.get(type="lane_shut").payload["lane"] == str(lane.pk)
     assert Draft.objects.get(pk=draft.pk).status == "pending"
 
@@ -223,19 +223,18 @@ def test_a_new_prompt_version_suspends_it(lane_world: World) -> None:
 
 
 def test_automatic_approvals_are_no_evidence(lane_world: World) -> None:
-    options(lane_world, lane_reviewed=20, lane_bound=0.8)
-    decide(lane_world, unchanged=20)
+    decide(lane_world, unchanged=REVIEWED)
     lane = opened(lane_world)
     for _ in range(3):
         assert lanes.consider(draft_id=a_draft(lane_world).pk)
     assert DraftAction.objects.filter(lane=lane, type="approve").count() == 3
-    options(lane_world, lane_reviewed=REVIEWED)  # a window with room for more than people decided
+    options(lane_world, lane_reviewed=2 * REVIEWED)  # a window with room for more than people decided
     account = Account.objects.get(pk=lane_world.acme.pk)
-    assert lanes.evidence_of(lane, account).reviewed == 20
-    assert sum(rate.base for rate in topic_rates(account.pk, fresh=True).values()) == 20
+    assert lanes.evidence_of(lane, account).reviewed == REVIEWED
+    assert sum(rate.base for rate in topic_rates(account.pk, fresh=True).values()) == REVIEWED
     until = timezone.now() + timedelta(hours=1)
-    assert quality_of(account.pk, until=until, days=1).total.decided == 20
-    assert [evidence.reviewed for _, evidence in lanes.candidates(account)] == [20]
+    assert quality_of(account.pk, until=until, days=1).total.decided == REVIEWED
+    assert [evidence.reviewed for _, evidence in lanes.candidates(account)] == [REVIEWED]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from conversations.tenancy import tenant_context
 from drafts.models import Draft, DraftAction
 from tests.asgi import Server
 from tests.bench.measure import tree_of
-from tests.conversations.test_crash import HARMLESS, IN_DOUBT, Zygote
+from tests.conversations.test_crash import POINTS, Zygote
 from tests.faults.ground import LEASE, Ground, Outcome, kill, noticed, wait_until
 
 
@@ -147,11 +147,11 @@ def _check_approvals(ground: Ground, drafts: list[Draft], out: Outcome) -> None:
 
 
 def f02_worker_killed_in_send(ground: Ground) -> Outcome:
-    """A worker dies at seven points of a delivery, and real workers at any moment while they empty the outbox."""
+    """A worker dies at eight points of a delivery, and real workers at any moment while they empty the outbox."""
     out = Outcome()
     zygote = Zygote(str(ground.cluster.socket_dir))
     try:
-        for point in [*HARMLESS, *IN_DOUBT]:
+        for point in POINTS:
             rows = ground.approved(ground.count(20))
             out.trials += len(rows)
             for row in rows:

@@ -1,4 +1,4 @@
-"""F9: fifty people decide one draft at the same moment, while the customer may write again."""
+"""F9 and F17: fifty people decide one draft at the same moment; an approval and the customer's next message meet."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from conversations.tenancy import tenant_context
 from drafts.desk import decisions
 from drafts.models import Draft, DraftAction
 from tests import factories
+from tests.drafts.test_races import Meetings
 from tests.faults.ground import Ground, Outcome, noticed
 
 PEOPLE = 50
@@ -107,3 +108,26 @@ def _judge(ground: Ground, draft: Draft, out: Outcome) -> None:
         out.must(latest == draft.base_message_id, "a reply waits that does not answer the newest message")
         wrote = decided[0].final_text if decided and decided[0].final_text else draft.suggested_text
         out.must(delivery.body_text.strip() == (wrote or "").strip(), "what leaves is not what the winner saw")
+
+
+def f17_an_approval_meets_a_newer_message(ground: Ground) -> Outcome:
+    """An approval and a newer message meet at a random moment: the reply is taken back or refused, and never stale."""
+    meetings, batch = Meetings(ground.world, ground.chance), 100
+    out = Outcome(trials=ground.count(20, 1) * batch)
+    for _ in range(out.trials // batch):
+        meetings.hold(batch)
+    out.violations += meetings.wrong()
+    for outcome, number in meetings.outcomes.items():
+        out.must(number > out.trials // 10, f"only {number} were {outcome}: they hardly met")
+    ground.check_trail(out)
+    out.figures = ", ".join(f"{number} {outcome}" for outcome, number in meetings.outcomes.items())
+
+    def left_stale(planted: Outcome) -> None:
+        ground.superuser(
+            "UPDATE conversations_delivery SET status = 'queued' WHERE id = "
+            "(SELECT id FROM conversations_delivery WHERE status = 'cancelled' LIMIT 1)"
+        )
+        planted.violations += meetings.wrong()
+
+    out.control = noticed(left_stale, what="a stale reply queued by hand")
+    return out

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.management import call_command
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from config.postgres import Cluster
 from conversations import audit
+from tests import ready_cluster
+from tests.conftest import _migrate
 
 SQL = sorted(Path(settings.BASE_DIR).glob("*/sql/*.up.sql"))
 
@@ -19,29 +28,16 @@ def test_every_sql_file_has_a_way_back_and_one_migration_that_runs_it(up: Path) 
     assert len(users) == 1
 
 
-def test_the_whole_schema_goes_down_and_up_again(cluster, django_db_setup, django_db_blocker) -> None:
-    from django.db import connections
-
-    cluster.create_database("countersign_down_up")
-    owner = connections["owner"]
-    owner.close()
-    before = owner.settings_dict["NAME"]
-    owner.settings_dict["NAME"] = "countersign_down_up"
-    try:
-        with django_db_blocker.unblock():
-            call_command("migrate", database="owner", verbosity=0)
-            for app in ("drafts", "ingestion"):
-                call_command("migrate", app, "zero", database="owner", verbosity=0)
-            call_command("migrate", "conversations", "0001", database="owner", verbosity=0)
-            call_command("migrate", database="owner", verbosity=0)
-            with owner.cursor() as cursor:
-                cursor.execute("SELECT count(*) FROM pg_policies WHERE tablename = 'drafts_draft'")
-                assert cursor.fetchone() == (3,)
-    finally:
-        owner.close()
-        owner.settings_dict["NAME"] = before
-
-
+#: All that the schema is made of, in words: what went down and up again must say the same as what went up once.
+SCHEMA = (
+    "SELECT tablename, policyname, cmd, roles::text, qual, with_check FROM pg_policies ORDER BY 1, 2",
+    "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
+    "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2",
+    "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1, 2, 3",
+    "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1, 2",
+    "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
+    " WHERE table_schema = 'public' ORDER BY 1, 2",
+)
 PEOPLE = """
 INSERT INTO conversations_user (id, created_at, email, display_name, auth_provider, auth_subject, preferences, is_active, is_staff,
   is_superuser, password) SELECT gen_random_uuid(), now(), email, '', 'password', '', '{}', true, false, false, ''
@@ -51,32 +47,56 @@ INSERT INTO account_emailaddress (user_id, email, verified, "primary")
 """
 
 
-def test_an_upgrade_takes_nobody_for_proven_who_was_not_asked(cluster, django_db_setup, django_db_blocker) -> None:
-    """Somebody without a row, one whose unproven address was primary, and one who proved theirs by allauth's mail."""
-    from django.db import connections
-
-    cluster.create_database("countersign_upgrade")
+@pytest.fixture(scope="module")
+def down_and_up(cluster: Cluster, django_db_setup: None, django_db_blocker: Any) -> Iterator[BaseDatabaseWrapper]:
+    """The whole schema in a cluster of its own, gone down to the users' table and up again; on the way it stops where
+    addresses were not proven yet, and people sign up."""
+    folder = Path(tempfile.mkdtemp(prefix="countersign-pg-down-up-"))
     owner = connections["owner"]
     owner.close()
-    before = owner.settings_dict["NAME"]
-    owner.settings_dict["NAME"] = "countersign_upgrade"
-    try:
-        with django_db_blocker.unblock():
-            call_command("migrate", database="owner", verbosity=0)
-            call_command("migrate", "conversations", "0008", database="owner", verbosity=0)
+    before = owner.settings_dict["HOST"]
+    with django_db_blocker.unblock():
+        own = ready_cluster.start(folder, _migrate)
+        owner.settings_dict["HOST"] = str(own.socket_dir)
+        try:
+            for target in (
+                ("drafts", "zero"),
+                ("ingestion", "zero"),
+                ("conversations", "0001"),
+                ("conversations", "0008"),
+            ):
+                call_command("migrate", *target, database="owner", verbosity=0)
             with owner.cursor() as cursor:
                 cursor.execute(PEOPLE)
             call_command("migrate", database="owner", verbosity=0)
-            with owner.cursor() as cursor:
-                cursor.execute('SELECT email, verified, "primary" FROM account_emailaddress ORDER BY email')
-                assert cursor.fetchall() == [
-                    ("named@corp.test", False, False),
-                    ("none@corp.test", False, False),
-                    ("proven@corp.test", True, True),
-                ]
-    finally:
-        owner.close()
-        owner.settings_dict["NAME"] = before
+            yield owner
+        finally:
+            owner.close()
+            owner.settings_dict["HOST"] = before
+            own.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.xdist_group("down and up")  # they walk once
+def test_the_whole_schema_goes_down_and_up_again(down_and_up: BaseDatabaseWrapper, cluster: Cluster) -> None:
+    with down_and_up.cursor() as again, cluster.connect("countersign_test") as first:
+        for asked in SCHEMA:
+            again.execute(asked)
+            found = again.fetchall()
+            assert len(found) > 20
+            assert found == first.execute(asked).fetchall()
+
+
+@pytest.mark.xdist_group("down and up")  # they walk once
+def test_an_upgrade_takes_nobody_for_proven_who_was_not_asked(down_and_up: BaseDatabaseWrapper) -> None:
+    """Somebody without a row, one whose unproven address was primary, and one who proved theirs by allauth's mail."""
+    with down_and_up.cursor() as cursor:
+        cursor.execute('SELECT email, verified, "primary" FROM account_emailaddress ORDER BY email')
+        assert cursor.fetchall() == [
+            ("named@corp.test", False, False),
+            ("none@corp.test", False, False),
+            ("proven@corp.test", True, True),
+        ]
 
 
 def test_every_kind_of_event_has_a_sentence() -> None:
