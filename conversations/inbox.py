@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from conversations import audit, database_time, files, hooks, outbox
 from conversations.channels.base import Authentication, Inbound, Party
 from conversations.compiled import Compiled
-from conversations.errors import Invalid
+from conversations.errors import Conflict, Invalid
 from conversations.joining import Place, Reason, bounced_delivery, find_place, relate, same_mail_elsewhere
 from conversations.metadata import AuthenticationShape, MessageMetadata, PartyShape
 from conversations.models import Channel, Conversation, Message, User
@@ -322,7 +322,7 @@ def record_outbound_elsewhere(
 ) -> tuple[Message, bool]:
     """A reply that somebody sent outside this desk (a provider's echo): part of the thread, never delivered by us.
 
-    Raises Invalid (422) for a message without text.
+    Raises Invalid (422) for a message without text, Conflict (409) for an id that bears another text already.
     """
     if not body_text.strip():
         raise Invalid("The message has no text. Nothing was stored.")
@@ -330,6 +330,8 @@ def record_outbound_elsewhere(
         locked = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation.pk)
         known = Message.objects.filter(account_id=locked.account_id, channel=locked.channel, external_id=external_id)
         if external_id and (found := known.first()):
+            if found.body_text != clean(body_text):
+                raise Conflict("A message with this id and another text is stored already. Nothing was changed.")
             return found, False
         message = Message.objects.create(
             account_id=locked.account_id,
@@ -339,7 +341,7 @@ def record_outbound_elsewhere(
             direction=Message.Direction.OUTBOUND,
             role=Message.Role.OPERATOR,
             body_text=clean(body_text),
-            sent_at=sent_at or database_time.now(),
+            sent_at=_plausible(sent_at) or database_time.now(),
         )
         audit.record(
             audit.Kind.MESSAGE_RECEIVED,

@@ -1,4 +1,7 @@
-/** Single keys: on, behind Alt, off (WCAG 2.1.4). `event.key` is the printed letter in every layout. */
+/**
+ * Single keys: on, behind Alt, off (WCAG 2.1.4). `event.key` is the printed letter in every layout of Latin letters; a key of
+ * another script is the Latin letter of its place, so that nobody has to switch for a decision.
+ */
 import { $, $$, on } from './dom.js';
 import { ACTS } from './acts.js';
 import { actOf } from './keymap.js';
@@ -7,6 +10,8 @@ import { open } from './dialogs.js';
 
 const TYPED_IN = 'textarea, select, [contenteditable], input:not([type=radio], [type=checkbox])';
 const STEPS = { next: 1, prev: -1 };
+
+const letter = ({ key, code }) => (/^[^\p{Script=Latin}]$/u.test(key) && /\p{L}/u.test(key) && code.match(/^Key(.)$/)?.[1] || key).toLowerCase();
 
 /** Arrows walk through the palette. */
 function inDialog({ key, target }, does) {
@@ -30,7 +35,7 @@ function single(event, key, does) {
 }
 
 on('keydown', (event) => {
-  const { target } = event, chord = event.metaKey || event.ctrlKey, key = event.key.toLowerCase(), mode = document.body.dataset.keys;
+  const { target } = event, chord = event.metaKey || event.ctrlKey, key = letter(event), mode = document.body.dataset.keys;
   const text = target.matches(TYPED_IN), does = (act) => { event.preventDefault(); act(); };
   if (event.isComposing || event.repeat) return;
   if (chord && key === 'k') return does(() => open('palette'));

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from conversations.tenancy import tenant_context
 from drafts.models import DraftAction
@@ -35,3 +35,27 @@ def test_a_moved_key_decides_and_its_old_place_does_nothing(queue: Queue, open_p
         assert DraftAction.objects.filter(type="approve").count() == 1
     page.keyboard.press("z")
     expect(page.locator("#rv-title")).to_have_text("Question of Customer B")
+
+
+def press(page: Page, key: str, code: str) -> None:
+    """A key of a keyboard with another layout, as the browser's own protocol sends it."""
+    session = page.context.new_cdp_session(page)
+    session.send("Input.dispatchKeyEvent", {"type": "keyDown", "key": key, "code": code, "text": key})
+    session.send("Input.dispatchKeyEvent", {"type": "keyUp", "key": key, "code": code})
+
+
+def test_a_key_of_another_script_is_the_latin_letter_of_its_place(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    armed(page)
+    press(page, "о", "KeyJ")  # Cyrillic
+    expect(page.locator("#rv-title")).to_have_text("Question of Customer B")
+    press(page, "η", "KeyJ")  # Greek
+    expect(page.locator("#rv-title")).to_have_text("Question of Customer C")
+    press(page, "k", "KeyV")  # Dvorak: what is printed on the key decides
+    expect(page.locator("#rv-title")).to_have_text("Question of Customer B")
+    armed(page)
+    press(page, "ф", "KeyA")
+    expect(page.locator("#rv-title")).to_have_text("Question of Customer C")
+    expect(page.locator("#count")).to_have_text("3")  # the answer to it is here
+    with tenant_context(queue.world.acme.pk):
+        assert DraftAction.objects.filter(type="approve").count() == 1

@@ -14,7 +14,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations import audit, tokens
-from conversations.models import Conversation, Message, ServiceToken
+from conversations.models import Account, Conversation, Message, ServiceToken
 from conversations.tenancy import tenant_context
 from ingestion import request_keys
 from ingestion.models import RequestKey
@@ -197,6 +197,28 @@ def test_a_reply_sent_elsewhere_joins_the_thread_and_is_not_delivered(world: Wor
     answer = call("POST", f"/conversations/{conversation}/messages", message("By phone", direction="outbound"))
     assert (answer.status_code, answer.json()["role"]) == (201, "operator")
     assert not ProcrastinateJob.objects.exists()
+
+
+def test_an_echo_with_another_text_is_refused_and_the_same_one_is_known(world: World, call, conversation: str) -> None:
+    path = f"/conversations/{conversation}/messages"
+    first = message("By phone", direction="outbound", external_id="echo-1")
+    assert [call("POST", path, first).status_code for _ in range(2)] == [201, 200]
+    assert call("POST", path, {**first, "body_text": "By letter"}).status_code == 409
+    assert [row.body_text for row in rows(world, Message) if row.external_id == "echo-1"] == ["By phone"]
+
+
+@pytest.mark.parametrize("direction", ["inbound", "outbound"])
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Auckland"])
+def test_no_page_fails_over_a_time_that_cannot_be_right(
+    world: World, call, conversation: str, signed_in: Any, zone: str, at: str, direction: str
+) -> None:
+    with tenant_context(world.acme.pk):
+        Account.objects.filter(pk=world.acme.pk).update(timezone=zone)
+    sent = message("From the future", direction=direction, external_id="fut", sent_at=at)
+    assert call("POST", f"/conversations/{conversation}/messages", sent).status_code == 201
+    for page in (f"/conversations/{conversation}/", f"/conversations/{conversation}/timeline/", "/conversations/"):
+        assert signed_in(world.ada).get(page).status_code == 200
 
 
 @pytest.mark.parametrize(("order", "wanted"), [("newest", [5, 4, 3, 2, 1]), ("oldest", [1, 2, 3, 4, 5])])
