@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django.plugin import blocking_manager_key
 
 from config.postgres import embedded
 from tests import ready_cluster
@@ -81,7 +82,8 @@ class Trials:
 
         folder = self._work / str(slot)
         folder.mkdir()
-        ready_cluster.start(folder, _migrate)
+        with self._session.config.stash[blocking_manager_key].unblock():  # to migrate, where no copy is kept yet
+            ready_cluster.start(folder, _migrate)
 
     def _clean_up(self) -> None:
         """Leave no process and no folder behind, whatever ended the run. A second signal does not cut this short."""
