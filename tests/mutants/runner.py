@@ -7,6 +7,7 @@ roll back or empty what they wrote. The first fork tries no mutant; it notes whi
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ import pytest
 from pytest_django.plugin import blocking_manager_key
 
 from config.postgres import embedded
+from conversations.compiled import Compiled
 from tests import ready_cluster
 from tests.mutants.operators import Mutant
 from tests.mutants.swap import DoesNotFit, put_in
@@ -121,12 +123,15 @@ class Trials:
         measured.start()
         failed, seconds = [], {}
         names = list(self._items)
+        compiled = [each for each in gc.get_objects() if type(each) is Compiled]
         measured.switch_context(names[0])
         began = time.monotonic()
         for (name, has_failed), following in zip(self._run(names), [*names[1:], ""], strict=True):
             failed += [name] * has_failed
             seconds[name] = time.monotonic() - began
             measured.switch_context(following)
+            for each in compiled:  # built once a process: else only the first test would pass through its lines
+                each._plans.clear()
             began = time.monotonic()
         measured.stop()
         data = measured.get_data()
