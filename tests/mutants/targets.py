@@ -41,5 +41,4 @@ NOT_YET: dict[str, float] = {
     "conversations/people.py": 0.0,
     "conversations/tenancy.py": 0.0,
     "conversations/channels/email/reading/authentication.py": 0.0,
-    "conversations/channels/email/reading/automatic.py": 0.0,
 }
