@@ -166,8 +166,8 @@ def unsourced(statements: Iterable[Statement]) -> int:
 
 def normalised(text: str) -> str:
     """For comparing word for word: no markup, one kind of quote and blank, no case."""
-    plain = unicodedata.normalize("NFKC", plain_text(text)).casefold()
-    for fancy, simple in (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"), ("‑", "-")):
+    plain = unicodedata.normalize("NFKC", plain_text(text)).casefold()  # NFKC makes U+2011 the hyphen U+2010
+    for fancy, simple in (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"), ("‐", "-")):
         plain = plain.replace(fancy, simple)
     return " ".join(plain.split())
 
