@@ -10,12 +10,13 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from conversations import audit
 from conversations.models import AuditEvent, Conversation, Delivery, Message
 from drafts.desk import decisions, editing
-from drafts.desk.scene import Attention, Seen
+from drafts.desk.scene import Attention, LeftOut, Seen
 from drafts.desk.signing import act, sign
 from drafts.desk.text import Text
 from drafts.diffing import diff_ops
 from drafts.models import Draft, DraftAction, DraftRevision, Hold, LearningSample
 from tests import factories
+from tests.asserts import assert_nothing_written
 from tests.conftest import World
 
 LOOKED = Attention(viewed_ms=1500, sources_opened=2, pressed_twice=True)
@@ -83,6 +84,22 @@ def test_an_approval_is_recorded_with_all_that_was_seen(world: World, draft: Dra
     if edited:
         revision = DraftRevision.objects.get()
         assert (revision.account_id, revision.number, revision.text, revision.author) == (world.acme.pk, 1, final, world.ada)  # fmt: skip
+
+
+def test_the_caller_may_leave_out_what_waits_and_only_that(world: World, draft: Draft) -> None:
+    seen, asked = factories.seen(draft), []
+
+    def unless(scene: Any, text: Text) -> str:
+        asked.append(text.text)
+        return "it needs a look" if len(asked) == 1 else ""
+
+    with assert_nothing_written(), pytest.raises(LeftOut, match="it needs a look"):
+        decisions.approve(draft_id=draft.pk, actor=world.ada, seen=seen, unless=unless)
+    assert asked == [draft.suggested_text]
+    assert decisions.approve(draft_id=draft.pk, actor=world.ada, seen=seen, unless=unless).type == "approve"
+    with pytest.raises(decisions.AlreadyDecided):
+        decisions.approve(draft_id=draft.pk, actor=world.cy, seen=seen, unless=unless)
+    assert len(asked) == 2, "what is decided is not asked about"
 
 
 def test_what_a_lane_signs_is_recorded_under_its_name(world: World, draft: Draft) -> None:

@@ -7,7 +7,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/desk/editing.py": ["drafts/test_editing_rows", "drafts/test_reject_and_more", "drafts/test_approve", "drafts/test_handover"],
     "drafts/desk/lanes.py": ["drafts/test_lanes"],
     "drafts/diffing.py": ["drafts/test_diffing"],
-    "drafts/writing/statements.py": ["drafts/test_statements"],
+    "drafts/writing/statements.py": ["drafts/test_statement_words", "drafts/test_statements"],
     "drafts/evidence/canaries.py": ["drafts/test_canaries"],
     "drafts/retention.py": ["drafts/test_retention", "drafts/test_commands"],
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only"],
@@ -29,7 +29,6 @@ FLOOR = 0.9
 #: drawn from the others.
 NOT_YET: dict[str, float] = {
     "drafts/desk/decisions.py": 0.88,
-    "drafts/desk/editing.py": 0.0,
     "drafts/desk/lanes.py": 0.0,
     "drafts/writing/statements.py": 0.0,
     "drafts/retention.py": 0.0,
