@@ -35,7 +35,9 @@ def corrected(world: World, sender: str = "marcus@customer.test") -> Conversatio
     sources = [{"passage": "p", "cited": False}]
     draft = factories.draft(message, checks=[{"ok": True, "text": "c"}], confidence_reasons=["r"], top_sources=sources, suggested_html="<p>x</p>")  # fmt: skip
     factories.approved(draft, world.ada, final_text=draft.suggested_text.replace("Hi", "Hello"), notes="a note")
-    factories.waiting_mail(world.mail, message=message, sender=sender, status="processed", detail="")
+    factories.waiting_mail(
+        world.mail, message=message, sender=sender, recipient="support@acme.test", status="processed", detail=""
+    )
     editing.close_conversation(conversation_id=message.conversation_id, actor=world.ada)
     found = Conversation.objects.filter(pk=message.conversation_id)
     found.update(summary="s", key_topics=["k"], tags=["t"])
@@ -142,10 +144,24 @@ def test_each_state_of_a_draft_that_is_over_ends_in_the_archive(world: World, ac
     assert set(old.drafts.values_list("status", flat=True)) == {"archived", "approved"}
 
 
+@pytest.mark.parametrize("left", ["customer_email", "customer_name"])
+def test_a_purge_also_takes_what_half_of_a_name_is_left_of(
+    world: World, acme: Account, now: datetime, left: str
+) -> None:
+    conversation = factories.message(world.mail).conversation
+    Conversation.objects.update(status="closed", completed_at=now - timedelta(days=31))
+    Conversation.objects.update(**{"customer_email": "", "customer_name": "", left: "marcus@customer.test"})
+    Account.objects.update(purge_after_days=30)
+    assert apply(world)["conversations"] == 1
+    blank(conversation, customer_email="", customer_name="")
+
+
 def test_a_legal_hold_says_so_and_an_empty_address_is_nobodys(world: World, acme: Account) -> None:
     corrected(world)
-    with assert_nothing_written():
-        assert retention.erase_customer(account_id=world.acme.pk, email="  ", dry_run=False) == Counter()
+    factories.message(world.mail, sender=Party(""))
+    for nobody in ("", "  "):
+        with assert_nothing_written():
+            assert retention.erase_customer(account_id=world.acme.pk, email=nobody, dry_run=False) == Counter()
     Account.objects.update(legal_hold=True, purge_after_days=1)
     held = Counter({"held by a legal hold": 1})
     assert apply(world) == held
@@ -157,6 +173,8 @@ def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Ac
     Conversation.objects.update(status="open", completed_at=None)
     waits = factories.waiting_mail(world.mail, sender="marcus@customer.test")
     theirs = factories.waiting_mail(world.mail, sender="other@customer.test")
+    read = Message.objects.filter(conversation=other, direction="inbound").get()
+    factories.waiting_mail(world.mail, sender="marcus@customer.test", message=read, status="processed", detail="")
     before = words_of(other)
     with assert_nothing_written():
         planned = retention.erase_customer(account_id=world.acme.pk, email=" MARCUS@customer.test ", dry_run=True)

@@ -141,6 +141,14 @@ def test_a_rejection_is_recorded_with_its_reasons(world: World, draft: Draft) ->
     assert not ProcrastinateJob.objects.filter(task_name="drafts.write").exists(), "only a check draft is followed"
 
 
+def test_a_rejected_check_draft_is_followed_by_the_real_one(world: World, draft: Draft) -> None:
+    Draft.objects.filter(pk=draft.pk).update(is_canary=True, canary_defect="d")
+    decisions.reject(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), reasons=["tone"])
+    ids = {"account_id": str(world.acme.pk), "conversation_id": str(draft.conversation_id)}
+    job = ProcrastinateJob.objects.get(task_name="drafts.write")
+    assert (job.queue_name, job.args) == ("drafts", ids)
+
+
 def test_a_rejection_with_a_note_alone_says_where_the_reason_is(world: World, draft: Draft) -> None:
     found = decisions.reject(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), reasons=[], notes="n")
     assert event("draft.rejected", found)[2]["reasons"] == "see the note"
