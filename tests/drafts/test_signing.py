@@ -166,6 +166,19 @@ def test_an_edit_that_speaks_of_money_marks_the_draft(world: World, draft: Draft
     assert Draft.objects.get(pk=draft.pk).is_about_money
 
 
+def test_a_conflict_names_the_last_who_decided_this_draft(world: World, draft: Draft, apart: Draft) -> None:
+    seen = factories.seen(draft)
+    decisions.reject(draft_id=draft.pk, actor=world.dan, seen=seen, reasons=["tone"])
+    editing.reopen(draft_id=draft.pk, actor=world.dan)
+    found = decisions.reject(draft_id=draft.pk, actor=world.ada, seen=seen, reasons=["tone"])
+    act(DraftAction.Type.RELEASE, draft, world.cy, version=0)
+    editing.release(draft_id=apart.pk, actor=world.cy)
+    decisions.reject(draft_id=apart.pk, actor=world.cy, seen=factories.seen(apart), reasons=["tone"])
+    with assert_nothing_written(), pytest.raises(decisions.AlreadyDecided, match="Ada was first: reject") as refused:
+        decisions.approve(draft_id=draft.pk, actor=world.cy, seen=seen)
+    assert refused.value.facts == {"action": found}
+
+
 def test_another_draft_is_asked_for_with_the_instruction(world: World, draft: Draft) -> None:
     seen = factories.seen(draft)
     found = decisions.regenerate(draft_id=draft.pk, actor=world.ada, seen=seen, instruction="s" * 1200, request_id="r")
