@@ -107,6 +107,9 @@ def supports(sentence: str, passage: str) -> bool:
         return False
     literal = re.compile(rf"(?<![\w-]){re.escape(wanted)}(?!\w)")
     words, numbers = set(terms(plain_text(sentence))), set(_NUMBER.findall(wanted))
+    # A "not" is counted below. Among the words it would make a neighbour that has one the closer of the two.
+    meant = set(terms(_NEGATED.sub(" ", plain_text(sentence))))
+    is_told = bool(meant) and len(words) >= 3
     said = [(line.kind, normalised(part.text)) for line in lines_of(passage) for part in split_sentences(line.text)]
     parts = [text for _, text in said]
     # Not of a table: one row's name with another's price is a statement that nobody made.
@@ -115,7 +118,7 @@ def supports(sentence: str, passage: str) -> bool:
         close = [
             text
             for text in near
-            if literal.search(text) or (len(words) >= 3 and len(words & set(terms(text))) >= ENOUGH_SHARED * len(words))
+            if literal.search(text) or (is_told and len(meant & set(terms(text))) >= ENOUGH_SHARED * len(meant))
         ]
         if close:
             # Judged by the closest alone: a neighbour must not lend the "not", or the number, that is missing here.
@@ -166,8 +169,8 @@ def unsourced(statements: Iterable[Statement]) -> int:
 
 def normalised(text: str) -> str:
     """For comparing word for word: no markup, one kind of quote and blank, no case."""
-    plain = unicodedata.normalize("NFKC", plain_text(text)).casefold()
-    for fancy, simple in (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"), ("‑", "-")):
+    plain = unicodedata.normalize("NFKC", plain_text(text)).casefold()  # NFKC makes U+2011 the hyphen U+2010
+    for fancy, simple in (("’", "'"), ("‘", "'"), ("“", '"'), ("”", '"'), ("–", "-"), ("—", "-"), ("‐", "-")):
         plain = plain.replace(fancy, simple)
     return " ".join(plain.split())
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conversations.channels.base import Party
-from conversations.envelope import digest, reply_envelope
+from conversations.envelope import addressees, digest, reply_envelope, writer_name
 from conversations.models import Account, Attachment, Channel, Message
 from tests import factories
 from tests.conftest import World
@@ -109,3 +109,57 @@ def test_our_own_address_is_not_answered_nor_one_twice(world: World, acme: Accou
         world.mail, answer_to=(Party(own, "Us"), Party("pa@customer.test", "Pa"), Party("pa@customer.test", ""))
     )
     assert [party["address"] for party in envelope(world, message)["to"]] == ["pa@customer.test"]
+
+
+def test_where_a_provider_has_threads_the_reply_names_them(world: World, acme: Account) -> None:
+    chat = factories.channel(world.acme, type="chat", external_id="c1", name="Chat")
+    message = factories.message(chat, external_id="m-7", thread_id="t-1")
+    found = reply_envelope(message.conversation, chat, message)
+    assert (found["thread_id"], found["answers"], found["in_reply_to"]) == ("t-1", "m-7", "")
+
+
+ANN, ASKED = Party("ann@customer.test", "Ann Lee"), Party("desk@customer.test", "The desk")
+
+
+def answered(message: Message) -> tuple[list[tuple[str, str]], str]:
+    """Who is addressed, and by which name the text greets them."""
+    conversation = message.conversation
+    named = [(party["address"], party["name"]) for party in addressees(conversation, message, own="us@acme.test")]
+    return named, writer_name(conversation, message)
+
+
+@pytest.mark.parametrize(
+    ("facts", "to", "greeted"),
+    [
+        ({}, [("marcus@customer.test", "Marcus Delgado")], "Marcus Delgado"),
+        ({"sender": ANN}, [("ann@customer.test", "Ann Lee")], "Ann Lee"),
+        ({"reply_to": ASKED}, [("desk@customer.test", "The desk")], "The desk"),
+        ({"sender": ANN, "reply_to": Party("x@customer.test")}, [("x@customer.test", "")], "Ann Lee"),
+        ({"reply_to": Party("Us@acme.test")}, [("marcus@customer.test", "Marcus Delgado")], "Marcus Delgado"),
+        ({"answer_to": (ASKED, ANN)}, [("desk@customer.test", "The desk"), ("ann@customer.test", "Ann Lee")], "The desk"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_who_is_answered_and_greeted(
+    world: World, acme: Account, facts: dict[str, Any], to: list[tuple[str, str]], greeted: str
+) -> None:
+    assert answered(factories.message(world.mail, **facts)) == (to, greeted)
+
+
+def test_a_name_is_that_of_the_address_alone(world: World, acme: Account) -> None:
+    first = factories.message(world.mail)
+    nameless = factories.reply_to(first, sender=Party("MARCUS@customer.test"))
+    assert answered(nameless) == ([("MARCUS@customer.test", "Marcus Delgado")], "Marcus Delgado")
+    stranger = factories.reply_to(first, reply_to=Party("else@customer.test"), sender=Party("MARCUS@customer.test"))
+    assert answered(stranger) == ([("else@customer.test", "")], "Marcus Delgado")
+    other = factories.message(world.mail, sender=Party("bo@customer.test"))
+    other.conversation.customer_name, other.conversation.customer_email = "Marcus", "marcus@customer.test"
+    assert answered(other) == ([("bo@customer.test", "")], "")
+
+
+def test_without_a_sender_the_customer_is_answered(world: World, acme: Account) -> None:
+    message = factories.message(world.mail)
+    message.metadata = {}
+    assert answered(message) == ([("marcus@customer.test", "Marcus Delgado")], "Marcus Delgado")
+    message.conversation.customer_name = ""
+    assert answered(message) == ([("marcus@customer.test", "")], "")

@@ -93,6 +93,39 @@ def test_it_joins_edits_that_only_blanks_keep_apart() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "expected"),
+    [
+        ("a b", "x y", [["-", "a b"], ["+", "x y"]]),
+        ("a  b c", "x  y c", [["-", "a  b"], ["+", "x  y"], ["=", 2]]),
+        ("a b c", "x b y", [["-", "a"], ["+", "x"], ["=", 3], ["-", "c"], ["+", "y"]]),
+    ],
+)
+def test_the_very_first_edit_is_joined_too_and_a_word_between_keeps_apart(
+    source: str, target: str, expected: list[Any]
+) -> None:
+    assert ops_of(source, target) == expected
+    assert invert(diff_ops(source, target)) == diff_ops(target, source)
+
+
+@pytest.mark.parametrize(("source", "target"), [("a b c", "x"), ("x", "a b c"), ("a b", "x b"), ("x b", "a b")])
+def test_one_token_too_many_on_either_side_makes_one_replacement(monkeypatch: Any, source: str, target: str) -> None:
+    monkeypatch.setattr("drafts.diffing.MAX_TOKENS", 3)
+    whole = [["-", source], ["+", target]]
+    assert (ops_of(source, target) == whole) is (len(source) > 3 or len(target) > 3)
+
+
+def test_how_many_tokens_are_too_many() -> None:
+    assert MAX_TOKENS == 20_000
+
+
+def test_texts_whose_lengths_are_not_said_are_empty() -> None:
+    nothing = {"v": 1, "unit": "codepoint", "ops": []}
+    assert similarity(nothing) == 1.0
+    assert similarity({**nothing, "src_len": 3}) == similarity({**nothing, "dst_len": 3}) == 0.0
+    assert invert({**nothing, "ops": [["+", "a"]]})["stats"] == {"kept": 0, "ins": 0, "del": 1, "ratio": 1.0}
+
+
 def test_it_keeps_line_breaks_as_anchors() -> None:
     assert ops_of("one\n\ntwo", "1\n\n2") == [["-", "one"], ["+", "1"], ["=", 2], ["-", "two"], ["+", "2"]]
 
@@ -103,6 +136,10 @@ def test_it_keeps_line_breaks_as_anchors() -> None:
         ("cafe\u0301 au lait", "cafe au lait", [["-", "cafe\u0301"], ["+", "cafe"], ["=", 8]]),
         ("go 👩‍🚀!", "go 👩‍🔧!", [["=", 3], ["-", "👩‍🚀"], ["+", "👩‍🔧"], ["=", 1]]),
         ("👍🏽 ok", "👍 ok", [["-", "👍🏽"], ["+", "👍"], ["=", 3]]),
+        ("👍🏻 ok", "👍 ok", [["-", "👍🏻"], ["+", "👍"], ["=", 3]]),
+        ("👍🏿 ok", "👍 ok", [["-", "👍🏿"], ["+", "👍"], ["=", 3]]),
+        ("👍🐀 ok", "👍 ok", [["=", 1], ["-", "🐀"], ["=", 3]]),  # the sign after the skin tones is one by itself
+        ("می‌خواهم", "می", [["-", "می‌خواهم"], ["+", "می"]]),
         ("軟管很好", "硬管很好", [["-", "軟"], ["+", "硬"], ["=", 3]]),
         ("don’t", "do", [["-", "don’t"], ["+", "do"]]),
         ("re\u0301sume", "re\u0301sumes", [["-", "re\u0301sume"], ["+", "re\u0301sumes"]]),

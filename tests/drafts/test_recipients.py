@@ -26,7 +26,7 @@ THIEF = Party("thief@evil.test", "Ingrid")
 class Writes:
     """A drafter with one sourced sentence."""
 
-    def write(self, request: Any, *, tell: Any = None) -> DraftResult:
+    def write(self, request: Any, *, on_text: Any = None) -> DraftResult:
         self.request = request
         return DraftResult("Yes, it fits.", (Statement(0, 13, ()),), 0.9, (), "fit", (), "offline", 1, 1)
 

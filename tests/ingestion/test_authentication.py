@@ -57,6 +57,21 @@ def test_it_reads_what_the_trusted_server_found() -> None:
         ('spf=fail smtp.mailfrom="x; dmarc=pass header.from=shop.test"', "fail"),
         ("spf=fail (unclosed; dmarc=pass header.from=shop.test", "fail"),
         ("x-dmarc=pass header.from=shop.test; spf=fail", "fail"),
+        *((f"spf={word} smtp.mailfrom=x@shop.test", "fail") for word in ("hardfail", "permerror", "policy")),
+        ("dkim=fail header.d=shop.test", "fail"),
+        ("iprev=fail policy.iprev=1.2.3.4", "none"),  # it is not about the sender
+        ("dkim=pass header.i=@shop.test", "pass"),
+        ("dmarc=pass", "pass"),
+        ("DKIM=PASS HEADER.D=Shop.Test", "pass"),
+        ('dkim=pass header.d="shop.test"', "pass"),
+        ("dkim=pass header.d=shop.test header.d=evil.test", "pass"),  # the first word of a name counts
+        (r'spf=none reason="\"; dkim=pass header.d=shop.test; "', "none"),
+        (r"spf=none (\); dkim=pass header.d=shop.test)", "none"),
+        (r"spf=none \(x); dkim=pass header.d=shop.test", "pass"),  # outside of both it stands for itself
+        ('spf=none (a " b); dkim=pass header.d=shop.test', "pass"),
+        ('spf=none reason="a ( b"; dkim=pass header.d=shop.test', "pass"),
+        ('spf=none (a) reason="b ) c"; dkim=pass header.d=shop.test', "pass"),
+        ("spf=none a) b; dkim=pass header.d=shop.test", "pass"),
     ],
 )
 def test_the_verdict_is_about_the_address_in_from(text: str, verdict: str) -> None:
@@ -91,6 +106,28 @@ def test_a_field_of_anybody_else_is_not_kept() -> None:
     assert kept.startswith("mx.desk.test;")
     assert "evil" not in kept
     assert "authentication-results" not in read("Authentication-Results: evil.test; dmarc=pass\n").headers
+
+
+@pytest.mark.parametrize(("results_before", "verdict"), [(49, "pass"), (50, "fail")])
+def test_fifty_results_are_looked_at_and_with_one_more_none_counts(results_before: int, verdict: str) -> None:
+    found = read(results("spf=none; " * results_before + "dkim=pass header.d=shop.test")).authentication
+    assert found is not None
+    assert (found.verdict, found.dkim) == (verdict, "pass" if verdict == "pass" else "")
+
+
+@pytest.mark.parametrize(("length", "verdict"), [(5000, "pass"), (5001, "fail")])
+def test_a_field_counts_up_to_five_thousand_signs(length: int, verdict: str) -> None:
+    start, end = f"{OURS}; spf=none (", "); dkim=pass header.d=shop.test"
+    filled = start + "x" * (length - len(start) - len(end)) + end
+    found = read(f"Authentication-Results: {filled}\n").authentication
+    assert found is not None
+    assert found.verdict == verdict
+
+
+def test_quotes_around_an_address_in_from_are_not_part_of_it() -> None:
+    found = read(GMAIL, sender="'ada@shop.test' <ada@shop.test>").authentication
+    assert found is not None
+    assert found.verdict == "pass"
 
 
 def test_a_huge_or_broken_field_raises_nothing() -> None:

@@ -24,6 +24,9 @@ def read(headers: str, body: str = "Hello", sender: str = "Ada <ada@example.com>
         "Auto-Submitted: auto-forwarded\n",
         "Auto-Submitted: auto-forwarded; owner-email=x@y\n",
         "X-Autoreply: no\n",
+        "X-Autoreply: False\n",
+        "X-Autoreply: 0\n",
+        "Content-Type: multipart/mixed; report-type=feedback-report; boundary=b\n",
         "Precedence: normal\n",
         "X-Auto-Response-Suppress: DR, RN, NRN\n",
         "X-Auto-Response-Suppress: All\n",
@@ -54,6 +57,12 @@ def test_mail_of_people_is_not_automatic(headers: str) -> None:
         ("X-Auto-Reply-From: a@b.test\n", Automatic.AUTO_REPLY, "X-Auto-Reply-From: a@b.test"),
         ("X-FC-MachineGenerated: true\n", Automatic.AUTO_REPLY, "X-Fc-Machinegenerated: true"),
         ("Precedence: auto_reply\n", Automatic.AUTO_REPLY, "Precedence: auto_reply"),
+        ("Precedence: Auto-Reply\n", Automatic.AUTO_REPLY, "Precedence: auto-reply"),
+        ("Precedence: autoreply\n", Automatic.AUTO_REPLY, "Precedence: autoreply"),
+        ("Precedence: list\n", Automatic.BULK, "Precedence: list"),
+        ("List-Post: <mailto:x@y.test>\n", Automatic.BULK, "List-Post names a mailing list"),
+        ("Mailing-List: x\n", Automatic.BULK, "Mailing-List names a mailing list"),
+        ("Return-Path:\n", Automatic.AUTO_REPLY, "empty Return-Path"),
         ("Precedence: bulk\n", Automatic.BULK, "Precedence: bulk"),
         ("Precedence: Junk\n", Automatic.BULK, "Precedence: junk"),
         ("List-Id: <news.example.com>\nList-Unsubscribe: <mailto:x@y>\n", Automatic.BULK, "a mailing to subscribers: List-Unsubscribe, and nowhere to post"),
@@ -70,7 +79,7 @@ def test_it_knows_automatic_mail_by_its_headers(headers: str, kind: Automatic, r
 
 def test_mail_from_our_own_address_is_our_echo() -> None:
     assert read("", sender="Desk <DESK@acme.example>").automatic is Automatic.OWN
-    assert read("Reply-To: sales@acme.example\n", sender="desk@acme.example").automatic is Automatic.OWN
+    assert read("Reply-To: SALES@acme.example\n", sender="desk@acme.example").automatic is Automatic.OWN
 
 
 def test_a_web_form_that_mails_from_our_address_is_the_customer_in_reply_to() -> None:
@@ -81,6 +90,7 @@ def test_a_no_reply_sender_cannot_be_answered() -> None:
     for address in ("noreply@example.com", "no-reply@example.com", "DoNotReply@example.com", "no_reply+12@example.com"):
         assert read("", sender=address).automatic is Automatic.AUTO_REPLY, address
     assert read("Reply-To: ada@example.com\n", sender="no-reply@shop.example").automatic is None
+    assert read("Reply-To: noreply@b.example\n", sender="no-reply@shop.example").automatic is Automatic.AUTO_REPLY
     assert read("", sender="nora.reply@example.com").automatic is None
 
 

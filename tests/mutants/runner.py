@@ -7,6 +7,7 @@ roll back or empty what they wrote. The first fork tries no mutant; it notes whi
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -20,8 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_django.plugin import blocking_manager_key
 
 from config.postgres import embedded
+from conversations.compiled import Compiled
 from tests import ready_cluster
 from tests.mutants.operators import Mutant
 from tests.mutants.swap import DoesNotFit, put_in
@@ -81,7 +84,8 @@ class Trials:
 
         folder = self._work / str(slot)
         folder.mkdir()
-        ready_cluster.start(folder, _migrate)
+        with self._session.config.stash[blocking_manager_key].unblock():  # to migrate, where no copy is kept yet
+            ready_cluster.start(folder, _migrate)
 
     def _clean_up(self) -> None:
         """Leave no process and no folder behind, whatever ended the run. A second signal does not cut this short."""
@@ -119,12 +123,15 @@ class Trials:
         measured.start()
         failed, seconds = [], {}
         names = list(self._items)
+        compiled = [each for each in gc.get_objects() if type(each) is Compiled]
         measured.switch_context(names[0])
         began = time.monotonic()
         for (name, has_failed), following in zip(self._run(names), [*names[1:], ""], strict=True):
             failed += [name] * has_failed
             seconds[name] = time.monotonic() - began
             measured.switch_context(following)
+            for each in compiled:  # built once a process: else only the first test would pass through its lines
+                each._plans.clear()
             began = time.monotonic()
         measured.stop()
         data = measured.get_data()

@@ -1,26 +1,26 @@
 """Which modules are judged, and by which test files: quick ones, that are about the module."""
 
 TARGETS: dict[str, list[str]] = {
-    "drafts/desk/decisions.py": ["drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more", "drafts/test_canaries"],
-    "drafts/desk/signing.py": ["drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more"],
-    "drafts/desk/scene.py": ["drafts/test_decisions", "drafts/test_approve", "drafts/test_reject_and_more", "drafts/test_presence"],
-    "drafts/desk/editing.py": ["drafts/test_reject_and_more", "drafts/test_approve", "drafts/test_handover"],
+    "drafts/desk/decisions.py": ["drafts/test_signing", "drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more", "drafts/test_canaries"],
+    "drafts/desk/signing.py": ["drafts/test_signing", "drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more"],
+    "drafts/desk/scene.py": ["drafts/test_scene", "drafts/test_decisions", "drafts/test_approve", "drafts/test_reject_and_more", "drafts/test_presence"],
+    "drafts/desk/editing.py": ["drafts/test_editing_rows", "drafts/test_reject_and_more", "drafts/test_approve", "drafts/test_handover"],
     "drafts/desk/lanes.py": ["drafts/test_lanes"],
     "drafts/diffing.py": ["drafts/test_diffing"],
-    "drafts/writing/statements.py": ["drafts/test_statements"],
+    "drafts/writing/statements.py": ["drafts/test_statement_words", "drafts/test_statements"],
     "drafts/evidence/canaries.py": ["drafts/test_canaries"],
-    "drafts/retention.py": ["drafts/test_commands"],
+    "drafts/retention.py": ["drafts/test_retention", "drafts/test_commands"],
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only"],
     "conversations/encryption.py": ["conversations/test_encryption"],
-    "conversations/envelope.py": ["drafts/test_recipients", "drafts/test_approve", "conversations/test_envelope"],
-    "conversations/inbox.py": ["conversations/test_record_inbound", "conversations/test_joining"],
-    "conversations/outbox.py": ["conversations/test_deliver", "drafts/test_undo"],
+    "conversations/envelope.py": ["conversations/test_envelope", "drafts/test_approve"],
+    "conversations/inbox.py": ["conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
+    "conversations/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/people.py": ["conversations/test_people", "conversations/test_invitations", "conversations/test_addresses", "test_own_channels"],
     "conversations/roles.py": ["conversations/test_roles"],
     "conversations/tenancy.py": ["conversations/test_tenancy", "conversations/test_required_factor"],
     "conversations/tokens.py": ["conversations/test_tokens"],
     "conversations/channels/email/reading/authentication.py": ["ingestion/test_authentication"],
-    "conversations/channels/email/reading/automatic.py": ["ingestion/test_mail_automatic"],
+    "conversations/channels/email/reading/automatic.py": ["ingestion/test_mail_automatic", "ingestion/test_mail_bounces"],
 }  # fmt: skip
 
 #: A module may not fall below this share of killed mutants.
@@ -29,18 +29,8 @@ FLOOR = 0.9
 #: drawn from the others.
 NOT_YET: dict[str, float] = {
     "drafts/desk/decisions.py": 0.88,
-    "drafts/desk/signing.py": 0.88,
-    "drafts/desk/scene.py": 0.0,
-    "drafts/desk/editing.py": 0.0,
     "drafts/desk/lanes.py": 0.0,
-    "drafts/diffing.py": 0.0,
-    "drafts/writing/statements.py": 0.0,
     "drafts/retention.py": 0.0,
-    "conversations/envelope.py": 0.0,
-    "conversations/inbox.py": 0.0,
-    "conversations/outbox.py": 0.0,
     "conversations/people.py": 0.0,
     "conversations/tenancy.py": 0.0,
-    "conversations/channels/email/reading/authentication.py": 0.0,
-    "conversations/channels/email/reading/automatic.py": 0.0,
 }

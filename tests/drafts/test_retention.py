@@ -1,0 +1,237 @@
+"""Which conversations lose their words and when, column by column; what of them stays; and what is not touched."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from conversations import database_time
+from conversations.channels.base import File, Party
+from conversations.models import Account, Attachment, AuditEvent, AuditSalt, Conversation, Delivery, Message
+from drafts import retention
+from drafts.desk import decisions, editing
+from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
+from ingestion.models import InboundEvent
+from tests import factories
+from tests.asserts import assert_nothing_written
+from tests.conftest import World
+
+
+@pytest.fixture(autouse=True)
+def now(acme: Account, attachments_dir: Any) -> datetime:
+    moment: datetime = database_time.now()
+    return moment
+
+
+def corrected(world: World, sender: str = "marcus@customer.test") -> Conversation:
+    """A closed conversation with a file, a corrected draft, its reply, and its raw bytes."""
+    photo = File("tank.jpg", "image/jpeg", sender.encode())
+    message = factories.message(
+        world.mail, "Where is it?", subject="Order", body_html="<p>Where?</p>", files=(photo,), sender=Party(sender, "Marcus")
+    )  # fmt: skip
+    sources = [{"passage": "p", "cited": False}]
+    draft = factories.draft(message, checks=[{"ok": True, "text": "c"}], confidence_reasons=["r"], top_sources=sources, suggested_html="<p>x</p>")  # fmt: skip
+    factories.approved(draft, world.ada, final_text=draft.suggested_text.replace("Hi", "Hello"), notes="a note")
+    factories.waiting_mail(
+        world.mail, message=message, sender=sender, recipient="support@acme.test", status="processed", detail=""
+    )
+    editing.close_conversation(conversation_id=message.conversation_id, actor=world.ada)
+    found = Conversation.objects.filter(pk=message.conversation_id)
+    found.update(summary="s", key_topics=["k"], tags=["t"])
+    return found.get()
+
+
+def closed(conversation: Conversation, ago: timedelta, now: datetime) -> None:
+    Conversation.objects.filter(pk=conversation.pk).update(completed_at=now - ago)
+
+
+def words_of(conversation: Conversation) -> list[dict[str, Any]]:
+    """Every row of a conversation, as it is kept."""
+    models = (Message, Delivery, Draft, DraftAction, LearningSample)
+    rows = [row for model in models for row in model._default_manager.filter(conversation=conversation).values()]
+    rows += Attachment.objects.filter(message__conversation=conversation).values()
+    rows += DraftRevision.objects.filter(draft__conversation=conversation).values()
+    rows += InboundEvent.objects.filter(message__conversation=conversation).values()
+    rows += AuditSalt.objects.filter(conversation_id=conversation.pk).values()
+    return [*rows, *Conversation.objects.filter(pk=conversation.pk).values()]
+
+
+def apply(world: World, *, dry_run: bool = False, **changes: Any) -> Counter[str]:
+    return retention.apply(account_id=world.acme.pk, dry_run=dry_run, **changes)
+
+
+def blank(row: Any, **wanted: Any) -> None:
+    row.refresh_from_db()
+    for name, value in wanted.items():
+        assert getattr(row, name) == value, f"{type(row).__name__}.{name}"
+
+
+COUNTS = {"conversations": 1, "messages": 2, "drafts": 1, "files": 1}
+
+
+@pytest.mark.parametrize("rule", ["purge", "archive"])
+def test_what_people_wrote_is_emptied_column_by_column(world: World, acme: Account, now: datetime, rule: str) -> None:
+    old, young = corrected(world), corrected(world, "other@customer.test")
+    closed(old, timedelta(days=31), now)
+    before = words_of(young)
+    Account.objects.update(**{"purge": {"purge_after_days": 30}, "archive": {"archive_bodies_after_days": 30}}[rule])
+    assert apply(world, dry_run=True) == Counter({**COUNTS, "raw events": 0})
+    assert apply(world) == Counter(COUNTS)
+    for message in Message.objects.filter(conversation=old):
+        blank(message, body_text="", body_html="", body_new="", subject="", metadata={})
+        assert message.erased_at is not None
+    blank(old.deliveries.get(), body_text="", body_html="", envelope={}, receipt="", error="")
+    draft = old.drafts.get()
+    blank(draft, suggested_text="", suggested_html="", statements=[], top_sources=[], checks=[], confidence_reasons=[])
+    blank(DraftRevision.objects.get(draft=draft), text="", html="", statements=[])
+    for act in DraftAction.objects.filter(conversation=old):
+        blank(act, final_text=None, final_html="", notes="", diff=None)
+    sample = LearningSample.objects.get(conversation=old)
+    blank(sample, question="", original="", final="", operations={}, redaction_report={})
+    event = InboundEvent.objects.get(message__conversation=old)
+    blank(event, payload=None, expires_at=None, sender="", subject="", recipient="")
+    blank(old, summary="", key_topics=[], status="closed")
+    for row in (old.deliveries.get(), draft, sample):
+        assert row.erased_at is not None
+    assert old.archived_at is not None
+    assert not Attachment.objects.filter(message__conversation=old).exists()
+    assert not AuditSalt.objects.filter(conversation_id=old.pk).exists()
+    personal = (old.customer_email, old.customer_name, old.subject, old.title, old.tags)
+    assert personal == (("", "", "", "", []) if rule == "purge" else ("marcus@customer.test", "Marcus", "Order", "Order", ["t"]))  # fmt: skip
+    applied = AuditEvent.objects.get(kind="retention.applied")
+    assert (applied.object_id, applied.account_id) == (str(world.acme.pk), world.acme.pk)
+    assert applied.data == {
+        "rule": f"{rule} after 30 days", "counts": "1 conversations, 2 messages, 1 drafts, 1 files", "of": [str(old.pk)],
+    }  # fmt: skip
+    assert words_of(young) == before
+    assert apply(world)["conversations"] == 0
+    assert AuditEvent.objects.filter(kind="retention.applied").count() == 1
+
+
+@pytest.mark.parametrize(("late", "emptied"), [(timedelta(0), 0), (timedelta(microseconds=1), 1)])
+@pytest.mark.parametrize("rule", ["purge_after_days", "archive_bodies_after_days"])
+def test_the_day_is_counted_from_the_close(
+    world: World, acme: Account, now: datetime, rule: str, late: timedelta, emptied: int
+) -> None:
+    closed(corrected(world), timedelta(days=30) + late, now)
+    Account.objects.update(**{rule: 30})
+    assert apply(world, dry_run=True, now=now)["conversations"] == emptied
+
+
+def test_without_a_policy_nothing_goes_and_what_is_open_stays(world: World, acme: Account, now: datetime) -> None:
+    closed(corrected(world), timedelta(days=400), now)
+    with assert_nothing_written():
+        apply(world)
+    Account.objects.update(purge_after_days=30, archive_bodies_after_days=30)
+    Conversation.objects.update(status="open")
+    with assert_nothing_written():
+        assert apply(world)["conversations"] == 0
+
+
+def test_each_state_of_a_draft_that_is_over_ends_in_the_archive(world: World, acme: Account, now: datetime) -> None:
+    ends = {"sent", "rejected", "superseded", "stale", "answered_elsewhere", "expired"}
+    assert set(retention.FINAL) == ends
+    old = corrected(world)
+    closed(old, timedelta(days=31), now)
+    message = Message.objects.filter(conversation=old, direction="inbound").get()
+    draft = factories.draft(message)
+    Draft.objects.filter(pk=draft.pk).update(status="rejected")
+    Account.objects.update(archive_bodies_after_days=30)
+    apply(world)
+    assert set(old.drafts.values_list("status", flat=True)) == {"archived", "approved"}
+
+
+@pytest.mark.parametrize("left", ["customer_email", "customer_name"])
+def test_a_purge_also_takes_what_half_of_a_name_is_left_of(
+    world: World, acme: Account, now: datetime, left: str
+) -> None:
+    conversation = factories.message(world.mail).conversation
+    Conversation.objects.update(status="closed", completed_at=now - timedelta(days=31))
+    Conversation.objects.update(**{"customer_email": "", "customer_name": "", left: "marcus@customer.test"})
+    Account.objects.update(purge_after_days=30)
+    assert apply(world)["conversations"] == 1
+    blank(conversation, customer_email="", customer_name="")
+
+
+def test_a_legal_hold_says_so_and_an_empty_address_is_nobodys(world: World, acme: Account) -> None:
+    corrected(world)
+    factories.message(world.mail, sender=Party(""))
+    for nobody in ("", "  "):
+        with assert_nothing_written():
+            assert retention.erase_customer(account_id=world.acme.pk, email=nobody, dry_run=False) == Counter()
+    Account.objects.update(legal_hold=True, purge_after_days=1)
+    held = Counter({"held by a legal hold": 1})
+    assert apply(world) == held
+    assert retention.erase_customer(account_id=world.acme.pk, email="x@y.test", dry_run=False) == held
+
+
+def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Account) -> None:
+    mine, other = corrected(world), corrected(world, "other@customer.test")
+    Conversation.objects.update(status="open", completed_at=None)
+    waits = factories.waiting_mail(world.mail, sender="marcus@customer.test")
+    theirs = factories.waiting_mail(world.mail, sender="other@customer.test")
+    read = Message.objects.filter(conversation=other, direction="inbound").get()
+    factories.waiting_mail(world.mail, sender="marcus@customer.test", message=read, status="processed", detail="")
+    before = words_of(other)
+    with assert_nothing_written():
+        planned = retention.erase_customer(account_id=world.acme.pk, email=" MARCUS@customer.test ", dry_run=True)
+    done = retention.erase_customer(account_id=world.acme.pk, email=" MARCUS@customer.test ", dry_run=False)
+    assert planned == done == Counter(COUNTS)
+    blank(waits, payload=None, expires_at=None, sender="", subject="", recipient="", status="quarantined")
+    blank(theirs, sender="other@customer.test")
+    blank(mine, customer_email="", customer_name="", subject="", title="", tags=[])
+    assert words_of(other) == before
+    assert AuditEvent.objects.get(kind="retention.applied").data["rule"] == "asked by the customer"
+
+
+def test_conversations_go_batch_by_batch_in_order(world: World, acme: Account, now: datetime, monkeypatch: Any) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for _ in range(5):
+        closed(factories.message(world.mail).conversation, timedelta(days=31), now)
+    Conversation.objects.update(status="closed")
+    Account.objects.update(purge_after_days=30)
+    assert apply(world, dry_run=True)["conversations"] == 5
+    assert apply(world)["conversations"] == 5
+    batches = [event.data["of"] for event in AuditEvent.objects.filter(kind="retention.applied").order_by("id")]
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    assert [pk for batch in batches for pk in batch] == [
+        str(pk) for pk in Conversation.objects.order_by("pk").values_list("pk", flat=True)
+    ]
+
+
+def test_raw_bytes_go_when_their_date_has_passed(world: World, acme: Account, now: datetime, monkeypatch: Any) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)  # five at a time
+    events = [factories.waiting_mail(world.mail) for _ in range(8)]
+    InboundEvent.objects.update(expires_at=now - timedelta(seconds=1))
+    InboundEvent.objects.filter(pk=events[0].pk).update(expires_at=now)
+    with assert_nothing_written():
+        assert apply(world, dry_run=True, now=now) == Counter({"raw events": 7})
+    assert apply(world, now=now) == Counter({"raw events": 7})
+    blank(events[0], payload=events[0].payload, sender="pat@customer.test")
+    blank(events[1], payload=None, sender="", subject="", recipient="", expires_at=None)
+    assert apply(world, now=now) == Counter()
+
+
+def test_a_file_that_another_conversation_has_is_kept(
+    world: World, acme: Account, now: datetime, attachments_dir: Any, django_capture_on_commit_callbacks: Any
+) -> None:
+    same = File("a.txt", "text/plain", b"the same")
+    one = factories.message(world.mail, files=(same,)).conversation
+    factories.message(world.mail, files=(same, File("b.txt", "text/plain", b"another")))
+    Conversation.objects.filter(pk=one.pk).update(status="closed", completed_at=now - timedelta(days=31))
+    Account.objects.update(purge_after_days=30)
+
+    def stored() -> int:
+        return sum(1 for path in attachments_dir.rglob("*") if path.is_file())
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert apply(world)["files"] == 1
+    assert stored() == 2
+    Conversation.objects.update(status="closed", completed_at=now - timedelta(days=31))
+    with django_capture_on_commit_callbacks(execute=True):
+        assert apply(world)["files"] == 2
+    assert stored() == 0
+    assert decisions.Status.ARCHIVED == "archived"
