@@ -21,7 +21,6 @@ from conversations.roles import Verb
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
 from conversations.views.links import address, with_query
-from conversations.views.stamped import Stamped
 from conversations.views.words import clock_for, span
 from conversations.visible import Visible
 from drafts import queue
@@ -35,7 +34,6 @@ from drafts.views.pane import NOTHING, UNTIL_RELEASED, Banner, Desk, Doing, Pane
 from drafts.views.present import DeskFilters
 
 PREFETCH = 2
-ROW = Stamped("drafts/_row.html", "row")
 REFUSED = (Refusal, PermissionDenied)
 
 
@@ -150,13 +148,13 @@ def _who(panes: Sequence[Draft]) -> str:
 
 
 def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk, current: str = "") -> dict[str, Any]:
-    """The list's rows as HTML; `current` is the id of the draft that is open."""
+    """The list's rows; `current` is the id of the draft that is open."""
     query = desk.filters.query
     tail = f"?{query}" if query else ""
     joined = f"{query}&" if query else ""
-    rows = [present.row(entry, desk.clock, desk.drafts_url, tail) for entry in found]
+    pick = desk.may_batch
     return {
-        "rows": [ROW(row, current=row["id"] == current, may_batch=desk.may_batch) for row in rows],
+        "rows": [present.row(entry, desk.clock, desk.drafts_url, tail, current=current, pick=pick) for entry in found],
         "more_url": f"{desk.queue_url}?{joined}after={more}" if more else "",
     }
 

@@ -69,7 +69,7 @@ class DeskFilters(Filters):
 
 
 class Row(TypedDict):
-    """One line of the queue: text only, so that the template has nothing to compute."""
+    """One line of the queue: in words, so that the template has nothing to compute."""
 
     id: str
     url: str
@@ -84,6 +84,8 @@ class Row(TypedDict):
     tag_class: str
     by: str
     by_name: str
+    current: bool  # the draft that is open
+    pick: bool  # whether it can be chosen for a batch
 
 
 def due_words(due_at: datetime, clock: Clock) -> tuple[str, str]:
@@ -94,7 +96,9 @@ def due_words(due_at: datetime, clock: Clock) -> tuple[str, str]:
     return span(left), "soon" if left < SOON else "calm"
 
 
-def row(found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "") -> Row:
+def row(
+    found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "", *, current: str = "", pick: bool = False
+) -> Row:
     """`base_url` is the drafts' address, `tail` the filters as a query string with its question mark."""
     due, urgency = due_words(found["due_at"], clock)
     if found["snoozed_until"] and found["snoozed_until"] > clock.now:
@@ -118,6 +122,8 @@ def row(found: Mapping[str, Any], clock: Clock, base_url: str, tail: str = "") -
         tag_class=tag_class,
         by=initials(holder) if holder else "",
         by_name=holder,
+        current=key == current,
+        pick=pick,
     )
 
 
