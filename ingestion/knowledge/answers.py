@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections import OrderedDict
-from threading import Lock
+from functools import lru_cache
 from uuid import UUID
 
 from conversations.tenancy import tenant_context
@@ -21,8 +20,6 @@ from ingestion.models import AnswerModel, Passage, SourceDocument
 logger = logging.getLogger(__name__)
 
 KEPT = 8  # accounts in the memory of a process, at most about 20 MB each
-_kept: OrderedDict[UUID, tuple[str, Recogniser]] = OrderedDict()
-_lock = Lock()
 
 
 def learn_answers(*, account_id: UUID, embedder: Embedder | None = None) -> bool:
@@ -66,21 +63,14 @@ def recogniser_of(account_id: UUID, embedder: Embedder) -> Recogniser | None:
     found = AnswerModel.objects.filter(account_id=account_id).values_list("digest", "embedder").first()
     if found is None or found[1] != embedder.name[:200]:
         return None
-    with _lock:
-        kept = _kept.get(account_id)
-        if kept and kept[0] == found[0]:
-            _kept.move_to_end(account_id)
-            return kept[1]
-    digest, body = AnswerModel.objects.filter(account_id=account_id).values_list("digest", "body").get()
-    if not body:
-        return None
-    recogniser = Recogniser.from_bytes(bytes(body))
-    with _lock:
-        _kept[account_id] = (digest, recogniser)
-        _kept.move_to_end(account_id)
-        while len(_kept) > KEPT:
-            _kept.popitem(last=False)
-    return recogniser
+    return _recogniser(account_id, found[0])
+
+
+@lru_cache(maxsize=KEPT)
+def _recogniser(account_id: UUID, digest: str) -> Recogniser | None:
+    """Read once in a process for as long as it stays the account's newest; the digest is of all that it was learned from."""
+    stored = AnswerModel.objects.filter(account_id=account_id, digest=digest).values_list("body", flat=True).first()
+    return Recogniser.from_bytes(bytes(stored)) if stored else None
 
 
 def _digest(embedder: str, rows: list[tuple[UUID, str, str]]) -> str:
