@@ -2,6 +2,8 @@
 
 It is a derivation like the vectors: it can be thrown away at any time, and is learned anew within minutes after approved
 answers or the embedder changed. Until then the new ones are found and used as any approved answer was before.
+
+`recognise` is imported where it is used: its numpy is for workers, not for a web process (decision 0037).
 """
 
 from __future__ import annotations
@@ -9,13 +11,15 @@ from __future__ import annotations
 import hashlib
 import logging
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from conversations.tenancy import tenant_context
-from ingestion.knowledge import recognise
 from ingestion.knowledge.embed import Embedder, get_embedder
-from ingestion.knowledge.recognise import Recogniser
 from ingestion.models import AnswerModel, Passage, SourceDocument
+
+if TYPE_CHECKING:
+    from ingestion.knowledge.recognise import Recogniser
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +31,17 @@ def learn_answers(*, account_id: UUID, embedder: Embedder | None = None) -> bool
 
     Raises EmbedderDown. Too few approved answers are stored as "nothing learned".
     """
+    from ingestion.knowledge import recognise
+
     embedder = embedder or get_embedder()
+    how = f"{embedder.name} {recognise.SHARPNESS} {recognise.RIDGE} {recognise.STRICT}"
     with tenant_context(account_id):
         rows = list(
             SourceDocument.objects.filter(kind=SourceDocument.Kind.GOLDEN, status=SourceDocument.Status.INDEXED)
             .order_by("-pk")
             .values_list("pk", "hash", "title")
         )
-        digest = _digest(embedder.name, rows)
+        digest = _digest(how, rows)
         stored = AnswerModel.objects.filter(account_id=account_id).only("digest").first()
         if stored.digest == digest if stored else not rows:
             return False
@@ -70,10 +77,13 @@ def recogniser_of(account_id: UUID, embedder: Embedder) -> Recogniser | None:
 def _recogniser(account_id: UUID, digest: str) -> Recogniser | None:
     """Read once in a process for as long as it stays the account's newest; the digest is of all that it was learned from."""
     stored = AnswerModel.objects.filter(account_id=account_id, digest=digest).values_list("body", flat=True).first()
-    return Recogniser.from_bytes(bytes(stored)) if stored else None
+    if not stored:
+        return None
+    from ingestion.knowledge.recognise import Recogniser
+
+    return Recogniser.from_bytes(bytes(stored))
 
 
-def _digest(embedder: str, rows: list[tuple[UUID, str, str]]) -> str:
+def _digest(how: str, rows: list[tuple[UUID, str, str]]) -> str:
     """Of all that is learned from, and of how."""
-    how = f"{embedder} {recognise.SHARPNESS} {recognise.RIDGE} {recognise.STRICT}"
     return hashlib.sha256("\n".join([how, *(f"{key} {digest}" for key, digest, _ in rows)]).encode()).hexdigest()
