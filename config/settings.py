@@ -59,6 +59,7 @@ if not FIELD_ENCRYPTION_KEYS:
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
 
 # --- applications --------------------------------------------------------------------------------------------------
+OIDC_SERVER_URL = env.text("OIDC_SERVER_URL", "")
 INSTALLED_APPS = [
     "conversations.apps.ConversationsConfig",
     "ingestion.apps.IngestionConfig",
@@ -78,7 +79,8 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
+    # Its client alone is 5 MiB of a web process.
+    *(["allauth.socialaccount.providers.openid_connect"] if OIDC_SERVER_URL else []),
     "procrastinate.contrib.django",
     "ninja",
 ]
@@ -258,7 +260,6 @@ MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG or DEMO
 SOCIALACCOUNT_LOGIN_ON_GET = False
-OIDC_SERVER_URL = env.text("OIDC_SERVER_URL", "")
 if OIDC_SERVER_URL:
     SOCIALACCOUNT_PROVIDERS = {
         "openid_connect": {

@@ -1,4 +1,4 @@
-"""A strict Content-Security-Policy with Django 6's setting names; on Django 6 its own middleware takes over.
+"""A strict Content-Security-Policy under Django 6's setting name, until that one's own middleware takes over (decision 0036).
 
 `SECURE_CSP` maps a directive to its sources; the source `'nonce'` becomes this response's nonce, which templates read
 as `csp_nonce` (django-htmx does so by itself). A view that needs another policy sets `response.csp`.

@@ -48,8 +48,7 @@ def filled(path: str, converters: dict[str, Any], pk: uuid.UUID) -> str | None:
 ALL = [found for found in patterns(get_resolver()) if not found[0].startswith(SKIPPED)]
 
 
-@pytest.fixture
-def secrets(world: World, attachments_dir) -> list[uuid.UUID]:
+def planted(world: World) -> list[uuid.UUID]:
     """Globex full of canaries: every kind of row that a URL can name."""
     theirs = factories.message(
         world.other_mail, f"{CANARY} body", subject=f"{CANARY} subject", files=(File(f"{CANARY}.txt", "text/plain", CANARY.encode()),),
@@ -70,6 +69,11 @@ def secrets(world: World, attachments_dir) -> list[uuid.UUID]:
         rows += waiting
         rows += [AuditEvent.objects.first(), Notification.objects.get()]
         return [row.pk for row in rows if row is not None]
+
+
+@pytest.fixture
+def secrets(world: World, attachments_dir: Any) -> list[uuid.UUID]:
+    return planted(world)
 
 
 def assert_silent(answer: Any, asked: str) -> None:

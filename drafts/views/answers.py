@@ -21,22 +21,19 @@ from conversations.roles import Verb
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
 from conversations.views.links import address, with_query
-from conversations.views.stamped import Stamped
 from conversations.views.words import clock_for, span
 from conversations.visible import Visible
 from drafts import queue
 from drafts.desk import handover
-from drafts.desk.decisions import NeedsSecondPress
 from drafts.desk.presence import asked_of
 from drafts.evidence.rates import topic_rates
 from drafts.models import Draft
 from drafts.queue import Decided, Summary
-from drafts.views import banners, focus, present
-from drafts.views.pane import UNTIL_RELEASED, Desk, build
-from drafts.views.present import Banner, Can, DeskFilters, Urls
+from drafts.views import focus, present
+from drafts.views.pane import NOTHING, UNTIL_RELEASED, Banner, Desk, Doing, Pane, Urls, banners, build
+from drafts.views.present import DeskFilters
 
 PREFETCH = 2
-ROW = Stamped("drafts/_row.html", "row")
 REFUSED = (Refusal, PermissionDenied)
 
 
@@ -48,39 +45,38 @@ def desk_of(request: HttpRequest, filters: DeskFilters) -> tuple[Desk, Summary]:
     return Desk.of(user, tenant, clock_for(request), filters, summary, rates, get_token(request)), summary
 
 
-def shown_extra(draft: Draft, desk: Desk, extra: dict[str, Any]) -> dict[str, Any]:
-    """What the shown draft needs beside the others' share: a statement each, and only in the states that ask for it."""
-    out = dict(extra)
-    if out.pop("is_rewritten", False):
-        out["banner"] = banners.being_written(urls_of(draft, desk), "")
+def shown_pane(draft: Draft, desk: Desk, doing: Doing, *, follows: str = "") -> Pane:
+    """The pane that is looked at, with what it needs beside the others' share: a statement each, and only in the states
+    that ask for it."""
+    said = doing.said(draft, desk)
     holder = draft.holder  # type: ignore[attr-defined]
-    if holder and str(holder["user_id"]) == str(desk.user.pk):
-        out["asked"] = asked_of(desk.tenant.account_id, desk.user.pk, draft.conversation_id)
-    if out.get("do") == "handover":
-        out["colleagues"] = handover.colleagues(draft.conversation, desk.user)
-    if draft.status == Draft.Status.SUPERSEDED and not out.get("banner"):
-        out["banner"] = replaced(draft, desk)
-    if draft.status in {Draft.Status.APPROVED, Draft.Status.SENT} and not out.get("banner"):
-        delivery = Delivery.objects.filter(draft_id=draft.pk).order_by("-id").first()
-        may_resolve = desk.policy.answer(desk.role, Verb.RESOLVE_DELIVERY).allowed
-        out["banner"] = banners.unsettled(draft, delivery, urls_of(draft, desk), may_resolve) if delivery else None
-    return out
+    mine = holder is not None and str(holder["user_id"]) == str(desk.user.pk)
+    return build(
+        draft,
+        desk,
+        doing,
+        banner=said or became(draft, desk),
+        asked=asked_of(desk.tenant.account_id, desk.user.pk, draft.conversation_id) if mine and not said else None,
+        colleagues=handover.colleagues(draft.conversation, desk.user) if doing.form == "handover" else (),
+        follows=follows,
+    )
+
+
+def became(draft: Draft, desk: Desk) -> Banner | None:
+    """What there is to say of a draft that is no longer in the queue, when another row knows it."""
+    if draft.status == Draft.Status.SUPERSEDED:
+        return replaced(draft, desk)
+    if draft.status not in {Draft.Status.APPROVED, Draft.Status.SENT}:
+        return None
+    delivery = Delivery.objects.filter(draft_id=draft.pk).order_by("-id").first()
+    may_resolve = desk.may(Verb.RESOLVE_DELIVERY)
+    return banners.unsettled(draft, delivery, Urls.of(draft, desk), may_resolve) if delivery else None
 
 
 def replaced(draft: Draft, desk: Desk) -> Banner | None:
     """The newer draft of the same conversation, if there is one, against this one's text."""
     newer = Draft.objects.filter(conversation_id=draft.conversation_id, pk__gt=draft.pk).order_by("-pk").first()
-    return banners.replaced(draft, newer, urls_of(newer, desk).detail) if newer else None
-
-
-def urls_of(draft: Draft, desk: Desk) -> Urls:
-    return Urls.of(
-        draft,
-        base=desk.drafts_url,
-        queue=desk.queue_url,
-        conversations=desk.conversations_url,
-        query=desk.filters.query,
-    )
+    return banners.replaced(draft, newer, Urls.of(newer, desk).detail) if newer else None
 
 
 def draft_or_404(pk: uuid.UUID, within: Visible) -> Draft:
@@ -93,10 +89,15 @@ def draft_or_404(pk: uuid.UUID, within: Visible) -> Draft:
 
 
 def page(
-    request: HttpRequest, *, filters: DeskFilters, draft_id: uuid.UUID | None, after: str = "", **extra: Any
+    request: HttpRequest,
+    *,
+    filters: DeskFilters,
+    draft_id: uuid.UUID | None,
+    after: str = "",
+    doing: Doing = NOTHING,
+    status: int = 200,
 ) -> HttpResponse:
-    """The desk: list, one draft, two more ready. `extra` goes to the pane (`do`, a banner, the person's own text)."""
-    status = extra.pop("status", 200)
+    """The desk: list, one draft, two more ready."""
     desk, summary = desk_of(request, filters)
     found, more = queue.feed(filters, desk.user, summary.channels, within=desk.within, after=after)
     listed = [row["id"] for row in found]
@@ -106,7 +107,7 @@ def page(
     panes = queue.panes(wanted, desk.within)
     if draft_id and (not panes or panes[0].pk != draft_id):
         raise Http404("There is no such draft in this account.")
-    shown = build(panes[0], desk, follows=_who(panes), **shown_extra(panes[0], desk, extra)) if panes else None
+    shown = shown_pane(panes[0], desk, doing, follows=_who(panes)) if panes else None
     waiting = summary.counts[filters.show]
     context = {
         "nav": "queue",
@@ -147,13 +148,13 @@ def _who(panes: Sequence[Draft]) -> str:
 
 
 def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk, current: str = "") -> dict[str, Any]:
-    """The list's rows as HTML; `current` is the id of the draft that is open."""
+    """The list's rows; `current` is the id of the draft that is open."""
     query = desk.filters.query
     tail = f"?{query}" if query else ""
     joined = f"{query}&" if query else ""
-    rows = [present.row(entry, desk.clock, desk.drafts_url, tail) for entry in found]
+    pick = desk.may_batch
     return {
-        "rows": [ROW(row, current=row["id"] == current, may_batch=desk.may_batch) for row in rows],
+        "rows": [present.row(entry, desk.clock, desk.drafts_url, tail, current=current, pick=pick) for entry in found],
         "more_url": f"{desk.queue_url}?{joined}after={more}" if more else "",
     }
 
@@ -272,67 +273,42 @@ def pane_answer(
     pk: uuid.UUID,
     *,
     filters: DeskFilters,
-    status: int = 200,
-    retargeted: bool = False,
-    **extra: Any,
+    doing: Doing = NOTHING,
 ) -> HttpResponse:
     """The review pane alone for htmx, else the page with it."""
     if not is_fragment(request):
-        return page(request, filters=filters, draft_id=pk, status=status, **extra)
+        return page(request, filters=filters, draft_id=pk, doing=doing)
     desk, _ = desk_of(request, filters)
-    draft = draft_or_404(pk, desk.within)
-    shown = build(draft, desk, **shown_extra(draft, desk, extra))
-    response = render(request, "drafts/_pane.html", {"pane": shown, "csrf": desk.csrf}, status=status)
-    return reswap(retarget(response, "#review"), "innerHTML") if retargeted else response
+    shown = shown_pane(draft_or_404(pk, desk.within), desk, doing)
+    return render(request, "drafts/_pane.html", {"pane": shown, "csrf": desk.csrf})
 
 
 def handover_form(request: HttpRequest, pk: uuid.UUID, *, filters: DeskFilters) -> HttpResponse:
     """Whom the conversation could be given to."""
+    doing = Doing("handover")
     if not is_fragment(request):
-        return page(request, filters=filters, draft_id=pk, do="handover")
+        return page(request, filters=filters, draft_id=pk, doing=doing)
     desk, _ = desk_of(request, filters)
-    draft = draft_or_404(pk, desk.within)
-    shown = build(draft, desk, **shown_extra(draft, desk, {"do": "handover"}))
-    return render(request, "drafts/_handover_form.html", {"pane": shown})
+    shown = shown_pane(draft_or_404(pk, desk.within), desk, doing)
+    return render(request, "drafts/_handover_form.html", {"colleagues": shown.forms.colleagues, "urls": shown.urls})
 
 
 def refusal(
-    request: HttpRequest,
-    pk: uuid.UUID,
-    error: Exception,
-    *,
-    filters: DeskFilters,
-    do: str = "",
-    own_text: str = "",
-    own_reasons: Sequence[str] = (),
-    banner: Banner | None = None,
-    status: int = 0,
+    request: HttpRequest, pk: uuid.UUID, *, filters: DeskFilters, doing: Doing, status: int = 0
 ) -> HttpResponse:
     """A decision that was not carried out, shown in place: the reason, the way on, and the person's own text."""
-    status = status or (error.status if isinstance(error, Refusal) else 403)
+    status = status or (doing.refused.status if isinstance(doing.refused, Refusal) else 403)
+    if not is_fragment(request):
+        return page(request, filters=filters, draft_id=pk, doing=doing, status=status)
     desk, _ = desk_of(request, filters)
     draft = draft_or_404(pk, desk.within)
-    urls = urls_of(draft, desk)
-    can = Can.of(desk.policy, desk.role, draft)
-    banner = banner or banners.refused(error, urls, can, text_kept=bool(own_text))
     if request.headers.get("HX-Target") == "saved":
-        return render(
-            request, "drafts/_banner.html", {"banner": banners.capped(banner, desk.user.choices.caps)}, status=status
-        )
-    asked: dict[str, Any] = {
-        "do": "edit" if own_text else do,
-        "banner": banner,
-        "own_text": own_text,
-        "own_reasons": own_reasons,
-        "confirm": isinstance(error, NeedsSecondPress),
-    }
-    if not is_fragment(request):
-        return page(request, filters=filters, draft_id=pk, status=status, **asked)
-    shown = build(draft, desk, **asked)
+        banner = banners.capped(doing.said(draft, desk), desk.user.choices.caps)
+        return render(request, "drafts/_banner.html", {"banner": banner}, status=status)
     response = render(
         request,
         "drafts/refused.html",
-        {"pane": shown, "csrf": desk.csrf, "live": draft.status == "pending"},
+        {"pane": shown_pane(draft, desk, doing), "csrf": desk.csrf, "live": draft.status == Draft.Status.PENDING},
         status=status,
     )
     return reswap(retarget(response, "#review"), "innerHTML")

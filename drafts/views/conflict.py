@@ -14,7 +14,8 @@ from drafts import diffing
 from drafts.desk.decisions import Changed, tidy
 from drafts.queue import moment
 from drafts.views import answers
-from drafts.views.present import Action, Banner, Both, Change, DeskFilters
+from drafts.views.pane import Action, Banner, Both, Doing
+from drafts.views.present import Change, DeskFilters
 from drafts.views.prose import paragraphs
 
 
@@ -55,4 +56,5 @@ def both_texts(
             [Change(k, t) for k, t in diffing.render_ops(ops, theirs)],
         ),
     )
-    return answers.refusal(request, pk, error, filters=filters, own_text=own_text, banner=banner, status=412)
+    doing = Doing("edit" if own_text else "", typed=own_text, refused=error, banner=banner)
+    return answers.refusal(request, pk, filters=filters, doing=doing, status=412)

@@ -29,7 +29,7 @@ from drafts.desk.decisions import Attention, Seen
 from drafts.models import Draft
 from drafts.views import answers
 from drafts.views.conflict import both_texts
-from drafts.views.pane import second_press
+from drafts.views.pane import Doing, second_press
 from drafts.views.present import DeskFilters
 
 MAX_MS = 2**31 - 1
@@ -89,15 +89,10 @@ def in_place(
         except Draft.DoesNotExist:
             raise Http404("There is no such draft in this account.") from None
         except answers.REFUSED as error:
-            return answers.refusal(
-                request,
-                pk,
-                error,
-                filters=filters,
-                do=do,
-                own_text=request.POST.get("final_text", "").replace("\x00", ""),
-                own_reasons=request.POST.getlist("reason"),
-            )
+            typed = request.POST.get("final_text", "").replace("\x00", "")
+            reasons = request.POST.getlist("reason")
+            doing = Doing("edit" if typed else do, typed=typed, reasons=reasons, refused=error)
+            return answers.refusal(request, pk, filters=filters, doing=doing)
 
     return pressed  # type: ignore[return-value]  # Django passes pk by its name
 
@@ -114,7 +109,7 @@ def decision(name: str, *, leaves: bool) -> Callable[[Act], View]:
             if is_fragment(request):
                 if leaves:
                     return answers.changed(request, filters=filters, gone=[pk])
-                return answers.pane_answer(request, pk, filters=filters, is_rewritten=True)
+                return answers.pane_answer(request, pk, filters=filters, doing=Doing(asked_anew=True))
             messages.success(request, DONE[name])
             return _onward(request, pk, filters, leaves)
 
@@ -228,7 +223,7 @@ def edit(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpRespo
         messages.success(request, f"Saved as version {draft.version}.")
         return see_other(with_query(reverse("drafts:detail", args=[pk]), "do=edit"))
     if request.headers.get("HX-Target") == "review":
-        return answers.pane_answer(request, pk, filters=filters, do="edit")
+        return answers.pane_answer(request, pk, filters=filters, doing=Doing("edit"))
     response = HttpResponse(status=204)
     response["ETag"], response["X-Version"] = f'"{draft.version}"', str(draft.version)
     response["X-Saved"] = clock_for(request).time(database_time.now())

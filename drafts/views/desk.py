@@ -18,9 +18,9 @@ from drafts import queue
 from drafts.desk import presence
 from drafts.flow.progress import so_far
 from drafts.models import Draft
-from drafts.views import answers, banners
-from drafts.views.pane import build
-from drafts.views.present import Can, DeskFilters
+from drafts.views import answers
+from drafts.views.pane import Can, Doing, Urls, banners, build
+from drafts.views.present import DeskFilters
 
 MAX_ROWS = 200  # of a list that was lengthened by "Show more": a pulse keeps its length up to here
 DOINGS = {"edit", "reject", "redraft", "snooze", "handover"}
@@ -49,7 +49,8 @@ def queue_page(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """One draft: the pane for htmx, else the desk around it. `do` opens a form without the script."""
     do = request.GET.get("do", "")
-    return answers.pane_answer(request, pk, filters=DeskFilters.read(request.GET), do=do if do in DOINGS else "")
+    doing = Doing(do if do in DOINGS else "")
+    return answers.pane_answer(request, pk, filters=DeskFilters.read(request.GET), doing=doing)
 
 
 @require_safe
@@ -86,9 +87,8 @@ def pulse(request: HttpRequest) -> HttpResponse:
     asked_for = [*wanted, *([shown] if shown else [])]
     fetched = {draft.pk: draft for draft in queue.panes(asked_for, desk.within)} if asked_for else {}
     if shown and (draft := fetched.get(shown)):
-        can, urls = Can.of(desk.policy, desk.role, draft), answers.urls_of(draft, desk)
         newer = answers.replaced(draft, desk) if draft.status == Draft.Status.SUPERSEDED else None
-        banner = newer or banners.standing(draft, desk.user, urls, desk.clock, can, room.asked)
+        banner = newer or banners.standing(draft, desk, Urls.of(draft, desk), Can.of(draft, desk), room.asked)
         context["banner"] = banners.capped(banner, desk.user.choices.caps)
     ahead = [fetched[pk] for pk in wanted if pk in fetched and fetched[pk].status == Draft.Status.PENDING]
     context["prefetched"] = [build(draft, desk) for draft in ahead]
@@ -108,9 +108,9 @@ def progress(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     ready = answers.replaced(draft, desk)
     if ready and not is_fragment(request):
         return redirect(ready.actions[0].url)
-    banner = ready or banners.being_written(answers.urls_of(draft, desk), so_far(draft.conversation_id))
+    banner = ready or banners.being_written(Urls.of(draft, desk), so_far(draft.conversation_id))
     if not is_fragment(request):
-        return answers.page(request, filters=filters, draft_id=pk, banner=banner)
+        return answers.page(request, filters=filters, draft_id=pk, doing=Doing(banner=banner))
     return render(request, "drafts/_banner.html", {"banner": banner}, status=286 if ready else 200)
 
 

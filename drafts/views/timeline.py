@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypedDict
 
 from django.core.exceptions import PermissionDenied
 from django.db import connection
@@ -15,9 +15,7 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce, Left, NullIf
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
 from django.urls import reverse
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
 from conversations import audit
@@ -26,7 +24,6 @@ from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import is_fragment, signed_in
-from conversations.views.stamped import Stamped
 from conversations.views.threads import get_conversation_for
 from conversations.views.words import Clock, clock_for, plural
 from drafts import diffing
@@ -68,7 +65,6 @@ LOOKS = {
     Kind.CONVERSATION_CLOSED: ("p", "check"),
     Kind.MESSAGE_ERASED: ("sys", "x"),
 }
-EVENT = Stamped("conversations/_event.html", "event")
 CHAIN_SQL = """
 SELECT count(*), count(*) FILTER (WHERE bound AND (joined OR is_first)), min(seq) FILTER (WHERE NOT bound OR NOT joined)
   FROM (SELECT e.seq, e.hash = audit_hash(e) AS bound, p.hash = e.prev_hash AS joined,
@@ -78,6 +74,24 @@ SELECT count(*), count(*) FILTER (WHERE bound AND (joined OR is_first)), min(seq
          WHERE e.account_id = %s AND e.conversation_id = %s
         OFFSET 0) links  -- fenced, so that each event is hashed once
 """
+
+
+class Line(TypedDict):
+    """One event of the list, in words. A dictionary: two hundred stand on a page, and a template reads one the fastest."""
+
+    seq: str
+    kind: str
+    icon: str
+    title: str
+    by: str
+    at: str
+    at_iso: str
+    url: str
+    tags: list[tuple[str, str]]  # class, text
+    quote: str
+    changes: list[Change]
+    note: str
+    selected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +216,7 @@ def _quotes(events: Sequence[AuditEvent]) -> dict[str, str]:
 
 def _line(
     event: AuditEvent, actions: dict[str, DraftAction], texts: dict[str, str], clock: Clock, url: str, selected: bool
-) -> SafeString:
+) -> Line:
     """One event as it is drawn."""
     kind, icon = LOOKS.get(Kind(event.kind), ("sys", "db"))
     action = actions.get(str(event.act_id))
@@ -221,23 +235,21 @@ def _line(
         note = action.notes
     quote = texts.get(event.object_id, "") if event.kind == Kind.MESSAGE_RECEIVED else ""
     title = audit.sentence(event)
-    words = {
-        "seq": str(event.seq or 0),
-        "kind": kind,
-        "icon": icon,
-        "title": title,
-        "by": "" if event.actor_name in title else event.actor_name,
-        "at": clock.time(event.at, seconds=True),
-        "at_iso": event.at.isoformat(timespec="seconds"),
-        "url": url,
-        "quote": quote[:QUOTE] + ("…" if len(quote) > QUOTE else ""),
-        "note": note,
-    }
-    if changes:
-        # No two edits are alike: nothing to keep.
-        own = {"event": words, "tags": tags, "changes": changes, "selected": selected}
-        return render_to_string("conversations/_event.html", own)
-    return EVENT(words, tags=tuple(tags), selected=selected)
+    return Line(
+        seq=str(event.seq or 0),
+        kind=kind,
+        icon=icon,
+        title=title,
+        by="" if event.actor_name in title else event.actor_name,
+        at=clock.time(event.at, seconds=True),
+        at_iso=event.at.isoformat(timespec="seconds"),
+        url=url,
+        tags=tags,
+        quote=quote[:QUOTE] + ("…" if len(quote) > QUOTE else ""),
+        changes=changes,
+        note=note,
+        selected=selected,
+    )
 
 
 def _changes(action: DraftAction) -> list[Change]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from drafts.writing import confidence
 from drafts.writing.choice import choose
@@ -17,8 +18,10 @@ from drafts.writing.port import DraftRequest, DraftResult, OnText, Source
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import Ask, asks_of, best_by_passage, score_pieces
 from ingestion.knowledge.embed import Embedder, EmbedderDown
-from ingestion.knowledge.recognise import Known
 from ingestion.knowledge.words import terms
+
+if TYPE_CHECKING:
+    from ingestion.knowledge.recognise import Known
 
 MODEL_KEY = "offline-quote-v2"
 SAME_QUESTION = 0.80

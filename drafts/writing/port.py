@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
 from drafts.llm.endpoint import Tokens
 from drafts.writing.topics import NEUTRAL, Topics
-from ingestion.knowledge.recognise import Recogniser
+
+if TYPE_CHECKING:
+    from ingestion.knowledge.recognise import Recogniser
 
 
 class DrafterUnavailable(Exception):

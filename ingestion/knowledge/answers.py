@@ -2,27 +2,28 @@
 
 It is a derivation like the vectors: it can be thrown away at any time, and is learned anew within minutes after approved
 answers or the embedder changed. Until then the new ones are found and used as any approved answer was before.
+
+`recognise` is imported where it is used: its numpy is for workers, not for a web process (decision 0037).
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections import OrderedDict
-from threading import Lock
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from conversations.tenancy import tenant_context
-from ingestion.knowledge import recognise
 from ingestion.knowledge.embed import Embedder, get_embedder
-from ingestion.knowledge.recognise import Recogniser
 from ingestion.models import AnswerModel, Passage, SourceDocument
+
+if TYPE_CHECKING:
+    from ingestion.knowledge.recognise import Recogniser
 
 logger = logging.getLogger(__name__)
 
 MAX_ACCOUNTS = 8  # accounts in the memory of a process, at most about 20 MB each
-_kept: OrderedDict[UUID, tuple[str, Recogniser]] = OrderedDict()
-_lock = Lock()
 
 
 def learn_answers(*, account_id: UUID, embedder: Embedder | None = None) -> bool:
@@ -30,14 +31,17 @@ def learn_answers(*, account_id: UUID, embedder: Embedder | None = None) -> bool
 
     Raises EmbedderDown. Too few approved answers are stored as "nothing learned".
     """
+    from ingestion.knowledge import recognise
+
     embedder = embedder or get_embedder()
+    how = f"{embedder.name} {recognise.SHARPNESS} {recognise.RIDGE} {recognise.STRICT}"
     with tenant_context(account_id):
         rows = list(
             SourceDocument.objects.filter(kind=SourceDocument.Kind.GOLDEN, status=SourceDocument.Status.INDEXED)
             .order_by("-pk")
             .values_list("pk", "hash", "title")
         )
-        digest = _digest(embedder.name, rows)
+        digest = _digest(how, rows)
         stored = AnswerModel.objects.filter(account_id=account_id).only("digest").first()
         if stored.digest == digest if stored else not rows:
             return False
@@ -66,24 +70,20 @@ def recogniser_of(account_id: UUID, embedder: Embedder) -> Recogniser | None:
     found = AnswerModel.objects.filter(account_id=account_id).values_list("digest", "embedder").first()
     if found is None or found[1] != embedder.name[:200]:
         return None
-    with _lock:
-        kept = _kept.get(account_id)
-        if kept and kept[0] == found[0]:
-            _kept.move_to_end(account_id)
-            return kept[1]
-    digest, body = AnswerModel.objects.filter(account_id=account_id).values_list("digest", "body").get()
-    if not body:
+    return _recogniser(account_id, found[0])
+
+
+@lru_cache(maxsize=MAX_ACCOUNTS)
+def _recogniser(account_id: UUID, digest: str) -> Recogniser | None:
+    """Read once in a process for as long as it stays the account's newest; the digest is of all that it was learned from."""
+    stored = AnswerModel.objects.filter(account_id=account_id, digest=digest).values_list("body", flat=True).first()
+    if not stored:
         return None
-    recogniser = Recogniser.from_bytes(bytes(body))
-    with _lock:
-        _kept[account_id] = (digest, recogniser)
-        _kept.move_to_end(account_id)
-        while len(_kept) > MAX_ACCOUNTS:
-            _kept.popitem(last=False)
-    return recogniser
+    from ingestion.knowledge.recognise import Recogniser
+
+    return Recogniser.from_bytes(bytes(stored))
 
 
-def _digest(embedder: str, rows: list[tuple[UUID, str, str]]) -> str:
+def _digest(how: str, rows: list[tuple[UUID, str, str]]) -> str:
     """Of all that is learned from, and of how."""
-    how = f"{embedder} {recognise.SHARPNESS} {recognise.RIDGE} {recognise.STRICT}"
     return hashlib.sha256("\n".join([how, *(f"{key} {digest}" for key, digest, _ in rows)]).encode()).hexdigest()

@@ -10,6 +10,7 @@ import logging
 import re
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import connection
@@ -19,10 +20,12 @@ from conversations.tenancy import tenant_context
 from ingestion.knowledge.answers import recogniser_of
 from ingestion.knowledge.chunk import storable
 from ingestion.knowledge.embed import Embedder, EmbedderDown, get_embedder
-from ingestion.knowledge.recognise import Known, Recogniser
 from ingestion.knowledge.vectors import VectorStore, VectorStoreDown, get_vector_store
 from ingestion.knowledge.words import overlap, rarity, terms
 from ingestion.models import Passage, SourceDocument
+
+if TYPE_CHECKING:
+    from ingestion.knowledge.recognise import Known, Recogniser
 
 logger = logging.getLogger(__name__)
 

@@ -35,7 +35,7 @@ def test_a_template_passes_the_strict_policy(path: Path) -> None:
 
 def test_the_row_of_the_queue_computes_nothing() -> None:
     """Fifty times a page: addresses and dates are made in the view."""
-    row = (Path(settings.BASE_DIR) / "templates/drafts/_row.html").read_text()
+    row = (Path(settings.BASE_DIR) / "templates/drafts/_rows.html").read_text()
     assert "{% url" not in row
     assert re.search(r"\{\{[^}]*\|", row) is None
 

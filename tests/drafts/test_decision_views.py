@@ -19,7 +19,7 @@ from drafts.desk import decisions
 from drafts.models import Draft, DraftAction
 from drafts.views import answers
 from tests import factories
-from tests.asserts import assert_nothing_written
+from tests.asserts import assert_nothing_written, counted
 from tests.conftest import World
 
 Browser = Callable[[User], Client]
@@ -120,6 +120,16 @@ def test_an_older_version_is_409(world: World, signed_in: Browser, draft: Draft)
     assert response.status_code == 409
     assert "now version 1" in response.content.decode()
     assert status(draft) == "pending"
+
+
+def test_a_refused_press_without_the_script_asks_nothing_twice(world: World, signed_in: Browser, draft: Draft) -> None:
+    client = signed_in(world.ada)
+    data = {**shown(client, draft), "version": "7"}
+    with counted() as queries:
+        response = client.post(f"/drafts/{draft.pk}/approve/", data)
+    assert response.status_code == 409
+    asked = [query["sql"] for query in queries if query["sql"].startswith(("SELECT", "WITH"))]
+    assert sorted(asked) == sorted(set(asked))
 
 
 def test_an_unsourced_statement_is_422_and_the_answer_carries_the_second_press(

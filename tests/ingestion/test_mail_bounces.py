@@ -17,7 +17,7 @@ QUIET = "Return-Path: <>\n"
 
 
 def judged(raw: str, sender: str = "ada@example.com", body_text: str = "", **facts: Any) -> Verdict:
-    values: dict[str, Any] = {"reply_to": None, "own_addresses": frozenset()}
+    values: dict[str, Any] = {"reply_to": None, "own_addresses": frozenset(), "new_text": ""}
     return automatic.classify(
         parse_tree(raw.encode()), sender=Party(sender), body_text=body_text, **{**values, **facts}
     )
@@ -181,7 +181,9 @@ def test_a_part_without_an_id_and_a_text_that_quotes_one_are_passed_over() -> No
 
 
 # --- and what is none --------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("head", ["Precedence: list\n", "List-Id: <l.test>\n", "List-Post: x\n", "Mailing-List: x\n"])
+@pytest.mark.parametrize(
+    "head", ["Precedence: bulk\n", "List-Post: NO\n", "List-Id: <l.test>\nList-Unsubscribe: <mailto:x@l.test>\n"]
+)
 def test_a_list_of_ours_says_nothing(head: str) -> None:
     assert judged(f"{head}\nx\n").kind is Automatic.BULK
     assert judged(f"{head}\nx\n", through_own_list=True) == Verdict()

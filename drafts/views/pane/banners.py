@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from django.core.exceptions import PermissionDenied
@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from conversations.bidi import isolated
 from conversations.errors import Locked, Refusal
-from conversations.models import Delivery, User
+from conversations.models import Delivery
 from conversations.views.words import Clock, plural, span
 from drafts import diffing
 from drafts.desk import recipients
@@ -19,7 +19,9 @@ from drafts.desk.decisions import AlreadyDecided, NeedsSecondPress, Stale
 from drafts.desk.presence import Asked
 from drafts.models import Draft, DraftAction
 from drafts.queue import moment
-from drafts.views.present import Action, Banner, Can, Urls, shortened
+from drafts.views.pane.acts import Can, Urls
+from drafts.views.pane.desk import Desk
+from drafts.views.present import Change, shortened
 
 ACTED = {
     DraftAction.Type.APPROVE: "approved",
@@ -30,17 +32,54 @@ ACTED = {
 QUOTE = 140
 
 
-def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked: Asked | None = None) -> Banner | None:
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button of a banner: a link, or a submit of the pane's form when `post`. `key` is the act whose cap it shows."""
+
+    label: str
+    url: str
+    post: bool = False
+    act: str = ""
+    key: str = ""
+    name: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """Two people's texts: theirs as saved, and the other's, marked with what differs from theirs."""
+
+    theirs: list[str]
+    theirs_by: str
+    yours: list[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    kind: str
+    icon: str
+    title: str
+    text: str
+    actions: tuple[Action, ...] = ()
+    alert: bool = False
+    both: Both | None = None
+    poll: str = ""  # asked every second for this banner anew
+    prose: tuple[str, ...] = ()  # paragraphs, while they are being written
+    changes: tuple[Change, ...] = ()
+
+
+def standing(draft: Draft, desk: Desk, urls: Urls, can: Can, asked: Asked | None = None) -> Banner | None:
     """The banner that a draft's own state asks for, strongest first; None when there is nothing to say.
 
     `asked`: who asks this person, its holder, for the conversation.
     """
+    clock = desk.clock
     if _is_stale(draft):
         return _stale(draft, urls, clock, can)
     if draft.status != Draft.Status.PENDING:
         return _decided(draft, urls, clock)
     holder = draft.holder  # type: ignore[attr-defined]
-    if holder and str(holder["user_id"]) != str(user.pk):
+    if holder and str(holder["user_id"]) != str(desk.user.pk):
         name = isolated(holder["name"] or holder["email"])
         left = moment(holder["until"]) - clock.now
         return Banner(
@@ -67,7 +106,7 @@ def standing(draft: Draft, user: User, urls: Urls, clock: Clock, can: Can, asked
     if draft.sources_changed_at:
         return _sources_changed(draft, urls, clock, can)
     act = draft.last_act  # type: ignore[attr-defined]
-    if holder and act and act["type"] == DraftAction.Type.ESCALATE and str(act["user_id"]) != str(user.pk):
+    if holder and act and act["type"] == DraftAction.Type.ESCALATE and str(act["user_id"]) != str(desk.user.pk):
         note = f"“{act['notes']}”" if act["notes"] else "They left no note."
         return Banner("info", "user", f"{act['by']} handed this over to you at {clock.time(moment(act['at']))}.", note)
     return None

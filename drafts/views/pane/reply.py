@@ -1,0 +1,155 @@
+"""The reply of a draft: as it would be sent, as the person edits it, and what travels with a decision on it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+
+from conversations import outgoing
+from conversations.envelope import digest, reply_envelope
+from conversations.views.present import FileView
+from conversations.views.words import Clock, size
+from drafts import diffing
+from drafts.models import Draft
+from drafts.queue import moment
+from drafts.views.pane.desk import Desk
+from drafts.views.present import REASONS, Change, Choice, shortened
+from drafts.views.prose import Block, blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Every statement of the text with its source, to whom it goes, and what was looked at."""
+
+    title: str
+    written: str
+    missing: str  # why there is no text; "" when there is one
+    text: str
+    blocks: list[Block]
+    statements: int
+    unsourced: int
+    files: list[FileView]
+    envelope: dict[str, Any]
+    recipients: str
+    problems: list[str]  # why it cannot be sent as it is
+    checks: list[Check]
+
+    @classmethod
+    def of(cls, draft: Draft, desk: Desk, *, editing: bool) -> Reply:
+        conversation, channel = draft.conversation, draft.conversation.channel
+        open_ = draft.status == Draft.Status.PENDING
+        revision = _revision(draft)
+        text = revision["text"] if revision else draft.suggested_text
+        statements = revision["statements"] if revision else draft.statements
+        numbers = {str(entry.get("passage")): n for n, entry in enumerate(draft.top_sources, 1)}
+        envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {"to": [], "cc": []}
+        # Of a text that is being edited nobody can say anything yet.
+        said = "" if editing else text
+        problems = outgoing.problems(channel, envelope, body_text=said) if channel and open_ else []
+        failed = f"{draft.error or 'No text came out.'} Write the reply yourself, or ask for another draft."
+        return cls(
+            title="Draft reply" if open_ else f"Draft reply, {draft.get_status_display().lower()}",
+            written=_written(draft, revision, desk.clock),
+            missing="" if text or draft.erased_at is not None else failed,
+            text=text,
+            blocks=blocks(text, statements, numbers),
+            statements=len(statements),
+            unsourced=sum(1 for one in statements if not any(str(s) in numbers for s in one.get("sources", ()))),
+            files=[FileView(f["name"], size(f["size"]), _file_url(f["id"])) for f in draft.own_files],  # type: ignore[attr-defined]
+            envelope=envelope,
+            recipients=_recipients(envelope),
+            problems=problems,
+            checks=[
+                *(Check("warn", problem) for problem in problems),
+                *(Check("ok" if entry["ok"] else "warn", entry["text"]) for entry in draft.checks),
+            ],
+        )
+
+
+def _revision(draft: Draft) -> Mapping[str, Any] | None:
+    """What was last saved; None while the text is as suggested."""
+    return draft.revision if draft.version else None  # type: ignore[attr-defined]
+
+
+def _written(draft: Draft, revision: Mapping[str, Any] | None, clock: Clock) -> str:
+    if revision:
+        return f"Version {draft.version}, saved {clock.time(moment(revision['at']))} by {revision['author']}"
+    return f"Written {clock.stamp(draft.created_at)}"
+
+
+def _recipients(envelope: Mapping[str, Any]) -> str:
+    def party(entry: Mapping[str, str]) -> str:
+        return f"{entry['name']} <{entry['address']}>" if entry.get("name") else entry["address"]
+
+    copies = f", copy {', '.join(map(party, envelope['cc']))}" if envelope["cc"] else ""
+    return ", ".join(map(party, envelope["to"])) + copies
+
+
+def _file_url(attachment_id: str) -> str:
+    return reverse("conversations:attachment", args=[attachment_id])
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """The person's own text: in the box, how it differs from what was suggested, and shown where no box is open."""
+
+    text: str
+    original: str
+    saved: str
+    reasons: list[Choice]
+    changes: list[Change]
+    counts: str
+    kept: list[Block]
+
+    @classmethod
+    def of(cls, draft: Draft, desk: Desk, reply: Reply, *, editing: bool, typed: str, reasons: Sequence[str]) -> Edit:
+        revision, original, text = _revision(draft), draft.suggested_text, typed if editing and typed else reply.text
+        ops = diffing.diff_ops(original, text) if editing and text != original else None
+        return cls(
+            text=text,
+            original=original,
+            saved=f"Saved {desk.clock.time(moment(revision['at']))}" if revision else "",
+            reasons=[Choice(value, label, value in reasons) for value, label in REASONS.items()],
+            changes=shortened(diffing.render_ops(ops, original)) if ops else [],
+            counts="{} words out, {} in".format(*diffing.word_counts(ops)) if ops else "",
+            kept=blocks(typed) if typed and not editing and typed.strip() != reply.text.strip() else [],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What the person saw: it travels with every decision, and the verb compares."""
+
+    hidden: list[tuple[str, str]]
+    second: str  # what a second press is asked for
+    stamp: str  # whose text of which draft the browser keeps
+
+    @classmethod
+    def of(cls, draft: Draft, desk: Desk, reply: Reply, *, confirm: bool) -> Signed:
+        return cls(
+            hidden=[
+                ("version", str(draft.version)),
+                ("last_inbound", str(draft.conversation.last_inbound_message_id or "")),
+                ("envelope", digest(reply.envelope)),
+                ("request_id", uuid.uuid4().hex),
+                ("filter", desk.filters.query),
+                ("pressed_twice", "1" if confirm else ""),
+            ],
+            second="" if confirm else second_press(reply.unsourced, draft.is_about_money),
+            stamp=f"{desk.user.pk.hex}.{draft.pk.hex}",
+        )
+
+
+def second_press(unsourced: int, money: bool) -> str:
+    """What a second press of Approve is asked for; "" when one press is enough."""
+    return ", ".join([*([f"{unsourced} unsourced"] if unsourced else []), *(["money"] if money else [])])
