@@ -13,7 +13,7 @@ const flights = new Map();
 
 /** True when this press was the first of two: a statement has no source, or money is named. */
 function mustConfirm(form, button) {
-  const why = form.dataset.second, unsourced = $('.statement--none', form);
+  const why = form.dataset.second, unsourced = $('.unsourced', form);
   if (reading.confirmed || !why) return false;
   reading.confirmed = true;
   button.firstChild.textContent = `Press again: ${why} `;

@@ -8,15 +8,12 @@ import { actOf } from './keymap.js';
 import { asking } from './ask.js';
 import { open } from './dialogs.js';
 
-const TYPED_IN = 'textarea, select, [contenteditable], input:not([type=radio], [type=checkbox])';
 const STEPS = { next: 1, prev: -1 };
-
-const letter = ({ key, code }) => (/^[^\p{Script=Latin}]$/u.test(key) && /\p{L}/u.test(key) && code.match(/^Key(.)$/)?.[1] || key).toLowerCase();
 
 /** Arrows walk through the palette. */
 function inDialog({ key, target }, does) {
   const list = $$('#palette[open] :is(input, li:not([hidden]) > *)'), step = { ArrowDown: 1, ArrowUp: -1 }[key];
-  if (step && list.length) does(() => list.at((list.indexOf(target) + step) % list.length).focus());
+  if (step) does(() => list.at((list.indexOf(target) + step) % list.length)?.focus());
 }
 
 /** In a text box only Escape and Ctrl Enter are ours. */
@@ -35,8 +32,9 @@ function single(event, key, does) {
 }
 
 on('keydown', (event) => {
-  const { target } = event, chord = event.metaKey || event.ctrlKey, key = letter(event), mode = document.body.dataset.keys;
-  const text = target.matches(TYPED_IN), does = (act) => { event.preventDefault(); act(); };
+  const { target } = event, chord = event.metaKey || event.ctrlKey, mode = document.body.dataset.keys;
+  const key = event.key.replace(/^[^\0-\u024f]$/, event.code.at(-1)).toLowerCase();
+  const text = target.matches('textarea, select, [contenteditable], input:not([type=radio], [type=checkbox])'), does = (act) => { event.preventDefault(); act(); };
   if (event.isComposing || event.repeat) return;
   if (chord && key === 'k') return does(() => open('palette'));
   if ($('dialog[open]')) return inDialog(event, does);

@@ -14,7 +14,7 @@ export function source(n) {
 }
 
 export function unsourced() {
-  const all = $$('.statement--none', review), found = all[last = (last + 1) % (all.length || 1)];
+  const all = $$('.unsourced', review), found = all[last = (last + 1) % (all.length || 1)];
   found?.scrollIntoView({ block: 'center' });
   say(found ? `No source: ${found.textContent}` : 'Every statement has a source.');
 }

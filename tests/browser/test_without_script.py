@@ -96,7 +96,7 @@ def test_enter_in_the_instruction_asks_for_a_draft_and_sends_nothing(queue: Queu
 def test_claim_and_release(queue: Queue, open_page: OpenPage) -> None:
     page = open_page(queue.world.ada, script=False)
     page.locator(".more summary").click()
-    page.get_by_role("button", name="Hold").click()
+    page.get_by_role("button", name="Claim").click()
     with tenant_context(queue.world.acme.pk):
         assert Hold.objects.get().user_id == queue.world.ada.pk
     page.locator(".more summary").click()

@@ -110,8 +110,7 @@ def _check(outbound: Outbound) -> None:
     if not outbound.to and not outbound.cc:
         raise _refused("it has no recipient")
     for party in parties:
-        if not split_address(party.address):
-            raise _refused(f"“{party.address[:80]}” is not an address that mail can be sent to")
+        _parts(party.address)
 
 
 def _is_plain(outbound: Outbound) -> bool:
@@ -160,6 +159,9 @@ def _wire_address(address: str) -> str:
 def _parts(address: str) -> tuple[str, str]:
     parts = split_address(address)
     if parts is None:
+        local, _, domain = address.rpartition("@")
+        if " " not in domain and split_address(f"{local}@example.com"):
+            raise _refused(f"“{domain[:80]}” is not a domain")
         raise _refused(f"“{address[:80]}” is not an address that mail can be sent to")
     return parts
 
