@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations import inbox
+from conversations import database_time, inbox
 from conversations.channels.base import Automatic
 from conversations.errors import Invalid
 from conversations.models import AuditEvent, Conversation, Message, User
@@ -61,6 +62,13 @@ def test_an_older_one_asks_for_nothing_where_a_newer_message_waits(world: World,
         assert writing_jobs() == jobs
 
 
+def test_a_newer_notice_of_a_machine_does_not_stand_in_the_way(world: World, notice: Message) -> None:
+    factories.reply_to(notice, sender=factories.inbound().sender, automatic=Automatic.AUTO_REPLY)
+    with tenant_context(world.acme.pk):
+        inbox.by_a_person(message_id=notice.pk, actor=world.ada)
+        assert Conversation.objects.get(pk=notice.conversation_id).last_inbound_message_id == notice.pk
+
+
 def test_who_may_not_ask_for_a_draft_changes_nothing(world: World, notice: Message) -> None:
     with tenant_context(world.acme.pk), assert_nothing_written(), pytest.raises(PermissionDenied):
         inbox.by_a_person(message_id=notice.pk, actor=world.bo)
@@ -91,3 +99,23 @@ def test_machines_have_a_list_of_their_own_and_a_press_empties_it(
     assert (response.status_code, response["Location"]) == (303, url)
     assert "A person wrote this" not in ada.get(url).content.decode()
     assert f'href="{url}"' not in ada.get("/conversations/?status=automatic").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("bears", "is_right"),
+    [
+        (datetime(1971, 1, 1, tzinfo=UTC), True),
+        (datetime(1970, 12, 31, tzinfo=UTC), False),
+        (timedelta(hours=23), True),
+        (timedelta(hours=25), False),
+    ],
+)
+def test_a_date_that_cannot_be_right_moves_no_message(
+    world: World, bears: datetime | timedelta, is_right: bool
+) -> None:
+    sent_at = bears if isinstance(bears, datetime) else database_time.now() + bears
+    message = factories.message(world.mail, sent_at=sent_at)
+    assert (message.sent_at == sent_at) is is_right
+    assert [problem.endswith("it stands where it arrived.") for problem in message.details.problems] == [True] * (
+        not is_right
+    )

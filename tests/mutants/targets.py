@@ -13,7 +13,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only"],
     "conversations/encryption.py": ["conversations/test_encryption"],
     "conversations/envelope.py": ["conversations/test_envelope", "drafts/test_approve"],
-    "conversations/inbox.py": ["conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
+    "conversations/inbox.py": ["conversations/test_by_a_person", "conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
     "conversations/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/people.py": ["conversations/test_people", "conversations/test_invitations", "conversations/test_addresses", "test_own_channels"],
     "conversations/roles.py": ["conversations/test_roles"],
