@@ -28,7 +28,6 @@ FLOOR = 0.9
 #: Not there yet: what was measured last, which such a module may not fall below (0: not measured whole). Each line that goes is progress. CI's sample is
 #: drawn from the others.
 NOT_YET: dict[str, float] = {
-    "drafts/desk/decisions.py": 0.88,
     "drafts/desk/lanes.py": 0.0,
     "drafts/retention.py": 0.0,
     "conversations/people.py": 0.0,
