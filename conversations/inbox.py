@@ -288,7 +288,7 @@ def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
     """A message that passed for automatic was written by a person: it is owed an answer like any other, and gets a draft.
 
     Saying it twice is saying it once. Raises Message.DoesNotExist (404), PermissionDenied (403), Invalid (422: it did not
-    come in).
+    come in, or its text is gone).
     """
     with transaction.atomic():
         conversation = _locked(pk=Message.objects.values_list("conversation_id", flat=True).get(pk=message_id))[0]
@@ -296,6 +296,8 @@ def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
         check(actor, Verb.REGENERATE, account_id=message.account_id)
         if message.direction != Message.Direction.INBOUND or message.channel is None:
             raise Invalid("Only what came in can be answered. Nothing was changed.")
+        if message.erased_at:
+            raise Invalid("Its text was removed under the retention rules. Nothing was changed.")
         if not message.is_automatic:
             return message
         message.is_automatic = False

@@ -138,7 +138,7 @@ def message_view(
         html_url=reverse("conversations:message-html", args=[message["id"]]) if message.get("has_html") else "",
         problems=list(message.get("problems") or ()),
         person_url=reverse("conversations:by-a-person", args=[message["id"]])
-        if may_correct and inbound and message.get("is_automatic")
+        if may_correct and inbound and message.get("is_automatic") and not message.get("erased_at")
         else "",
     )
 

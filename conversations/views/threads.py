@@ -19,6 +19,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from conversations import files, inbox, search
+from conversations.errors import Refusal
 from conversations.models import Attachment, Conversation, Delivery, Message, RelatedConversation
 from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
@@ -151,7 +152,10 @@ def _place(cursor: str) -> tuple[datetime, uuid.UUID] | None:
 @require(Verb.READ)
 def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The thread, newest `MESSAGES` messages, oldest first; `before` is the sequence number to go back from."""
-    conversation = get_conversation_for(request, pk)
+    return _thread(request, get_conversation_for(request, pk))
+
+
+def _thread(request: HttpRequest, conversation: Conversation, *, problem: str = "", status: int = 200) -> HttpResponse:
     tenant, clock = require_tenant(request), clock_for(request)
     before = request.GET.get("before", "")
     messages = (
@@ -164,6 +168,7 @@ def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     heading = present.heading(conversation, clock)
     context = {
         "nav": "history",
+        "problem": problem,
         "conversation": heading,
         "thread": [
             present.message_view(
@@ -182,7 +187,7 @@ def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "draft_url": _draft_url(conversation),
         "related": _related(conversation, tenant.channels),
     }
-    return render(request, "conversations/detail.html", context)
+    return render(request, "conversations/detail.html", context, status=status)
 
 
 def _as_entry(message: Message) -> dict[str, Any]:
@@ -268,11 +273,15 @@ def _unsettled(conversation: Conversation, may_resolve: bool) -> list[dict[str, 
 def by_a_person(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """An automatic message is a person's: the conversation is open again, and a draft is on its way."""
     mine = Message.objects.within(require_tenant(request).channels)
-    conversation = mine.filter(pk=pk).values_list("conversation_id", flat=True).first()
-    if conversation is None:
+    found = mine.filter(pk=pk).values_list("conversation_id", flat=True).first()
+    if found is None:
         raise Http404("There is no such message in this account.")
-    inbox.by_a_person(message_id=pk, actor=person(request))
-    return see_other(reverse("conversations:detail", args=[conversation]))
+    conversation = get_conversation_for(request, found)
+    try:
+        inbox.by_a_person(message_id=pk, actor=person(request))
+    except Refusal as refusal:
+        return _thread(request, conversation, problem=str(refusal), status=refusal.status)
+    return see_other(reverse("conversations:detail", args=[found]))
 
 
 @require_safe

@@ -85,6 +85,27 @@ def test_what_did_not_come_in_cannot_be_answered(world: World, notice: Message) 
         inbox.by_a_person(message_id=delivery.message_id, actor=world.ada)
 
 
+def test_what_was_erased_cannot_be_answered(world: World, notice: Message) -> None:
+    with tenant_context(world.acme.pk):
+        Message.objects.filter(pk=notice.pk).update(body_text="", body_new="", erased_at=database_time.now())
+        with assert_nothing_written(), pytest.raises(Invalid):
+            inbox.by_a_person(message_id=notice.pk, actor=world.ada)
+
+
+def test_a_press_that_cannot_be_carried_out_is_answered_with_why(
+    world: World, notice: Message, signed_in: Browser
+) -> None:
+    delivery = factories.approved(factories.draft(factories.message(world.mail)), world.ada)
+    with tenant_context(world.acme.pk):
+        Message.objects.filter(pk=notice.pk).update(body_text="", body_new="", erased_at=database_time.now())
+    for pk, why in ((delivery.message_id, "Only what came in"), (notice.pk, "Its text was removed")):
+        answer = signed_in(world.ada).post(f"/messages/{pk}/by-a-person/")
+        assert answer.status_code == 422
+        assert why in answer.content.decode()
+    page = signed_in(world.ada).get(f"/conversations/{notice.conversation_id}/").content.decode()
+    assert "A person wrote this" not in page  # what cannot be done is not offered
+
+
 def test_machines_have_a_list_of_their_own_and_a_press_empties_it(
     world: World, notice: Message, signed_in: Browser
 ) -> None:

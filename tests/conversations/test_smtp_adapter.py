@@ -320,6 +320,8 @@ def test_it_never_falls_back_to_clear_text_when_encryption_is_demanded() -> None
         {"files": (File("a.pdf", "application/pdf\r\nX: y", b""),)},
         {"files": (File("a.png", "image/png", b"", content_id="a>\r\nX: y"),)},
         {"body_text": "lone \ud800 surrogate"},
+        {"to": (Party("ada@example.com", "Ada \ud800"),)},
+        {"to": (Party("ada\ud800@example.com"),)},
     ],
 )
 def test_a_mail_that_cannot_be_built_is_refused_before_connecting(bad: dict[str, Any]) -> None:

@@ -102,6 +102,8 @@ def _check(outbound: Outbound) -> None:
     lines += [text for file in outbound.files for text in (file.file_name, file.mime_type, file.content_id)]
     if any(CONTROL.search(line) for line in lines):
         raise _refused("a name, an address, the subject or a file name contains a line break or a control character")
+    if any(_SURROGATE.search(line) for line in lines):
+        raise _refused("a name, an address, the subject or a file name contains half of a character")
     ids = [outbound.message_id, *(id_ for id_ in (outbound.in_reply_to, *outbound.references) if id_)]
     if outbound.return_path and not split_address(outbound.return_path):
         raise _refused("its return path is not an address")
