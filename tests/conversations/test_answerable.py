@@ -85,6 +85,7 @@ def assert_the_mail_says_what_was_approved(envelope: dict[str, Any], content: by
     # The library's newer parser fails at dots in a row, which real addresses have.
     to = re.search(r"^To: (.*(?:\n .*)*)", head, re.MULTILINE)
     assert to is not None
+    assert to[1].count(",\n ") == len(envelope["to"]) - 1  # the reader below does without
     written = [address for _, address in getaddresses([to[1]])]
     assert written == [on_the_wire(one["address"]) for one in envelope["to"]]
     ids = re.search(r"^References: (.*(?:\n .*)*)", head, re.MULTILINE)

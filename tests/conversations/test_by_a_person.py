@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations import database_time, inbox
+from conversations import database_time, inbox, people
 from conversations.channels.base import Automatic
 from conversations.errors import Invalid
 from conversations.models import AuditEvent, Conversation, Message, User
@@ -104,6 +104,17 @@ def test_a_press_that_cannot_be_carried_out_is_answered_with_why(
         assert why in answer.content.decode()
     page = signed_in(world.ada).get(f"/conversations/{notice.conversation_id}/").content.decode()
     assert "A person wrote this" not in page  # what cannot be done is not offered
+
+
+def test_a_message_of_a_channel_that_somebody_does_not_see_is_not_there(world: World, signed_in: Browser) -> None:
+    hidden = factories.message(
+        factories.channel(world.acme, external_id="second@acme.test"), automatic=Automatic.AUTO_REPLY
+    )
+    with tenant_context(world.acme.pk):
+        people.set_channels(account_id=world.acme.pk, user=world.cy, channels=[world.mail.pk], actor=world.dan)
+    assert signed_in(world.cy).post(f"/messages/{hidden.pk}/by-a-person/").status_code == 404
+    with tenant_context(world.acme.pk):
+        assert Message.objects.get(pk=hidden.pk).is_automatic
 
 
 def test_machines_have_a_list_of_their_own_and_a_press_empties_it(
