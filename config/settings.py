@@ -177,17 +177,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {**_default, **_connection},
     "owner": {**_owner, **_connection, "OPTIONS": {"application_name": "countersign-owner"}},
 }
-DATABASE_POOL = env.number("DATABASE_POOL", 0)
-if DATABASE_POOL:
-    # A server keeps connections in a pool; commands and workers keep one each.
-    DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"]["ENGINE"] = "conversations.pooled"  # waits for a busy database, not for one that is away
-    DATABASES["default"]["OPTIONS"]["pool"] = {
-        "min_size": 1,
-        "max_size": DATABASE_POOL,
-        "timeout": 0.5,  # then it looks why it waits
-        "reconnect_timeout": 0,  # no tries in the background: whoever asks next tries at once
-    }
+# Requests that one web process answers at a time, each thread with a database connection of its own (config/asgi.py).
+WEB_THREADS = env.number("WEB_THREADS", 4, low=1)
 # Open pages are told of news over one LISTEN connection a process: past a transaction-mode PgBouncer, or "off".
 _listen = env.text("LISTEN_DATABASE_URL", "")
 LISTEN = _listen != "off"

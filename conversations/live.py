@@ -20,7 +20,6 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import psycopg
-from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import connections
 
@@ -185,8 +184,6 @@ def _address() -> dict[str, Any]:
 async def events(stream: Stream) -> AsyncIterator[str]:
     """A server-sent event for each news, a comment when there is none; ends after `LIFE_SECONDS` or with the session."""
     here = hub()
-    # The page was checked on a connection of this request's thread; a stream must not keep it for minutes.
-    await sync_to_async(connections.close_all)()
     loop = asyncio.get_running_loop()
     until = loop.time() + chance.uniform(*LIFE_SECONDS)
     with here.open(stream):

@@ -33,7 +33,6 @@ class Server:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DATABASE_URL": f"postgres:///{cluster.socket_dir}/countersign_test",
             "PGUSER": "app_rw",
-            "DATABASE_POOL": "4",
             "SECRET_KEY": settings.SECRET_KEY,
             "DEMO": "true",
             "LOG_LEVEL": "WARNING",

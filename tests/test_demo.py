@@ -72,7 +72,7 @@ def test_a_child_that_dies_is_brought_back_and_one_that_keeps_dying_ends_all(tmp
     ("name", "value", "words"),
     [
         ("DEBUG", "ture", "DEBUG is 'ture'"),
-        ("DATABASE_POOL", "many", "DATABASE_POOL is 'many'"),
+        ("WEB_THREADS", "many", "WEB_THREADS is 'many'"),
         ("DRAFTER", "magic", "DRAFTER is 'magic'"),
         ("DATABASE_URL", "nonsense", "DATABASE_URL"),
     ],

@@ -211,7 +211,7 @@ def run(supervisor: Supervisor, url: str, web_port: int, sink_port: int, mail: P
             wait_for(env["CHROMA_URL"] + "/api/v2/heartbeat", vectors, "chroma")
         web = supervisor.start(
             "web", str(Path(python).parent / "granian"), "--interface", "asginl", "--host", "127.0.0.1",
-            "--port", str(web_port), "--no-ws", "--respawn-failed-workers", "config.asgi:application", env=env | {"DATABASE_POOL": "8", "MALLOC_ARENA_MAX": "2"},
+            "--port", str(web_port), "--no-ws", "--respawn-failed-workers", "config.asgi:application", env=env | {"MALLOC_ARENA_MAX": "2"},
         )  # fmt: skip
         subprocess.run([python, "manage.py", "seed", "--password", PASSWORD], cwd=ROOT, env=env, check=True)
         supervisor.start(

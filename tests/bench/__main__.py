@@ -103,7 +103,7 @@ def served(
     with contextlib.ExitStack() as servers:
         ours = servers.enter_context(
             world.serving(
-                cluster, world.PRODUCT, "asginl", "config.asgi:application", "/readyz", DATABASE_POOL="8", MALLOC_ARENA_MAX="2"
+                cluster, world.PRODUCT, "asginl", "config.asgi:application", "/readyz", MALLOC_ARENA_MAX="2"
             )
         )  # fmt: skip
         requests = [

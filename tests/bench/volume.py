@@ -92,7 +92,7 @@ def grow(cluster: Cluster, product: world.Product, size: int) -> Rate:
 
 @contextlib.contextmanager
 def serving_large(cluster: Cluster) -> Iterator[Server]:
-    env = {**world.url_of(cluster, LARGE), "DATABASE_POOL": "8"}
+    env = world.url_of(cluster, LARGE)
     with world.serving(cluster, LARGE, "asginl", "config.asgi:application", "/readyz", **env) as server:
         yield server
 

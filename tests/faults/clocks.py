@@ -50,8 +50,8 @@ def f10_wrong_clocks(ground: Ground) -> Outcome:
     world = ground.world
     drafts = ground.drafts(out.trials)
     with (
-        ground.serving(DATABASE_POOL="0") as right,
-        ground.serving(DATABASE_POOL="0", **ahead) as wrong,
+        ground.serving() as right,
+        ground.serving(**ahead) as wrong,
         ground.working(**behind),
         httpx2.Client(base_url=right.url, cookies=ground.cookie(world.ada), timeout=20) as ada,
         httpx2.Client(base_url=wrong.url, cookies=ground.cookie(world.dan), timeout=20) as dan,

@@ -39,7 +39,7 @@ def f07_the_database_stops_and_starts(ground: Ground) -> Outcome:
     drafts = ground.drafts(out.trials * 12)
     connection.close()
 
-    with ground.serving(DATABASE_POOL="4") as server:
+    with ground.serving() as server:
         own = httpx2.Client(base_url=server.url, cookies=cookies)
         pane = [form(own, draft) for draft in drafts]
 

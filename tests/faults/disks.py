@@ -66,7 +66,7 @@ def _fill_the_database(ground: Ground, disk: Path, out: Outcome) -> None:
         conversation = ground.drafts(1)[0].conversation_id
         draft = ground.drafts(1)[0]
         with (
-            ground.serving(DATABASE_POOL="4") as server,
+            ground.serving() as server,
             httpx2.Client(base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=30) as service,
             httpx2.Client(base_url=server.url, cookies=ground.cookie(ground.world.ada), timeout=30) as browser,
         ):

@@ -47,7 +47,7 @@ def f08_repeated_shuffled_and_bad(ground: Ground) -> Outcome:
     waits: list[float] = []
     answers: Counter[str] = Counter()
     connection.close()
-    with ground.serving(DATABASE_POOL="4") as server, httpx2.Client(base_url=server.url, timeout=20) as service:
+    with ground.serving() as server, httpx2.Client(base_url=server.url, timeout=20) as service:
         started = time.monotonic()
 
         def post(at: int) -> None:

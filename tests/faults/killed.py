@@ -56,7 +56,7 @@ def f01_web_killed_in_approve(ground: Ground) -> Outcome:
         ground_drafts = ground.drafts(number)
         drafts += ground_drafts
         env = {"FAILPOINT": point} if point else {}
-        with ground.serving(DATABASE_POOL="0", **env) as server:
+        with ground.serving(**env) as server:
             _press_and_kill(ground, server, ground_drafts, out, killed_by=point)
     _check_approvals(ground, drafts, out)
     out.trials = len(drafts)
@@ -99,7 +99,7 @@ def _press_and_kill(ground: Ground, server: Server, drafts: list[Draft], out: Ou
             out.must(status in {200, 409}, f"the repeated click was answered {status}")
     if killed_by:
         with (
-            ground.serving(DATABASE_POOL="0") as well,
+            ground.serving() as well,
             httpx2.Client(base_url=well.url, cookies=cookies) as browser,
         ):
             for draft in drafts:

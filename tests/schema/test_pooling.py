@@ -93,7 +93,7 @@ def test_two_tenants_share_two_connections_and_never_see_one_another(
         ]
     direct = f"postgres:///{cluster.socket_dir}/countersign_test"
     # Django's pool is off: PgBouncer is the pool.
-    with serving(cluster, DATABASE_URL=bouncer, LISTEN_DATABASE_URL=direct, DATABASE_POOL="0") as server:
+    with serving(cluster, DATABASE_URL=bouncer, LISTEN_DATABASE_URL=direct) as server:
 
         def reads(person: Any, own: str, foreign: str) -> Callable[[], str]:
             cookie = f"{settings.SESSION_COOKIE_NAME}={session_of(person)}"
