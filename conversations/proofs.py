@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from allauth.account import app_settings
@@ -16,12 +17,14 @@ from allauth.core import context
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required, login_required
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
 
 from conversations import addresses, database_time, limits
+from conversations.compiled import Compiled
 from conversations.jobs import wake
 from conversations.letters import address_of, can_send, letter, try_to_send
 from conversations.models import User
@@ -58,8 +61,17 @@ class ProvenAddresses:
         return bool(others.filter(verified=True).exists() or (others.exists() and not email_address.verified))
 
 
+@Compiled
+def _people(given: Any) -> QuerySet[User]:
+    return User.objects.filter(pk=given.pk)
+
+
 class AddressBackend(AuthenticationBackend):
     """Password log-in by address: whose password is tried is `addresses.who_may_sign_in`'s answer."""
+
+    def get_user(self, user_id: uuid.UUID) -> User | None:
+        """Whose session it is, for every request."""
+        return next((user for user in _people(pk=user_id) if self.user_can_authenticate(user)), None)
 
     def _authenticate_by_email(self, email: str, password: str) -> User | None:
         only = getattr(context.request, "only_people", None)  # set by CountedAdapter.pre_authenticate

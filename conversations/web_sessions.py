@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.sessions.backends import db
 
 from conversations import database_time
+from conversations.compiled import Compiled
 
 if TYPE_CHECKING:
     from django.contrib.sessions.base_session import AbstractBaseSession
+    from django.db.models import QuerySet
+
+
+@Compiled
+def _alive(given: Any) -> QuerySet[AbstractBaseSession]:
+    model = SessionStore.get_model_class()
+    return model.objects.filter(session_key=given.key, expire_date__gt=given.now)
 
 
 class SessionStore(db.SessionStore):
     """Django's sessions in the database, the same rows (SESSION_ENGINE)."""
 
     def _get_session_from_db(self) -> AbstractBaseSession | None:
-        found = self.model.objects.filter(session_key=self.session_key, expire_date__gt=database_time.now()).first()
+        found = next(iter(_alive(key=self.session_key, now=database_time.now())), None)
         if found is None:
             self._session_key = None
         return found
