@@ -2,12 +2,12 @@
 import { $ } from './dom.js';
 
 const { live, account } = document.body.dataset;
-const EVERY = 1000; // ms between two looks; the first one waits a moment only, so that not every page looks at once
-let last = -EVERY, due, pause = 1000;
+const EVERY = 1000; // ms between two looks in the long run; three come at once: a message and its draft are two news
+let next = 0, due, pause = 1000;
 
 function look() {
   due = 0;
-  last = performance.now();
+  next = Math.max(next, performance.now()) + EVERY;
   if ($('#pulse')) htmx.trigger('#pulse', 'wake');
   htmx.trigger(document.body, 'live');
 }
@@ -15,7 +15,7 @@ function look() {
 /** "own" is news that this very person made: the page in which they are acting shows it already. */
 function heard(word) {
   if (due || document.hidden || (word === 'own' && navigator.userActivation?.isActive)) return;
-  due = setTimeout(look, Math.max(Math.random() * 150, last + EVERY - performance.now()));
+  due = setTimeout(look, Math.max(Math.random() * 150, next - 2 * EVERY - performance.now()));
 }
 
 function open(tell) {
@@ -27,7 +27,7 @@ function open(tell) {
   source.onmessage = ({ data }) => tell(data);
   source.onerror = () => {
     if (source.readyState !== EventSource.CLOSED) return; // else the browser comes back by itself
-    setTimeout(open, pause * (0.75 + Math.random() / 2), tell);
+    setTimeout(open, pause * (1 + Math.random()), tell);
     pause = Math.min(pause * 2, 60_000);
   };
 }
