@@ -28,10 +28,6 @@ KEPT_HEADERS = (
     "message-id", "date", "from", "sender", "reply-to", "to", "cc", "subject", "in-reply-to", "references",
     "authentication-results", "auto-submitted", "x-auto-response-suppress", "precedence", "list-id", "return-path", "x-mailer", "user-agent",
 )  # fmt: skip
-#: What the database moves in a conversation when a message arrives (trigger `message_arrives`).
-COUNTED = [
-    "last_seq", "message_count", "user_message_count", "ai_message_count", "last_message_at", "last_inbound_message",
-]  # fmt: skip
 _FIRST_MAIL = datetime(1971, 1, 1, tzinfo=UTC)
 UNREADABLE = "(This message has no text.)"
 
@@ -79,7 +75,7 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
     inbound = storable(inbound)
     digest = content_digest(inbound)
     with transaction.atomic():
-        if known := _known(_named(channel, inbound, digest), digest):
+        if not into and (known := _known(_named(channel, inbound, digest), digest)):
             return known, False
         place = Place(into) if into else find_place(channel, inbound)
         if place.conversation is None:
@@ -255,7 +251,7 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
         is_automatic=inbound.automatic is not None,
     )
     files.attach(message, inbound.files)
-    conversation.refresh_from_db(fields=COUNTED)
+    _count(conversation, message)
     _reopen(channel, conversation, message)
     audit.record(
         audit.Kind.MESSAGE_RECEIVED,
@@ -271,6 +267,16 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
         commit={"body": message.body_text},
     )
     return message
+
+
+def _count(conversation: Conversation, message: Message) -> None:
+    """What the trigger `message_arrives` did to the locked row, done to what we hold of it: reading it again costs more."""
+    conversation.last_seq = message.seq
+    conversation.message_count += 1
+    conversation.user_message_count += 1
+    conversation.last_message_at = max(filter(None, [conversation.last_message_at, message.received_at]))
+    if not message.is_automatic:
+        conversation.last_inbound_message_id = message.pk
 
 
 def _reopen(channel: Channel, conversation: Conversation, message: Message) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.core.cache import caches
 from django.db import models, transaction
 
 from conversations import audit, database_time
@@ -100,6 +101,8 @@ def read(header: str) -> Caller | None:
 
 def touch(caller: Caller) -> None:
     """Remember the use, at most once a minute; the caller is in the tenant."""
+    if not caches["process"].add(f"token:used:{caller.token_id}", True, timeout=60):
+        return  # this process has just written it
     a_minute_ago = database_time.now() - timedelta(minutes=1)
     stale = models.Q(last_used_at__isnull=True) | models.Q(last_used_at__lt=a_minute_ago)
     ServiceToken.objects.filter(stale, pk=caller.token_id).update(last_used_at=database_time.now())

@@ -43,7 +43,7 @@ DATABASE = "countersign_test"
 QUEUE_STATEMENTS = 6
 #: With log-in, tenant, commit and the next panes; the goal is 15 for every decision.
 DECISION_STATEMENTS = {"approve": 13, "edit": 15, "reject": 10}
-INGEST_STATEMENTS = {"new": 14, "repeated": 6}
+INGEST_STATEMENTS = {"new": 11, "repeated": 6}
 FEED_BUFFERS = 600
 SUMMARY_BUFFERS = 300
 GROWTH = 1.5

@@ -4,6 +4,7 @@ is for. `test_record_inbound.py` says what becomes of the draft, `test_joining.p
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -314,3 +315,21 @@ def test_an_id_is_known_in_its_own_channel_only(world: World, acme: Any) -> None
     two = inbox.record_inbound(channel=other, inbound=factories.inbound("x"))[0].conversation
     assert elsewhere(one)[1]
     assert elsewhere(two)[1]
+
+
+def test_what_handlers_are_told_of_the_conversation_is_what_the_database_counted(
+    world: World, acme: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trigger moves the row, the verb moves its copy: they must not drift apart."""
+    told: list[Conversation] = []
+    monkeypatch.setattr(hooks, "on_inbound", [lambda conversation, message: told.append(copy(conversation))])
+    first = receive(world, "First")
+    for changes in ({"automatic": Automatic.AUTO_REPLY}, {}):
+        inbox.record_inbound(
+            channel=world.mail, inbound=factories.inbound("Again", **changes), into=first.conversation_id
+        )
+        held, kept = told[-1], Conversation.objects.get(pk=first.conversation_id)
+        for field in Conversation._meta.concrete_fields:
+            if field.attname != "updated_at":
+                assert getattr(held, field.attname) == getattr(kept, field.attname), field.attname
+    assert [held.message_count for held in told] == [1, 2, 3]
