@@ -72,12 +72,14 @@ class Server:
 
 @dataclass(frozen=True)
 class Request:
-    """`make` gives the next request: method, path, headers, body. `expects`: the only status that counts."""
+    """`make` gives the next request: method, path, headers, body. `expects`: the only status that counts. `each`: how many
+    make a slice, where it is not as many as of the others (a dear one)."""
 
     name: str
     server: Server
     make: Callable[[], tuple[str, str, Mapping[str, str], str | None]]
     expects: int = 200
+    each: int = 0
 
 
 @dataclass
@@ -139,19 +141,19 @@ def interleaved(requests: list[Request], *, rounds: int, slice_of: int, warm: in
     costs = {request.name: Cost() for request in requests}
     for request in requests:
         with _kept_alive(request.server) as connection:
-            for _ in range(warm):
+            for _ in range(min(warm, request.each or warm)):
                 _send(connection, request, Cost())
     for _ in range(rounds):
         for request in random.sample(requests, len(requests)):
             web, backends = tree_of(request.server.pid), request.server.backends()
-            cost = costs[request.name]
+            cost, count = costs[request.name], request.each or slice_of
             with _kept_alive(request.server) as connection:
                 before = cpu_of(web), cpu_of(backends)
-                for _ in range(slice_of):
+                for _ in range(count):
                     _send(connection, request, cost)
                 after = cpu_of(web), cpu_of(backends)
-            cost.web.append((after[0] - before[0]) / slice_of)
-            cost.database.append((after[1] - before[1]) / slice_of)
+            cost.web.append((after[0] - before[0]) / count)
+            cost.database.append((after[1] - before[1]) / count)
     return costs
 
 

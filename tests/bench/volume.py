@@ -105,6 +105,9 @@ def requests(product: world.Product, large: Server) -> list[Request]:
     return [
         Request("large, queue page", large, product.queue),
         Request("large, conversation", large, product.conversation),
+        Request("large, timeline of 200", large, product.timeline),
+        Request("large, approve", large, product.approve),
+        Request("large, ingest, new", large, product.ingest, expects=201),
         *map(search, WORDS.values()),
     ]
 
@@ -144,4 +147,5 @@ def scrub(cluster: Cluster, product: world.Product) -> Rate:
                 done = retention.apply(account_id=account, dry_run=False)
         finally:
             retention.tenant_context = plain
-    return Rate(done["messages"], cpu[0], cpu[1], max(lengths))
+    emptied = sum(done[rows] for rows in ("conversations", "messages", "drafts", "files"))
+    return Rate(emptied, cpu[0], cpu[1], max(lengths))

@@ -89,7 +89,7 @@ def serving(cluster: Cluster, database: str, interface: str, app: str, path: str
         start_new_session=True,
     )  # fmt: skip
     try:
-        _wait(f"{url}{path}", child)
+        wait_for(f"{url}{path}", child)
         yield Server(url, child.pid, lambda: backends(cluster, database))
     finally:
         child.terminate()
@@ -100,7 +100,7 @@ def serving(cluster: Cluster, database: str, interface: str, app: str, path: str
             child.wait()
 
 
-def _wait(url: str, child: subprocess.Popen[bytes]) -> None:
+def wait_for(url: str, child: subprocess.Popen[bytes]) -> None:
     for _ in range(600):
         if child.poll() is not None:
             raise SystemExit(f"The server for {url} stopped with code {child.returncode}; nothing was measured.")
