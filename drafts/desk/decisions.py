@@ -165,6 +165,7 @@ def reject(
         let_go(scene)
         if draft.is_canary:
             _ask_for_another(draft)
+            _record_check(draft, action, actor, "caught")
         audit.record(
             audit.Kind.DRAFT_REJECTED,
             actor=actor,
@@ -211,6 +212,8 @@ def regenerate(
             commit={"instruction": instruction},
             act_id=action.pk,
         )
+        if draft.is_canary:
+            _record_check(draft, action, actor, "caught")
         wake(
             WRITE_TASK, queue="drafts", account_id=draft.account_id, conversation_id=conversation.pk, asked_by=action.pk
         )
@@ -236,6 +239,8 @@ def answered_elsewhere(*, draft_id: uuid.UUID, actor: User, seen: Seen, request_
         conversation.save(update_fields=["status", "due_at", "updated_at"])
         action = act(Type.ANSWER_ELSEWHERE, draft, actor, seen=seen, version=draft.version, request_id=request_id)
         let_go(scene)
+        if draft.is_canary:
+            _record_check(draft, action, actor, "answered elsewhere")
         audit.record(
             audit.Kind.DRAFT_ANSWERED_ELSEWHERE,
             actor=actor,
@@ -377,15 +382,19 @@ def _decide_check(
     )
     let_go(scene)
     _ask_for_another(draft)
+    _record_check(draft, action, actor, "caught" if caught else "missed")
+    return action
+
+
+def _record_check(draft: Draft, action: DraftAction, actor: User, outcome: str) -> None:
     audit.record(
         audit.Kind.CHECK_DECIDED,
         actor=actor,
         about=draft,
         conversation_id=draft.conversation_id,
-        data={"outcome": "caught" if caught else "missed"},
+        data={"outcome": outcome},
         act_id=action.pk,
     )
-    return action
 
 
 def _ask_for_another(draft: Draft) -> None:

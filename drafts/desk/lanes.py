@@ -2,7 +2,8 @@
 
 A lane is one topic, on one channel, written by one prompt version and one model. It opens only when an admin asks for it,
 the account allows lanes, and the Wilson lower bound (95 %, two-sided) of "sent unchanged" over the last `lane_reviewed`
-human decisions reaches `lane_bound`. While it is open a share of its drafts still goes to people; every automatic approval
+human decisions reaches `lane_bound`. Approvals that nobody can have read are none of these decisions, and an automatic
+approval that a person took back counts against its lane (docs/decisions/0044). While it is open a share of its drafts still goes to people; every automatic approval
 looks at the evidence anew and stores it, and one look under the bound suspends the lane.
 """
 
@@ -38,7 +39,24 @@ from drafts.models import Draft, DraftAction, Lane, PromptVersion
 State = Lane.State
 MAX_IN_THREAD = 3  # automatic replies of one thread within an hour; the trigger's own number
 MIN_HOLD_SECONDS = 60  # seconds in which a person can still take an automatic approval back
-_NEWEST = "SELECT type = 'approve' FROM verdicts ORDER BY created_at DESC, id DESC"
+NO_TOPIC = ("", "other")  # drafts that have nothing in common but that nobody knows what they are about
+_NEWEST = """,
+taken_back AS (
+  SELECT DISTINCT ON (u.draft_id) u.draft_id, u.created_at, u.id
+    FROM drafts_draftaction u JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = u.draft_id
+    JOIN conversations_conversation c ON c.account_id = %(account)s AND c.id = d.conversation_id
+   WHERE u.account_id = %(account)s AND u.type = 'undo' AND d.intent = %(intent)s AND d.prompt_label = %(prompt_label)s
+     AND d.model_key = %(model_key)s AND c.channel_id = %(channel_id)s
+     AND EXISTS (SELECT FROM drafts_draftaction a WHERE a.account_id = %(account)s AND a.draft_id = u.draft_id
+                    AND a.lane_id IS NOT NULL AND a.id < u.id)
+   ORDER BY u.draft_id, u.id DESC)
+SELECT unchanged FROM (
+  SELECT v.type = 'approve' AS unchanged, v.created_at, v.id FROM verdicts v
+   WHERE NOT EXISTS (SELECT FROM taken_back t WHERE t.draft_id = v.draft_id)
+  UNION ALL
+  SELECT false, created_at, id FROM taken_back) decided
+ ORDER BY created_at DESC, id DESC
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,7 @@ def evidence_of(lane: Lane, account: Account) -> Evidence:
         kind=verdicts.Kind(lane.intent, lane.prompt_label, lane.model_key, lane.channel_id),
         # A draft that was taken back and decided again has several acts. Twice the window holds enough of them.
         most=2 * account.options.lane_reviewed,
+        read=True,
     )
     return judge(
         [unchanged for (unchanged,) in found],
@@ -90,7 +109,7 @@ def candidates(account: Account) -> list[tuple[Lane, Evidence]]:
     """The kinds of drafts that were decided often enough to ask for a lane, with their evidence; unsaved rows for new ones."""
     kinds = (
         Draft.objects.filter(status__in=verdicts.STATUSES, is_canary=False)
-        .exclude(intent="")
+        .exclude(intent__in=NO_TOPIC)
         .values("intent", "prompt_label", "model_key", "conversation__channel_id")
         .annotate(size=Count("pk"))
         .filter(size__gte=account.options.lane_reviewed)
@@ -114,6 +133,8 @@ def open_lane(
     Conflict (409) with the figures when the evidence is not there."""
     with transaction.atomic():
         check(actor, Verb.MANAGE, account_id=account_id)
+        if intent in NO_TOPIC:
+            raise Conflict("Drafts without a topic of their own are always decided by people. The lane stays shut.")
         account = Account.objects.get(pk=account_id)
         channel = Channel.objects.get(pk=channel_id)
         lane, _ = Lane.objects.get_or_create(
@@ -206,6 +227,7 @@ def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
         draft.status == Draft.Status.PENDING
         and draft.base_message_id == conversation.last_inbound_message_id
         and draft.version == 0
+        and draft.intent not in NO_TOPIC
         and not (draft.is_canary or draft.error or draft.unsourced_count or draft.is_about_money or draft.needs_human)
         and bool(draft.statements)
         and draft.sources_changed_at is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conversations.models import Account, Message
+from drafts.diffing import diff_ops
 from drafts.evidence.sampling import bucket
 from drafts.models import Draft
 from drafts.writing.port import DraftResult, Statement
@@ -44,7 +45,19 @@ def plant(*, account: Account, base: Message, result: DraftResult) -> tuple[Draf
 
 
 def holds(draft: Draft, text: str) -> bool:
-    """Whether the planted error is still in the text, if only in part: one reworded word does not make it true."""
-    planted = draft.canary_defect.removeprefix("No source says: ").split()
-    kept = set(text.split())
-    return bool(planted) and sum(1 for word in planted if word in kept) > len(planted) / 2
+    """Whether the planted statement is still in the text: as it was planted, or with more than half of it left standing.
+
+    What counts is what became of that statement in the edit; its words elsewhere in the text do not, and a word or two put
+    otherwise in it do not make it true.
+    """
+    planted = draft.canary_defect.removeprefix("No source says: ")
+    start = draft.suggested_text.find(planted) if planted else -1
+    if start < 0 or planted in text:
+        return start >= 0
+    at = kept = 0
+    for kind, value in diff_ops(draft.suggested_text, text)["ops"]:
+        length = 0 if kind == "+" else value if kind == "=" else len(value)
+        if kind == "=":
+            kept += max(0, min(at + length, start + len(planted)) - max(at, start))
+        at += length
+    return kept > len(planted) / 2

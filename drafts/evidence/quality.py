@@ -13,7 +13,7 @@ from functools import partial
 from math import sqrt
 from typing import Any
 
-from drafts.evidence import verdicts
+from drafts.evidence import care, verdicts
 
 KNOWN_FROM = 30  # decisions; under it a share would say more than is known
 HASTE_MS = 5000  # a decision taken faster than this was hardly read
@@ -79,13 +79,16 @@ SELECT least(width_bucket(confidence, 0, 1, %(bins)s), %(bins)s) - 1, count(*), 
 """
 )
 #: Of acts that are no verdicts; a WITH query that nobody selects from is not run.
-_CARE = """
-SELECT count(*) FILTER (WHERE a.type = 'undo' AND NOT d.is_canary),
-       count(*) FILTER (WHERE d.is_canary AND a.type IN ('reject', 'edit')), count(*) FILTER (WHERE d.is_canary AND a.type <> 'undo')
-  FROM drafts_draftaction a JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = a.draft_id
- WHERE a.account_id = %(account)s AND a.created_at >= %(recent)s AND a.created_at < %(until)s
-   AND a.type IN ('approve', 'edit', 'reject', 'undo') AND (%(person)s::uuid IS NULL OR a.user_id = %(person)s)
-"""
+_CARE = f""",
+checks AS (
+  SELECT outcome FROM ({care.OUTCOMES}) each
+   WHERE created_at >= %(recent)s AND created_at < %(until)s AND (%(person)s::uuid IS NULL OR user_id = %(person)s))
+SELECT (SELECT count(*) FROM drafts_draftaction a
+         WHERE a.account_id = %(account)s AND a.type = 'undo' AND a.created_at >= %(recent)s AND a.created_at < %(until)s
+           AND (%(person)s::uuid IS NULL OR a.user_id = %(person)s)),
+       (SELECT count(*) FROM checks WHERE outcome = 'caught'), (SELECT count(*) FROM checks WHERE outcome <> 'elsewhere'),
+       (SELECT count(*) FROM checks WHERE outcome = 'elsewhere')
+"""  # noqa: S608 - of our own constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,7 @@ class Quality:
     undone: int = 0
     checks_caught: int = 0
     checks: int = 0
+    checks_elsewhere: int = 0  # answered by other means: neither caught nor missed
     calibration: Calibration = field(default_factory=Calibration)
 
 
@@ -207,7 +211,7 @@ def quality_of(
     groups = asked(_FIGURES)
     shown = {name: _named(groups, at) for at, name in enumerate(("prompts", "topics", "channels", "people"))}
     why = asked(_WHY)
-    undone, caught, checks = asked(_CARE)[0]
+    undone, caught, checks, elsewhere = asked(_CARE)[0]
     return Quality(
         since=since,
         until=until,
@@ -219,6 +223,7 @@ def quality_of(
         undone=undone,
         checks_caught=caught,
         checks=checks,
+        checks_elsewhere=elsewhere,
         calibration=_calibration(asked(_CALIBRATION)),
         **shown,
     )

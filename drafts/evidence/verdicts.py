@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 from django.core.cache import caches
 from django.db import connection
 
+from drafts.evidence.care import WAS_READ
 from drafts.models import Draft, DraftAction
 
 TYPES = (DraftAction.Type.APPROVE, DraftAction.Type.EDIT, DraftAction.Type.REJECT)
 STATUSES = (Draft.Status.APPROVED, Draft.Status.SENT, Draft.Status.REJECTED, Draft.Status.ARCHIVED)
 REMEMBERED_SECONDS = 300  # a figure this old misleads nobody
 
-_VERDICTS = """
+_VERDICTS = f"""
 WITH verdicts AS (
   SELECT DISTINCT ON (acts.draft_id) acts.id, acts.draft_id, acts.created_at, acts.type
     FROM (SELECT a.id, a.draft_id, a.created_at, a.type
@@ -29,6 +30,7 @@ WITH verdicts AS (
             JOIN drafts_draft d ON d.account_id = %(account)s AND d.id = a.draft_id
            WHERE a.account_id = %(account)s AND a.created_at >= %(since)s::timestamptz AND a.created_at < %(until)s::timestamptz
              AND a.type = ANY(%(types)s) AND a.lane_id IS NULL
+             AND (NOT %(read)s OR a.type <> 'approve' OR {WAS_READ})
              AND NOT d.is_canary AND d.status = ANY(%(statuses)s)
              AND (%(intent)s::text IS NULL OR d.intent = %(intent)s)
              AND (%(prompt_label)s::text IS NULL OR d.prompt_label = %(prompt_label)s)
@@ -38,7 +40,7 @@ WITH verdicts AS (
                 WHERE c.account_id = %(account)s AND c.id = d.conversation_id AND c.channel_id = %(channel_id)s))
            ORDER BY a.created_at DESC, a.id DESC LIMIT %(most)s) acts
    ORDER BY acts.draft_id, acts.created_at DESC, acts.id DESC)
-"""
+"""  # noqa: S608 - of our own constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +64,21 @@ def ask(
     until: datetime | None = None,
     most: int | None = None,
     kind: Kind = EVERY_KIND,
+    read: bool = False,
     **more: Any,
 ) -> list[tuple[Any, ...]]:
     """The rows of `statement`, which selects from `verdicts` (id of the act, draft_id, created_at, type; a row a draft) or
     goes on with another WITH query. The caller is in the tenant.
 
-    `most` is how many of the newest acts are looked at (None: all); `more` are the statement's own parameters.
+    `most` is how many of the newest acts are looked at (None: all); `read` leaves out approvals that nobody can have read
+    (`drafts.evidence.care`); `more` are the statement's own parameters.
     """
     asked = {
         "account": account_id,
         "since": since or "-infinity",
         "until": until or "infinity",
         "most": most,
+        "read": read,
         "types": list(TYPES),
         "statuses": list(STATUSES),
         **asdict(kind),

@@ -149,7 +149,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     envelope = reply_envelope(conversation, channel_of(conversation), task.base)
     share, fared = rates.history(rates.topic_rates(account_id), result.intent[:100])
     raw = round(max(0.0, min(1.0, result.confidence)) * share, 3)
-    sure, calibrated = calibration.curve_of(account_id).apply(raw)
+    sure, calibrated = calibration.curve_of(account_id, result.intent[:100]).apply(raw)
     draft = Draft.objects.create(
         account_id=account_id,
         is_canary=bool(defect),

@@ -40,6 +40,7 @@ class Lane(TenantRow):
             ),
             models.CheckConstraint(condition=Q(sampling_rate__range=(0, 1)), name="lane_sampling_range"),
             models.CheckConstraint(condition=~Q(state="open") | ~Q(evidence={}), name="lane_opens_on_evidence"),
+            models.CheckConstraint(condition=~Q(state="open", intent__in=["", "other"]), name="lane_has_a_topic"),
             one_of("lane", "state", ["shut", "open", "suspended"]),
             Transitions(
                 field="state",

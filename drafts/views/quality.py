@@ -214,8 +214,13 @@ def _care(found: Quality) -> list[tuple[str, str]]:
         ("Opened a source before sending", percent(total.opened, total.sent)),
         ("Second presses", f"{total.pressed_twice:,}"),
         ("Taken back", percent(found.undone, decisions, fine=True)),
-        ("Check drafts caught", f"{found.checks_caught} of {found.checks}" if found.checks else "none shown"),
+        ("Check drafts caught", _checks(found)),
     ]
+
+
+def _checks(found: Quality) -> str:
+    caught = f"{found.checks_caught} of {found.checks}" if found.checks else "none decided"
+    return f"{caught}, {found.checks_elsewhere} answered elsewhere" if found.checks_elsewhere else caught
 
 
 def _calibration(found: Quality) -> dict[str, Any]:

@@ -138,3 +138,16 @@ def test_what_was_shown_calibrated_is_learned_from_as_it_was_before(world: World
         Draft.objects.filter(confidence=0.8).update(raw_confidence=0.6)
         assert curve_of(world.acme.pk, fresh=True).decided == 120
         assert max(at for at, _ in curve_of(world.acme.pk, fresh=True).points) < 0.61
+
+
+@pytest.mark.django_db
+def test_a_topic_with_enough_decisions_has_its_own_curve(world: World) -> None:
+    decide(world, 100, unchanged=100, intent="shipping")
+    decide(world, 100, unchanged=20, intent="returns")
+    decide(world, 99, unchanged=0, intent="sizes")
+    with tenant_context(world.acme.pk):
+        own, few, all_ = (curve_of(world.acme.pk, topic, fresh=True) for topic in ("shipping", "sizes", ""))
+    assert (own.decided, own.of(0.8)) == (100, 1.0)
+    assert own.apply(0.8)[1] == "Calibrated on 100 decisions on shipping; 80% before that."
+    assert (few.decided, few.topic) == (299, "")
+    assert few == all_

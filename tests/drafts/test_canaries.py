@@ -187,11 +187,37 @@ def test_which_sentence_is_the_messages_own(always: World, monkeypatch: pytest.M
     assert len(found) == 4
 
 
+PLANTED = "You have to send a signed form."
+
+
 @pytest.mark.parametrize(
     ("text", "holds"),
-    [("a b c d", True), ("a b c", True), ("d c b x", True), ("a b", False), ("x", False), ("", False)],
+    [
+        (f"Hello. {PLANTED} Bye.", True),
+        (f"{PLANTED} Hello. Bye.", True),  # put elsewhere
+        ("Hello. You have to send a filled form. Bye.", True),
+        ("Hello. You have to send. Bye.", True),
+        ("Hello. You have. Bye.", False),
+        ("Hello. Bye.", False),
+        (
+            "Hello. Bye. The form that you signed: you have sent it to us, send no other.",
+            False,
+        ),  # its words, another statement
+        ("", False),
+    ],
 )
-def test_more_than_half_of_its_words_is_still_the_error(text: str, holds: bool) -> None:
-    assert canaries.holds(Draft(canary_defect="No source says: a b c d"), text) is holds
-    assert canaries.holds(Draft(canary_defect="No source says: a b c d"), f"No source says: {text}") is holds
-    assert canaries.holds(Draft(canary_defect=""), text) is False
+def test_what_became_of_the_planted_statement_decides(text: str, holds: bool) -> None:
+    draft = Draft(canary_defect=f"No source says: {PLANTED}", suggested_text=f"Hello. {PLANTED} Bye.")
+    assert canaries.holds(draft, text) is holds
+    assert canaries.holds(Draft(canary_defect="", suggested_text=text), text) is False
+
+
+@pytest.mark.parametrize(
+    ("verb", "outcome"), [("regenerate", "caught"), ("answered_elsewhere", "answered elsewhere"), ("reject", "caught")]
+)
+def test_whatever_is_done_with_one_is_an_outcome(always: World, verb: str, outcome: str) -> None:
+    _, draft = planted(always)
+    about = {"reasons": ["tone"]} if verb == "reject" else {}
+    getattr(decisions, verb)(draft_id=draft.pk, actor=always.ada, seen=factories.seen(draft), **about)
+    event = AuditEvent.objects.get(kind="check.decided")
+    assert (event.data, event.object_id) == ({"outcome": outcome}, str(draft.pk))

@@ -19,7 +19,7 @@ from conversations.errors import Conflict
 from conversations.inbox import record_inbound
 from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
-from drafts.desk import decisions, editing, lanes
+from drafts.desk import batch, decisions, editing, lanes
 from drafts.evidence.quality import quality_of
 from drafts.evidence.rates import topic_rates
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
@@ -27,6 +27,7 @@ from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
 
+READ = decisions.Attention(viewed_ms=60_000, pressed_twice=True)
 REVIEWED = 20  # the fewest an account may ask for; 20 of 20 unchanged: at least 83.9 % with 95 % certainty
 
 
@@ -52,7 +53,7 @@ def decide(world: World, *, unchanged: int, edited: int = 0) -> None:
             actor=world.ada,
             seen=factories.seen(draft),
             final_text=text,
-            attention=decisions.Attention(pressed_twice=True),
+            attention=READ,
         )
 
 
@@ -264,6 +265,89 @@ def test_decisions_on_another_channel_are_no_evidence(lane_world: World) -> None
     decisions.reject(draft_id=draft.pk, actor=lane_world.ada, seen=factories.seen(draft), reasons=["tone"])
     assert evidence_now(lane_world) == (2, 2)
     assert evidence_now(lane_world, channel=chat) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "viewed_ms", "counts"),
+    [(10, None, False), (10, 4_999, False), (10, 5_000, True), (80, 9_999, False), (80, 10_000, True)],
+)
+def test_an_approval_is_evidence_only_if_it_can_have_been_read(
+    lane_world: World, words: int, viewed_ms: int | None, counts: bool
+) -> None:
+    """At least five seconds, and no more than eight words in one. A batch and a page without the script give no time."""
+    draft = a_draft(lane_world, suggested_text=" ".join(["word"] * words))
+    attention = decisions.Attention(viewed_ms=viewed_ms, pressed_twice=True)
+    decisions.approve(draft_id=draft.pk, actor=lane_world.ada, seen=factories.seen(draft), attention=attention)
+    assert evidence_now(lane_world) == ((1, 1) if counts else (0, 0))
+    account = Account.objects.get(pk=lane_world.acme.pk)
+    assert sum(rate.base for rate in topic_rates(account.pk, fresh=True).values()) == 1, "a figure all the same"
+
+
+def test_a_no_counts_however_quick_it_was(lane_world: World) -> None:
+    decide(lane_world, unchanged=2)
+    draft = a_draft(lane_world)
+    decisions.reject(draft_id=draft.pk, actor=lane_world.ada, seen=factories.seen(draft), reasons=["tone"])
+    assert evidence_now(lane_world) == (3, 2)
+
+
+def test_approvals_in_a_batch_are_no_evidence(lane_world: World) -> None:
+    decide(lane_world, unchanged=2)
+    draft = a_draft(lane_world)
+    chosen = [(draft.pk, factories.seen(draft), "batch-1")]
+    (result,) = batch.approve_each(account_id=lane_world.acme.pk, actor=lane_world.ada, chosen=chosen)
+    assert result.action
+    assert evidence_now(lane_world) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("missed", "caught", "counts"), [(1, 0, False), (1, 3, False), (1, 4, True), (2, 8, True), (3, 8, False)]
+)
+def test_approvals_of_people_who_miss_check_drafts_are_no_evidence(
+    lane_world: World, missed: int, caught: int, counts: bool
+) -> None:
+    """More than a fifth of their newest ten. Others' approvals stay evidence."""
+    decide(lane_world, unchanged=2)
+    for number in range(caught + missed):
+        check = a_draft(lane_world, is_canary=True, canary_defect=f"No source says: {factories.SENTENCE}")
+        if number < caught:
+            decisions.reject(draft_id=check.pk, actor=lane_world.ada, seen=factories.seen(check), reasons=["tone"])
+        else:
+            decisions.approve(draft_id=check.pk, actor=lane_world.ada, seen=factories.seen(check), attention=READ)
+    assert evidence_now(lane_world) == ((2, 2) if counts else (0, 0))
+    draft = a_draft(lane_world)
+    decisions.approve(draft_id=draft.pk, actor=lane_world.dan, seen=factories.seen(draft), attention=READ)
+    assert evidence_now(lane_world)[0] == (3 if counts else 1)
+
+
+def test_an_automatic_approval_that_was_taken_back_counts_against_its_lane(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    opened(lane_world)
+    draft = a_draft(lane_world)
+    assert lanes.consider(draft_id=draft.pk)
+    decisions.undo(delivery_id=Delivery.objects.get(draft_id=draft.pk).pk, actor=lane_world.ada)
+    assert evidence_now(lane_world) == (REVIEWED, REVIEWED - 1)
+    decisions.approve(draft_id=draft.pk, actor=lane_world.ada, seen=factories.seen(draft), attention=READ)
+    assert evidence_now(lane_world) == (REVIEWED, REVIEWED - 1), "whatever became of it after that"
+    mine = a_draft(lane_world)
+    decisions.approve(draft_id=mine.pk, actor=lane_world.ada, seen=factories.seen(mine), attention=READ)
+    decisions.undo(delivery_id=Delivery.objects.get(draft_id=mine.pk).pk, actor=lane_world.ada)
+    assert evidence_now(lane_world) == (REVIEWED, REVIEWED - 1), "a person's own undo says nothing of the lane"
+
+
+@pytest.mark.parametrize("topic", ["", "other"])
+def test_drafts_without_a_topic_of_their_own_have_no_lane(lane_world: World, topic: str) -> None:
+    for _ in range(REVIEWED):
+        draft = a_draft(lane_world, intent=topic)
+        decisions.approve(draft_id=draft.pk, actor=lane_world.ada, seen=factories.seen(draft), attention=READ)
+    assert lanes.candidates(Account.objects.get(pk=lane_world.acme.pk)) == []
+    with assert_nothing_written(), pytest.raises(Conflict, match="always decided by people"):
+        opened(lane_world, intent=topic)
+    lane = Lane(
+        account=lane_world.acme, channel=lane_world.mail, prompt_label="reply-v1", model_key="offline", intent=topic
+    )
+    lane.state, lane.evidence = "open", {"low": 0.9}
+    with pytest.raises(IntegrityError, match="lane_has_a_topic"), transaction.atomic():
+        lane.save()
 
 
 def evidence_now(world: World, channel: Channel | None = None) -> tuple[int, int]:

@@ -79,6 +79,23 @@ def test_a_check_draft_is_no_figure_but_counts_as_care(world: World) -> None:
     assert (found.checks_caught, found.checks) == (1, 2)
 
 
+def test_a_check_draft_has_one_outcome_for_each_person(world: World) -> None:
+    """Their first act on it: whoever asked for another draft and approved this one meanwhile has caught it once."""
+    checks = {"is_canary": True, "canary_defect": f"No source says: {factories.SENTENCE}"}
+    draft = make(world, "wait", **checks)
+    with tenant_context(world.acme.pk):
+        decisions.regenerate(draft_id=draft.pk, actor=world.ada, seen=seen(draft))
+        decisions.regenerate(draft_id=draft.pk, actor=world.ada, seen=seen(draft))
+        decisions.approve(draft_id=draft.pk, actor=world.dan, seen=seen(draft), attention=READ)
+    other = make(world, "wait", **checks)
+    with tenant_context(world.acme.pk):
+        decisions.answered_elsewhere(draft_id=other.pk, actor=world.ada, seen=seen(other))
+    found = figures(world)
+    assert (found.checks_caught, found.checks, found.checks_elsewhere) == (1, 2, 1)
+    own = figures(world, person=world.ada.pk)
+    assert (own.checks_caught, own.checks, own.checks_elsewhere) == (1, 1, 1)
+
+
 def test_figures_are_split_by_prompt_topic_channel_and_person(world: World) -> None:
     make(world, "approve", prompt_label="reply-v1")
     make(world, "reject", prompt_label="reply-v2", intent="returns", by=world.dan)
