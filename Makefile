@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := true
 export UV_NATIVE_TLS := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test mutants faults lint bench eval local-model test-model reset shell stop lock fmt coverage
+.PHONY: help demo test mutants faults newest lint bench bench-large eval local-model test-model reset shell stop lock fmt coverage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -44,6 +44,14 @@ faults: $(VENV)/.dev  ## kill, stall, fill and skew real processes; SHARE=0.1 tr
 SEED ?= 1
 mutants: $(VENV)/.dev  ## put small faults into the modules that matter: is each noticed? SAMPLE=40 SEED=1, or MODULE=drafts/desk/decisions.py
 	$(BIN)/python -m tests.mutants --seed $(SEED) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(MODULE),--module $(MODULE))
+
+newest: $(BIN)/uv  ## .local/newest: the locked packages on another Python (PYTHON=python3.13), with Django 6.1
+	@$(BIN)/uv venv --quiet --allow-existing --python $(PYTHON) .local/newest
+	@$(BIN)/uv pip install --quiet --python .local/newest/bin/python --require-hashes -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python .local/newest/bin/python 'django>=6.1,<6.2'
+
+bench-large: $(VENV)/.dev  ## the same beside a million conversations, each with a message: some twenty minutes
+	$(BIN)/python -m tests.bench --large 1000000 --no-peer --no-browser --rounds 4
 
 lint: $(VENV)/.dev  ## format, lint, types, import contracts, dependencies, templates, migrations
 	$(BIN)/ruff format --check .
