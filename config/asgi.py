@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import contextvars
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
@@ -22,9 +22,9 @@ from django.urls import set_script_prefix
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 PATIENCE_SECONDS = 10.0  # that a request waits for a thread; then it is told that we are busy
 IN_MEMORY_BYTES = 1 << 20
@@ -81,7 +81,8 @@ class KeptThreads(ASGIHandler):
         except TimeoutError:
             return self._respond(scope, body, outage.unavailable)  # it asks nobody for anything, so the loop may do it
         try:
-            return await self._in_thread(self._respond, scope, body, self.get_response)
+            answer: Answer = await self._in_thread(self._respond, scope, body, self.get_response)
+            return answer
         finally:
             self._free.release()
 
@@ -93,7 +94,7 @@ class KeptThreads(ASGIHandler):
         set_script_prefix(get_script_prefix(scope))
         signals.request_started.send(sender=self.__class__, scope=scope)
         request, refusal = self.create_request(scope, body)
-        response: HttpResponseBase = refusal if request is None else view(request)
+        response: HttpResponseBase = refusal if request is None else view(request)  # type: ignore[assignment]
         response._handler_class = self.__class__  # type: ignore[attr-defined]  # who says that the request is finished
         if isinstance(response, StreamingHttpResponse) and response.is_async:
             return Answer(response.status_code, [], stream=response)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from conversations import audit
 from conversations.errors import Conflict, Invalid
@@ -50,8 +52,8 @@ def add(*, account_id: uuid.UUID, actor: User, text: str, note: str = "", key: s
 def activate(*, version_id: uuid.UUID, actor: User) -> PromptVersion:
     """Make this version the one that drafts are written with; the former one is retired, and can come back at once.
 
-    A version that was never active needs its newest evaluation to have passed when there are approved answers to
-    measure it on: Conflict (409) otherwise, with the cases that got worse in `facts["cases"]`.
+    A version that was never active needs its newest evaluation to have passed when there are, or were since it was added,
+    approved answers to measure it on: Conflict (409) otherwise, with the cases that got worse in `facts["cases"]`.
     """
     with transaction.atomic():
         version = _lock(version_id, actor)
@@ -73,8 +75,10 @@ def try_out(*, version_id: uuid.UUID, actor: User, share: float) -> PromptVersio
     One version of a prompt is on trial at a time. Which conversations it gets is decided by their hash: a conversation stays
     on its side as long as the trial runs.
 
-    Raises PromptVersion.DoesNotExist (404), PermissionDenied (403), Conflict (409: it was active), Invalid (422:
-    the share).
+    Customers get its replies, so a trial asks for what `activate` asks for.
+
+    Raises PromptVersion.DoesNotExist (404), PermissionDenied (403), Conflict (409: it was active, or its evaluation is
+    missing, out of date or not passed), Invalid (422: the share).
     """
     if not 0 <= share <= 0.5:
         raise Invalid("A trial takes 0 to 50 % of the conversations. Nothing was changed.")
@@ -82,6 +86,8 @@ def try_out(*, version_id: uuid.UUID, actor: User, share: float) -> PromptVersio
         version = _lock(version_id, actor)
         if version.status != Status.DRAFT:
             raise Conflict(f"{version.label} is {version.status}: only a version that waits can be tried out.")
+        if share:
+            _passed(version)
         others = PromptVersion.objects.filter(account_id=version.account_id, key=version.key, trial_share__gt=0)
         others.exclude(pk=version.pk).update(trial_share=0.0)
         version.trial_share = share
@@ -103,31 +109,75 @@ def choose(conversation_id: uuid.UUID, key: str = KEY) -> PromptVersion | None:
     return found.get(Status.ACTIVE)
 
 
-def _passed(version: PromptVersion) -> None:
-    goldens = Golden.objects.in_use().count()
-    if not goldens:
-        return  # nothing to measure it on
-    runs = EvalRun.objects.filter(prompt_version=version).select_related("baseline")
-    run = runs.order_by("-created_at", "-id").first()
+def end_trial(version: PromptVersion) -> None:
+    """No more customers for a version that turned out to do worse; in the caller's transaction."""
+    locked = PromptVersion.objects.select_for_update(of=("self",)).get(pk=version.pk)
+    if locked.trial_share:
+        locked.trial_share = 0.0
+        locked.save(update_fields=["trial_share"])
+        _record(locked, audit.SYSTEM, "trial ended: its evaluation did not pass")
+
+
+def cases_of(version: PromptVersion) -> QuerySet[Golden]:
+    """What it is measured on: the answers in use, and those retired since it was added. Otherwise whoever retires an answer
+    would retire the question that a version fails. The newest `MAX_CASES`."""
+    return _cases(version.created_at).order_by("-created_at", "-id")[:MAX_CASES]
+
+
+def how_many_cases(versions: Iterable[PromptVersion]) -> dict[uuid.UUID, int]:
+    """The size of `cases_of` for each of these versions, in two statements."""
+    used, known = Golden.objects.in_use().count(), list(versions)
+    first = min((version.created_at for version in known), default=None)
+    retired = list(_retired_since(first).values_list("decided_at", flat=True)[:MAX_CASES]) if first else []
+    return {
+        version.pk: min(MAX_CASES, used + sum(1 for at in retired if at and at >= version.created_at)) for version in known
+    }
+
+
+def _cases(since: datetime) -> QuerySet[Golden]:
+    return Golden.objects.in_use() | _retired_since(since)
+
+
+def _retired_since(since: datetime) -> QuerySet[Golden]:
+    return Golden.objects.filter(status=Golden.Status.RETIRED, decided_at__gte=since)
+
+
+def obstacle(version: PromptVersion, run: EvalRun | None, *, cases: int, active: uuid.UUID | None) -> Conflict | None:
+    """What keeps a version that was never active from customers; None: nothing. `run` is its newest evaluation (with its
+    baseline), `cases` the size of `cases_of`, `active` the version that drafts are written with now."""
+    if not cases and run is None:
+        return None  # nothing to measure it on
     if run is None or run.status in {EvalRun.Status.RUNNING, EvalRun.Status.FAILED}:
-        raise Conflict(
-            f"{version.label} has no finished evaluation on your {goldens} approved answers. Evaluate it first; "
+        return Conflict(
+            f"{version.label} has no finished evaluation on your {cases} approved answers. Evaluate it first; "
             "drafts are written with the former version as before."
         )
-    compared = run.baseline.prompt_version_id if run.baseline else None
-    active = PromptVersion.objects.filter(account_id=version.account_id, key=version.key, status=Status.ACTIVE).first()
-    if run.metrics.get("cases", 0) < min(goldens, MAX_CASES) or compared != (active.pk if active else None):
-        raise Conflict(
+    if run.metrics.get("cases", 0) < cases or (run.baseline.prompt_version_id if run.baseline else None) != active:
+        return Conflict(
             f"The evaluation of {version.label} is out of date: since then answers were approved, or another version became "
             "active. Evaluate it again; drafts are written with the active version as before."
         )
     if run.status == EvalRun.Status.REGRESSED:
-        cases = run.metrics.get("worse", [])
-        raise Conflict(
-            f"{version.label} does worse than the active version on {len(cases)} approved answers. It was not activated: "
-            + "; ".join(case["question"][:80] for case in cases[:5]),
-            cases=cases,
+        lost = run.metrics.get("worse", [])
+        return Conflict(
+            f"{version.label} does worse than the active version on {len(lost)} questions. Nothing was changed: "
+            + "; ".join(case["question"][:80] for case in lost[:5]),
+            cases=lost,
         )
+    return None
+
+
+def _passed(version: PromptVersion) -> None:
+    runs = EvalRun.objects.filter(prompt_version=version).select_related("baseline")
+    active = PromptVersion.objects.filter(account_id=version.account_id, key=version.key, status=Status.ACTIVE).first()
+    found = obstacle(
+        version,
+        runs.order_by("-created_at", "-id").first(),
+        cases=cases_of(version).count(),
+        active=active.pk if active else None,
+    )
+    if found:
+        raise found
 
 
 def _lock(version_id: uuid.UUID, actor: User) -> PromptVersion:
@@ -136,7 +186,7 @@ def _lock(version_id: uuid.UUID, actor: User) -> PromptVersion:
     return version
 
 
-def _record(version: PromptVersion, actor: User, what: str) -> None:
+def _record(version: PromptVersion, actor: User | audit.Actor, what: str) -> None:
     audit.record(
         audit.Kind.ADMIN_CHANGED, actor=actor, about=version, data={"what": f"prompt {version.label}", "fields": what}
     )

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from conversations.errors import Invalid
+from conversations.errors import Conflict, Invalid
 from conversations.models import Account, Channel
 from conversations.roles import Verb, may, require
 from conversations.tenancy import require_tenant
@@ -49,13 +49,22 @@ def page(request: HttpRequest) -> HttpResponse:
     account = Account.objects.get(pk=tenant.account_id)
     versions = list(PromptVersion.objects.select_related("created_by").order_by("-version")[:SHOWN])
     runs: dict[uuid.UUID | None, EvalRun] = {}
-    for run in EvalRun.objects.filter(prompt_version__in=versions).order_by("created_at"):
+    for run in EvalRun.objects.filter(prompt_version__in=versions).select_related("baseline").order_by("created_at"):
         runs[run.prompt_version_id] = run
+    waiting = [version for version in versions if version.status == PromptVersion.Status.DRAFT]
+    active = PromptVersion.objects.filter(status=PromptVersion.Status.ACTIVE).values_list("pk", flat=True).first()
+    blocked = {
+        version.pk: prompts.obstacle(version, runs.get(version.pk), cases=cases, active=active)
+        for version, cases in zip(waiting, prompts.how_many_cases(waiting).values(), strict=True)
+    }
     channels = dict(Channel.objects.values_list("pk", "name"))
     decides = may(tenant, Verb.MANAGE)
     context = {
         "nav": "quality",
-        "versions": [_version(version, runs.get(version.pk), clock, decides=decides) for version in versions],
+        "versions": [
+            _version(version, runs.get(version.pk), clock, decides=decides, blocked=blocked.get(version.pk))
+            for version in versions
+        ],
         "goldens": Golden.objects.in_use().count(),
         "ignores_prompts": settings.DRAFTER == "offline",
         "is_measuring": JobRun.objects.filter(type=JobRun.Type.EVAL, status__in=["queued", "running"]).exists(),
@@ -143,12 +152,17 @@ def _found(act: Callable[[], object]) -> None:
         raise Http404("There is nothing like that in this account.") from None
 
 
-def _version(version: PromptVersion, run: EvalRun | None, clock: Clock, *, decides: bool) -> dict[str, Any]:
+def _version(
+    version: PromptVersion, run: EvalRun | None, clock: Clock, *, decides: bool, blocked: Conflict | None
+) -> dict[str, Any]:
     state, tone = STATES[version.status]
     acts = []
     if version.status == "draft":
-        trial = ("end", "End the trial") if version.trial_share else ("try", "Try on 10 %")
-        acts = [("activate", "Activate"), ("evaluate", "Evaluate"), trial]
+        acts = [("evaluate", "Evaluate")]
+        if version.trial_share:
+            acts.append(("end", "End the trial"))
+        if not blocked:
+            acts = [("activate", "Activate"), *acts, *([] if version.trial_share else [("try", "Try on 10 %")])]
     elif version.status == "retired":
         acts = [("activate", "Roll back to it")]
     metrics = run.metrics if run else {}
@@ -164,6 +178,7 @@ def _version(version: PromptVersion, run: EvalRun | None, clock: Clock, *, decid
         "result": f"{RESULTS[run.status]}: {metrics.get('passed', 0)} of {metrics.get('cases', 0)}"
         if run
         else "not yet",
+        "blocked": str(blocked) if blocked and decides and "cases" not in blocked.facts else "",
         "worse": metrics.get("worse", [])[:5] if run and run.status == EvalRun.Status.REGRESSED else [],
         "acts": [
             {"label": label, "url": reverse("drafts:decide-prompt", args=[version.pk, act]), "first": act == "activate"}

@@ -106,7 +106,7 @@ def supports(sentence: str, passage: str) -> bool:
     if not any(sign.isalnum() for sign in wanted):
         return False
     literal = re.compile(rf"(?<![\w-]){re.escape(wanted)}(?!\w)")
-    words, numbers = set(terms(plain_text(sentence))), set(_NUMBER.findall(wanted))
+    words, figures = set(terms(plain_text(sentence))), numbers(wanted)
     # A "not" is counted below. Among the words it would make a neighbour that has one the closer of the two.
     meant = set(terms(_NEGATED.sub(" ", plain_text(sentence))))
     is_told = bool(meant) and len(words) >= 3
@@ -122,13 +122,17 @@ def supports(sentence: str, passage: str) -> bool:
         ]
         if close:
             # Judged by the closest alone: a neighbour must not lend the "not", or the number, that is missing here.
-            return any(
-                numbers <= set(_NUMBER.findall(text)) and _negations(text) == _negations(wanted) for text in close
-            )
+            return any(figures <= numbers(text) and negations(text) == negations(wanted) for text in close)
     return False
 
 
-def _negations(text: str) -> int:
+def numbers(text: str) -> set[str]:
+    """As they are written: "1,500" and "1500" are two."""
+    return set(_NUMBER.findall(text))
+
+
+def negations(text: str) -> int:
+    """How many words of it deny something (English)."""
     return len(_NEGATED.findall(text))
 
 

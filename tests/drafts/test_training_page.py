@@ -7,10 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.test import Client
 
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
+from drafts.answers import goldens
+from drafts.desk.scene import Attention
 from drafts.learning import prompts
 from drafts.models import Lane, PromptVersion
 from ingestion.models import JobRun
@@ -29,7 +32,8 @@ def version(world: World, acme: None) -> PromptVersion:
 
 def decided(world: World, number: int) -> None:
     for _ in range(number):
-        factories.approved(factories.draft(factories.message(world.mail), intent="returns"), world.ada)
+        draft = factories.draft(factories.message(world.mail), intent="returns")
+        factories.approved(draft, world.ada, attention=Attention(viewed_ms=60_000))
 
 
 def test_an_admin_writes_a_version_tries_it_and_activates_it(world: World, acme: None, signed_in: Browser) -> None:
@@ -84,6 +88,23 @@ def test_others_read_but_do_not_decide(world: World, signed_in: Browser, version
         assert client.post(f"{URL}prompts/{version.pk}/activate/").status_code == 403
 
 
+def test_the_page_offers_what_can_be_done_with_a_version_and_says_why_not(
+    world: World, acme: None, signed_in: Browser, version: PromptVersion
+) -> None:
+    def offered() -> list[str]:
+        soup = BeautifulSoup(dan.get(URL).content, "html.parser")
+        return [str(button["formaction"]).split("/")[-2] for button in soup.select("article button[formaction]")]
+
+    dan = signed_in(world.dan)
+    assert offered() == ["activate", "evaluate", "try"]
+    found = goldens.propose(account_id=world.acme.pk, actor=world.dan, question="Is it safe?", answer="It is safe.")
+    goldens.accept(golden_id=found.pk, actor=world.dan)
+    assert offered() == ["evaluate"]
+    assert "no finished evaluation on your 1 approved answers" in dan.get(URL).content.decode()
+    PromptVersion.objects.filter(pk=version.pk).update(trial_share=0.1)
+    assert offered() == ["evaluate", "end"]
+
+
 def test_another_tenants_version_is_not_there(world: World, signed_in: Browser, version: PromptVersion) -> None:
     with tenant_context(world.globex.pk):
         factories.person("gil", world.globex, "admin")
@@ -98,7 +119,7 @@ def test_another_tenants_version_is_not_there(world: World, signed_in: Browser, 
 def test_bad_input_is_refused(world: World, acme: None, signed_in: Browser, form: dict[str, str]) -> None:
     client = signed_in(world.dan)
     with assert_nothing_written():
-        assert client.post(f"{URL}lanes/", form).status_code in {404, 422}
+        assert client.post(f"{URL}lanes/", form).status_code in {404, 409, 422}
         assert client.post(f"{URL}prompts/", {"text": " "}).status_code == 422
         assert client.post(f"{URL}prompts/{uuid.uuid4()}/activate/").status_code == 404
         assert client.post(f"{URL}prompts/{uuid.uuid4()}/nonsense/").status_code == 404
