@@ -121,7 +121,7 @@ def end_trial(version: PromptVersion) -> None:
 def cases_of(version: PromptVersion) -> QuerySet[Golden]:
     """What it is measured on: the answers in use, and those retired since it was added. Otherwise whoever retires an answer
     would retire the question that a version fails. The newest `MAX_CASES`."""
-    return _cases(version.created_at).order_by("-created_at", "-id")[:MAX_CASES]
+    return (Golden.objects.in_use() | _retired_since(version.created_at)).order_by("-created_at", "-id")[:MAX_CASES]
 
 
 def how_many_cases(versions: Iterable[PromptVersion]) -> dict[uuid.UUID, int]:
@@ -132,10 +132,6 @@ def how_many_cases(versions: Iterable[PromptVersion]) -> dict[uuid.UUID, int]:
     return {
         version.pk: min(MAX_CASES, used + sum(1 for at in retired if at and at >= version.created_at)) for version in known
     }
-
-
-def _cases(since: datetime) -> QuerySet[Golden]:
-    return Golden.objects.in_use() | _retired_since(since)
 
 
 def _retired_since(since: datetime) -> QuerySet[Golden]:
