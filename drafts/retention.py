@@ -134,7 +134,7 @@ def _erase(account_id: uuid.UUID, ids: list[uuid.UUID], *, rule: str, purge: boo
     samples = LearningSample.objects.filter(conversation_id__in=ids)
     for account_id in samples.values_list("account_id", flat=True).distinct()[:1]:
         goldens.forget(account_id=account_id, samples=list(samples.values_list("pk", flat=True)))
-    samples.update(question="", original="", final="", operations={}, redaction_report={}, erased_at=now)
+    samples.update(question="", original="", final="", operations={}, erased_at=now)
     InboundEvent.objects.filter(message__conversation_id__in=ids).update(**FORGOTTEN)
     audit.forget(ids)
     changes: dict[str, Any] = {"archived_at": now, "summary": "", "key_topics": []}

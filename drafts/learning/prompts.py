@@ -130,7 +130,8 @@ def how_many_cases(versions: Iterable[PromptVersion]) -> dict[uuid.UUID, int]:
     first = min((version.created_at for version in known), default=None)
     retired = list(_retired_since(first).values_list("decided_at", flat=True)[:MAX_CASES]) if first else []
     return {
-        version.pk: min(MAX_CASES, used + sum(1 for at in retired if at and at >= version.created_at)) for version in known
+        version.pk: min(MAX_CASES, used + sum(1 for at in retired if at and at >= version.created_at))
+        for version in known
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,14 +14,8 @@ from conversations.models import User
 from conversations.visible import Visible
 from drafts.diffing import apply_ops, diff_ops, similarity
 from drafts.evidence.sampling import bucket
+from drafts.learning import redaction
 from drafts.models import Draft, DraftAction, LearningSample
-
-#: Personal data is found, counted and reported, never silently changed: the operations must replay on these texts.
-PERSONAL = {
-    "email": re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+"),
-    "card": re.compile(r"(?<!\d)\d(?:[ -]?\d){12,15}(?!\d)"),
-    "phone": re.compile(r"(?<!\w)\+?\d[\d ().-]{7,}\d(?!\w)"),
-}
 
 
 def sha256(text: str) -> str:
@@ -36,8 +29,8 @@ def split_of(conversation_id: uuid.UUID) -> str:
 
 
 def holds_personal_data(text: str) -> bool:
-    """Whether a text looks as if it named an address, a telephone or a card number."""
-    return any(pattern.search(text) for pattern in PERSONAL.values())
+    """Whether a text looks as if it told of one person: more than a name or a number of something."""
+    return bool(redaction.found(text).keys() - {"name", "number"})
 
 
 def keep_sample(*, draft: Draft, action: DraftAction) -> LearningSample:
@@ -60,7 +53,6 @@ def keep_sample(*, draft: Draft, action: DraftAction) -> LearningSample:
         model_key=draft.model_key,
         prompt_label=draft.prompt_label,
         split=split_of(draft.conversation_id),
-        redaction_report={name: len(pattern.findall(question + "\n" + final)) for name, pattern in PERSONAL.items()},
     )
 
 
@@ -92,7 +84,10 @@ def export(
     since: datetime | None = None,
     user: User | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """`exported`, oldest first, as plain data for JSON lines."""
+    """`exported`, oldest first, as plain data for JSON lines.
+
+    Personal data is found, counted and reported, never silently changed: the operations must replay on these texts.
+    """
     rows = exported(account_id=account_id, since=since, user=user, within=within)
     for sample in rows.order_by("created_at", "id").iterator(chunk_size=200):
         yield {
@@ -110,5 +105,5 @@ def export(
             "model": sample.model_key,
             "prompt": sample.prompt_label,
             "split": sample.split,
-            "personal_data_found": sample.redaction_report,
+            "personal_data_found": redaction.found(f"{sample.question}\n{sample.final}"),
         }

@@ -31,7 +31,6 @@ class LearningSample(TenantRow):
     model_key = models.CharField(max_length=100)
     prompt_label = models.CharField(max_length=80, blank=True, default="")
     split = models.CharField(max_length=20, choices=Split.choices, default=Split.TRAIN)
-    redaction_report = models.JSONField(default=dict)
     embedding_ref = models.CharField(max_length=255, blank=True, default="")
     erased_at = models.DateTimeField(null=True)
 

@@ -90,7 +90,7 @@ def test_what_people_wrote_is_emptied_column_by_column(world: World, acme: Accou
     for act in DraftAction.objects.filter(conversation=old):
         blank(act, final_text=None, final_html="", notes="", diff=None)
     sample = LearningSample.objects.get(conversation=old)
-    blank(sample, question="", original="", final="", operations={}, redaction_report={})
+    blank(sample, question="", original="", final="", operations={})
     event = InboundEvent.objects.get(message__conversation=old)
     blank(event, payload=None, expires_at=None, sender="", subject="", recipient="")
     blank(old, summary="", key_topics=[], status="closed")

@@ -34,8 +34,8 @@ def test_every_signed_reply_is_a_conversation_to_learn_from(world: World, acme: 
     lines, report, _ = export("sft")
     assert [[turn["role"] for turn in line["messages"]] for line in lines] == [["system", "user", "assistant"]] * 2
     assert [line["messages"][1]["content"] for line in lines] == ["Is it safe? Write to [email]"] * 2
-    assert lines[0]["messages"][2]["content"] == kept.suggested_text
-    assert lines[1]["messages"][2]["content"] == "Hi Marcus,\n\nIt is safe. Call [phone].\n\nBest regards"
+    assert lines[0]["messages"][2]["content"] == kept.suggested_text.replace("Marcus", "[name]")
+    assert lines[1]["messages"][2]["content"] == "Hi [name],\n\nIt is safe. Call [phone].\n\nBest regards"
     assert (report["lines"], report["email"], report["phone"]) == (2, 2, 1)
     assert changed.pk != kept.pk
 
@@ -45,8 +45,8 @@ def test_a_changed_reply_is_a_preference(world: World, acme: None) -> None:
     draft = signed(world, "Hello Marcus,\n\nIt is.\n\nBest regards")
     (line,), report, _ = export("dpo")
     assert set(line) == {"prompt", "chosen", "rejected"}
-    assert line["chosen"] == [{"role": "assistant", "content": "Hello Marcus,\n\nIt is.\n\nBest regards"}]
-    assert line["rejected"] == [{"role": "assistant", "content": draft.suggested_text}]
+    assert line["chosen"] == [{"role": "assistant", "content": "Hello [name],\n\nIt is.\n\nBest regards"}]
+    assert line["rejected"] == [{"role": "assistant", "content": draft.suggested_text.replace("Marcus", "[name]")}]
     assert report["lines"] == 1
 
 
@@ -68,7 +68,7 @@ def test_what_no_person_stands_for_is_left_out(world: World, acme: None) -> None
 def test_a_conversation_is_on_one_side_and_the_lines_are_the_same_again(
     world: World, acme: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drafts = [signed(world) for _ in range(4)]
+    drafts = [signed(world, question=f"Is hose {word} safe?") for word in ("red", "blue", "long", "short")]
     sides = {draft.conversation_id: side for draft, side in zip(drafts, ["train", "validation"] * 2, strict=True)}
     monkeypatch.setattr(samples, "split_of", sides.__getitem__)
     assert [len(export("sft", split)[0]) for split in ("train", "validation", "all")] == [2, 2, 4]
@@ -79,4 +79,37 @@ def test_a_card_number_is_not_taken_for_a_telephone(world: World, acme: None) ->
     signed(world, question="Charge 4111 1111 1111 1111 please")
     lines, report, _ = export("sft")
     assert lines[0]["messages"][1]["content"] == "Charge [card] please"
-    assert (report["card"], report["phone"]) == (1, 0)
+    assert report["card"] == 1
+    assert "phone" not in report
+
+
+def test_no_line_that_is_learned_is_one_that_validates(
+    world: World, acme: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two customers asked the same and got the same: names and addresses are gone, so the lines are equal."""
+    drafts = [signed(world) for _ in range(3)] + [signed(world, question="What else?")]
+    sides = dict(
+        zip((draft.conversation_id for draft in drafts), ["train", "validation", "train", "train"], strict=True)
+    )
+    monkeypatch.setattr(samples, "split_of", sides.__getitem__)
+    learned, report, _ = export("sft", "train")
+    assert [line["messages"][1]["content"] for line in learned] == ["What else?"]
+    assert (report["train"], report["train lines left out: they validate"]) == (1, 2)
+    assert len(export("sft", "validation")[0]) == 1
+    assert len(export("sft")[0]) == 2
+
+
+def test_the_report_names_what_is_looked_for_and_what_is_not(world: World, acme: None) -> None:
+    signed(world)
+    _, report, _ = export("sft")
+    assert "IBANs" in report["looked_for"]
+    assert "dates of birth" in report["not_looked_for"]
+
+
+def test_names_that_the_desk_knows_are_replaced(world: World, acme: None) -> None:
+    """The customer's, the sender's and those of the people who sign."""
+    signed(world, "Hello,\n\nMarcus, it is safe, says ada.\n\nBest regards", question="Is it safe? marcus")
+    lines, report, _ = export("sft")
+    assert lines[0]["messages"][1]["content"] == "Is it safe? [name]"
+    assert lines[0]["messages"][2]["content"] == "Hello,\n\n[name], it is safe, says [name].\n\nBest regards"
+    assert report["name"] >= 3

@@ -15,7 +15,7 @@ from conversations import audit, database_time
 from conversations.models import AuditEvent
 from conversations.tenancy import account_directory, tenant_context
 from conversations.visible import ALL
-from drafts.learning import samples, training
+from drafts.learning import redaction, samples, training
 
 OPERATOR = audit.Actor(AuditEvent.ActorType.SYSTEM, "export_corrections, on the server")
 
@@ -37,7 +37,7 @@ def moment(value: str) -> datetime:
 class Command(BaseCommand):
     help = (
         "Write what people signed as JSON lines to standard output: samples (replayable corrections), sft or dpo "
-        "(training lines, personal data replaced)."
+        "(training lines; personal data of the kinds that the report names is replaced)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -78,4 +78,6 @@ class Command(BaseCommand):
                     account_id=entry["id"], since=since, layout=layout, split=split, report=report
                 ):
                     self.stdout.write(json.dumps(line, ensure_ascii=False))
-        self.stderr.write(json.dumps({"format": layout, "since": since.isoformat(), **dict(sorted(report.items()))}))
+        told = {"format": layout, "since": since.isoformat(), **dict(sorted(report.items()))}
+        told |= {"looked_for": redaction.LOOKED_FOR, "not_looked_for": redaction.NOT_LOOKED_FOR}
+        self.stderr.write(json.dumps(told))
