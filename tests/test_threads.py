@@ -1,0 +1,149 @@
+"""The web server's threads (config/asgi.py): what one request leaves for the next, who waits, and who holds a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from config import asgi
+
+Messages = list[Mapping[str, Any]]
+SCOPE = {"type": "http", "method": "GET", "path": "/x/", "headers": [], "query_string": b"", "http_version": "1.1"}
+seen: contextvars.ContextVar[str] = contextvars.ContextVar("seen", default="nothing")
+
+
+@pytest.fixture
+def app(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., asgi.KeptThreads]:
+    settings.WEB_THREADS = 1
+
+    def make(view: Callable[[HttpRequest], HttpResponseBase]) -> asgi.KeptThreads:
+        handler = asgi.KeptThreads()
+        monkeypatch.setattr(handler, "get_response", view)
+        return handler
+
+    return make
+
+
+async def ask(app: asgi.KeptThreads, *, gone: asyncio.Event | None = None, body: bytes = b"", **scope: Any) -> Messages:
+    sent: Messages = []
+    said = iter([{"type": "http.request", "body": body}])
+
+    async def receive() -> Mapping[str, Any]:
+        if (message := next(said, None)) is None:
+            await (gone or asyncio.Event()).wait()
+            return {"type": "http.disconnect"}
+        return message
+
+    async def send(message: Mapping[str, Any]) -> None:
+        sent.append(message)
+
+    await app({**SCOPE, **scope}, receive, send)
+    return sent
+
+
+def body_of(sent: Messages) -> bytes:
+    return b"".join(message.get("body", b"") for message in sent)
+
+
+def test_what_a_request_activates_is_gone_with_it(app: Callable[..., asgi.KeptThreads]) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        before = seen.get()
+        seen.set("the one before")
+        return HttpResponse(before)
+
+    async def twice() -> list[bytes]:
+        one = app(view)
+        return [body_of(await ask(one)), body_of(await ask(one))]
+
+    assert asyncio.run(twice()) == [b"nothing", b"nothing"]
+
+
+def test_who_finds_no_thread_free_is_told_so_and_keeps_what_was_typed(
+    app: Callable[..., asgi.KeptThreads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "PATIENCE_SECONDS", 0.05)
+
+    async def busy() -> tuple[Messages, Messages]:
+        one = app(lambda request: HttpResponse("well"))
+        await one._free.acquire()
+        form = {"method": "POST", "headers": [(b"content-type", b"application/x-www-form-urlencoded")]}
+        refused = await ask(one, body=b"note=My+own+words+are+here+still", **form)
+        one._free.release()
+        return refused, await ask(one)
+
+    refused, after = asyncio.run(busy())
+    assert refused[0]["status"] == 503
+    assert (b"Retry-After", b"5") in refused[0]["headers"]
+    assert b"My own words are here still" in body_of(refused)
+    assert (after[0]["status"], body_of(after)) == (200, b"well")
+
+
+def test_a_slow_reader_of_a_download_holds_no_thread(app: Callable[..., asgi.KeptThreads]) -> None:
+    """Whatever its size: it is written before the first byte is sent, in the thread and transaction of its view."""
+    piece, ended = b"x" * 100_000, []
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(30):
+            yield piece
+        ended.append(True)
+
+    async def slowly() -> bytes:
+        one, got, free = app(lambda request: StreamingHttpResponse(pieces())), [], []
+
+        async def receive() -> Mapping[str, Any]:
+            return {"type": "http.request"}
+
+        async def send(message: Mapping[str, Any]) -> None:
+            free.append(not one._free.locked() and bool(ended))
+            got.append(message.get("body", b""))
+
+        await one(SCOPE, receive, send)
+        assert all(free)
+        return b"".join(got)
+
+    assert asyncio.run(slowly()) == piece * 30
+
+
+def test_a_stream_holds_no_thread_and_ends_when_its_browser_goes(app: Callable[..., asgi.KeptThreads]) -> None:
+    ended = []
+
+    async def news() -> AsyncIterator[str]:
+        try:
+            yield "data: news\n\n"
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    async def live() -> tuple[Messages, bool]:
+        one, gone = app(lambda request: StreamingHttpResponse(news())), asyncio.Event()
+        asked = asyncio.create_task(ask(one, gone=gone))
+        await asyncio.sleep(0.2)
+        free = not one._free.locked() and not ended
+        gone.set()
+        return await asked, free
+
+    sent, free = asyncio.run(live())
+    assert free
+    assert body_of(sent) == b"data: news\n\n"
+    assert ended == [True]
+
+
+def test_cookies_and_headers_are_sent_as_the_view_set_them(app: Callable[..., asgi.KeptThreads]) -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        response = HttpResponse("ok", headers={"X-One": "1"}, status=418)
+        response.set_cookie("a", "1", httponly=True)
+        response.set_cookie("b", "2")
+        return response
+
+    start = asyncio.run(ask(app(view)))[0]
+    assert start["status"] == 418
+    assert (b"X-One", b"1") in start["headers"]
+    assert {value for name, value in start["headers"] if name == b"Set-Cookie"} == {
+        b"a=1; HttpOnly; Path=/",
+        b"b=2; Path=/",
+    }
