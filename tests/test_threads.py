@@ -71,7 +71,7 @@ def test_who_finds_no_thread_free_is_told_so_and_keeps_what_was_typed(
     async def busy() -> tuple[Messages, Messages]:
         one = app(lambda request: HttpResponse("well"))
         await one._free.acquire()
-        form = {"method": "POST", "headers": [(b"content-type", b"application/x-www-form-urlencoded")]}
+        form: dict[str, Any] = {"method": "POST", "headers": [(b"content-type", b"application/x-www-form-urlencoded")]}
         refused = await ask(one, body=b"note=My+own+words+are+here+still", **form)
         one._free.release()
         return refused, await ask(one)
