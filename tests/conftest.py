@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from django.test import Client
 from django.test.testcases import TestCase, TransactionTestCase
 
 from config.postgres import SUPERUSER, Cluster, embedded
+from conversations import database_time
 from conversations.models import Account, Channel, User
 from conversations.tenancy import tenant_context
 from tests import factories, ready_cluster
@@ -49,6 +51,13 @@ def _migrate(cluster: Cluster) -> None:
     _point_at(cluster)
     call_command("migrate", database="owner", verbosity=0, interactive=False)
     connections["owner"].close()
+
+
+@pytest.fixture(autouse=True)
+def _time_is_known() -> None:
+    """As in any process that has asked a database for anything: it need not be asked by tests that have none, whatever ran
+    before them. Cluster and tests share this machine's clock."""
+    database_time.learn(datetime.now(UTC), asked=database_time.timer())
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,9 @@ import pytest
 
 from conversations import inbox, outgoing
 from conversations.channels.base import Outbound, Party
+from conversations.channels.email.building import build_mail
 from conversations.channels.email.reading.parse import parse_mail
-from conversations.channels.email.smtp import SmtpAdapter, build_mail
+from conversations.channels.email.smtp import SmtpAdapter
 from conversations.envelope import reply_envelope
 from conversations.models import Account, Channel, Conversation, Message
 from tests.conversations.conftest import Keeper

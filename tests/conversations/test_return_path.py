@@ -8,8 +8,9 @@ import uuid
 import pytest
 
 from conversations.channels.base import Outbound, Party
+from conversations.channels.email.building import build_mail
 from conversations.channels.email.ids import make_return_path, read_return_path
-from conversations.channels.email.smtp import SmtpAdapter, build_mail
+from conversations.channels.email.smtp import SmtpAdapter
 from tests.conversations.test_smtp_adapter import REPLY, ScriptedServer
 
 KEY = b"a key"

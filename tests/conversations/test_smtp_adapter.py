@@ -23,8 +23,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party
+from conversations.channels.email.building import build_mail
 from conversations.channels.email.reading.parse import parse_mail
-from conversations.channels.email.smtp import SmtpAdapter, build_mail
+from conversations.channels.email.smtp import SmtpAdapter
 from tests.conversations.conftest import Keeper
 
 ADA = Party("ada@example.com", "Ada Lovelace")

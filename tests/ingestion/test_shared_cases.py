@@ -12,8 +12,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from conversations.channels.base import Outbound, Party
+from conversations.channels.email.building import build_mail
 from conversations.channels.email.reading.quoting import split_reply
-from conversations.channels.email.smtp import build_mail
 from conversations.envelope import reply_envelope, writer_name
 from conversations.joining import takes_part
 from conversations.models import Account, Channel, Conversation, Delivery, Message, RelatedConversation
