@@ -1,7 +1,7 @@
-"""Finding conversations: words in their messages and their customers, and operators, in two statements.
+"""Finding conversations: words in their messages, files and customers, and operators, in two statements.
 
-Words are looked up in the index that the database keeps of every message, as they are written and by their English
-stems. Nothing of what was typed is silently left out: what is not understood is said.
+The database keeps the words and reads the question (docs/decisions/0038); here it is taken apart. Nothing of what was typed is
+silently left out: what is not understood is said.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ EXAMPLES = (
     ("tag:vip", "with a tag"),
     ("after:2026-01-31", "and before:"),
     ("#12", "by number"),
-    ('"both words"', "as written"),
+    ("regul", "what begins so; capitals and accents count for nothing"),
+    ('"both words"', "exactly these, side by side"),
     ("-word", "without it"),
 )
 OPERATORS = ("from", "to", "channel", "is", "has", "tag", "before", "after")

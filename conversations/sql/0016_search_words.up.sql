@@ -43,7 +43,7 @@ BEGIN
   RETURN words || array_to_tsvector(ARRAY(
     SELECT DISTINCT '=' || stem
       FROM (SELECT word, (ts_lexize('pg_catalog.english_stem', word))[1] AS stem
-              FROM unnest(tsvector_to_array(words)) AS word WHERE length(word) > 3 OFFSET 0) stems
+              FROM unnest(tsvector_to_array(words)) AS word WHERE length(word) > 2 OFFSET 0) stems
      WHERE stem <> word));
 END $$;
 

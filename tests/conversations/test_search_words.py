@@ -140,6 +140,8 @@ def test_letters_stored_in_the_decomposed_form_are_found_too(world: World, path:
         ("leaking", "It leaks"),
         ("leak", "It is leaking"),
         ("studies", "A study"),
+        ("tries", "We try"),
+        ("installation", "Installing it"),
         ("happiness", "We are happy"),
         ("HR-10231", "My order HR-10231 is late"),
         ("#HR-10231", "My order HR 10231 is late"),
