@@ -217,7 +217,8 @@ DECLARE
   seen int;
   oldest timestamptz;
   rows_each numeric;
-  holders int[];  -- how many of those seen hold each question
+  every int;
+  costs numeric[];  -- of the index, for each question
   times timestamptz[];
   asked record;
   ids uuid[];
@@ -230,26 +231,27 @@ BEGIN
             FROM unnest(terms, as_written, is_unwanted) WITH ORDINALITY AS given (term, exact, refused, at)) questions;
 
   -- Nobody can tell the planner how common a word is (statistics are not for use under row-level security): the newest
-  -- conversations tell. If going on would soon fill a page, that is done.
+  -- conversations tell. If going on fills a page for less than the index costs, that is done. The costs are microseconds,
+  -- measured: 1.5 and 0.6 a row for each conversation asked, 1.5 a row of the index and 3 for its conversation.
   FOR attempt IN 1..2 LOOP
     WITH newest AS MATERIALIZED (
       SELECT c.id, c.last_message_at FROM public.conversations_conversation c
        WHERE c.account_id = tenant AND c.last_message_at < until
        ORDER BY c.last_message_at DESC, c.id DESC LIMIT reach),
     answers AS MATERIALIZED (
-      SELECT n.id, n.last_message_at, q.at, bool_or(w.words @@ q.question) AS holds, count(*) AS rows
+      SELECT n.id, n.last_message_at, q.at, count(*) AS rows, count(*) FILTER (WHERE w.words @@ q.question) AS hits
         FROM newest n JOIN public.conversations_searchwords w ON w.account_id = tenant AND w.conversation_id = n.id
        CROSS JOIN unnest(wanted || unwanted) WITH ORDINALITY AS q (question, at)
        GROUP BY n.id, n.last_message_at, q.at),
     held AS (
       SELECT id, last_message_at FROM answers GROUP BY id, last_message_at
-      HAVING bool_and(holds = (at <= cardinality(wanted))) ORDER BY last_message_at DESC, id DESC LIMIT most)
+      HAVING bool_and((hits > 0) = (at <= cardinality(wanted))) ORDER BY last_message_at DESC, id DESC LIMIT most)
     SELECT (SELECT count(*) FROM newest), (SELECT min(last_message_at) FROM newest),
-           (SELECT sum(rows) FROM answers WHERE at = 1) / greatest((SELECT count(*) FROM newest), 1),
-           ARRAY(SELECT count(*) FILTER (WHERE holds) FROM answers GROUP BY at ORDER BY at),
+           (SELECT sum(rows) FROM answers) / greatest((SELECT count(*) FROM newest), 1),
+           ARRAY(SELECT 1.5 * sum(hits) + 3 * count(*) FILTER (WHERE hits > 0) FROM answers GROUP BY at ORDER BY at),
            ARRAY(SELECT id FROM held ORDER BY last_message_at DESC, id DESC),
            ARRAY(SELECT last_message_at FROM held ORDER BY last_message_at DESC, id DESC)
-      INTO seen, oldest, rows_each, holders, holding, times;
+      INTO seen, oldest, rows_each, costs, holding, times;
     IF cardinality(holding) = most THEN
       since := times[most];
       RETURN;
@@ -259,15 +261,17 @@ BEGIN
       since := oldest;
       RETURN;
     END IF;
+    SELECT max(number) INTO every FROM public.conversations_conversation WHERE account_id = tenant;
+    costs := ARRAY(SELECT cost * every / greatest(seen, 1) FROM unnest(costs[:cardinality(wanted)]) AS cost);
     EXIT WHEN cardinality(holding) = 0;
     reach := 60.0 * seen / cardinality(holding);
-    EXIT WHEN reach * (1.5 + 0.6 * rows_each) > 7500;  -- microseconds
+    EXIT WHEN reach * (1.5 + 0.6 * rows_each) > (SELECT min(cost) FROM unnest(costs) AS cost);
   END LOOP;
 
-  FOR asked IN SELECT question, hits FROM unnest(wanted, holders[:cardinality(wanted)]) AS each (question, hits) ORDER BY hits LOOP
+  FOR asked IN SELECT question, cost FROM unnest(wanted, costs) AS each (question, cost) ORDER BY cost LOOP
     IF ids IS NULL THEN
       ids := public.search_index(asked.question);
-    ELSIF cardinality(ids) > 500 AND asked.hits * 10 < seen THEN
+    ELSIF asked.cost < 12 * cardinality(ids) THEN  -- what asking them one by one costs
       ids := ARRAY(SELECT unnest(ids) INTERSECT SELECT unnest(public.search_index(asked.question)));
     ELSE
       others := others || asked.question;
