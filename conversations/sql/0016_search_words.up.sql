@@ -239,9 +239,9 @@ BEGIN
        WHERE c.account_id = tenant AND c.last_message_at < until
        ORDER BY c.last_message_at DESC, c.id DESC LIMIT reach),
     answers AS MATERIALIZED (
-      SELECT n.id, n.last_message_at, q.at, count(*) AS rows, count(*) FILTER (WHERE w.words @@ q.question) AS hits
-        FROM newest n JOIN public.conversations_searchwords w ON w.account_id = tenant AND w.conversation_id = n.id
-       CROSS JOIN unnest(wanted || unwanted) WITH ORDINALITY AS q (question, at)
+      SELECT n.id, n.last_message_at, q.at, count(w.id) AS rows, count(*) FILTER (WHERE w.words @@ q.question) AS hits
+        FROM newest n CROSS JOIN unnest(wanted || unwanted) WITH ORDINALITY AS q (question, at)
+        LEFT JOIN public.conversations_searchwords w ON w.account_id = tenant AND w.conversation_id = n.id
        GROUP BY n.id, n.last_message_at, q.at),
     held AS (
       SELECT id, last_message_at FROM answers GROUP BY id, last_message_at

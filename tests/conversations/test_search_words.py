@@ -293,6 +293,20 @@ def test_erasing_a_customer_takes_names_address_and_subject(world: World) -> Non
     assert kept(world) == []
 
 
+def test_a_conversation_without_words_has_none_that_are_not_wanted(world: World) -> None:
+    mail(world, "leaks", "It leaks")
+    gone = mail(world, "gone", "A secret")
+    with tenant_context(world.acme.pk):
+        Message.objects.filter(pk=gone.pk).update(
+            body_text="", body_new="", subject="", metadata={}, erased_at=timezone.now()
+        )
+        Conversation.objects.filter(pk=gone.conversation_id).update(
+            customer_name="", customer_email="", subject="", title=""
+        )
+    assert names(world, "is:open -leak") == [""]
+    assert names(world, "is:open -secret") == ["", "leaks"]
+
+
 def test_what_is_changed_is_found_as_it_is_now(world: World) -> None:
     message = mail(world, "anna", "An old text")
     with tenant_context(world.acme.pk):
