@@ -38,6 +38,6 @@ class Migration(migrations.Migration):
         # After the rows: an index built at once costs a third of one that grows with each.
         migrations.AddIndex(
             model_name="searchwords",
-            index=django.contrib.postgres.indexes.GinIndex(fields=["account", "words"], name="idx_searchwords_words"),
+            index=django.contrib.postgres.indexes.GinIndex(fields=["account", "words"], gin_pending_list_limit=512, name="idx_searchwords_words"),
         ),
     ]

@@ -24,7 +24,10 @@ class SearchWords(TenantRow):
             *tenant_guards("searchwords", grants=("SELECT",)),
             *same_account("searchwords", "conversation"),
         ]
-        indexes: ClassVar = [GinIndex(fields=["account", "words"], name="idx_searchwords_words")]
+        indexes: ClassVar = [
+            # Every search reads what is not yet in its place in the index: a short list, against 2 ms more of a long one.
+            GinIndex(fields=["account", "words"], name="idx_searchwords_words", gin_pending_list_limit=512)
+        ]
 
     def __str__(self) -> str:
         return f"words of {self.conversation_id}"
