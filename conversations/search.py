@@ -1,7 +1,7 @@
-"""Finding conversations: words in their messages and their customers, and operators, in two statements.
+"""Finding conversations: words in their messages, files and customers, and operators, in two statements.
 
-Words are looked up in the index that the database keeps of every message, as they are written and by their English
-stems. Nothing of what was typed is silently left out: what is not understood is said.
+The database keeps the words and reads the question (docs/decisions/0038); here it is taken apart. Nothing of what was typed is
+silently left out: what is not understood is said.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from datetime import date, datetime, time, timedelta, tzinfo
 
 from django.contrib.postgres.search import SearchQuery, SearchQueryCombinable
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
 from conversations.models import Attachment, Channel, Conversation, Delivery, Message
 
-HITS = 1000  # newest matching messages that one page is made from
+PROBED = 200  # newest conversations that tell how common words are
+LOOKED_UP = 200  # newest conversations that are taken from the index at once; a page shows fifty
 MAX_CHARS, MAX_TERMS = 200, 12
-#: A person's words as PostgreSQL may see them: no sign in them is an operator. `websearch_to_tsquery` reads a dash as "not"
-#: and runs out of stack at some thirty of them, and `to_tsquery` has a syntax that words can break (PostgreSQL 12.3.2).
-EITHER = "(phraseto_tsquery('english', %s) || phraseto_tsquery('simple', %s))"
 _TOKEN = re.compile(r'(-?)(?:([A-Za-z]+):)?(?:"([^"]*)"?|(\S+))?')
+_THOUSANDS = re.compile(r"(?<![\w#:.-])\d{1,3}(?:\s\d{3})+(?!\w)")
 _IS = {
     "pending": "a draft waits for a decision",
     "open": "open",
@@ -44,7 +43,8 @@ EXAMPLES = (
     ("tag:vip", "with a tag"),
     ("after:2026-01-31", "and before:"),
     ("#12", "by number"),
-    ('"both words"', "as written"),
+    ("regul", "what begins so; capitals and accents count for nothing"),
+    ('"both words"', "exactly these, side by side"),
     ("-word", "without it"),
 )
 OPERATORS = ("from", "to", "channel", "is", "has", "tag", "before", "after")
@@ -78,6 +78,7 @@ def parse(text: str, zone: tzinfo) -> Question:
     if len(text) > MAX_CHARS:
         out.problems.append(f"Only the first {MAX_CHARS} characters were looked for.")
         text = text[:MAX_CHARS]
+    text = _THOUSANDS.sub(lambda number: re.sub(r"\s", ",", number[0]), text)  # one number, not several words
     for minus, name, quoted, plain in _TOKEN.findall(text):
         value = quoted or plain
         if not (name or value):
@@ -233,52 +234,46 @@ def find(
 ) -> QuerySet[Conversation]:
     """`conversations` narrowed to what was asked, its order and columns left alone. One statement here, for the words.
 
-    A conversation is found when one of its messages holds every word and none that is not wanted, or when each word is
-    in its messages or in its customer's name, address or subject. `before` is the time of the last conversation already
-    shown. If words are in more than `HITS` messages, only the newest are taken, and `question.problems` says so.
+    A conversation is found when each word is in its messages, its files' names or its customer's name, address or subject,
+    and none of those that are not wanted is. `before` is the time of the last conversation already shown.
     """
     for condition in question.conditions:
         conversations = conversations.filter(condition)
     if question.number is not None:
         conversations = conversations.filter(number=question.number)
-    if not question.words:
-        for term in question.terms:
-            conversations = conversations.exclude(_named(term))
+    if not question.terms:
         return conversations
-    together, apart, capped = _hits(question.terms, before)
-    if capped:
-        question.problems.append(f"More than {HITS:,} messages match; the newest are shown. Add a word or a day.")
-    each = Q()
-    for term, ids in zip(question.terms, apart, strict=True):
-        if term.negative:
-            conversations = conversations.exclude(Q(pk__in=ids) | _named(term))
-        else:
-            each &= Q(pk__in=ids) | _named(term)
-    return conversations.filter(Q(pk__in=together) | each)
+    wanted, unwanted, newest, since = _newest(question.terms, before)
+    found = Q(pk__in=newest)
+    if since:
+        found |= Q(last_message_at__lte=since) & Q(Holds(wanted, unwanted))  # in this order: asking costs
+    return conversations.filter(found)
 
 
-def _named(term: Term) -> Q:
-    """Customer and subject, which are columns of the conversation and not in the index of words."""
-    wanted = Q()
-    for column in ("customer_name", "customer_email", "subject", "title"):
-        wanted |= Q(**{f"{column}__icontains": term.text})
-    return wanted
+class Questions(Func):
+    template = "%(expressions)s::tsquery[]"
 
 
-def _hits(terms: list[Term], before: datetime | None) -> tuple[list[uuid.UUID], list[list[uuid.UUID]], bool]:
-    """Conversations of the newest messages that hold all at once, those of each term, and whether all at once overran."""
+class Holds(Func):
+    """Whether a conversation holds each of the wanted words, and none of the unwanted."""
+
+    function = "conversation_holds"
+    output_field = BooleanField()
+
+    def __init__(self, wanted: str, unwanted: str) -> None:
+        super().__init__(F("pk"), Questions(Value(wanted)), Questions(Value(unwanted)))
+
+
+def _newest(terms: list[Term], before: datetime | None) -> tuple[str, str, list[uuid.UUID], datetime | None]:
+    """The wanted and the unwanted words as the database reads them, the newest conversations that hold them, and where one
+    older than these may, since when."""
     # A tie in time with the last one shown must not be lost.
     until = before + timedelta(microseconds=1) if before else None
-    either, words = EITHER, [term.text for term in terms]
-    # What is wanted must be there in one form; what is not wanted, in neither.
-    asked = [" && ".join(f"!!{either}" if term.negative else either for term in terms), *[either] * len(terms)]
-    values: list[str | int | datetime | None] = [value for word in words for value in (word, word)]
-    values += [until, HITS]
-    for word in words:
-        values += [word, word, until, HITS]
-    one = "(SELECT json_build_array(json_agg(DISTINCT conversation_id), count(*)) FROM search_messages({}, %s, %s))"
-    sql = "SELECT " + ", ".join(one.format(question) for question in asked)
+    words, phrases, refused = ([getattr(term, name) for term in terms] for name in ("text", "phrase", "negative"))
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        (together, count), *apart = cursor.fetchone()
-    return [*map(uuid.UUID, together or ())], [[*map(uuid.UUID, ids or ())] for ids, _ in apart], count >= HITS
+        cursor.execute(
+            "SELECT wanted::text, unwanted::text, holding, since FROM search_conversations(%s, %s, %s, %s, %s, %s)",
+            [words, phrases, refused, until, PROBED, LOOKED_UP],
+        )
+        found: tuple[str, str, list[uuid.UUID], datetime | None] = cursor.fetchone()
+    return found

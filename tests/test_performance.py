@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection, transaction
@@ -20,7 +21,7 @@ from django.test import Client
 from django.utils import timezone
 
 from config.postgres import SUPERUSER, Cluster
-from conversations import tokens
+from conversations import search, tokens
 from conversations.audit import SYSTEM
 from conversations.channels.base import Party
 from conversations.models import Account, Channel, Conversation, Delivery, Message, User
@@ -46,6 +47,7 @@ DECISION_STATEMENTS = {"approve": 13, "edit": 15, "reject": 10}
 INGEST_STATEMENTS = {"new": 11, "repeated": 6}
 FEED_BUFFERS = 600
 SUMMARY_BUFFERS = 300
+SEARCH_BUFFERS = 4500
 GROWTH = 1.5
 OWN_WORDS = ("SAVEPOINT", "RELEASE", "ROLLBACK", "BEGIN", "COMMIT")
 ROW_SECURITY = 1.1
@@ -294,6 +296,34 @@ def test_a_tenant_newer_than_the_statistics_is_looked_up_by_its_keys(committed_w
             f"UPDATE conversations_conversation SET last_seq = last_seq WHERE id = '{one.pk}' AND account_id = '{new.pk}'"
         )
     assert buffers(plan) <= 100, json.dumps(plan, indent=1, default=str)
+
+
+# --- P15: what a search reads --------------------------------------------------------------------------------------------
+def search_pages(account: Account, text: str) -> int:
+    def page() -> list[dict[str, Any]]:
+        found = search.find(Conversation.objects.of_customers().newest_first(), search.parse(text, ZoneInfo("UTC")))
+        return list(found.values("id", "subject", "customer_name", "last_message_at")[:51])
+
+    with tenant_context(account.pk):
+        return sum(buffers(plan_of(sql)) for sql in asked(page))
+
+
+def test_a_search_reads_few_pages_for_any_word_and_does_not_grow(
+    committed_world: World, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, plain = committed_world, bulk.MESSAGES
+    asked_for = ("hose", "dyno", "1234", "zeppelin", "customer1234@example.com", "hose -dyno", "dyno 1234", "交換")
+    found = []
+    for size in (300, 2000):  # ten parts each, the word for one in ten in the first
+        for part in range(10):
+            monkeypatch.setattr(bulk, "MESSAGES", plain if part else plain.replace("race weekend", "dyno session"))
+            fill(world.acme, world.mail, size)
+        fill(world.globex, world.other_mail, size)
+        analyze(cluster)
+        found.append({text: search_pages(world.acme, text) for text in asked_for})
+    assert max(found[1].values()) <= SEARCH_BUFFERS, found
+    # Among few conversations the index is cheaper for what a tenth of them hold, among many the newest are.
+    assert all(found[1][text] <= GROWTH * found[0][text] for text in asked_for if text != "dyno"), found
 
 
 # --- P8: one decision ----------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@ from conversations.models.channels import Channel
 from conversations.models.invitations import Invitation
 from conversations.models.notices import Notification
 from conversations.models.outbox import Delivery, DeliveryAttempt
-from conversations.models.search import MessageWords
+from conversations.models.search import SearchWords
 from conversations.models.signin import FactorReset, Tally
 from conversations.models.tenants import (
     Account,
@@ -32,11 +32,11 @@ __all__ = [
     "Membership",
     "MembershipChannel",
     "Message",
-    "MessageWords",
     "Notification",
     "PolicyRule",
     "RelatedConversation",
     "Role",
+    "SearchWords",
     "ServiceToken",
     "Tally",
     "User",

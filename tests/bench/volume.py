@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote_plus
 
 from config.postgres import Cluster
 from tests.bench import world
@@ -15,8 +16,16 @@ from tests.bench.measure import Request, Server, cpu_of
 LARGE = "countersign_large"
 PARTS = 10
 SCRUBBED = 4_000  # conversations that retention empties
-#: Words of the bulk messages by how many of them have it; "dyno" is put into one part in ten.
-WORDS = {"common": "hose", "mid": "dyno", "rare": "4242"}
+#: What is searched for, by how much of it there is; "dyno" is put into one part in ten.
+WORDS = {
+    "a common word": "hose",
+    "a mid word": "dyno",
+    "a rare word": "4242",
+    "an absent word": "zeppelin",
+    "a name": "customer4242@example.com",
+    "a beginning": "custo",
+    "two words": "dyno 4242",
+}
 
 
 @contextlib.contextmanager
@@ -99,7 +108,7 @@ def serving_large(cluster: Cluster) -> Iterator[Server]:
 
 def requests(product: world.Product, large: Server) -> list[Request]:
     def search(word: str) -> Request:
-        made = "GET", f"/conversations/?q={word}", product.headers, None
+        made = "GET", f"/conversations/?q={quote_plus(word)}", product.headers, None
         return Request(f"large, search {word}", large, lambda: made)
 
     return [

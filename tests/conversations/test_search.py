@@ -222,14 +222,6 @@ def test_it_pages_through_all_that_matches_once(
     assert seen == [f"N{at}" for at in range(7, -1, -1)]
 
 
-def test_too_many_hits_are_told(
-    world: World, mail: dict[str, Message], signed_in: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(search, "HITS", 2)
-    text = signed_in(world.ada).get("/conversations/?q=hose").content.decode()
-    assert "More than 2 messages match" in text
-
-
 def test_the_page_says_what_was_not_understood_and_escapes_it(
     world: World, mail: dict[str, Message], signed_in: Browser
 ) -> None:

@@ -1,0 +1,17 @@
+DROP TRIGGER search_words_made ON conversations_conversation;
+DROP TRIGGER search_words_changed ON conversations_conversation;
+DROP TRIGGER search_words_made ON conversations_message;
+DROP TRIGGER search_words_changed ON conversations_message;
+DROP TRIGGER search_words_made ON conversations_attachment;
+DROP TRIGGER search_words_changed ON conversations_attachment;
+DROP FUNCTION search_conversations(text[], boolean[], boolean[], timestamptz, int, int);
+DROP FUNCTION search_index(tsquery);
+DROP FUNCTION conversation_holds(uuid, tsquery[], tsquery[]);
+DROP FUNCTION search_words_of_file();
+DROP FUNCTION search_words_of_message();
+DROP FUNCTION search_words_of_conversation();
+DROP FUNCTION search_text_of_message(text, text, jsonb);
+DROP FUNCTION search_asked(text, boolean, boolean);
+DROP FUNCTION search_phrase(text[], boolean);
+DROP FUNCTION search_words(text);
+DROP FUNCTION search_folded(text);
