@@ -208,7 +208,7 @@ def regenerate(
             about=draft,
             conversation_id=conversation.pk,
             data={"version": draft.version},
-            commit={"instruction": instruction},
+            commit={"instruction": action.notes},
             act_id=action.pk,
         )
         wake(
@@ -383,6 +383,7 @@ def _decide_check(
         about=draft,
         conversation_id=draft.conversation_id,
         data={"outcome": "caught" if caught else "missed"},
+        commit={"text": final},
         act_id=action.pk,
     )
     return action
