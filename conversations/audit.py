@@ -1,4 +1,4 @@
-"""The audit trail: kinds of events, writing them, reading them, and proving that nobody changed them.
+"""The audit trail: kinds of events, writing them and reading them. That nobody changed them is proved by `conversations.trail`.
 
 An event stores ids, states and numbers in `data`. What a person wrote is never copied into it: `commit` stores only
 sha256(salt || content). The sentence is made when it is read.
@@ -14,12 +14,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-from django.core.signing import Signer
-from django.db import connection, models
+from django.db import models
 
 from conversations.bidi import isolated
-from conversations.models import Account, AuditCheckpoint, AuditEvent, AuditHead, AuditSalt, ServiceToken, User
+from conversations.models import Account, AuditEvent, AuditSalt, ServiceToken, User
 from conversations.models.base import insert, new_id
 
 
@@ -270,72 +268,6 @@ def timeline(conversation_id: uuid.UUID, *, before: uuid.UUID | None = None, lim
 def forget(conversation_ids: list[uuid.UUID]) -> int:
     """Delete the salts of these conversations: their commitments can no longer be tied to any text."""
     return AuditSalt.objects.filter(conversation_id__in=conversation_ids).delete()[0]
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """The first place where the chain does not hold, and in which way."""
-
-    seq: int
-    reason: str
-
-
-BROKEN_SQL = """
-SELECT seq, reason FROM (
-  SELECT e.seq,
-    CASE
-      WHEN e.seq IS NULL THEN 'the event was never sealed'
-      WHEN e.seq <> lag(e.seq, 1, 0::bigint) OVER w + 1 THEN 'an event before it is missing'
-      WHEN e.prev_hash <> lag(e.hash, 1, encode(sha256(convert_to(e.account_id::text, 'UTF8')), 'hex')) OVER w
-        THEN 'it does not follow from the event before it'
-      WHEN e.hash <> audit_hash(e) THEN 'its content was changed'
-    END AS reason
-  FROM conversations_auditevent e WHERE e.account_id = %s
-  WINDOW w AS (ORDER BY e.seq NULLS LAST)) rows
-WHERE reason IS NOT NULL ORDER BY seq NULLS LAST LIMIT 1
-"""
-
-
-def verify(account_id: uuid.UUID) -> Break | None:
-    """Walk the tenant's whole chain in the database; None if it holds, also against head and signed checkpoints."""
-    with connection.cursor() as cursor:
-        cursor.execute(BROKEN_SQL, [account_id])
-        found = cursor.fetchone()
-    if found:
-        return Break(found[0] or 0, found[1])
-    head = AuditHead.objects.filter(account_id=account_id).first()
-    last = AuditEvent.objects.filter(account_id=account_id, seq__isnull=False).order_by("-seq").first()
-    if (head.seq if head else 0) != (last.seq if last else 0) or (head and last and head.hash != last.hash):
-        return Break((last.seq or 0) + 1 if last else 1, "the newest events are missing")
-    for point in AuditCheckpoint.objects.filter(account_id=account_id).order_by("seq"):
-        if not _signed(point):
-            return Break(point.seq, "a checkpoint was forged")
-        if not AuditEvent.objects.filter(account_id=account_id, seq=point.seq, hash=point.hash).exists():
-            return Break(point.seq, "the chain was rewritten after a signed checkpoint")
-    return None
-
-
-def checkpoint(account_id: uuid.UUID) -> AuditCheckpoint | None:
-    """Sign the newest link with a key that the database does not hold; None if nothing is new."""
-    head = AuditHead.objects.filter(account_id=account_id).first()
-    if head is None or AuditCheckpoint.objects.filter(account_id=account_id, seq=head.seq).exists():
-        return None
-    return AuditCheckpoint.objects.create(
-        account_id=account_id, seq=head.seq, hash=head.hash, signature=_sign(account_id, head.seq, head.hash)
-    )
-
-
-def _sign(account_id: uuid.UUID, seq: int, link: str) -> str:
-    return Signer(salt="countersign.audit.checkpoint").signature(f"{account_id}:{seq}:{link}")
-
-
-def _signed(point: AuditCheckpoint) -> bool:
-    value = f"{point.account_id}:{point.seq}:{point.hash}"
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return any(
-        hmac.compare_digest(point.signature, Signer(key=key, salt="countersign.audit.checkpoint").signature(value))
-        for key in keys
-    )
 
 
 def record_export(

@@ -170,7 +170,7 @@ def test_only_the_listed_functions_run_as_the_owner(db) -> None:
         " WHERE nspname = 'public' AND prosecdef ORDER BY proname"
     )
     assert [name for name, _ in found] == [
-        "account_directory", "accounts_without_admin", "audit_seal", "channel_by_address", "channel_claims", "invitation_by_digest",
+        "account_directory", "accounts_without_admin", "audit_forget", "audit_seal", "channel_by_address", "channel_claims", "invitation_by_digest",
         "mail_address_usable", "membership_in", "membership_in_v2", "memberships_of", "message_words", "search_messages",
         "search_passages", "second_factor_missing",
         "service_token_by_key",
