@@ -1,20 +1,21 @@
 """The audit trail: kinds of events, writing them and reading them. That nobody changed them is proved by `conversations.trail`.
 
-An event stores ids, states and numbers in `data`. What a person wrote is never copied into it: `commit` stores only
-sha256(salt || content). The sentence is made when it is read.
+An event stores ids, states and numbers in `data`. What a person wrote, and what a customer is called, is never copied into
+it: `commit` stores only sha256(salt || content). The sentence is made when it is read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
+from django.db import connection, models
 
 from conversations.bidi import isolated
 from conversations.models import Account, AuditEvent, AuditSalt, ServiceToken, User
@@ -167,15 +168,18 @@ SENTENCES: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acted. Never empty: the system and a model are actors too."""
+    """Who acted. Never empty: the system and a model are actors too. `bound` is a name that is committed to, not stored."""
 
     type: AuditEvent.ActorType
     name: str
     id: str = ""
     user: User | None = None
+    bound: str = ""
 
 
 SYSTEM = Actor(AuditEvent.ActorType.SYSTEM, "Countersign")
+#: The actor id of every customer.
+CUSTOMER = "customer"
 
 
 def actor_of(who: User | ServiceToken | Actor) -> Actor:
@@ -192,8 +196,17 @@ def model_actor(model_key: str) -> Actor:
 
 
 def customer_actor(name: str) -> Actor:
-    """The customer acts through a channel; the system vouches for the receipt, the name is a snapshot."""
-    return Actor(AuditEvent.ActorType.SYSTEM, (name or "Customer")[:120], "customer")
+    """The customer acts through a channel, and the system vouches for the receipt. The trail outlives an erasure, so it
+    says "Customer" and binds the name; who reads takes the name from where an erasure finds it."""
+    return Actor(AuditEvent.ActorType.SYSTEM, "Customer", CUSTOMER, bound=name)
+
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+
+
+def masked(text: str) -> str:
+    """A server's words as they may stand in the trail: without the addresses that servers repeat."""
+    return _ADDRESS.sub("(address)", text)
 
 
 def commitment(salt: str, content: str) -> str:
@@ -216,6 +229,7 @@ def record(
     who = actor_of(actor)
     account_id = account.pk if isinstance(account, Account) else account or about.account_id  # type: ignore[attr-defined]
     salt = secrets.token_hex(16)
+    bound = {**(commit or {}), **({"actor": who.bound} if who.bound else {})}
     event = AuditEvent(
         account_id=account_id,
         kind=kind,
@@ -227,9 +241,9 @@ def record(
         conversation_id=conversation_id,
         act_id=act_id or new_id(),
         data=dict(data or {}),
-        commitments={name: commitment(salt, content) for name, content in (commit or {}).items()},
+        commitments={name: commitment(salt, content) for name, content in bound.items()},
     )
-    if commit:
+    if bound:
         insert(event, AuditSalt(account_id=account_id, event=event, conversation_id=conversation_id, value=salt))
     else:
         insert(event)
@@ -266,8 +280,25 @@ def timeline(conversation_id: uuid.UUID, *, before: uuid.UUID | None = None, lim
 
 
 def forget(conversation_ids: list[uuid.UUID]) -> int:
-    """Delete the salts of these conversations: their commitments can no longer be tied to any text."""
-    return AuditSalt.objects.filter(conversation_id__in=conversation_ids).delete()[0]
+    """Delete the salts of these conversations: their commitments can no longer be tied to any text or name.
+
+    Events of before names were bound hold them, and what servers said: the database takes that out (`audit_forget`).
+    """
+    gone = AuditSalt.objects.filter(conversation_id__in=conversation_ids).delete()[0]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_forget(%s)", [conversation_ids])
+    return gone
+
+
+def forget_about(objects: Sequence[models.Model]) -> int:
+    """Delete the salts of events about these rows, which are of one kind."""
+    if not objects:
+        return 0
+    about = {
+        "event__object_type": objects[0]._meta.model_name,
+        "event__object_id__in": [str(row.pk) for row in objects],
+    }
+    return AuditSalt.objects.filter(**about).delete()[0]
 
 
 def record_export(

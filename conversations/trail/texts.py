@@ -52,7 +52,15 @@ places: list[Place] = [
         "conversations_message",
         "t.body_text",
         "t.id = e.object_id::uuid",
-    )
+    ),
+    Place(
+        "the name of who wrote a message",
+        (Kind.MESSAGE_RECEIVED,),
+        "actor",
+        "conversations_message",
+        "coalesce(nullif(t.metadata ->> 'sender_name', ''), t.metadata ->> 'sender')",
+        "t.id = e.object_id::uuid",
+    ),
 ]
 witnesses: list[Witness] = []
 checks: list[Check] = []

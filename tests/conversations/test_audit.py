@@ -90,13 +90,25 @@ def test_each_sort_of_actor_is_told_apart(world: World, acme: Account) -> None:
     assert audit.actor_of(audit.SYSTEM) is audit.SYSTEM
     assert audit.model_actor("m1") == audit.Actor(AuditEvent.ActorType.MODEL, "m1", "m1")
     assert audit.model_actor("") == audit.Actor(AuditEvent.ActorType.MODEL, "model", "")
-    assert audit.customer_actor("Pat") == audit.Actor(AuditEvent.ActorType.SYSTEM, "Pat", "customer")
-    assert audit.customer_actor("") == audit.Actor(AuditEvent.ActorType.SYSTEM, "Customer", "customer")
+    assert audit.customer_actor("Pat") == audit.Actor(AuditEvent.ActorType.SYSTEM, "Customer", "customer", bound="Pat")
 
 
 def test_a_long_name_is_cut_and_not_refused(world: World, acme: Account) -> None:
-    assert audit.customer_actor("x" * 200).name == "x" * 120
     assert event(world, actor=audit.Actor(AuditEvent.ActorType.MODEL, "y" * 200)).actor_name == "y" * 120
+
+
+def test_a_customers_name_is_bound_and_not_stored(world: World, acme: Account) -> None:
+    made = event(world, actor=audit.customer_actor("Pat Lee"))
+    assert made.actor_name == "Customer"
+    assert "Pat" not in str(made.data) + str(made.commitments)
+    assert audit.holds(made, "actor", "Pat Lee") is True
+    assert audit.holds(made, "actor", "Pat") is False
+    assert event(world, actor=audit.customer_actor("")).commitments == {}
+
+
+def test_what_a_server_said_is_kept_without_the_addresses_that_it_repeats() -> None:
+    said = "550 5.1.1 <pat.lee@customer.test>: no such user; see mailto:help@mx.test, 'x@y'"
+    assert audit.masked(said) == "550 5.1.1 <(address)>: no such user; see mailto:(address), '(address)'"
 
 
 def test_every_kind_has_a_sentence_and_a_missing_detail_is_a_dash(world: World, acme: Account) -> None:
