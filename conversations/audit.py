@@ -118,7 +118,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.MESSAGE_BY_A_PERSON: "{actor} said that a person wrote message {seq}, which had passed for automatic",
     Kind.MESSAGE_ERASED: "{actor} removed the text of {count} messages ({rule})",
     Kind.DRAFT_WRITTEN: "{actor} wrote a draft with {sources} sources, {unsourced} statements without one",
-    Kind.DRAFT_FAILED: "{actor} could not write a draft: {error}",
+    Kind.DRAFT_FAILED: "{actor} could not write a draft",
     Kind.DRAFT_RETIRED: "{actor} retired the draft ({status}): {reason}",
     Kind.DRAFT_CLAIMED: "{actor} took the conversation",
     Kind.DRAFT_RELEASED: "{actor} let the conversation go",

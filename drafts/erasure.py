@@ -187,8 +187,10 @@ def _rename(ids: list[uuid.UUID]) -> None:
     """What a provider calls a thread or a message may name its writer; a message that comes again is known all the same."""
     threads = list(Conversation.objects.filter(pk__in=ids).exclude(external_id="").only("external_id"))
     messages = list(Message.objects.filter(conversation_id__in=ids).exclude(external_id="").only("external_id"))
-    for row in (*threads, *messages):
-        row.external_id = tombstone(row.external_id)
+    for thread in threads:
+        thread.external_id = tombstone(thread.external_id)
+    for message in messages:
+        message.external_id = tombstone(message.external_id)
     Conversation.objects.bulk_update(threads, ["external_id"], batch_size=500)
     Message.objects.bulk_update(messages, ["external_id"], batch_size=500)
 

@@ -22,6 +22,7 @@ _ITSELF = "t.id = e.object_id::uuid"
 APPROVED = (Kind.DRAFT_APPROVED,)
 PLACES = [
     Place("the text of a draft", (Kind.DRAFT_WRITTEN, Kind.DRAFT_KEPT), "text", "drafts_draft", "t.suggested_text", _ITSELF),
+    Place("the reason why there is no draft", (Kind.DRAFT_FAILED,), "error", "drafts_draft", "t.error", _ITSELF),
     Place(
         "the text of a saved version",
         (Kind.DRAFT_EDITED,),

@@ -271,6 +271,6 @@ def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: 
             actor=audit.SYSTEM,
             about=draft,
             conversation_id=conversation.pk,
-            data={"error": reason[:200]},
+            commit={"error": draft.error},
         )
     return draft

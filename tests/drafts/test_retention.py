@@ -187,6 +187,41 @@ def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Ac
     assert AuditEvent.objects.get(kind="retention.applied").data["rule"] == "asked by the customer"
 
 
+@pytest.mark.parametrize("purge", [0, 30, 60])
+@pytest.mark.parametrize("archive", [0, 20, 30, 90])
+@pytest.mark.parametrize("batch", [1, 200])
+def test_a_dry_run_says_what_the_run_does_whatever_the_policies(
+    world: World, acme: Account, now: datetime, monkeypatch: Any, purge: int, archive: int, batch: int
+) -> None:
+    """Threads of each age, some emptied before and written in again, raw bytes whose date has passed in all of them."""
+    monkeypatch.setattr(retention, "BATCH", batch)
+    for days in (10, 25, 45, 70, 100):
+        closed(corrected(world, f"{days}@customer.test"), timedelta(days=days), now)
+    nameless = factories.message(world.mail, sender=Party("")).conversation_id
+    editing.close_conversation(conversation_id=nameless, actor=world.ada)
+    Conversation.objects.filter(pk=nameless).update(completed_at=now - timedelta(days=65))
+    again = Conversation.objects.order_by("pk")[3]
+    Conversation.objects.filter(pk=again.pk).update(
+        archived_at=now - timedelta(days=80), forgotten_at=now - timedelta(days=80)
+    )
+    factories.waiting_mail(world.mail)
+    InboundEvent.objects.update(expires_at=now - timedelta(days=1))
+    Account.objects.update(purge_after_days=purge, archive_bodies_after_days=archive)
+    with assert_nothing_written():
+        planned = apply(world, dry_run=True, now=now)
+    done = apply(world, now=now)
+    assert done == planned
+    assert done["conversations"] == sum(
+        bool((purge and days > purge) or (archive and days > archive)) for days in (10, 25, 45, 70, 100, 65)
+    )
+    assert done["raw events"] == 6 - done["conversations"] + (done["conversations"] > 0 and _has_no_letter(nameless))
+    assert apply(world, now=now) == apply(world, dry_run=True, now=now) == Counter()
+
+
+def _has_no_letter(conversation_id: Any) -> bool:
+    return Conversation.objects.filter(pk=conversation_id, archived_at__isnull=False).exists()
+
+
 def test_conversations_go_batch_by_batch_in_order(world: World, acme: Account, now: datetime, monkeypatch: Any) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(5):
