@@ -30,7 +30,7 @@ def sweep_outbox(timestamp: int) -> None:
 
 
 @app.periodic(cron="*/5 * * * *")
-@app.task(name="conversations.checkpoint_audit", queueing_lock="checkpoint_audit")
+@app.task(name="conversations.checkpoint_audit", queueing_lock="checkpoint_audit", lock="checkpoint_audit")
 def checkpoint_audit(timestamp: int) -> None:
     """Sign every tenant's newest audit link and copy it outside, so that a chain cut or rewritten later is noticed."""
     kept = anchors.configured()

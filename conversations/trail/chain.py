@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from conversations.models import Account, AuditEvent, AuditHead
+from conversations.models import Account, AuditHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,12 @@ SELECT min(e.seq) FROM conversations_auditevent e
     WHERE r.account_id = e.account_id AND r.kind = 'retention.applied' AND r.seq > e.seq
       AND r.data -> 'of' ? e.conversation_id::text)
 """
+ENDS_SQL = """
+SELECT h.seq, h.hash FROM (SELECT %s::uuid AS id) a LEFT JOIN conversations_audithead h ON h.account_id = a.id
+UNION ALL
+SELECT e.seq, e.hash FROM (SELECT %s::uuid AS id) a LEFT JOIN LATERAL (
+  SELECT seq, hash FROM conversations_auditevent WHERE account_id = a.id AND seq IS NOT NULL ORDER BY seq DESC LIMIT 1) e ON true
+"""
 
 
 def first_break(account_id: uuid.UUID, *, after: Link | None = None) -> Break | None:
@@ -71,7 +77,7 @@ def first_break(account_id: uuid.UUID, *, after: Link | None = None) -> Break | 
             cursor.execute(NOT_ERASED_SQL, given)
             if (seq := cursor.fetchone()[0]) is not None:
                 return Break(seq, "it was emptied, and no erasure named its conversation")
-    head, last = head_of(account_id), last_of(account_id)
+    head, last = _ends(account_id)
     if head != last:
         return Break(last.seq + 1 if last else 1, "the newest events are missing")
     if last is None and Account.objects.filter(pk=account_id).exists():
@@ -85,7 +91,9 @@ def head_of(account_id: uuid.UUID) -> Link | None:
     return Link(head.seq, head.hash) if head else None
 
 
-def last_of(account_id: uuid.UUID) -> Link | None:
-    """The newest event that is there."""
-    last = AuditEvent.objects.filter(account_id=account_id, seq__isnull=False).order_by("-seq").first()
-    return Link(last.seq or 0, last.hash) if last else None
+def _ends(account_id: uuid.UUID) -> tuple[Link | None, Link | None]:
+    """The head and the newest event that is there, in one statement: others commit between two."""
+    with connection.cursor() as cursor:
+        cursor.execute(ENDS_SQL, [account_id, account_id])
+        found = [Link(*row) if row[0] else None for row in cursor.fetchall()]
+    return found[0], found[1]

@@ -40,7 +40,7 @@ def examine(account_id: uuid.UUID, *, copies: Sequence[anchors.Copy] = ()) -> Re
     found = texts.examine(account_id)
     report.breaks += found.breaks
     if not found.breaks:
-        report.checked.append(f"{found.held} texts, each the one that its event bound")
+        report.checked.append(f"{found.held} texts and names, each the one that its event bound")
         report.checked.append(f"{found.witnessed} decisions, each with its event")
     for copy in copies:
         broken, told = anchors.compare(account_id, copy)

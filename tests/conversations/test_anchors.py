@@ -182,7 +182,7 @@ def test_the_command_says_what_it_checked_and_what_it_cannot_know(signed: World,
         f"acme: intact, {events} events, head {head[:16]}",
         f"  checked: {events} events, each numbered and bound to the one before it",
         "  checked: 2 checkpoints, each numbered, signed and bound to the one before it",
-        "  checked: 6 texts, each the one that its event bound",
+        "  checked: 9 texts and names, each the one that its event bound",
         "  checked: 1 decisions, each with its event",
         f"  checked: 2 checkpoints in {folder.name}, the newest of {newest:%Y-%m-%d %H:%M:%S} UTC",
         f"  not known: {younger} events are younger than the newest checkpoint; "

@@ -306,6 +306,26 @@ def test_a_checkpoint_is_made_once_for_a_head(chain: World) -> None:
         assert report.verify(account) is None
 
 
+def test_what_is_committed_while_it_is_verified_is_no_break(committed_world: World, in_threads: Any) -> None:
+    world = committed_world
+
+    def write() -> None:
+        for _ in range(25):
+            factories.message(world.mail)
+
+    def look() -> list[Break | None]:
+        found = []
+        for _ in range(40):
+            with tenant_context(world.acme.pk):
+                checkpoints.checkpoint(world.acme.pk)
+            found.append(verified(world))
+        return found
+
+    seen, *written = in_threads([look, write, write])
+    assert written == [None, None]
+    assert set(seen) == {None}
+
+
 def test_an_account_without_events_has_nothing_to_sign(world: World) -> None:
     nobody = uuid.uuid4()
     with tenant_context(nobody):
