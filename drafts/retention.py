@@ -65,7 +65,11 @@ def erase_customer(*, account_id: uuid.UUID, email: str, dry_run: bool) -> Count
         if not dry_run:
             erasure.forget_outside_threads(email)
     mine = Step(Q(customer_email__iexact=email), "asked by the customer", purge=True)
-    return _carry_out(account_id, mine, dry_run) + outside
+    done = _carry_out(account_id, mine, dry_run) + outside
+    with tenant_context(account_id):
+        if left := Conversation.objects.of_customers().filter(mine.due, erasure.BEING_SENT).count():
+            done["left for the next run, because a reply is being sent"] = left
+    return done
 
 
 def _steps(account: Account, now: datetime) -> Iterator[Step]:

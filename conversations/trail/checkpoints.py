@@ -36,6 +36,8 @@ def checkpoint(account_id: uuid.UUID) -> AuditCheckpoint | None:
     before = AuditCheckpoint.objects.filter(account_id=account_id).order_by("-number").first()
     if head is None or (before and before.seq == head.seq and before.hash == head.hash):
         return None
+    if before and head.seq <= before.seq:
+        raise NotSigned(f"event {before.seq}: the chain was cut or rewritten after a signed checkpoint")
     if broken := first_break(account_id, after=Link(before.seq, before.hash) if before else None):
         raise NotSigned(f"event {broken.seq}: {broken.reason}")
     point = AuditCheckpoint(

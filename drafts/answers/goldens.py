@@ -169,7 +169,7 @@ def forget(*, account_id: uuid.UUID, samples: Sequence[uuid.UUID]) -> int:
         return 0
     unaccepted = Golden.objects.filter(wanted, account_id=account_id, status__in=[Status.PROPOSED, Status.REFUSED])
     audit.forget_about(list(unaccepted))
-    return unaccepted.filter(cases__isnull=True).delete()[0]
+    return unaccepted.delete()[0]
 
 
 def tidy(golden: Golden) -> None:

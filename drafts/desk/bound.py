@@ -20,6 +20,7 @@ _OF_ITS_MESSAGE = (
 _ITSELF = "t.id = e.object_id::uuid"
 
 APPROVED = (Kind.DRAFT_APPROVED,)
+#: `since=2`: before, a longer instruction was bound than is kept, and an erasure left the salts of answers that it deleted.
 PLACES = [
     Place("the text of a draft", (Kind.DRAFT_WRITTEN, Kind.DRAFT_KEPT), "text", "drafts_draft", "t.suggested_text", _ITSELF),
     Place("the reason why there is no draft", (Kind.DRAFT_FAILED,), "error", "drafts_draft", "t.error", _ITSELF),
@@ -37,8 +38,8 @@ PLACES = [
     Place("the note of a decision", (Kind.DRAFT_REJECTED,), "notes", "drafts_draftaction", "t.notes", _OF_ITS_ACT),
     Place("the instruction for another draft", (Kind.DRAFT_REGENERATED,), "instruction", "drafts_draftaction", "t.notes", _OF_ITS_ACT, since=2),
     Place("the note of a hand-over", (Kind.DRAFT_HANDED_OVER,), "note", "drafts_draftaction", "t.notes", _OF_ITS_ACT),
-    Place("the question of an approved answer", (Kind.GOLDEN_PROPOSED,), "question", "drafts_golden", "t.question", _ITSELF),
-    Place("the answer of an approved answer", (Kind.GOLDEN_PROPOSED,), "answer", "drafts_golden", "t.answer", _ITSELF),
+    Place("the question of an approved answer", (Kind.GOLDEN_PROPOSED,), "question", "drafts_golden", "t.question", _ITSELF, since=2),
+    Place("the answer of an approved answer", (Kind.GOLDEN_PROPOSED,), "answer", "drafts_golden", "t.answer", _ITSELF, since=2),
 ]  # fmt: skip
 WITNESSES = [Witness("a decision", "drafts_draftaction", "e.act_id = t.id")]
 

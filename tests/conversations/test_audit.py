@@ -326,6 +326,32 @@ def test_what_is_committed_while_it_is_verified_is_no_break(committed_world: Wor
     assert set(seen) == {None}
 
 
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_a_chain_that_ends_before_its_checkpoint_is_not_signed(chain: World, cluster: Any, rewritten: bool) -> None:
+    """Cut, or with another event at the place that was signed; the head is put right in both."""
+    with tenant_context(chain.acme.pk):
+        head = AuditHead.objects.get()
+    own = f"account_id = '{chain.acme.pk}'"
+    if rewritten:
+        tamper(
+            cluster,
+            f"UPDATE conversations_auditevent SET actor_name = 'Eve' WHERE {own} AND seq = {head.seq}",
+            f"UPDATE conversations_auditevent e SET hash = audit_hash(e) WHERE {own} AND seq = {head.seq}",
+        )
+    else:
+        tamper(cluster, f"DELETE FROM conversations_auditevent WHERE {own} AND seq > {head.seq - 2}")
+    tamper(
+        cluster,
+        "UPDATE conversations_audithead h SET (seq, hash) = (SELECT seq, hash FROM conversations_auditevent e"
+        f" WHERE e.account_id = h.account_id ORDER BY seq DESC LIMIT 1) WHERE {own}",
+    )
+    with (
+        tenant_context(chain.acme.pk),
+        pytest.raises(checkpoints.NotSigned, match=f"event {head.seq}: the chain was cut"),
+    ):
+        checkpoints.checkpoint(chain.acme.pk)
+
+
 def test_an_account_without_events_has_nothing_to_sign(world: World) -> None:
     nobody = uuid.uuid4()
     with tenant_context(nobody):
