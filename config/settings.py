@@ -57,6 +57,8 @@ if not FIELD_ENCRYPTION_KEYS:
         "it encrypts channel credentials. Several keys are separated by commas, the current one first."
     )
 SECRET_KEY_FALLBACKS = env.words("SECRET_KEY_FALLBACKS")
+#: Where signed heads of the audit trail are copied to, outside the database (conversations/trail/anchors.py).
+AUDIT_ANCHORS = env.words("AUDIT_ANCHORS") or ([f"file:{LOCAL_DIR / 'anchors'}"] if EMBEDDED_DATABASE else [])
 
 # --- applications --------------------------------------------------------------------------------------------------
 OIDC_SERVER_URL = env.text("OIDC_SERVER_URL", "")

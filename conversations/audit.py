@@ -1,25 +1,24 @@
-"""The audit trail: kinds of events, writing them, reading them, and proving that nobody changed them.
+"""The audit trail: kinds of events, writing them and reading them. That nobody changed them is proved by `conversations.trail`.
 
-An event stores ids, states and numbers in `data`. What a person wrote is never copied into it: `commit` stores only
-sha256(salt || content). The sentence is made when it is read.
+An event stores ids, states and numbers in `data`. What a person wrote, and what a customer is called, is never copied into
+it: `commit` stores only sha256(salt || content). The sentence is made when it is read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-from django.core.signing import Signer
 from django.db import connection, models
 
 from conversations.bidi import isolated
-from conversations.models import Account, AuditCheckpoint, AuditEvent, AuditHead, AuditSalt, ServiceToken, User
+from conversations.models import Account, AuditEvent, AuditSalt, ServiceToken, User
 from conversations.models.base import insert, new_id
 
 
@@ -119,7 +118,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.MESSAGE_BY_A_PERSON: "{actor} said that a person wrote message {seq}, which had passed for automatic",
     Kind.MESSAGE_ERASED: "{actor} removed the text of {count} messages ({rule})",
     Kind.DRAFT_WRITTEN: "{actor} wrote a draft with {sources} sources, {unsourced} statements without one",
-    Kind.DRAFT_FAILED: "{actor} could not write a draft: {error}",
+    Kind.DRAFT_FAILED: "{actor} could not write a draft",
     Kind.DRAFT_RETIRED: "{actor} retired the draft ({status}): {reason}",
     Kind.DRAFT_CLAIMED: "{actor} took the conversation",
     Kind.DRAFT_RELEASED: "{actor} let the conversation go",
@@ -169,15 +168,18 @@ SENTENCES: dict[Kind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acted. Never empty: the system and a model are actors too."""
+    """Who acted. Never empty: the system and a model are actors too. `bound` is a name that is committed to, not stored."""
 
     type: AuditEvent.ActorType
     name: str
     id: str = ""
     user: User | None = None
+    bound: str = ""
 
 
 SYSTEM = Actor(AuditEvent.ActorType.SYSTEM, "Countersign")
+#: The actor id of every customer.
+CUSTOMER = "customer"
 
 
 def actor_of(who: User | ServiceToken | Actor) -> Actor:
@@ -194,8 +196,17 @@ def model_actor(model_key: str) -> Actor:
 
 
 def customer_actor(name: str) -> Actor:
-    """The customer acts through a channel; the system vouches for the receipt, the name is a snapshot."""
-    return Actor(AuditEvent.ActorType.SYSTEM, (name or "Customer")[:120], "customer")
+    """The customer acts through a channel, and the system vouches for the receipt. The trail outlives an erasure, so it
+    says "Customer" and binds the name; who reads takes the name from where an erasure finds it."""
+    return Actor(AuditEvent.ActorType.SYSTEM, "Customer", CUSTOMER, bound=name)
+
+
+_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+")
+
+
+def masked(text: str) -> str:
+    """A server's words as they may stand in the trail: without the addresses that servers repeat."""
+    return _ADDRESS.sub("(address)", text)
 
 
 def commitment(salt: str, content: str) -> str:
@@ -218,6 +229,7 @@ def record(
     who = actor_of(actor)
     account_id = account.pk if isinstance(account, Account) else account or about.account_id  # type: ignore[attr-defined]
     salt = secrets.token_hex(16)
+    bound = {**(commit or {}), **({"actor": who.bound} if who.bound else {})}
     event = AuditEvent(
         account_id=account_id,
         kind=kind,
@@ -229,9 +241,9 @@ def record(
         conversation_id=conversation_id,
         act_id=act_id or new_id(),
         data=dict(data or {}),
-        commitments={name: commitment(salt, content) for name, content in (commit or {}).items()},
+        commitments={name: commitment(salt, content) for name, content in bound.items()},
     )
-    if commit:
+    if bound:
         insert(event, AuditSalt(account_id=account_id, event=event, conversation_id=conversation_id, value=salt))
     else:
         insert(event)
@@ -268,74 +280,25 @@ def timeline(conversation_id: uuid.UUID, *, before: uuid.UUID | None = None, lim
 
 
 def forget(conversation_ids: list[uuid.UUID]) -> int:
-    """Delete the salts of these conversations: their commitments can no longer be tied to any text."""
-    return AuditSalt.objects.filter(conversation_id__in=conversation_ids).delete()[0]
+    """Delete the salts of these conversations: their commitments can no longer be tied to any text or name.
 
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """The first place where the chain does not hold, and in which way."""
-
-    seq: int
-    reason: str
-
-
-BROKEN_SQL = """
-SELECT seq, reason FROM (
-  SELECT e.seq,
-    CASE
-      WHEN e.seq IS NULL THEN 'the event was never sealed'
-      WHEN e.seq <> lag(e.seq, 1, 0::bigint) OVER w + 1 THEN 'an event before it is missing'
-      WHEN e.prev_hash <> lag(e.hash, 1, encode(sha256(convert_to(e.account_id::text, 'UTF8')), 'hex')) OVER w
-        THEN 'it does not follow from the event before it'
-      WHEN e.hash <> audit_hash(e) THEN 'its content was changed'
-    END AS reason
-  FROM conversations_auditevent e WHERE e.account_id = %s
-  WINDOW w AS (ORDER BY e.seq NULLS LAST)) rows
-WHERE reason IS NOT NULL ORDER BY seq NULLS LAST LIMIT 1
-"""
-
-
-def verify(account_id: uuid.UUID) -> Break | None:
-    """Walk the tenant's whole chain in the database; None if it holds, also against head and signed checkpoints."""
+    Events of before names were bound hold them, and what servers said: the database takes that out (`audit_forget`).
+    """
+    gone = AuditSalt.objects.filter(conversation_id__in=conversation_ids).delete()[0]
     with connection.cursor() as cursor:
-        cursor.execute(BROKEN_SQL, [account_id])
-        found = cursor.fetchone()
-    if found:
-        return Break(found[0] or 0, found[1])
-    head = AuditHead.objects.filter(account_id=account_id).first()
-    last = AuditEvent.objects.filter(account_id=account_id, seq__isnull=False).order_by("-seq").first()
-    if (head.seq if head else 0) != (last.seq if last else 0) or (head and last and head.hash != last.hash):
-        return Break((last.seq or 0) + 1 if last else 1, "the newest events are missing")
-    for point in AuditCheckpoint.objects.filter(account_id=account_id).order_by("seq"):
-        if not _signed(point):
-            return Break(point.seq, "a checkpoint was forged")
-        if not AuditEvent.objects.filter(account_id=account_id, seq=point.seq, hash=point.hash).exists():
-            return Break(point.seq, "the chain was rewritten after a signed checkpoint")
-    return None
+        cursor.execute("SELECT audit_forget(%s)", [conversation_ids])
+    return gone
 
 
-def checkpoint(account_id: uuid.UUID) -> AuditCheckpoint | None:
-    """Sign the newest link with a key that the database does not hold; None if nothing is new."""
-    head = AuditHead.objects.filter(account_id=account_id).first()
-    if head is None or AuditCheckpoint.objects.filter(account_id=account_id, seq=head.seq).exists():
-        return None
-    return AuditCheckpoint.objects.create(
-        account_id=account_id, seq=head.seq, hash=head.hash, signature=_sign(account_id, head.seq, head.hash)
-    )
-
-
-def _sign(account_id: uuid.UUID, seq: int, link: str) -> str:
-    return Signer(salt="countersign.audit.checkpoint").signature(f"{account_id}:{seq}:{link}")
-
-
-def _signed(point: AuditCheckpoint) -> bool:
-    value = f"{point.account_id}:{point.seq}:{point.hash}"
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return any(
-        hmac.compare_digest(point.signature, Signer(key=key, salt="countersign.audit.checkpoint").signature(value))
-        for key in keys
-    )
+def forget_about(objects: Sequence[models.Model]) -> int:
+    """Delete the salts of events about these rows, which are of one kind."""
+    if not objects:
+        return 0
+    about = {
+        "event__object_type": objects[0]._meta.model_name,
+        "event__object_id__in": [str(row.pk) for row in objects],
+    }
+    return AuditSalt.objects.filter(**about).delete()[0]
 
 
 def record_export(

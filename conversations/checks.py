@@ -60,6 +60,15 @@ def settings_fit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="countersign.W001",
             )
         )
+    found += [
+        Error(
+            f"AUDIT_ANCHORS names {address.partition(':')[0]!r}, which is no place for copies of checkpoints.",
+            hint="Write file:/a/folder or postgresql://…, with commas between.",
+            id="countersign.E006",
+        )
+        for address in settings.AUDIT_ANCHORS
+        if not address.startswith(("file:/", "postgresql://", "postgres://"))
+    ]
     return found
 
 
@@ -89,6 +98,14 @@ def deployment_fits(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 "BEHIND_PROXY is on and TRUSTED_PROXIES is 0: log-in limits count all people as one address.",
                 hint="Set TRUSTED_PROXIES to the number of your proxies, and let each append to X-Forwarded-For.",
                 id="countersign.W002",
+            )
+        )
+    if not settings.AUDIT_ANCHORS:
+        found.append(
+            Warning(
+                "The audit trail is anchored nowhere outside its database: who is its superuser could rewrite it unnoticed.",
+                hint="Set AUDIT_ANCHORS to a folder on another machine (file:/…) or a second database (postgresql://…).",
+                id="countersign.W004",
             )
         )
     if not settings.OPERATORS_NEED_FACTOR:

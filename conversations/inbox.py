@@ -22,6 +22,7 @@ from conversations.metadata import AuthenticationShape, MessageMetadata, PartySh
 from conversations.models import Channel, Conversation, Message, User
 from conversations.roles import Verb, check
 from conversations.sanitise import sanitise_html
+from conversations.tombstones import tombstone
 
 #: The raw mail is kept; these are the fields that people are shown or that decide something.
 KEPT_HEADERS = (
@@ -131,6 +132,7 @@ def _locked(given: Any) -> QuerySet[Conversation]:
 def _named(channel: Channel, inbound: Inbound, digest: str) -> list[Message]:
     """The messages that bear this one's external id, or the name it would get if the id is taken."""
     names = [inbound.external_id, _other_name(inbound, digest)]
+    names += [tombstone(name) for name in names]
     return _messages(account=channel.account_id, channel=channel.pk, names=names)
 
 
@@ -313,7 +315,7 @@ def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
             actor=actor,
             about=message,
             conversation_id=conversation.pk,
-            data={"seq": message.seq, "reason": message.details.automatic_reason},
+            data={"seq": message.seq, "reason": audit.masked(message.details.automatic_reason)},
         )
         later = Message.objects.filter(conversation=conversation, direction=message.direction, seq__gt=message.seq)
         if not later.filter(is_automatic=False).exists():
@@ -336,9 +338,10 @@ def record_outbound_elsewhere(
         raise Invalid("The message has no text. Nothing was stored.")
     with transaction.atomic():
         locked = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation.pk)
-        known = Message.objects.filter(account_id=locked.account_id, channel=locked.channel, external_id=external_id)
+        names = [external_id, tombstone(external_id)]
+        known = Message.objects.filter(account_id=locked.account_id, channel=locked.channel, external_id__in=names)
         if external_id and (found := known.first()):
-            if found.body_text != clean(body_text):
+            if found.body_text != clean(body_text) and not found.erased_at:
                 raise Conflict("A message with this id and another text is stored already. Nothing was changed.")
             return found, False
         message = Message.objects.create(

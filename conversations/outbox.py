@@ -121,6 +121,7 @@ def _move(delivery: Delivery, to: Status, **changes: Any) -> None:
 
 
 def _record(kind: audit.Kind, delivery: Delivery, actor: Any, **data: Any) -> None:
+    data = {name: audit.masked(value) if isinstance(value, str) else value for name, value in data.items()}
     audit.record(kind, actor=actor, about=delivery, conversation_id=delivery.conversation_id, data=data)
 
 
@@ -154,14 +155,15 @@ def release(*, delivery_id: uuid.UUID, actor: User) -> Delivery:
     return delivery
 
 
-def cancel(*, delivery: Delivery, actor: Any, reason: str) -> Delivery:
+def cancel(*, delivery: Delivery, actor: Any, reason: str, or_unknown: bool = False) -> Delivery:
     """Take back a reply that has not left; the caller holds the lock (`lock_delivery`) and says why.
 
-    The message leaves the thread with it. Conflict once sending began: then it may be gone.
+    The message leaves the thread with it. Conflict once sending began: then it may be gone. `or_unknown`: one whose fate is
+    uncertain is given up as well.
 
     Raises Conflict (409).
     """
-    if delivery.status not in {Status.HELD, Status.QUEUED, Status.FAILED}:
+    if delivery.status not in {Status.HELD, Status.QUEUED, Status.FAILED, *([Status.UNCERTAIN] if or_unknown else [])}:
         moment = f" at {delivery.sent_at:%H:%M:%S}" if delivery.sent_at else ""
         raise Conflict(f"Too late to stop: this reply is {delivery.get_status_display().lower()}{moment}.")
     _move(delivery, Status.CANCELLED)

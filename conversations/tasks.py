@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from conversations import audit, files, invitations, limits, lost_factor, lost_factor_mail, outbox, proofs
+from conversations import files, invitations, limits, lost_factor, lost_factor_mail, outbox, proofs
 from conversations.storage import WholeFiles
 from conversations.tenancy import account_directory, tenant_context
+from conversations.trail import anchors, checkpoints
+
+logger = logging.getLogger(__name__)
 
 
 @app.task(name="conversations.deliver", queue="outbox")
@@ -25,13 +29,26 @@ def sweep_outbox(timestamp: int) -> None:
         outbox.sweep(account_id=account["id"])
 
 
-@app.periodic(cron="17 * * * *")
-@app.task(name="conversations.checkpoint_audit", queueing_lock="checkpoint_audit")
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="conversations.checkpoint_audit", queueing_lock="checkpoint_audit", lock="checkpoint_audit")
 def checkpoint_audit(timestamp: int) -> None:
-    """Sign every tenant's newest audit link, so that a chain cut later is noticed."""
+    """Sign every tenant's newest audit link and copy it outside, so that a chain cut or rewritten later is noticed."""
+    kept = anchors.configured()
     for account in account_directory():
-        with tenant_context(account["id"]):
-            audit.checkpoint(account["id"])
+        try:
+            with tenant_context(account["id"]):
+                checkpoints.checkpoint(account["id"])
+        except checkpoints.NotSigned as error:
+            logger.critical("the audit trail of %s does not hold and was not signed: %s", account["slug"], error)
+            continue
+        for copy in kept:
+            # One place that is away, or that holds something else, must not keep the others from their copies.
+            try:
+                anchors.anchor(account["id"], to=copy)
+            except anchors.Differs as error:
+                logger.critical("the audit trail of %s is not what was copied outside: %s", account["slug"], error)
+            except Exception:
+                logger.exception("the checkpoints of %s were not copied to %s", account["slug"], copy.name)
 
 
 @app.periodic(cron="41 3 * * *")

@@ -9,8 +9,9 @@ class DraftsConfig(AppConfig):
 
     def ready(self) -> None:
         from conversations import hooks
+        from conversations.trail import texts
         from drafts.answers import golden_files
-        from drafts.desk import sources
+        from drafts.desk import bound, sources
         from drafts.flow import reactions
         from drafts.learning import corrections, evaluation
         from ingestion import hooks as knowledge
@@ -19,6 +20,9 @@ class DraftsConfig(AppConfig):
 
         hooks.on_inbound.append(reactions.customer_wrote)
         hooks.on_delivery.append(reactions.delivery_moved)
+        texts.places.extend(bound.PLACES)
+        texts.witnesses.extend(bound.WITNESSES)
+        texts.checks.append(bound.envelopes)
         knowledge.on_passages_gone.append(sources.passages_gone)
         jobs.add_runner(JobRun.Type.INGEST_GOLDENS, golden_files.KIND)
         jobs.add_runner(JobRun.Type.CORRECTIONS_SYNC, corrections.KIND)

@@ -222,6 +222,16 @@ class Site(TenantRow):
         return self.name or self.url
 
 
+def in_time(prefix: str = "") -> Q:
+    """Documents that may be quoted now, by the database's clock: an approved answer only until its time is over.
+
+    A sweep takes such a document out of use some minutes later; what is quoted does not wait for that. `prefix` is the way to
+    the document, e.g. `document__`.
+    """
+    over = Q(**{f"{prefix}kind": SourceDocument.Kind.GOLDEN, f"{prefix}next_refresh_at__lte": Now()})
+    return ~over | Q(**{f"{prefix}next_refresh_at__isnull": True})
+
+
 class SourceDocument(TenantRow):
     """A document that drafts may quote. Its passages are here; their vectors are in the account's Chroma collection."""
 
@@ -246,7 +256,9 @@ class SourceDocument(TenantRow):
     title = models.CharField(max_length=500, blank=True, default="")
     hash = models.CharField(max_length=64, blank=True, default="")
     indexed_at = models.DateTimeField(default=database_time.now)
-    next_refresh_at = models.DateTimeField(null=True)
+    next_refresh_at = models.DateTimeField(
+        null=True, help_text="When a page is read again; of an approved answer, when its time is over."
+    )
     metadata = models.JSONField(default=dict)
     status = models.CharField(max_length=20, choices=Status.choices, default=Status.INDEXED)
     updated_at = models.DateTimeField(auto_now=True)
@@ -259,6 +271,14 @@ class SourceDocument(TenantRow):
             one_of("sourcedocument", "kind", ["text", "page", "file", "golden"]),
             json_under_64k("sourcedocument", "metadata"),
             *same_account("sourcedocument", "site"),
+        ]
+        indexes: ClassVar = [
+            # Asked at every approval; only approved answers that are in use are in it.
+            models.Index(
+                fields=["account", "next_refresh_at"],
+                name="idx_sourcedocument_over",
+                condition=Q(kind="golden", status="indexed", next_refresh_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

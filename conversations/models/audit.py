@@ -39,6 +39,12 @@ class AuditEvent(TenantRow):
     commitments = models.JSONField(default=dict)
     prev_hash = models.CharField(max_length=64, blank=True, default="", editable=False)
     hash = models.CharField(max_length=64, blank=True, default="", editable=False)
+    hash_form = models.PositiveSmallIntegerField(
+        default=2, db_default=1, editable=False, help_text="What the hash covers: 2 also the id and the times."
+    )
+    forgotten_at = models.DateTimeField(
+        null=True, editable=False, help_text="Form 1 only: when an erasure took the customer's name out of it."
+    )
 
     class Meta:
         constraints: ClassVar = [
@@ -93,16 +99,25 @@ class AuditHead(models.Model):
 
 
 class AuditCheckpoint(TenantRow):
-    """A head that was seen and signed at a moment: a chain cut or rewritten later no longer contains it."""
+    """A head that was seen and signed at a moment: a chain cut or rewritten later no longer contains it.
 
+    Checkpoints are a chain of their own: each has the next number and signs the one before it (`previous`), so that none
+    can be taken out of the middle. Those of before that have no `previous`.
+    """
+
+    number = models.PositiveIntegerField()
     seq = models.PositiveBigIntegerField()
     hash = models.CharField(max_length=64)
+    previous = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text="SHA-256 of the signature before this one."
+    )
     signature = models.CharField(max_length=200)
 
     class Meta:
         constraints: ClassVar = [
             *tenant_guards("auditcheckpoint", grants=("SELECT", "INSERT")),
             models.UniqueConstraint(fields=["account", "seq"], name="auditcheckpoint_seq"),
+            models.UniqueConstraint(fields=["account", "number"], name="auditcheckpoint_number"),
         ]
 
     def __str__(self) -> str:

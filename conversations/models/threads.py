@@ -68,6 +68,7 @@ class Conversation(TenantRow):
     )
     due_at = models.DateTimeField(null=True, help_text="When the customer should have an answer.")
     archived_at = models.DateTimeField(null=True, help_text="When retention removed the texts.")
+    forgotten_at = models.DateTimeField(null=True, help_text="When it removed whose they were, too.")
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = ConversationQuerySet.as_manager()

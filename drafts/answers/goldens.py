@@ -157,16 +157,19 @@ def sweep(*, account_id: uuid.UUID) -> int:
 
 
 def forget(*, account_id: uuid.UUID, samples: Sequence[uuid.UUID]) -> int:
-    """An erasure: proposals that nobody decided and that hold words of these samples are deleted; returns how many.
+    """An erasure: proposals of these samples' words that nobody accepted are deleted, refused ones too; returns how many.
 
-    The caller is in the tenant. What a person accepted is the account's own text and stays.
+    The caller is in the tenant. What a person accepted is the account's own text and stays. What is refused is not
+    proposed anew: its samples are empty now.
     """
     wanted = Q()
     for sample in samples:
         wanted |= Q(samples__contains=[str(sample)])
     if not samples:
         return 0
-    return Golden.objects.filter(wanted, account_id=account_id, status=Status.PROPOSED).delete()[0]
+    unaccepted = Golden.objects.filter(wanted, account_id=account_id, status__in=[Status.PROPOSED, Status.REFUSED])
+    audit.forget_about(list(unaccepted))
+    return unaccepted.delete()[0]
 
 
 def tidy(golden: Golden) -> None:

@@ -94,8 +94,8 @@ def approve(
             raise Invalid("There is no text to send. Write the reply, then approve it.")
         if draft.is_canary:
             return _decide_check(scene, actor, seen, attention, request_id, final=text.text)
-        if (text.unsourced or text.is_about_money) and not attention.pressed_twice:
-            raise NeedsSecondPress(_second_press(text), unsourced=text.unsourced)
+        if (doubts := _doubts(text, scene)) and not attention.pressed_twice:
+            raise NeedsSecondPress(_second_press(doubts), unsourced=text.unsourced)
         if answer.four_eyes and (text is not now_text or _wrote(draft, actor)):
             raise PermissionDenied(
                 "Another person has to approve what you wrote. Your text is saved; nothing was sent."
@@ -209,7 +209,7 @@ def regenerate(
             about=draft,
             conversation_id=conversation.pk,
             data={"version": draft.version},
-            commit={"instruction": instruction},
+            commit={"instruction": action.notes},
             act_id=action.pk,
         )
         if draft.is_canary:
@@ -337,12 +337,19 @@ def decided(draft: Draft) -> Conflict:
     )
 
 
-def _second_press(text: Text) -> str:
+def _doubts(text: Text, scene: Scene) -> list[str]:
+    """What a person has to see before it goes."""
     parts = []
     if text.unsourced:
         parts.append(f"{text.unsourced} statement{'s have' if text.unsourced > 1 else ' has'} no source")
     if text.is_about_money:
         parts.append("it speaks of money")
+    if scene.cites_expired:
+        parts.append("the time of an approved answer that it cites is over")
+    return parts
+
+
+def _second_press(parts: list[str]) -> str:
     return f"{' and '.join(parts).capitalize()}. Approve again to send it anyway; nothing was sent yet."
 
 
@@ -382,17 +389,18 @@ def _decide_check(
     )
     let_go(scene)
     _ask_for_another(draft)
-    _record_check(draft, action, actor, "caught" if caught else "missed")
+    _record_check(draft, action, actor, "caught" if caught else "missed", text=final)
     return action
 
 
-def _record_check(draft: Draft, action: DraftAction, actor: User, outcome: str) -> None:
+def _record_check(draft: Draft, action: DraftAction, actor: User, outcome: str, text: str | None = None) -> None:
     audit.record(
         audit.Kind.CHECK_DECIDED,
         actor=actor,
         about=draft,
         conversation_id=draft.conversation_id,
         data={"outcome": outcome},
+        commit=None if text is None else {"text": text},
         act_id=action.pk,
     )
 

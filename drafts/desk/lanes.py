@@ -201,7 +201,7 @@ def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
             return None
         scene = lock(draft_id, actor=None)
         conversation, draft = scene.conversation, scene.draft
-        if scene.holder or not _needs_nobody(draft, conversation):
+        if scene.holder or scene.cites_expired or not _needs_nobody(draft, conversation):
             return None
         lane = (
             Lane.objects.select_for_update(of=("self",))

@@ -17,6 +17,7 @@ from conversations.envelope import reply_envelope
 from conversations.errors import Conflict, Refusal
 from conversations.models import Conversation, Membership, PolicyRule, Role, User
 from conversations.roles import RULE_COLUMNS, Answer, Policy, Verb
+from drafts.desk.sources import cites_expired
 from drafts.models import Draft, DraftAction, Hold
 
 
@@ -77,6 +78,7 @@ class Scene:
     repeated: uuid.UUID | None
     holder: str
     is_held: bool
+    cites_expired: bool
 
     def permit(self, verb: Verb, kind: PolicyRule.Kind = PolicyRule.Kind.ANY) -> Answer:
         return self.policy.permit(self.role, verb, kind)
@@ -107,6 +109,8 @@ def lock(draft_id: uuid.UUID, *, actor: User | None, request_id: str = "") -> Sc
         repeated=draft.repeated,
         holder=isolated(draft.holder_name or (draft.holder_email or "").partition("@")[0]),
         is_held=draft.is_held,
+        # Once the draft is marked, its page says so.
+        cites_expired=draft.cites_expired and draft.sources_changed_at is None,
     )
 
 
@@ -134,6 +138,7 @@ def _draft(given: Any) -> QuerySet[Draft]:
             holder_name=Subquery(others.values("user__display_name")[:1]),
             holder_email=Subquery(others.values("user__email")[:1]),
             is_held=Exists(holds),
+            cites_expired=cites_expired(),
             actor_sees=Exists(mine.seeing(given.channel)),
         )
         .filter(pk=given.draft)

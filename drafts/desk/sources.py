@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from django.db import connection
+from django.db.models import BooleanField, Exists, Func, JSONField, OuterRef, TextField, Value
+from django.db.models.functions import Cast, JSONObject, Now
 
 from conversations import audit, database_time
 from conversations.models import Conversation, Notification
@@ -20,6 +22,26 @@ SELECT d.id, d.conversation_id, c.cited FROM drafts_draft d CROSS JOIN LATERAL (
    WHERE s->>'passage' = ANY(%s) AND coalesce(s->>'cited', 'true') = 'true') c
 WHERE d.account_id = %s AND d.status = 'pending' AND c.cited > 0 ORDER BY d.conversation_id
 """
+
+
+def cites_expired() -> Exists:
+    """Whether a draft cites an approved answer whose time is over and that no sweep took out of use yet: a part of the
+    question that a decision asks about its draft anyway, under the lock."""
+    cited = JSONObject(document=Cast("pk", TextField()), cited=Value(True))
+    is_cited = Func(
+        OuterRef("top_sources"),
+        Func(cited, function="jsonb_build_array", output_field=JSONField()),
+        template="(%(expressions)s)",
+        arg_joiner=" @> ",
+        output_field=BooleanField(),
+    )
+    over = SourceDocument.objects.filter(
+        account_id=OuterRef("account_id"),
+        kind=SourceDocument.Kind.GOLDEN,
+        status=SourceDocument.Status.INDEXED,
+        next_refresh_at__lte=Now(),
+    )
+    return Exists(over.filter(is_cited))
 
 
 def passages_gone(document: SourceDocument, gone: Sequence[uuid.UUID]) -> None:

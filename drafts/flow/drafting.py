@@ -98,6 +98,8 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
     if conversation is None or conversation.last_inbound_message_id is None:
         return None
     base = Message.objects.get(pk=conversation.last_inbound_message_id)
+    if base.erased_at:
+        return None
     live = Draft.objects.filter(conversation=conversation, base_message=base).exclude(status=Draft.Status.SUPERSEDED)
     # A check draft that was decided answered nobody: the real one follows it.
     if asked_by is None and live.exclude(is_canary=True, status=Draft.Status.REJECTED).exists():
@@ -139,7 +141,7 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
 def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uuid.UUID | None) -> Draft | None:
     """Put the draft into the queue; None if it would already be stale."""
     conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=task.conversation_id)
-    if conversation.last_inbound_message_id != task.base.pk:
+    if conversation.last_inbound_message_id != task.base.pk or _is_erased(conversation, task.base):
         return None
     for other in Draft.objects.filter(conversation=conversation).pending():
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
@@ -201,6 +203,11 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     return draft
 
 
+def _is_erased(conversation: Conversation, base: Message) -> bool:
+    """Whether an erasure came over it meanwhile. The conversation is locked, so it says so without another question."""
+    return conversation.archived_at is not None and base.received_at <= conversation.archived_at
+
+
 def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[dict[str, Any]]:
     """The sources a person is shown: those that are cited, in order of citation, then the others."""
     cited = list(dict.fromkeys(source for statement in result.statements for source in statement.source_ids))
@@ -241,13 +248,14 @@ def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: 
         conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation_id)
         if Draft.objects.filter(conversation=conversation).pending().exists():
             return None
-        if conversation.last_inbound_message_id is None:
+        base = conversation.last_inbound_message
+        if base is None or base.erased_at:
             return None
         draft = Draft.objects.create(
             account_id=account_id,
             conversation=conversation,
-            base_message_id=conversation.last_inbound_message_id,
-            trigger_message_id=conversation.last_inbound_message_id,
+            base_message=base,
+            trigger_message=base,
             model_key="none",
             suggested_text="",
             error=reason[:500] or "The drafter gave no answer.",
@@ -263,6 +271,6 @@ def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: 
             actor=audit.SYSTEM,
             about=draft,
             conversation_id=conversation.pk,
-            data={"error": reason[:200]},
+            commit={"error": draft.error},
         )
     return draft

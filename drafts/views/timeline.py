@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypedDict
@@ -67,7 +67,7 @@ LOOKS = {
 }
 CHAIN_SQL = """
 SELECT count(*), count(*) FILTER (WHERE bound AND (joined OR is_first)), min(seq) FILTER (WHERE NOT bound OR NOT joined)
-  FROM (SELECT e.seq, e.hash = audit_hash(e) AS bound, p.hash = e.prev_hash AS joined,
+  FROM (SELECT e.seq, e.forgotten_at IS NOT NULL OR e.hash = audit_hash(e) AS bound, p.hash = e.prev_hash AS joined,
                e.seq = 1 AND e.prev_hash = encode(sha256(convert_to(e.account_id::text, 'UTF8')), 'hex') AS is_first
           FROM conversations_auditevent e
           LEFT JOIN conversations_auditevent p ON p.account_id = e.account_id AND p.seq = e.seq - 1
@@ -125,10 +125,11 @@ def timeline(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     chosen = request.GET.get("event", "")
     selected = next((e for e in events if str(e.seq) == chosen), None)
     actions = _actions(events)
+    texts = _quotes(events)
+    _name_customers(events, texts, conversation.customer)
     if is_fragment(request) and request.headers.get("HX-Target") == "detail":
         panel = {"selected": _detail(selected, actions, clock) if selected else None}
         return render(request, "conversations/timeline.html#detail", panel)
-    texts = _quotes(events)
     counts = {key: sum(1 for e in events if _belongs(e, key)) for key in SHOWS}
     shown = (
         (clock.day(e.at), _line(e, actions, texts, clock, f"{url}?show={show}&event={e.seq}#e{e.seq}", e is selected))
@@ -204,18 +205,32 @@ def _actions(events: Sequence[AuditEvent]) -> dict[str, DraftAction]:
     return {str(action.pk): action for action in found.only(*shown, "draft__suggested_text")}
 
 
-def _quotes(events: Sequence[AuditEvent]) -> dict[str, str]:
-    """The texts of the messages that arrived, by id; the event itself holds only a commitment to them."""
+def _quotes(events: Sequence[AuditEvent]) -> dict[str, tuple[str, str]]:
+    """The texts of the messages that arrived and who wrote them, by id; the event itself holds only commitments to both."""
     ids = [e.object_id for e in events if e.kind == Kind.MESSAGE_RECEIVED]
     words = Left(Coalesce(NullIf("body_new", Value("")), "body_text"), QUOTE + 1)
-    found = Message.objects.filter(pk__in=ids).values_list("pk", words, "erased_at")
+    writer = ("metadata__sender_name", "metadata__sender")
+    found = Message.objects.filter(pk__in=ids).values_list("pk", words, "erased_at", *writer)
     return {
-        str(pk): text if not erased else "The text was removed under the retention rules." for pk, text, erased in found
+        str(pk): (text if not erased else "The text was removed under the retention rules.", name or address or "")
+        for pk, text, erased, name, address in found
     }
 
 
+def _name_customers(events: Sequence[AuditEvent], texts: Mapping[str, tuple[str, str]], customer: str) -> None:
+    """Put the names in that the trail does not hold: who wrote a message, else the conversation's customer."""
+    for event in events:
+        if event.actor_id == audit.CUSTOMER and event.actor_name == "Customer":
+            event.actor_name = texts.get(event.object_id, ("", ""))[1] or customer
+
+
 def _line(
-    event: AuditEvent, actions: dict[str, DraftAction], texts: dict[str, str], clock: Clock, url: str, selected: bool
+    event: AuditEvent,
+    actions: dict[str, DraftAction],
+    texts: Mapping[str, tuple[str, str]],
+    clock: Clock,
+    url: str,
+    selected: bool,
 ) -> Line:
     """One event as it is drawn."""
     kind, icon = LOOKS.get(Kind(event.kind), ("sys", "db"))
@@ -233,7 +248,7 @@ def _line(
         changes = _changes(action)
     if action is not None and action.notes and event.kind in {Kind.DRAFT_REJECTED, Kind.DRAFT_REGENERATED}:
         note = action.notes
-    quote = texts.get(event.object_id, "") if event.kind == Kind.MESSAGE_RECEIVED else ""
+    quote = texts.get(event.object_id, ("", ""))[0] if event.kind == Kind.MESSAGE_RECEIVED else ""
     title = audit.sentence(event)
     return Line(
         seq=str(event.seq or 0),

@@ -22,7 +22,7 @@ from ingestion.knowledge.chunk import storable
 from ingestion.knowledge.embed import Embedder, EmbedderDown, get_embedder
 from ingestion.knowledge.vectors import VectorStore, VectorStoreDown, get_vector_store
 from ingestion.knowledge.words import overlap, rarity, terms
-from ingestion.models import Passage, SourceDocument
+from ingestion.models import Passage, SourceDocument, in_time
 
 if TYPE_CHECKING:
     from ingestion.knowledge.recognise import Known, Recogniser
@@ -101,6 +101,7 @@ def find_passages(
             passage.pk: passage
             for passage in Passage.objects.filter(
                 Q(pk__in={*chain(*nearest, *worded)}) | Q(document_id__in=learned, ordinal=0),
+                in_time("document__"),
                 document__status=SourceDocument.Status.INDEXED,
             ).select_related("document")
         }

@@ -14,6 +14,8 @@ from config.postgres import SUPERUSER
 from conversations import audit
 from conversations.models import Account, AuditCheckpoint, AuditEvent, AuditHead, AuditSalt, ServiceToken
 from conversations.tenancy import tenant_context
+from conversations.trail import checkpoints, report
+from conversations.trail.chain import Break
 from tests import factories
 from tests.conftest import World
 
@@ -88,13 +90,25 @@ def test_each_sort_of_actor_is_told_apart(world: World, acme: Account) -> None:
     assert audit.actor_of(audit.SYSTEM) is audit.SYSTEM
     assert audit.model_actor("m1") == audit.Actor(AuditEvent.ActorType.MODEL, "m1", "m1")
     assert audit.model_actor("") == audit.Actor(AuditEvent.ActorType.MODEL, "model", "")
-    assert audit.customer_actor("Pat") == audit.Actor(AuditEvent.ActorType.SYSTEM, "Pat", "customer")
-    assert audit.customer_actor("") == audit.Actor(AuditEvent.ActorType.SYSTEM, "Customer", "customer")
+    assert audit.customer_actor("Pat") == audit.Actor(AuditEvent.ActorType.SYSTEM, "Customer", "customer", bound="Pat")
 
 
 def test_a_long_name_is_cut_and_not_refused(world: World, acme: Account) -> None:
-    assert audit.customer_actor("x" * 200).name == "x" * 120
     assert event(world, actor=audit.Actor(AuditEvent.ActorType.MODEL, "y" * 200)).actor_name == "y" * 120
+
+
+def test_a_customers_name_is_bound_and_not_stored(world: World, acme: Account) -> None:
+    made = event(world, actor=audit.customer_actor("Pat Lee"))
+    assert made.actor_name == "Customer"
+    assert "Pat" not in str(made.data) + str(made.commitments)
+    assert audit.holds(made, "actor", "Pat Lee") is True
+    assert audit.holds(made, "actor", "Pat") is False
+    assert event(world, actor=audit.customer_actor("")).commitments == {}
+
+
+def test_what_a_server_said_is_kept_without_the_addresses_that_it_repeats() -> None:
+    said = "550 5.1.1 <pat.lee@customer.test>: no such user; see mailto:help@mx.test, 'x@y'"
+    assert audit.masked(said) == "550 5.1.1 <(address)>: no such user; see mailto:(address), '(address)'"
 
 
 def test_every_kind_has_a_sentence_and_a_missing_detail_is_a_dash(world: World, acme: Account) -> None:
@@ -143,7 +157,7 @@ def chain(committed_world: World) -> World:
     for _ in range(3):
         factories.approved(factories.draft(factories.message(committed_world.mail)), committed_world.ada)
     with tenant_context(committed_world.acme.pk):
-        assert audit.checkpoint(committed_world.acme.pk) is not None
+        assert checkpoints.checkpoint(committed_world.acme.pk) is not None
     return committed_world
 
 
@@ -155,19 +169,19 @@ def tamper(cluster: Any, *statements: str) -> None:
             server.execute(statement)
 
 
-def verified(world: World) -> audit.Break | None:
+def verified(world: World) -> Break | None:
     with tenant_context(world.acme.pk):
-        return audit.verify(world.acme.pk)
+        return report.verify(world.acme.pk)
 
 
 def test_a_gap_is_named_as_one(chain: World, cluster: Any) -> None:
     tamper(cluster, f"DELETE FROM conversations_auditevent WHERE account_id = '{chain.acme.pk}' AND seq = 4")
-    assert verified(chain) == audit.Break(5, "an event before it is missing")
+    assert verified(chain) == Break(5, "an event before it is missing")
 
 
 def test_a_first_event_that_is_gone_is_a_gap_too(chain: World, cluster: Any) -> None:
     tamper(cluster, f"DELETE FROM conversations_auditevent WHERE account_id = '{chain.acme.pk}' AND seq = 1")
-    assert verified(chain) == audit.Break(2, "an event before it is missing")
+    assert verified(chain) == Break(2, "an event before it is missing")
 
 
 def test_two_events_cannot_bear_one_number(chain: World, cluster: Any) -> None:
@@ -181,7 +195,7 @@ def test_a_changed_content_is_named_as_that(chain: World, cluster: Any) -> None:
         cluster,
         f"UPDATE conversations_auditevent SET actor_name = 'Eve' WHERE account_id = '{chain.acme.pk}' AND seq = 3",
     )
-    assert verified(chain) == audit.Break(3, "its content was changed")
+    assert verified(chain) == Break(3, "its content was changed")
 
 
 def test_a_content_with_a_hash_to_match_does_not_lead_to_the_next(chain: World, cluster: Any) -> None:
@@ -191,7 +205,7 @@ def test_a_content_with_a_hash_to_match_does_not_lead_to_the_next(chain: World, 
         f"UPDATE conversations_auditevent SET actor_name = 'Eve' {where}",
         f"UPDATE conversations_auditevent e SET hash = audit_hash(e) {where}",
     )
-    assert verified(chain) == audit.Break(4, "it does not follow from the event before it")
+    assert verified(chain) == Break(4, "it does not follow from the event before it")
 
 
 def test_an_event_that_was_slipped_in_was_never_sealed(chain: World, cluster: Any) -> None:
@@ -200,14 +214,14 @@ def test_an_event_that_was_slipped_in_was_never_sealed(chain: World, cluster: An
     tamper(
         cluster, f"UPDATE conversations_auditevent SET seq = NULL WHERE account_id = '{chain.acme.pk}' AND seq = {last}"
     )
-    assert verified(chain) == audit.Break(0, "the event was never sealed")
+    assert verified(chain) == Break(0, "the event was never sealed")
 
 
 def test_a_cut_end_is_named_as_one(chain: World, cluster: Any) -> None:
     with tenant_context(chain.acme.pk):
         last = AuditHead.objects.get().seq
     tamper(cluster, f"DELETE FROM conversations_auditevent WHERE account_id = '{chain.acme.pk}' AND seq = {last}")
-    assert verified(chain) == audit.Break(last, "the newest events are missing")
+    assert verified(chain) == Break(last, "the newest events are missing")
 
 
 def test_a_head_that_names_another_hash_is_found(chain: World, cluster: Any) -> None:
@@ -219,7 +233,7 @@ def test_a_head_that_names_another_hash_is_found(chain: World, cluster: Any) -> 
 
 def test_an_emptied_trail_is_found_by_its_head(chain: World, cluster: Any) -> None:
     tamper(cluster, f"DELETE FROM conversations_auditevent WHERE account_id = '{chain.acme.pk}'")
-    assert verified(chain) == audit.Break(1, "the newest events are missing")
+    assert verified(chain) == Break(1, "the newest events are missing")
 
 
 @pytest.mark.parametrize("column", ["signature", "hash"])
@@ -230,15 +244,19 @@ def test_a_checkpoint_is_signed_for_what_it_says(chain: World, cluster: Any, col
     )
     with tenant_context(chain.acme.pk):
         seq = AuditCheckpoint.objects.get().seq
-    assert verified(chain) == audit.Break(seq, "a checkpoint was forged")
+    assert verified(chain) == Break(seq, "a checkpoint was forged")
 
 
 def test_a_checkpoint_of_another_number_or_account_is_forged(chain: World, cluster: Any) -> None:
     with tenant_context(chain.acme.pk):
         point = AuditCheckpoint.objects.get()
-    value = f"{point.account_id}:{point.seq}:{point.hash}"
+    value = f"2:{point.account_id}:{point.seq}:{point.hash}:1:{point.created_at.isoformat()}:{point.previous}"
+    assert point.previous == hashlib.sha256(str(point.account_id).encode()).hexdigest()
     assert point.signature == Signer(salt=SALT).signature(value)
-    for other in (f"{uuid.uuid4()}:{point.seq}:{point.hash}", f"{point.account_id}:{point.seq + 1}:{point.hash}"):
+    facts = [str(point.account_id), str(point.seq), point.hash, "1"]
+    for changed, into in ((0, str(uuid.uuid4())), (1, str(point.seq + 1)), (2, "0" * 64), (3, "2")):
+        other = value.replace(f":{facts[changed]}:", f":{into}:", 1)
+        assert other != value
         tamper(cluster, f"UPDATE conversations_auditcheckpoint SET signature = '{Signer(salt=SALT).signature(other)}'")
         found = verified(chain)
         assert found is not None
@@ -277,22 +295,68 @@ def test_a_key_that_was_replaced_still_proves_older_checkpoints(chain: World, se
 def test_a_checkpoint_is_made_once_for_a_head(chain: World) -> None:
     account = chain.acme.pk
     with tenant_context(account):
-        assert audit.checkpoint(account) is None
+        assert checkpoints.checkpoint(account) is None
         first, head = AuditCheckpoint.objects.get(), AuditHead.objects.get()
         assert (first.account_id, first.seq, first.hash) == (account, head.seq, head.hash)
     factories.message(chain.mail)
     with tenant_context(account):
-        second = audit.checkpoint(account)
+        second = checkpoints.checkpoint(account)
         assert second is not None
         assert second.seq > first.seq
-        assert audit.verify(account) is None
+        assert report.verify(account) is None
+
+
+def test_what_is_committed_while_it_is_verified_is_no_break(committed_world: World, in_threads: Any) -> None:
+    world = committed_world
+
+    def write() -> None:
+        for _ in range(25):
+            factories.message(world.mail)
+
+    def look() -> list[Break | None]:
+        found = []
+        for _ in range(40):
+            with tenant_context(world.acme.pk):
+                checkpoints.checkpoint(world.acme.pk)
+            found.append(verified(world))
+        return found
+
+    seen, *written = in_threads([look, write, write])
+    assert written == [None, None]
+    assert set(seen) == {None}
+
+
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_a_chain_that_ends_before_its_checkpoint_is_not_signed(chain: World, cluster: Any, rewritten: bool) -> None:
+    """Cut, or with another event at the place that was signed; the head is put right in both."""
+    with tenant_context(chain.acme.pk):
+        head = AuditHead.objects.get()
+    own = f"account_id = '{chain.acme.pk}'"
+    if rewritten:
+        tamper(
+            cluster,
+            f"UPDATE conversations_auditevent SET actor_name = 'Eve' WHERE {own} AND seq = {head.seq}",
+            f"UPDATE conversations_auditevent e SET hash = audit_hash(e) WHERE {own} AND seq = {head.seq}",
+        )
+    else:
+        tamper(cluster, f"DELETE FROM conversations_auditevent WHERE {own} AND seq > {head.seq - 2}")
+    tamper(
+        cluster,
+        "UPDATE conversations_audithead h SET (seq, hash) = (SELECT seq, hash FROM conversations_auditevent e"
+        f" WHERE e.account_id = h.account_id ORDER BY seq DESC LIMIT 1) WHERE {own}",
+    )
+    with (
+        tenant_context(chain.acme.pk),
+        pytest.raises(checkpoints.NotSigned, match=f"event {head.seq}: the chain was cut"),
+    ):
+        checkpoints.checkpoint(chain.acme.pk)
 
 
 def test_an_account_without_events_has_nothing_to_sign(world: World) -> None:
     nobody = uuid.uuid4()
     with tenant_context(nobody):
-        assert audit.checkpoint(nobody) is None
-        assert audit.verify(nobody) is None
+        assert checkpoints.checkpoint(nobody) is None
+        assert report.verify(nobody) is None
 
 
 def test_an_export_has_every_event_in_order_and_of_this_account_alone(chain: World) -> None:

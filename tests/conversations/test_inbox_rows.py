@@ -83,12 +83,13 @@ def test_a_message_is_kept_with_everything_its_channel_told(world: World, acme: 
         "source": {"references": [f"<{n}@x.test>" for n in range(20)]},
     }
     opened, received = AuditEvent.objects.filter(kind__in=["conversation.opened", "message.received"]).order_by("id")
-    assert (opened.actor_name, opened.object_id) == ("Ann Lee", str(message.conversation_id))
+    assert (opened.actor_name, opened.object_id) == ("Customer", str(message.conversation_id))
     assert opened.data == {"channel": "Acme mail", "number": 1}
-    assert (received.actor_name, received.object_id) == ("Ann Lee", str(message.pk))
+    assert (received.actor_name, received.object_id) == ("Customer", str(message.pk))
     assert received.data == {"seq": 1, "channel": "Acme mail", "files": 1, "automatic": ""}
     assert opened.conversation_id == received.conversation_id == message.conversation_id
-    assert set(received.commitments) == {"body"}
+    assert (set(opened.commitments), set(received.commitments)) == ({"actor"}, {"actor", "body"})
+    assert audit.holds(opened, "actor", "Ann Lee") is audit.holds(received, "actor", "Ann Lee") is True
 
 
 def test_a_message_that_tells_little_has_nothing_in_those_places(world: World, acme: Any) -> None:
@@ -108,7 +109,8 @@ def test_a_message_that_tells_little_has_nothing_in_those_places(world: World, a
         "automatic_reason": "Auto-Submitted",
     }
     event = AuditEvent.objects.filter(kind="message.received").order_by("-id")[0]
-    assert (event.actor_name, event.data["automatic"]) == ("ann@customer.test", "auto_reply")
+    assert (event.actor_name, event.data["automatic"]) == ("Customer", "auto_reply")
+    assert audit.holds(event, "actor", "ann@customer.test") is True
 
 
 def test_a_new_conversation_is_named_by_the_thread_the_subject_and_the_sender(world: World, acme: Any) -> None:

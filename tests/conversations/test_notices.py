@@ -115,7 +115,7 @@ def conversation(world: World) -> uuid.UUID:
     with tenant_context(world.acme.pk):
         audit.record(
             audit.Kind.DRAFT_RETIRED,
-            actor=audit.customer_actor('=HYPERLINK("https://evil.test")'),
+            actor=audit.model_actor('=HYPERLINK("https://evil.test")'),
             about=message,
             conversation_id=message.conversation_id,
             data={"status": "stale", "reason": "<script>alert(1)</script>"},

@@ -306,7 +306,7 @@ def test_asking_for_another_wakes_a_worker_with_who_asked(world: World, draft: D
     ]
     event = newest("draft.regenerated")
     assert (event.data, event.act_id, event.conversation_id) == ({"version": 0}, action.pk, draft.conversation_id)
-    assert audit.holds(event, "instruction", "x" * 1200) is True
+    assert audit.holds(event, "instruction", "x" * 1000) is True, "what is kept is what is bound"
 
 
 @pytest.mark.parametrize("status", ["rejected", "stale"])

@@ -23,6 +23,7 @@ from drafts.desk import batch, decisions, editing, lanes
 from drafts.evidence.quality import quality_of
 from drafts.evidence.rates import topic_rates
 from drafts.models import Draft, DraftAction, Lane, PromptVersion
+from ingestion.models import SourceDocument
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -86,6 +87,18 @@ def test_it_opens_on_evidence_and_approves_what_needs_nobody(lane_world: World) 
     event = AuditEvent.objects.get(kind="draft.approved", data__lane=str(lane.pk))
     assert event.actor_type == "model"
     assert "20 of the last 20" in event.data["evidence"]
+
+
+def test_a_lane_leaves_a_draft_that_cites_an_answer_whose_time_is_over(lane_world: World) -> None:
+    decide(lane_world, unchanged=REVIEWED)
+    opened(lane_world)
+    document = SourceDocument.objects.create(
+        account=lane_world.acme, source_url="golden:1", kind="golden", next_refresh_at=timezone.now()
+    )
+    draft = a_draft(lane_world, top_sources=[{"document": str(document.pk), "passage": "p", "cited": True}])
+    assert lanes.consider(draft_id=draft.pk) is None
+    SourceDocument.objects.update(next_refresh_at=timezone.now() + timedelta(hours=1))
+    assert lanes.consider(draft_id=draft.pk) is not None
 
 
 def test_a_person_can_take_an_automatic_approval_back(lane_world: World) -> None:

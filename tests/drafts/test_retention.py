@@ -11,7 +11,7 @@ import pytest
 from conversations import database_time
 from conversations.channels.base import File, Party
 from conversations.models import Account, Attachment, AuditEvent, AuditSalt, Conversation, Delivery, Message
-from drafts import retention
+from drafts import erasure, retention
 from drafts.desk import decisions, editing
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
 from ingestion.models import InboundEvent
@@ -133,7 +133,7 @@ def test_without_a_policy_nothing_goes_and_what_is_open_stays(world: World, acme
 
 def test_each_state_of_a_draft_that_is_over_ends_in_the_archive(world: World, acme: Account, now: datetime) -> None:
     ends = {"sent", "rejected", "superseded", "stale", "answered_elsewhere", "expired"}
-    assert set(retention.FINAL) == ends
+    assert set(erasure.FINAL) == ends
     old = corrected(world)
     closed(old, timedelta(days=31), now)
     message = Message.objects.filter(conversation=old, direction="inbound").get()
@@ -141,7 +141,7 @@ def test_each_state_of_a_draft_that_is_over_ends_in_the_archive(world: World, ac
     Draft.objects.filter(pk=draft.pk).update(status="rejected")
     Account.objects.update(archive_bodies_after_days=30)
     apply(world)
-    assert set(old.drafts.values_list("status", flat=True)) == {"archived", "approved"}
+    assert set(old.drafts.values_list("status", flat=True)) == {"archived"}
 
 
 @pytest.mark.parametrize("left", ["customer_email", "customer_name"])
@@ -179,12 +179,47 @@ def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Ac
     with assert_nothing_written():
         planned = retention.erase_customer(account_id=world.acme.pk, email=" MARCUS@customer.test ", dry_run=True)
     done = retention.erase_customer(account_id=world.acme.pk, email=" MARCUS@customer.test ", dry_run=False)
-    assert planned == done == Counter(COUNTS)
+    assert planned == done == Counter({**COUNTS, "letters": 1})
     blank(waits, payload=None, expires_at=None, sender="", subject="", recipient="", status="quarantined")
     blank(theirs, sender="other@customer.test")
     blank(mine, customer_email="", customer_name="", subject="", title="", tags=[])
     assert words_of(other) == before
     assert AuditEvent.objects.get(kind="retention.applied").data["rule"] == "asked by the customer"
+
+
+@pytest.mark.parametrize("purge", [0, 30, 60])
+@pytest.mark.parametrize("archive", [0, 20, 30, 90])
+@pytest.mark.parametrize("batch", [1, 200])
+def test_a_dry_run_says_what_the_run_does_whatever_the_policies(
+    world: World, acme: Account, now: datetime, monkeypatch: Any, purge: int, archive: int, batch: int
+) -> None:
+    """Threads of each age, some emptied before and written in again, raw bytes whose date has passed in all of them."""
+    monkeypatch.setattr(retention, "BATCH", batch)
+    for days in (10, 25, 45, 70, 100):
+        closed(corrected(world, f"{days}@customer.test"), timedelta(days=days), now)
+    nameless = factories.message(world.mail, sender=Party("")).conversation_id
+    editing.close_conversation(conversation_id=nameless, actor=world.ada)
+    Conversation.objects.filter(pk=nameless).update(completed_at=now - timedelta(days=65))
+    again = Conversation.objects.order_by("pk")[3]
+    Conversation.objects.filter(pk=again.pk).update(
+        archived_at=now - timedelta(days=80), forgotten_at=now - timedelta(days=80)
+    )
+    factories.waiting_mail(world.mail)
+    InboundEvent.objects.update(expires_at=now - timedelta(days=1))
+    Account.objects.update(purge_after_days=purge, archive_bodies_after_days=archive)
+    with assert_nothing_written():
+        planned = apply(world, dry_run=True, now=now)
+    done = apply(world, now=now)
+    assert done == planned
+    assert done["conversations"] == sum(
+        bool((purge and days > purge) or (archive and days > archive)) for days in (10, 25, 45, 70, 100, 65)
+    )
+    assert done["raw events"] == 6 - done["conversations"] + (done["conversations"] > 0 and _has_no_letter(nameless))
+    assert apply(world, now=now) == apply(world, dry_run=True, now=now) == Counter()
+
+
+def _has_no_letter(conversation_id: Any) -> bool:
+    return Conversation.objects.filter(pk=conversation_id, archived_at__isnull=False).exists()
 
 
 def test_conversations_go_batch_by_batch_in_order(world: World, acme: Account, now: datetime, monkeypatch: Any) -> None:

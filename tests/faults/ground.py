@@ -27,6 +27,7 @@ from config.postgres import Cluster, embedded
 from conversations import audit, tokens
 from conversations.models import Channel, Delivery, User
 from conversations.tenancy import tenant_context
+from conversations.trail import report
 from drafts.models import Draft
 from tests import factories
 from tests.asgi import Server, session_of
@@ -175,7 +176,7 @@ class Ground:
 
     def check_trail(self, outcome: Outcome) -> None:
         with tenant_context(self.world.acme.pk):
-            found = audit.verify(self.world.acme.pk)
+            found = report.verify(self.world.acme.pk)
         outcome.must(found is None, f"the trail is broken: {found}")
 
     def superuser(self, sql: str) -> None:

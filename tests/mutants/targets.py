@@ -9,8 +9,13 @@ TARGETS: dict[str, list[str]] = {
     "drafts/diffing.py": ["drafts/test_diffing"],
     "drafts/writing/statements.py": ["drafts/test_statement_words", "drafts/test_statements"],
     "drafts/evidence/canaries.py": ["drafts/test_canaries"],
+    "drafts/erasure.py": ["drafts/test_erasure", "drafts/test_retention"],
     "drafts/retention.py": ["drafts/test_retention", "drafts/test_commands"],
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only"],
+    "conversations/trail/anchors.py": ["conversations/test_anchors"],
+    "conversations/trail/chain.py": ["conversations/test_audit", "conversations/test_tampering"],
+    "conversations/trail/checkpoints.py": ["conversations/test_audit", "conversations/test_tampering"],
+    "conversations/trail/texts.py": ["conversations/test_tampering", "conversations/test_anchors"],
     "conversations/encryption.py": ["conversations/test_encryption"],
     "conversations/envelope.py": ["conversations/test_envelope", "drafts/test_approve"],
     "conversations/inbox.py": ["conversations/test_by_a_person", "conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
@@ -28,7 +33,12 @@ FLOOR = 0.9
 #: Not there yet: what was measured last, which such a module may not fall below (0: not measured whole). Each line that goes is progress. CI's sample is
 #: drawn from the others.
 NOT_YET: dict[str, float] = {
+    "conversations/trail/anchors.py": 0.0,
+    "conversations/trail/chain.py": 0.0,
+    "conversations/trail/checkpoints.py": 0.0,
+    "conversations/trail/texts.py": 0.0,
     "drafts/desk/lanes.py": 0.0,
+    "drafts/erasure.py": 0.0,
     "drafts/retention.py": 0.0,
     "conversations/people.py": 0.0,
     "conversations/tenancy.py": 0.0,

@@ -9,6 +9,7 @@ from config.postgres import SUPERUSER
 from conversations import audit
 from conversations.models import AuditEvent, AuditHead, AuditSalt
 from conversations.tenancy import tenant_context
+from conversations.trail import checkpoints, report
 from drafts.desk import decisions, editing
 from drafts.models import DraftAction, DraftRevision, PromptVersion
 from tests import factories
@@ -72,7 +73,7 @@ def test_the_chain_is_numbered_without_gaps_and_verifies(committed_world: World)
     found = events(committed_world)
     assert [event.seq for event in found] == list(range(1, len(found) + 1))
     with tenant_context(committed_world.acme.pk):
-        assert audit.verify(committed_world.acme.pk) is None
+        assert report.verify(committed_world.acme.pk) is None
         head = AuditHead.objects.get()
     assert (head.seq, head.hash) == (found[-1].seq, found[-1].hash)
 
@@ -95,7 +96,7 @@ def test_a_superusers_tampering_is_found_at_its_place(committed_world: World, cl
         server.execute("SET session_replication_role = replica")
         server.execute(TAMPERINGS[how].format(id=victim.pk))
     with tenant_context(committed_world.acme.pk):
-        found = audit.verify(committed_world.acme.pk)
+        found = report.verify(committed_world.acme.pk)
     assert found is not None
     assert found.seq in {victim.seq, (victim.seq or 0) + 1}
 
@@ -103,7 +104,7 @@ def test_a_superusers_tampering_is_found_at_its_place(committed_world: World, cl
 def test_a_cut_tail_is_found_even_if_the_head_was_moved(committed_world: World, cluster) -> None:
     history(committed_world)
     with tenant_context(committed_world.acme.pk):
-        audit.checkpoint(committed_world.acme.pk)
+        checkpoints.checkpoint(committed_world.acme.pk)
     kept = events(committed_world)[-3]
     with cluster.connect("countersign_test", SUPERUSER) as server:
         server.execute("SET session_replication_role = replica")
@@ -115,7 +116,7 @@ def test_a_cut_tail_is_found_even_if_the_head_was_moved(committed_world: World, 
             [kept.seq, kept.hash, kept.account_id],
         )
     with tenant_context(committed_world.acme.pk):
-        found = audit.verify(committed_world.acme.pk)
+        found = report.verify(committed_world.acme.pk)
     assert found is not None
     assert "checkpoint" in found.reason
 
@@ -137,6 +138,6 @@ def test_concurrent_writers_make_one_unbroken_chain(committed_world: World, in_t
     results = in_threads([lambda d=d: factories.approved(d, committed_world.ada) for d in drafts])
     assert not [result for result in results if isinstance(result, Exception)]
     with tenant_context(committed_world.acme.pk):
-        assert audit.verify(committed_world.acme.pk) is None
+        assert report.verify(committed_world.acme.pk) is None
     found = events(committed_world)
     assert [event.seq for event in found] == list(range(1, len(found) + 1))

@@ -170,10 +170,10 @@ def test_only_the_listed_functions_run_as_the_owner(db) -> None:
         " WHERE nspname = 'public' AND prosecdef ORDER BY proname"
     )
     assert [name for name, _ in found] == [
-        "account_directory", "accounts_without_admin", "audit_seal", "channel_by_address", "channel_claims", "conversation_holds",
-        "invitation_by_digest", "mail_address_usable", "membership_in", "membership_in_v2", "memberships_of", "search_conversations",
-        "search_index", "search_passages", "search_words_of_conversation", "search_words_of_file", "search_words_of_message",
-        "second_factor_missing", "service_token_by_key",
+        "account_directory", "accounts_without_admin", "audit_forget", "audit_seal", "channel_by_address", "channel_claims",
+        "conversation_holds", "invitation_by_digest", "mail_address_usable", "membership_in", "membership_in_v2", "memberships_of",
+        "search_conversations", "search_index", "search_passages", "search_words_of_conversation", "search_words_of_file",
+        "search_words_of_message", "second_factor_missing", "service_token_by_key",
     ]  # fmt: skip
     assert all("search_path" in config for _, config in found)
     assert rows("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'public' AND relkind IN ('v', 'm')") == [(0,)]  # fmt: skip
