@@ -27,7 +27,7 @@ from drafts.models import Draft, Golden, LearningSample, SavedView
 from tests import factories
 from tests.conftest import World
 
-MARKER = "zebracanary4711"
+MARKER = "zebracanary"  # letters only: an index parts them from digits
 ADDRESS, NAME = f"{MARKER}@customer.test", f"{MARKER} Delgado"
 WHO = Party(ADDRESS, NAME)
 PRESSED = decisions.Attention(pressed_twice=True)
