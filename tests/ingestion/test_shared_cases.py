@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,17 @@ def test_14_armour_is_taken_off_and_the_signature_named_as_not_checked(desk: Cha
     assert message.body_new.splitlines()[3] == "- item one: eight millimetres"
     assert "PGP" not in message.body_text and "Hash" not in message.body_text
     assert message.details.problems == ["The message is signed with PGP; the signature was not checked."]
+
+
+def test_16_an_invitation_beside_empty_html_is_read(world: World, desk: Channel, signed_in: Any) -> None:
+    message = case(desk, "16")
+    draft = factories.draft(message)
+    said = ["Call about pump sizing", "Thu 3 Dec 2026, 14:00 to 14:30 (UTC)", "Phone +00 555 0100",
+            "Nadia Okoye <nadia.okoye@example.com>", "Please ring me about the 600 hp pump."]  # fmt: skip
+    assert all(words in message.body_new for words in said)
+    for page in (f"/conversations/{message.conversation_id}/", f"/drafts/{draft.pk}/"):
+        shown = unescape(signed_in(world.ada).get(page).content.decode())
+        assert all(words in shown for words in said), page
 
 
 def test_17_what_was_passed_on_with_a_note_reaches_the_drafter(desk: Channel) -> None:

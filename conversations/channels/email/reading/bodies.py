@@ -10,7 +10,8 @@ from conversations.channels.base import File
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
 from conversations.channels.email.reading.headers import decode_words, parse_headers
 from conversations.channels.email.reading.html_text import MAX_HTML_CHARS, html_to_text
-from conversations.channels.email.reading.mime import Part, parse_tree, uudecode
+from conversations.channels.email.reading.invitations import MAX_EVENTS, TYPES, read_invitations
+from conversations.channels.email.reading.mime import Part, parse_tree, uudecode, walk
 from conversations.channels.lines import one_line
 from conversations.sanitise import text_to_html
 
@@ -37,7 +38,7 @@ _EXTENSIONS = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".ht
 @dataclass
 class Bodies:
     """What `read_bodies` found; `plain_from_html` says that `text` was made from the HTML, `attached` is what mails say
-    that are attached."""
+    that are attached, `events` what calendars do."""
 
     text: str = ""
     html: str = ""
@@ -45,6 +46,7 @@ class Bodies:
     problems: list[str] = field(default_factory=list)
     plain_from_html: bool = False
     attached: str = ""
+    events: str = ""
 
 
 def read_bodies(root: Part) -> Bodies:
@@ -62,7 +64,8 @@ def read_bodies(root: Part) -> Bodies:
     bodies.text = _without_armour(bodies.text, bodies)
     if root.type != "multipart/report":
         bodies.attached = "".join(_attached(part) for part in chosen.files if part.type == "message/rfc822")
-    if not bodies.text.strip() and not bodies.html:
+    bodies.events = _events(root, bodies)
+    if not bodies.text.strip() and not bodies.html and not bodies.events:
         bodies.text = _last_resort(chosen.files, bodies)
     found = bodies.text.strip() or bodies.html or chosen.files or bodies.files or _media(chosen.text)
     if not found and root.type.startswith("multipart/") and root.body.strip():
@@ -109,6 +112,20 @@ def _attached(part: Part) -> str:
     ]
     head = "\n".join(f"{name}: {value}" for name, value in fields if value)
     return f"\n\n---------- Forwarded message ---------\n{head}\n\n{found[:200_000]}\n"
+
+
+def _events(root: Part, bodies: Bodies) -> str:
+    """What a mail's calendars say; programs often put the same one into it twice, once as a file."""
+    found: dict[str, None] = {}
+    for part in walk(root):
+        if part.cut or not (part.type in TYPES or _given_name(part).lower().endswith(".ics")):
+            continue
+        text, _ = decode_bytes(part.content, part.content_type.get("charset") or "utf-8")
+        try:
+            found |= dict.fromkeys(read_invitations(text, method=part.content_type.get("method")))
+        except (ValueError, RecursionError):
+            bodies.problems.append("A calendar could not be read; it is kept as a file.")
+    return "\n\n".join(list(found)[:MAX_EVENTS])
 
 
 class _Chosen:
@@ -219,7 +236,7 @@ def _decoded(part: Part, bodies: Bodies, content: bytes | None = None) -> str:
 
 
 def _last_resort(files: list[Part], bodies: Bodies) -> str:
-    """A mail without text or HTML: show what can be read of its parts (text/enriched, a calendar, a cut tree)."""
+    """A mail without text or HTML: show what can be read of its parts (text/enriched, a broken calendar, a cut tree)."""
     for part in files:
         if part.cut:
             return _decoded(part, bodies, part.body[:20_000])

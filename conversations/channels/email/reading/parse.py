@@ -61,7 +61,7 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
         problems.append(f"The date “{one_line(date, 80)}” could not be read.")
     # Of a mail that was passed on with a note, what it passes on is what is to be answered.
     new = bodies.text.strip("\n") if is_forward(bodies.text) else split_reply(bodies.text)[0]
-    new = f"{new}{bodies.attached}".strip("\n")[:MAX_TEXT_CHARS]
+    new = f"{new}{bodies.attached}\n\n{bodies.events}".strip("\n")[:MAX_TEXT_CHARS]
     verdict = classify(
         root,
         sender=sender,
@@ -76,7 +76,7 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
     return Inbound(
         external_id=next(iter(message_ids(headers.text("message-id"))), _digest(raw)),
         sender=sender,
-        body_text=bodies.text,
+        body_text=f"{bodies.text}\n\n{bodies.events}".strip("\n") if bodies.events else bodies.text,
         body_new=new,
         subject=one_line(headers.text("subject", charset=charset)),
         body_html=bodies.html,
