@@ -130,18 +130,21 @@ def test_one_broken_property_leaves_the_others() -> None:
     assert mail.body_new == "Invitation: Call\nWhere: Here"
 
 
+EVERY_SECOND = (
+    "BEGIN:VTIMEZONE\nTZID:X\n"
+    + "".join(
+        f"BEGIN:{kind}\nDTSTART:20100101T000000\nRRULE:FREQ=SECONDLY\nTZOFFSETFROM:+0000\nTZOFFSETTO:+0100\nEND:{kind}\n"
+        for kind in ("STANDARD", "DAYLIGHT")
+    )
+    + "END:VTIMEZONE\nBEGIN:VEVENT\nDTSTART;TZID=X:20260101T000000\nEND:VEVENT\n"
+)
 HOSTILE = {
     "nested": "BEGIN:VEVENT\n" * 5000 + "END:VEVENT\n" * 5000,
     "many": "BEGIN:VEVENT\nSUMMARY:Call\nEND:VEVENT\n" * 5000,
     "long": "BEGIN:VEVENT\nDESCRIPTION:" + "x" * 400_000 + "\nEND:VEVENT\n",
-    "every second": (
-        "BEGIN:VTIMEZONE\nTZID:X\n"
-        + "".join(
-            f"BEGIN:{kind}\nDTSTART:20100101T000000\nRRULE:FREQ=SECONDLY\nTZOFFSETFROM:+0000\nTZOFFSETTO:+0100\nEND:{kind}\n"
-            for kind in ("STANDARD", "DAYLIGHT")
-        )
-        + "END:VTIMEZONE\nBEGIN:VEVENT\nDTSTART;TZID=X:20260101T000000\nEND:VEVENT\n"
-    ),
+    "every second": EVERY_SECOND,
+    "every second, folded": EVERY_SECOND.replace("VTIMEZONE", "VTIME\n ZONE"),
+    "every second, with a parameter": EVERY_SECOND.replace("BEGIN:VTIMEZONE", "BEGIN;X=1:vtimezone"),
     "no such day": "BEGIN:VEVENT\nDTSTART:99991231T235959Z\nDURATION:P99999999D\nRRULE:FREQ=DAILY;COUNT=99999999999\nEND:VEVENT\n",
 }
 

@@ -16,8 +16,9 @@ MAX_CHARS = 256_000
 MAX_EVENTS = 5
 MAX_DESCRIPTION = 20_000
 # What a mail says of its zones is never asked: their rules can run on for years, second by second, and the library would keep
-# one sender's zone for the mails of others. What the world's zones are called is known.
-_ZONES = re.compile(r"^BEGIN:VTIMEZONE\s.*?^END:VTIMEZONE[ \t]*\r?\n", re.MULTILINE | re.DOTALL | re.IGNORECASE)
+# one sender's zone for the mails of others. Under another name it passes over them; what the world's zones are called it knows.
+_FOLDED = re.compile(r"(?:\r?\n)+[ \t]")
+_ZONE = re.compile("VTIMEZONE", re.IGNORECASE)
 _HTML = re.compile(r"<(?:br|p|div|html|a|b|ul)\b", re.IGNORECASE)
 _KINDS = {
     "REQUEST": "Invitation",
@@ -42,7 +43,8 @@ def read_invitations(text: str, *, method: str = "") -> list[str]:
     if len(text) > MAX_CHARS:
         raise ValueError("The calendar is too long.")
     found: list[str] = []
-    for calendar in Calendar.from_ical(_ZONES.sub("", clean_text(text)), multiple=True):
+    text = _ZONE.sub("X-ZONE", _FOLDED.sub("", clean_text(text)))
+    for calendar in Calendar.from_ical(text, multiple=True):
         named = (_text(calendar, "METHOD") or method).upper()
         found += [_lines(event, named) for event in calendar.walk("VEVENT")[:MAX_EVENTS]]
     if not found and "BEGIN:VEVENT" in text.upper():
