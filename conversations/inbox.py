@@ -232,7 +232,7 @@ def _plausible(sent_at: datetime | None) -> datetime | None:
 
 def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str, *, is_reused: bool) -> Message:
     name = _other_name(inbound, digest) if is_reused else inbound.external_id
-    body_text = inbound.body_text if inbound.body_text.strip() else UNREADABLE
+    body_text = inbound.body_text if inbound.body_text.strip() else inbound.body_new or UNREADABLE
     sent_at = _plausible(inbound.sent_at)
     if inbound.sent_at and not sent_at:
         problem = f"The date that it bears, {inbound.sent_at:%d %b %Y}, cannot be right; it stands where it arrived."

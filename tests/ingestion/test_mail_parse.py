@@ -370,12 +370,12 @@ def test_a_longer_boundary_does_not_end_the_shorter_one() -> None:
     assert (read.body_text, [file.content for file in read.files]) == ("inner", [b"file"])
 
 
-def test_an_encrypted_mail_says_where_its_text_is() -> None:
+def test_an_encrypted_mail_says_that_it_is() -> None:
     body = "--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\nContent-Type: application/octet-stream\n\n-----BEGIN\n--b--\n"
     read = parse_mail(mail("Content-Type: multipart/encrypted; boundary=b\n", body))
-    assert read.body_text == ""
+    assert (read.body_text, read.body_new) == ("", "(This message is encrypted and cannot be read here.)")
     assert len(read.files) == 2
-    assert read.problems == ("The message is encrypted; its text is inside the attached file.",)
+    assert read.problems == ("The message is encrypted with PGP and cannot be read here; it is kept as a file.",)
 
 
 def test_headers_that_lost_their_indent_are_read_on() -> None:

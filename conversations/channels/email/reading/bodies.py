@@ -12,6 +12,7 @@ from conversations.channels.email.reading.headers import decode_words, parse_hea
 from conversations.channels.email.reading.html_text import MAX_HTML_CHARS, html_to_text
 from conversations.channels.email.reading.invitations import MAX_EVENTS, TYPES, read_invitations
 from conversations.channels.email.reading.mime import Part, parse_tree, uudecode, walk
+from conversations.channels.email.reading.wrapped import ENCRYPTED, SIGNED, UNREADABLE, is_encrypted, open_wrapped
 from conversations.channels.lines import one_line
 from conversations.sanitise import text_to_html
 
@@ -25,6 +26,9 @@ _CLEARSIGNED = re.compile(
     r"^-----BEGIN PGP SIGNED MESSAGE-----[ \t]*\n(?:[A-Za-z-]{1,40}:[^\n]*\n)*\s*\n(.*?)\n"
     r"-----BEGIN PGP SIGNATURE-----.*?(?:-----END PGP SIGNATURE-----[ \t]*\n?|\Z)",
     re.MULTILINE | re.DOTALL,
+)
+_ENCRYPTED = re.compile(
+    r"^-----BEGIN PGP MESSAGE-----[ \t]*\n.*?(?:^-----END PGP MESSAGE-----[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
 )
 _EXTENSIONS = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".html", "image/jpeg": ".jpg"} | {
     "image/jpg": ".jpg",
@@ -66,7 +70,7 @@ def read_bodies(root: Part) -> Bodies:
         bodies.attached = "".join(_attached(part) for part in chosen.files if part.type == "message/rfc822")
     bodies.events = _events(root, bodies)
     if not bodies.text.strip() and not bodies.html and not bodies.events:
-        bodies.text = _last_resort(chosen.files, bodies)
+        bodies.text = "" if is_encrypted(root) else _last_resort(chosen.files, bodies)
     found = bodies.text.strip() or bodies.html or chosen.files or bodies.files or _media(chosen.text)
     if not found and root.type.startswith("multipart/") and root.body.strip():
         # Nothing was found in a tree of parts that is broken: the body as it stands is better than an empty page.
@@ -89,13 +93,21 @@ def _is_placeholder(text: str, shown: str) -> bool:
 
 
 def _without_armour(text: str, bodies: Bodies) -> str:
-    """The text that was signed in clear (RFC 9580 section 7), without armour and with its dashes as they were written."""
+    """The text that was signed in clear (RFC 9580 section 7), without armour and with its dashes as they were written. What is
+    encrypted becomes a file."""
 
     def signed(match: re.Match[str]) -> str:
-        bodies.problems.append("The message is signed with PGP; the signature was not checked.")
+        bodies.problems.append(SIGNED.format("PGP"))
         return re.sub(r"^- ", "", match[1], flags=re.MULTILINE)
 
-    return _CLEARSIGNED.sub(signed, text, count=10) if "-----BEGIN PGP SIGNED MESSAGE-----" in text else text
+    def encrypted(match: re.Match[str]) -> str:
+        bodies.problems.append(ENCRYPTED.format("PGP"))
+        bodies.files.append(File("message.asc", "application/pgp-encrypted", match[0].encode()))
+        return UNREADABLE
+
+    if "-----BEGIN PGP SIGNED MESSAGE-----" in text:
+        text = _CLEARSIGNED.sub(signed, text, count=10)
+    return _ENCRYPTED.sub(encrypted, text, count=10) if "-----BEGIN PGP MESSAGE-----" in text else text
 
 
 def _attached(part: Part) -> str:
@@ -103,6 +115,7 @@ def _attached(part: Part) -> str:
     if part.cut or part.depth > 5:
         return ""
     inner = parse_tree(part.content)
+    open_wrapped(inner)
     found = read_bodies(inner).text.strip()
     if not found:
         return ""
@@ -118,7 +131,7 @@ def _events(root: Part, bodies: Bodies) -> str:
     """What a mail's calendars say; programs often put the same one into it twice, once as a file."""
     found: dict[str, None] = {}
     for part in walk(root):
-        if part.cut or not (part.type in TYPES or _given_name(part).lower().endswith(".ics")):
+        if part.cut or not (part.type in TYPES or part.file_name.lower().endswith(".ics")):
             continue
         text, _ = decode_bytes(part.content, part.content_type.get("charset") or "utf-8")
         try:
@@ -156,7 +169,7 @@ def _choose(
             part.disposition.value != "attachment"
             and (kind in {"text/plain", "text/html"} or media)
             and not part.cut
-            and (index == 0 or (multipart != "related" and (media or not _given_name(part))))
+            and (index == 0 or (multipart != "related" and (media or not part.file_name)))
         )
         if not inline:
             chosen.files.append(part)
@@ -192,10 +205,6 @@ def _leaf_type(part: Part) -> str:
 
 def _media(parts: list[Part]) -> list[Part]:
     return [part for part in parts if not _leaf_type(part).startswith("text/")]
-
-
-def _given_name(part: Part) -> str:
-    return part.disposition.get("filename") or part.content_type.get("name")
 
 
 def _text_of(part: Part, bodies: Bodies) -> str:
@@ -240,12 +249,8 @@ def _last_resort(files: list[Part], bodies: Bodies) -> str:
     for part in files:
         if part.cut:
             return _decoded(part, bodies, part.body[:20_000])
-        if part.type.startswith("text/") and part.disposition.value != "attachment" and not _given_name(part):
+        if part.type.startswith("text/") and part.disposition.value != "attachment" and not part.file_name:
             return _decoded(part, bodies, part.content[:200_000])
-    if any(part.type in {"application/pkcs7-mime", "application/x-pkcs7-mime"} for part in files):
-        bodies.problems.append("The message is encrypted or signed by S/MIME; its text is inside the attached file.")
-    elif any(part.parent_type == "multipart/encrypted" for part in files):
-        bodies.problems.append("The message is encrypted; its text is inside the attached file.")
     return ""
 
 
@@ -271,7 +276,7 @@ def _file(part: Part, *, number: int, shown: bool) -> File:
     kind = "application/octet-stream" if part.cut else one_line(clean_text(part.type), 120)
     content_id = one_line(part.headers.text("content-id").strip("<> "), 500)
     inline = shown or part.disposition.value == "inline" or bool(content_id and part.disposition.value != "attachment")
-    name = _clean_name(_given_name(part)) or _described(part)
+    name = _clean_name(part.file_name) or _described(part)
     if not name and kind == "message/rfc822":
         name = _clean_name(parse_headers(content[:200_000])[0].text("subject")[:150] or "message") + ".eml"
     if not name:

@@ -67,6 +67,11 @@ class Part:
         return self.content_type.value
 
     @property
+    def file_name(self) -> str:
+        """As the sender gave it, "" when they gave none."""
+        return self.disposition.get("filename") or self.content_type.get("name")
+
+    @property
     def is_multipart(self) -> bool:
         return bool(self.children)
 

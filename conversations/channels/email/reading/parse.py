@@ -14,6 +14,7 @@ from conversations.channels.email.reading.charsets import clean_text, decode_byt
 from conversations.channels.email.reading.headers import Headers, decode_words, message_ids, parse_date
 from conversations.channels.email.reading.mime import Part, parse_tree, walk
 from conversations.channels.email.reading.quoting import is_forward, split_reply
+from conversations.channels.email.reading.wrapped import UNREADABLE, is_encrypted, open_wrapped
 from conversations.channels.lines import one_line
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ def parse_mail(
 
 def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: str, recipient: str) -> Inbound:
     root = parse_tree(mail)
+    open_wrapped(root)
     headers = root.headers
     charset = _charset_hint(root)
     bodies = read_bodies(root)
@@ -62,6 +64,8 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
     # Of a mail that was passed on with a note, what it passes on is what is to be answered.
     new = bodies.text.strip("\n") if is_forward(bodies.text) else split_reply(bodies.text)[0]
     new = f"{new}{bodies.attached}\n\n{bodies.events}".strip("\n")[:MAX_TEXT_CHARS]
+    if not new and is_encrypted(root):
+        new = UNREADABLE
     verdict = classify(
         root,
         sender=sender,
