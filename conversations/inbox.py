@@ -54,6 +54,7 @@ def storable(inbound: Inbound) -> Inbound:
         sender=party(inbound.sender) or Party(""),
         reply_to=party(inbound.reply_to),
         answer_to=tuple(party(one) or one for one in inbound.answer_to[:10]),
+        forwarded=party(inbound.forwarded),
         recipient=clean(inbound.recipient)[:320],
         to=tuple(Party(clean(one.address)[:320]) for one in inbound.to[:100]),
         cc=tuple(Party(clean(one.address)[:320]) for one in inbound.cc[:100]),
@@ -212,6 +213,9 @@ def details_of(inbound: Inbound) -> dict[str, Any]:
         sender_name=inbound.sender.name,
         reply_to=inbound.reply_to.address if inbound.reply_to else "",
         answer_to=[PartyShape(address=party.address, name=party.name) for party in answer_to],
+        forwarded=PartyShape(address=inbound.forwarded.address, name=inbound.forwarded.name)
+        if inbound.forwarded
+        else None,
         recipient=inbound.recipient,
         authentication=AuthenticationShape(**asdict(inbound.authentication or Authentication("none"))),
         to=[party.address for party in inbound.to],

@@ -20,6 +20,7 @@ from conversations.joining import takes_part
 from conversations.models import Account, Channel, Conversation, Delivery, Message, RelatedConversation
 from conversations.outgoing import problems
 from conversations.tenancy import tenant_context
+from drafts.desk.readdress import readdress
 from drafts.flow.drafting import write_draft
 from drafts.models import Draft
 from ingestion.receive import receive_mail
@@ -193,10 +194,19 @@ def test_16_an_invitation_beside_empty_html_is_read(world: World, desk: Channel,
         assert all(words in shown for words in said), page
 
 
-def test_17_what_was_passed_on_with_a_note_reaches_the_drafter(desk: Channel) -> None:
+def test_17_what_was_passed_on_with_a_note_reaches_the_drafter_and_is_answered_to_whom_one_chooses(
+    world: World, desk: Channel, signed_in: Any
+) -> None:
     message = case(desk, "17")
     assert "Could you help my client" in message.body_new
     assert "which hose do I need for E85, and is PTFE enough?" in message.body_new
+    draft = factories.draft(message)
+    assert "Answer <bdi>Kim Dahl</bdi> instead" in signed_in(world.ada).get(f"/drafts/{draft.pk}/").content.decode()
+    with tenant_context(desk.account_id):
+        readdress(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), to="forwarded")
+        assert factories.approved(draft, world.ada).envelope["to"] == [
+            {"address": "kim.dahl@example.org", "name": "Kim Dahl"}
+        ]
 
 
 @pytest.mark.parametrize("name", ["18", "18c"])

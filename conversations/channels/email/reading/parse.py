@@ -13,7 +13,7 @@ from conversations.channels.email.reading.bodies import MAX_TEXT_CHARS, read_bod
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
 from conversations.channels.email.reading.headers import Headers, decode_words, message_ids, parse_date
 from conversations.channels.email.reading.mime import Part, parse_tree, walk
-from conversations.channels.email.reading.quoting import is_forward, split_reply
+from conversations.channels.email.reading.quoting import forwarded_sender, is_forward, split_reply
 from conversations.channels.email.reading.wrapped import UNREADABLE, is_encrypted, open_wrapped
 from conversations.channels.lines import one_line
 
@@ -86,6 +86,7 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
         body_html=bodies.html,
         reply_to=reply_to,
         answer_to=answer_to,
+        forwarded=_forwarded(new, sender, own_addresses),
         recipient=recipient,
         authentication=read_authentication(headers, authserv_id=authserv_id, sender=sender.address),
         to=_parties(headers, "to", charset),
@@ -146,6 +147,13 @@ def _through_own_list(headers: Headers, answer_to: tuple[Party, ...], own: froze
     }
     is_ours = lists.rpartition("@")[2].casefold() in domains
     return answer_to[0] if is_ours and answer_to[0].address.casefold() in written else None
+
+
+def _forwarded(new: str, sender: Party, own: frozenset[str]) -> Party | None:
+    """Who wrote the mail that this one passes on, as it says there; None for what the sender or we ourselves had written."""
+    found = next((party for party in parse_addresses(forwarded_sender(new)) if "@" in party.address), None)
+    known = {sender.address.casefold(), *(address.casefold() for address in own)}
+    return found if found and found.address.casefold() not in known else None
 
 
 def _references(headers: Headers) -> tuple[str, ...]:

@@ -73,6 +73,22 @@ def is_forward(text: str) -> bool:
     return bool(phrases.DELIMITER.match(first) and phrases.FORWARDED.search(first))
 
 
+def forwarded_sender(text: str) -> str:
+    """The field of the first mail that `text` passes on which says who wrote it, as it stands there; "" where there is none."""
+    lines = text.split("\n")
+    for index, line in enumerate(lines):
+        if not (phrases.DELIMITER.match(line[:MAX_LINE]) and phrases.FORWARDED.search(line[:MAX_LINE])):
+            continue
+        for at in range(index + 1, min(index + 12, len(lines))):
+            field = phrases.HEADER_LINE.match(lines[at][:MAX_LINE])
+            if field is None or _field_name(lines[at][:MAX_LINE]) not in phrases.SENDER_NAMES:
+                continue
+            wrapped = lines[at + 1][:MAX_LINE] if "@" not in field[2] and at + 1 < len(lines) else ""
+            return f"{field[2]} {wrapped}".strip()
+        return ""
+    return ""
+
+
 def read_reply(text: str) -> Reply:
     """Return the three parts of `text`; see `split_reply`."""
     lines, labels = _label(text)
