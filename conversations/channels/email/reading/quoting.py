@@ -21,6 +21,9 @@ MAX_HEADING_LINES = 5
 # Below the history stand footers and remains of wrapping; more text than this is an answer below the quote.
 MAX_TAIL = 7
 MAX_SIGNATURE_LINES = 25
+# Of a quote that was answered in place, this many lines go with the answer.
+CONTEXT_LINES = 3
+MAX_QUOTED = 12
 # No mail of a person has more lines that end like a heading; a text of nothing else is an attack.
 MAX_CANDIDATES = 2000
 
@@ -274,6 +277,7 @@ def _cut_history(lines: list[str], kinds: list[_Kind], labels: list[str]) -> int
             count = index
             break
     labels[count:] = ["h"] * (len(kinds) - count)
+    _keep_answers(lines, kinds, labels, count, len(kinds))
     for index in range(count):
         if kinds[index] is not _Kind.HEADING or (index and kinds[index - 1] is _Kind.HEADING):
             continue
@@ -289,7 +293,9 @@ def _cut_history(lines: list[str], kinds: list[_Kind], labels: list[str]) -> int
             continue
         if not quoted_below or not _answers_below(kinds, below, count, above=index):
             labels[index:count] = ["h"] * (count - index)
+            _keep_answers(lines, kinds, labels, index, count)
             return index
+        _shorten_quotes(lines, kinds, labels, below, count)
         return count  # answers between the quotes: the quotes are what they answer
     return count
 
@@ -312,6 +318,46 @@ def _answers_below(kinds: list[_Kind], start: int, stop: int, *, above: int) -> 
             previous = kind
     written_above = sum(kind in _WRITTEN for kind in kinds[:above])
     return tail >= MAX_TAIL or runs > 1 or (tail > 0 and written_above <= 1 and above <= 3)
+
+
+def _keep_answers(lines: list[str], kinds: list[_Kind], labels: list[str], start: int, stop: int) -> None:
+    """What the sender wrote between the quoted lines of a history is new, with the last lines above it that it answers."""
+    if not any(kind is _Kind.QUOTED for kind in kinds[start:stop]):
+        return
+    at = kinds.index(_Kind.QUOTED, start)
+    if any(kind in _WRITTEN for kind in kinds[start:at]):
+        return  # a history without marks: what stands between marked lines in it is as old as the rest
+    quoted: list[int] = []  # the filled lines of the stretch above
+    while at < stop and kinds[at] in {_Kind.QUOTED, _Kind.EMPTY, *_WRITTEN}:
+        if kinds[at] is _Kind.QUOTED:
+            quoted += [at] if lines[at].strip("> ") else []
+        elif kinds[at] in _WRITTEN:
+            below = at
+            while below < stop and kinds[below] in {_Kind.EMPTY, *_WRITTEN}:
+                below += 1
+            if quoted and below < stop and kinds[below] is _Kind.QUOTED and _is_answer(lines, quoted[-1], at):
+                labels[quoted[-CONTEXT_LINES:][0] : below] = ["n"] * (below - quoted[-CONTEXT_LINES:][0])
+            quoted, at = [], below
+            continue
+        at += 1
+
+
+def _shorten_quotes(lines: list[str], kinds: list[_Kind], labels: list[str], start: int, stop: int) -> None:
+    """Of a long stretch of quoted lines above an answer only the last ones say what is answered."""
+    quoted: list[int] = []
+    for at in range(start, stop):
+        if kinds[at] is _Kind.QUOTED:
+            quoted += [at] if lines[at].strip("> ") else []
+        elif kinds[at] is not _Kind.EMPTY:
+            if len(quoted) > MAX_QUOTED:
+                labels[quoted[0] : quoted[-CONTEXT_LINES]] = ["h"] * (quoted[-CONTEXT_LINES] - quoted[0])
+            quoted = []
+
+
+def _is_answer(lines: list[str], quoted: int, index: int) -> bool:
+    """Whether a line below a quoted one is no remainder of it, broken off by a mailer that wraps."""
+    above = lines[quoted].rstrip()
+    return index > quoted + 1 or above.endswith(("?", "？")) or (len(above) < 60 and above.endswith((".", "!", ":")))
 
 
 def _cut_quote_above(kinds: list[_Kind], labels: list[str], index: int, count: int) -> None:
