@@ -14,7 +14,8 @@ from conversations.models import Attachment, Channel, Conversation, Message
 
 #: A subject that says already that it answers, in the languages of mail programs: one more "Re:" would only grow it.
 _ANSWER = re.compile(
-    r"(?:re|aw|antw|antwort|sv|vs|vá|rif|odp|ynt|atb|hb|απ|σχετ|回复|回覆|答复|答覆|返信)(?:\[\d+\]|\(\d+\))?\s?[:：]",
+    r"(?:re|r|res|resp|rép|réf|aw|antw|antwort|sv|vs|vá|rif|odp|odpov[eě]ď|ynt|yan|atb|bls|hb|tl|απ|απάντ|σχετ|отв|ответ|відп|"
+    r"השב|תשובה|رد|回复|回覆|答复|答覆|返信|답장|회신)(?:\[\d+\]|\(\d+\)|\^\d+)?\s?[:：]",
     re.IGNORECASE,
 )
 
