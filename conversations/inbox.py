@@ -55,6 +55,7 @@ def storable(inbound: Inbound) -> Inbound:
         reply_to=party(inbound.reply_to),
         answer_to=tuple(party(one) or one for one in inbound.answer_to[:10]),
         forwarded=party(inbound.forwarded),
+        customer=party(inbound.customer),
         recipient=clean(inbound.recipient)[:320],
         to=tuple(Party(clean(one.address)[:320]) for one in inbound.to[:100]),
         cc=tuple(Party(clean(one.address)[:320]) for one in inbound.cc[:100]),
@@ -96,7 +97,7 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
                 channel=channel,
                 external_id=inbound.thread_id or f"{inbound.external_id[:180]}:{digest[:32]}",
                 subject=inbound.subject or first_line(inbound.body_new or inbound.body_text),
-                customer=inbound.sender,
+                customer=inbound.customer or inbound.sender,
             )
         is_reused = any(other.external_id == inbound.external_id for other in named)
         message = _store(channel, conversation, inbound, digest, is_reused=is_reused)

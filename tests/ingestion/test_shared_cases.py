@@ -103,6 +103,24 @@ def test_06_a_long_local_part_is_the_servers_to_judge(world: World, desk: Channe
         assert takes_part(message.conversation_id, party["address"])
 
 
+def test_08a_who_filled_in_a_form_is_the_customer_and_shares_no_history(
+    world: World, desk: Channel, signed_in: Any
+) -> None:
+    message = case(desk, "08a")
+    other = (CASES / "case-08a-contact-form.eml").read_bytes().replace(b"Ines Lund <ines.lund@", b"Per Dal <per@")
+    found = receive_mail(account_id=desk.account_id, channel_id=desk.pk, raw=other.replace(b"<h4-08a@", b"<h4-08b@"))
+    assert found.message is not None
+    draft = factories.draft(message)
+    with tenant_context(desk.account_id):
+        customer = Conversation.objects.get(pk=message.conversation_id)
+        assert (customer.customer_name, customer.customer_email) == ("Ines Lund", "ines.lund@example.org")
+        assert Conversation.objects.get(pk=found.message.conversation_id).customer_email == "per@example.org"
+    assert goes_to(desk, message) == ([("Ines Lund", "ines.lund@example.org")], "Ines Lund")
+    page = signed_in(world.ada).get(f"/drafts/{draft.pk}/").content.decode()
+    assert "Ines Lund" in page
+    assert str(found.message.conversation_id) not in page
+
+
 def test_10_a_mail_through_a_group_of_ours_is_its_writers(desk: Channel) -> None:
     message = case(desk, "10")
     with tenant_context(desk.account_id):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 
 from conversations.channels.base import Inbound, Party
 from conversations.channels.email.reading.addresses import parse_addresses
@@ -19,6 +20,12 @@ from conversations.channels.lines import one_line
 
 logger = logging.getLogger(__name__)
 
+# Local parts that programs of websites write under.
+_PROGRAM = re.compile(
+    r"(?:.*[-_.+])?(?:no-?reply|do-?not-?reply|forms?|(?:web|contact|kontakt)-?form(?:s|ular)?|formulaire|formulario|wordpress|www-data|"
+    r"web(?:site|server|master)?|mailer|notifications?|apache|nobody)(?:[-_.+].*)?",
+    re.IGNORECASE,
+)
 MAX_REFERENCES = 100
 MAX_HEADER_CHARS = 5000
 MAX_HEADERS_KEPT = 200
@@ -86,6 +93,7 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
         body_html=bodies.html,
         reply_to=reply_to,
         answer_to=answer_to,
+        customer=_sent_for(sender, answer_to),
         forwarded=_forwarded(new, sender, own_addresses),
         recipient=recipient,
         authentication=read_authentication(headers, authserv_id=authserv_id, sender=sender.address),
@@ -147,6 +155,13 @@ def _through_own_list(headers: Headers, answer_to: tuple[Party, ...], own: froze
     }
     is_ours = lists.rpartition("@")[2].casefold() in domains
     return answer_to[0] if is_ours and answer_to[0].address.casefold() in written else None
+
+
+def _sent_for(sender: Party, answer_to: tuple[Party, ...]) -> Party | None:
+    """Who filled in a form of a website: its program is in From, and they are in Reply-To. Everybody who writes by that form would
+    be one customer otherwise, and be shown the others' history."""
+    is_program = _PROGRAM.fullmatch(sender.address.partition("@")[0])
+    return answer_to[0] if is_program and len(answer_to) == 1 and answer_to[0].address != sender.address else None
 
 
 def _forwarded(new: str, sender: Party, own: frozenset[str]) -> Party | None:
