@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from conversations.channels.base import Outbound, Party
+from conversations.channels.email.reading.parse import parse_mail
 from conversations.channels.email.reading.quoting import split_reply
 from conversations.channels.email.smtp import build_mail
 from conversations.envelope import reply_envelope, writer_name
@@ -251,6 +252,43 @@ def test_19_no_page_fails_over_a_date_that_cannot_be_right(
         assert "31 Dec 9999, cannot be right" in message.details.problems[0]
         for page in (f"/conversations/{message.conversation_id}/", f"/drafts/{draft.pk}/"):
             assert "31 Dec 9999, cannot be right" in ada.get(page).content.decode(), page
+
+
+def test_24_a_picture_that_the_html_shows_is_kept(desk: Channel) -> None:
+    message = case(desk, "24")
+    with tenant_context(desk.account_id):
+        (picture,) = message.attachments.all()
+        assert (picture.file_name, picture.content_id, picture.is_inline) == ("pic.png", "pic24@example.com", True)
+    assert "Which hose fits?" in message.body_new
+
+
+def test_27_signs_of_other_directions_and_joined_ones_go_round(world: World, desk: Channel) -> None:
+    message = case(desk, "27")
+    assert message.body_new == "שלום, איזו משאבה אני צריכה עבור E85?"
+    envelope = approvable(world, desk, message)
+    assert (envelope["to"][0]["name"], envelope["subject"]) == (
+        'דנה לוי, "הזמנות" 🚗',
+        "Re: 🔥 שאלה על משאבה 👨‍👩‍👧‍👦 hose?",
+    )
+    reply = Outbound(
+        "<cs.1@acme.test>", Party("desk@acme.test"), (Party(**envelope["to"][0]),), envelope["subject"], "כן"
+    )
+    again = parse_mail(build_mail(reply))
+    assert (again.to[0].name, again.subject, again.body_text.strip()) == (
+        envelope["to"][0]["name"],
+        envelope["subject"],
+        "כן",
+    )
+
+
+def test_35_a_sign_that_two_encoded_words_share_is_whole(desk: Channel) -> None:
+    assert case(desk, "35").subject == "Größenänderung für die Kühlmittelschläuche"
+
+
+def test_36_an_unknown_character_set_is_read_and_told(desk: Channel) -> None:
+    message = case(desk, "36")
+    assert message.subject == "Café hose"
+    assert "The character set “x-not-there” is unknown." in message.details.problems
 
 
 @pytest.mark.parametrize("name", ["32", "32b"])
