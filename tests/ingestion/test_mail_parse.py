@@ -526,26 +526,3 @@ def test_a_mail_that_is_attached_is_read_below_the_text() -> None:
 def test_a_file_without_a_name_may_be_named_by_its_description(described: str, name: str) -> None:
     raw = f"From: a@b.test\nContent-Type: application/pdf\nContent-Description: {described}\n\n%PDF"
     assert [file.file_name for file in parse_mail(raw.encode()).files] == [name]
-
-
-@pytest.mark.parametrize(
-    "program", ["forms", "no-reply", "noreply", "wordpress", "contact-form", "shop.notifications", "web"]
-)
-def test_who_filled_in_a_form_is_whom_it_was_sent_for(program: str) -> None:
-    read = parse_mail(f"From: Shop <{program}@shop.example>\nReply-To: Ines <ines@example.org>\n\nHi".encode())
-    assert read.customer == Party("ines@example.org", "Ines")
-    assert read.sender.address == f"{program}@shop.example"
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        "From: Nadia <nadia@work.example>\nReply-To: nadia@home.example",
-        "From: forms@shop.example",
-        "From: forms@shop.example\nReply-To: forms@shop.example",
-        "From: forms@shop.example\nReply-To: a@x.example, b@x.example",
-        "From: formsby@shop.example\nReply-To: a@x.example",
-    ],
-)
-def test_everybody_else_writes_for_themselves(fields: str) -> None:
-    assert parse_mail(f"{fields}\n\nHi".encode()).customer is None

@@ -12,9 +12,10 @@ from conversations.channels.email.reading.authentication import read_authenticat
 from conversations.channels.email.reading.automatic import classify
 from conversations.channels.email.reading.bodies import MAX_TEXT_CHARS, read_bodies
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
+from conversations.channels.email.reading.forwards import forwarded_sender, is_forward
 from conversations.channels.email.reading.headers import Headers, decode_words, message_ids, parse_date
 from conversations.channels.email.reading.mime import Part, parse_tree, walk
-from conversations.channels.email.reading.quoting import forwarded_sender, is_forward, split_reply
+from conversations.channels.email.reading.quoting import split_reply
 from conversations.channels.email.reading.wrapped import UNREADABLE, is_encrypted, open_wrapped
 from conversations.channels.lines import one_line
 
@@ -69,7 +70,9 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
     if date and sent_at is None:
         problems.append(f"The date “{one_line(date, 80)}” could not be read.")
     # Of a mail that was passed on with a note, what it passes on is what is to be answered.
-    new = bodies.text.strip("\n") if is_forward(bodies.text) else split_reply(bodies.text)[0]
+    subject = one_line(headers.text("subject", charset=charset))
+    passed_on = is_forward(bodies.text, subject)
+    new = bodies.text.strip("\n") if passed_on else split_reply(bodies.text)[0]
     new = f"{new}{bodies.attached}\n\n{bodies.events}".strip("\n")[:MAX_TEXT_CHARS]
     if not new and is_encrypted(root):
         new = UNREADABLE
@@ -89,12 +92,12 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
         sender=sender,
         body_text=f"{bodies.text}\n\n{bodies.events}".strip("\n") if bodies.events else bodies.text,
         body_new=new,
-        subject=one_line(headers.text("subject", charset=charset)),
+        subject=subject,
         body_html=bodies.html,
         reply_to=reply_to,
         answer_to=answer_to,
         customer=_sent_for(sender, answer_to),
-        forwarded=_forwarded(new, sender, own_addresses),
+        forwarded=_forwarded(bodies.text if passed_on else bodies.attached, subject, sender, own_addresses),
         recipient=recipient,
         authentication=read_authentication(headers, authserv_id=authserv_id, sender=sender.address),
         to=_parties(headers, "to", charset),
@@ -164,9 +167,9 @@ def _sent_for(sender: Party, answer_to: tuple[Party, ...]) -> Party | None:
     return answer_to[0] if is_program and len(answer_to) == 1 and answer_to[0].address != sender.address else None
 
 
-def _forwarded(new: str, sender: Party, own: frozenset[str]) -> Party | None:
+def _forwarded(text: str, subject: str, sender: Party, own: frozenset[str]) -> Party | None:
     """Who wrote the mail that this one passes on, as it says there; None for what the sender or we ourselves had written."""
-    found = next((party for party in parse_addresses(forwarded_sender(new)) if "@" in party.address), None)
+    found = next((party for party in parse_addresses(forwarded_sender(text, subject)) if "@" in party.address), None)
     known = {sender.address.casefold(), *(address.casefold() for address in own)}
     return found if found and found.address.casefold() not in known else None
 

@@ -63,38 +63,15 @@ def split_reply(text: str) -> tuple[str, str]:
 
     When nothing would be left (only a quote, only a forward) the whole text counts as new.
     """
-    lines, labels = _label(text)
+    lines, labels = label_lines(text)
     if not any(label == "n" for label in labels):
         return text.strip("\n"), ""
     return _join(lines, labels, "n"), _join(lines, labels, "sh")
 
 
-def is_forward(text: str) -> bool:
-    """Whether what `split_reply` takes for history is a mail that was passed on: then the question is in there."""
-    lines, labels = _label(text)
-    first = next((line for line, label in zip(lines, labels, strict=True) if label == "h" and line.strip()), "")
-    return bool(phrases.DELIMITER.match(first) and phrases.FORWARDED.search(first))
-
-
-def forwarded_sender(text: str) -> str:
-    """The field of the first mail that `text` passes on which says who wrote it, as it stands there; "" where there is none."""
-    lines = text.split("\n")
-    for index, line in enumerate(lines):
-        if not (phrases.DELIMITER.match(line[:MAX_LINE]) and phrases.FORWARDED.search(line[:MAX_LINE])):
-            continue
-        for at in range(index + 1, min(index + 12, len(lines))):
-            field = phrases.HEADER_LINE.match(lines[at][:MAX_LINE])
-            if field is None or _field_name(lines[at][:MAX_LINE]) not in phrases.SENDER_NAMES:
-                continue
-            wrapped = lines[at + 1][:MAX_LINE] if "@" not in field[2] and at + 1 < len(lines) else ""
-            return f"{field[2]} {wrapped}".strip()
-        return ""
-    return ""
-
-
 def read_reply(text: str) -> Reply:
     """Return the three parts of `text`; see `split_reply`."""
-    lines, labels = _label(text)
+    lines, labels = label_lines(text)
     return Reply(_join(lines, labels, "n"), _join(lines, labels, "s"), _join(lines, labels, "h"))
 
 
@@ -102,7 +79,7 @@ def _join(lines: list[str], labels: list[str], wanted: str) -> str:
     return "\n".join(line for line, label in zip(lines, labels, strict=True) if label in wanted).strip("\n")
 
 
-def _label(text: str) -> tuple[list[str], list[str]]:
+def label_lines(text: str) -> tuple[list[str], list[str]]:
     """Give every line its label: "n" new, "s" signature, "h" history."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     kinds = _kinds(lines)
@@ -211,7 +188,7 @@ def _find_field_block(lines: list[str], kinds: list[_Kind]) -> int:
     Everything below it is history. Returns that line's index, the number of lines when there is no such block.
     """
     names = [
-        _field_name(line) if kind in {_Kind.TEXT, _Kind.MOBILE} and len(line) <= MAX_LINE else ""
+        field_name(line) if kind in {_Kind.TEXT, _Kind.MOBILE} and len(line) <= MAX_LINE else ""
         for line, kind in zip(lines, kinds, strict=True)
     ]
     index = 0
@@ -245,7 +222,7 @@ def _find_field_block(lines: list[str], kinds: list[_Kind]) -> int:
     return len(lines)
 
 
-def _field_name(line: str) -> str:
+def field_name(line: str) -> str:
     match = phrases.HEADER_LINE.match(line)
     if match is None:
         return ""
