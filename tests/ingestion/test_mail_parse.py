@@ -526,3 +526,14 @@ def test_a_mail_that_is_attached_is_read_below_the_text() -> None:
 def test_a_file_without_a_name_may_be_named_by_its_description(described: str, name: str) -> None:
     raw = f"From: a@b.test\nContent-Type: application/pdf\nContent-Description: {described}\n\n%PDF"
     assert [file.file_name for file in parse_mail(raw.encode()).files] == [name]
+
+
+def test_mails_in_mails_without_end_are_read_to_the_first() -> None:
+    level = (
+        "Content-Type: multipart/mixed; boundary=b{0}\n\n--b{0}\n\nLevel {0}\n--b{0}\nContent-Type: message/rfc822\n\n"
+    )
+    read = parse_mail(mail("".join(level.format(number) for number in range(NESTED_LEVELS)).removesuffix("\n"), ""))
+    assert read.problems == ()
+    assert read.body_text.strip() == "Level 0"
+    assert read.body_new.strip().endswith("Level 1")
+    assert [file.mime_type for file in read.files] == ["message/rfc822"]

@@ -53,8 +53,9 @@ class Bodies:
     events: str = ""
 
 
-def read_bodies(root: Part) -> Bodies:
-    """Return text, HTML and files of a parsed mail. Every part ends in one of the three; never raises."""
+def read_bodies(root: Part, *, is_attached: bool = False) -> Bodies:
+    """Return text, HTML and files of a parsed mail. Every part ends in one of the three; never raises. Of a mail that is
+    attached to another only the text is wanted: its files are in the file that it is."""
     chosen = _Chosen()
     _choose([root], "mixed", False, chosen, chosen.html, chosen.text)
     bodies = Bodies()
@@ -66,6 +67,8 @@ def read_bodies(root: Part) -> Bodies:
     if bodies.html and _is_placeholder(bodies.text, shown := html_to_text(bodies.html)):
         bodies.text, bodies.plain_from_html = shown, True
     bodies.text = _without_armour(bodies.text, bodies)
+    if is_attached:
+        return bodies
     if root.type != "multipart/report":
         bodies.attached = "".join(_attached(part) for part in chosen.files if part.type == "message/rfc822")
     bodies.events = _events(root, bodies)
@@ -112,11 +115,11 @@ def _without_armour(text: str, bodies: Bodies) -> str:
 
 def _attached(part: Part) -> str:
     """A mail that is attached, below the text and as programs write a forwarded one: it may be what is asked about."""
-    if part.cut or part.depth > 5:
+    if part.cut:
         return ""
     inner = parse_tree(part.content)
     open_wrapped(inner)
-    found = read_bodies(inner).text.strip()
+    found = read_bodies(inner, is_attached=True).text.strip()
     if not found:
         return ""
     fields = [
