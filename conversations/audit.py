@@ -59,6 +59,7 @@ class Kind(models.TextChoices):
     DRAFT_REGENERATED = "draft.regenerated"
     DRAFT_KEPT = "draft.kept"
     DRAFT_SNOOZED = "draft.snoozed"
+    DRAFT_READDRESSED = "draft.readdressed"
     DRAFT_UNDONE = "draft.undone"
     DRAFT_ANSWERED_ELSEWHERE = "draft.answered_elsewhere"
     DELIVERY_RELEASED = "delivery.released"
@@ -130,6 +131,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.DRAFT_REJECTED: "{actor} rejected the draft: {reasons}",
     Kind.DRAFT_REGENERATED: "{actor} asked for another draft",
     Kind.DRAFT_KEPT: "{actor} kept the draft although the customer wrote again",
+    Kind.DRAFT_READDRESSED: "{actor} addressed the reply to {to}",
     Kind.DRAFT_SNOOZED: "{actor} snoozed the draft until {until}",
     Kind.DRAFT_UNDONE: "{actor} took the approval back; nothing was sent",
     Kind.DRAFT_ANSWERED_ELSEWHERE: "{actor} marked it as answered elsewhere",

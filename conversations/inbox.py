@@ -51,6 +51,8 @@ def storable(inbound: Inbound) -> Inbound:
         sender=party(inbound.sender) or Party(""),
         reply_to=party(inbound.reply_to),
         answer_to=tuple(party(one) or one for one in inbound.answer_to[:10]),
+        forwarded=party(inbound.forwarded),
+        customer=party(inbound.customer),
         recipient=clean(inbound.recipient)[:320],
         to=tuple(Party(clean(one.address)[:320]) for one in inbound.to[:100]),
         cc=tuple(Party(clean(one.address)[:320]) for one in inbound.cc[:100]),
@@ -92,7 +94,7 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
                 channel=channel,
                 external_id=inbound.thread_id or f"{inbound.external_id[:180]}:{digest[:32]}",
                 subject=inbound.subject or first_line(inbound.body_new or inbound.body_text),
-                customer=inbound.sender,
+                customer=inbound.customer or inbound.sender,
             )
         is_reused = any(other.external_id == inbound.external_id for other in named)
         message = _store(channel, conversation, inbound, digest, is_reused=is_reused)
@@ -210,6 +212,9 @@ def details_of(inbound: Inbound) -> dict[str, Any]:
         sender_name=inbound.sender.name,
         reply_to=inbound.reply_to.address if inbound.reply_to else "",
         answer_to=[PartyShape(address=party.address, name=party.name) for party in answer_to],
+        forwarded=PartyShape(address=inbound.forwarded.address, name=inbound.forwarded.name)
+        if inbound.forwarded
+        else None,
         recipient=inbound.recipient,
         authentication=AuthenticationShape(**asdict(inbound.authentication or Authentication("none"))),
         to=[party.address for party in inbound.to],
@@ -230,7 +235,7 @@ def _plausible(sent_at: datetime | None) -> datetime | None:
 
 def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str, *, is_reused: bool) -> Message:
     name = _other_name(inbound, digest) if is_reused else inbound.external_id
-    body_text = inbound.body_text if inbound.body_text.strip() else UNREADABLE
+    body_text = inbound.body_text if inbound.body_text.strip() else inbound.body_new or UNREADABLE
     sent_at = _plausible(inbound.sent_at)
     if inbound.sent_at and not sent_at:
         problem = f"The date that it bears, {inbound.sent_at:%d %b %Y}, cannot be right; it stands where it arrived."

@@ -133,6 +133,7 @@ class MessageMetadata(Shape):
     cc: list[str] = []
     reply_to: str = ""
     answer_to: list[PartyShape] = []
+    forwarded: PartyShape | None = None
     sender: str = ""
     sender_name: str = ""
     recipient: str = ""

@@ -31,6 +31,7 @@ urlpatterns = [
     path("drafts/<uuid:pk>/edit/", decide.edit, name="edit"),
     path("drafts/<uuid:pk>/regenerate/", decide.regenerate, name="regenerate"),
     path("drafts/<uuid:pk>/progress/", desk.progress, name="progress"),
+    path("drafts/<uuid:pk>/readdress/", decide.readdress, name="readdress"),
     path("drafts/<uuid:pk>/snooze/", decide.snooze, name="snooze"),
     path("drafts/<uuid:pk>/claim/", decide.claim, name="claim"),
     path("drafts/<uuid:pk>/release/", decide.release, name="release"),

@@ -28,7 +28,7 @@ def retry(*, event_id: uuid.UUID, actor: User) -> InboundEvent:
         event = _locked(event_id, actor)
         if event.status not in {Status.FAILED, Status.QUARANTINED, Status.SET_ASIDE}:
             raise Conflict(f"This mail does not wait any more: it is {words(event)}. Nothing was changed.")
-        if event.payload is None:
+        if not InboundEvent.objects.filter(pk=event.pk, payload__isnull=False).exists():
             raise Conflict("The bytes of this mail were removed under the retention rules. It cannot be read again.")
         event.status, event.tries, event.is_released, event.lease_until = Status.RECEIVED, 0, True, None
         event.save(update_fields=["status", "tries", "is_released", "lease_until"])
@@ -64,6 +64,7 @@ def words(event: InboundEvent) -> str:
 
 
 def _locked(event_id: uuid.UUID, actor: User) -> InboundEvent:
-    event = InboundEvent.objects.select_for_update(of=("self",)).select_related("channel").get(pk=event_id)
+    events = InboundEvent.objects.defer("payload").select_for_update(of=("self",)).select_related("channel")
+    event = events.get(pk=event_id)
     check(actor, Verb.HANDLE_INBOUND, account_id=event.account_id)
     return event

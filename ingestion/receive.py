@@ -28,7 +28,7 @@ from conversations.inbox import clean, record_inbound
 from conversations.jobs import wake
 from conversations.models import Channel, Message
 from conversations.tenancy import tenant_context
-from ingestion import limits
+from ingestion import limits, payloads
 from ingestion.models import InboundEvent
 
 logger = logging.getLogger(__name__)
@@ -83,18 +83,19 @@ def store_mail(*, account_id: uuid.UUID, channel_id: uuid.UUID, raw: bytes, reci
         channel = Channel.objects.get(pk=channel_id, is_active=True)
         if channel.provided_by.read is None:
             raise Invalid(f"{UNREADABLE.format(channel.name)} Nothing was stored.")
-        event, _ = InboundEvent.objects.get_or_create(
+        event, is_new = InboundEvent.objects.defer("payload").get_or_create(
             account_id=account_id,
             channel=channel,
             external_id=f"sha256:{digest}",
             payload_sha256=digest,
             defaults={
-                "payload": raw,
                 "size_bytes": len(raw),
                 "recipient": clean(recipient)[:320],
                 "expires_at": database_time.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
             },
         )
+        if is_new:
+            payloads.put(event.pk, raw)
     failpoint("mail.stored")
     return event.pk
 
@@ -113,7 +114,7 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
     try:
         inbound = _read(work)
         with tenant_context(account_id, durable=True):
-            event = InboundEvent.objects.select_for_update(of=("self",)).get(pk=event_id)
+            event = InboundEvent.objects.defer("payload").select_for_update(of=("self",)).get(pk=event_id)
             if event.status not in {Status.RECEIVED, Status.FAILED}:
                 return Received(event, event.message, False)
             event.sender, event.subject = limits.sender_key(inbound), clean(inbound.subject)[:200]
@@ -139,6 +140,7 @@ def _claim(event_id: uuid.UUID) -> _Work | None:
     event = (
         InboundEvent.objects.select_for_update(of=("self",), skip_locked=True)
         .select_related("channel")
+        .defer("payload")
         .filter(Q(lease_until__isnull=True) | Q(lease_until__lte=Now()), pk=event_id)
         .filter(status__in=[Status.RECEIVED, Status.FAILED], payload__isnull=False, tries__lt=MAX_TRIES)
         .first()
@@ -147,7 +149,7 @@ def _claim(event_id: uuid.UUID) -> _Work | None:
         return None
     InboundEvent.objects.filter(pk=event_id).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
     own = own_addresses(event.channel.type)
-    return _Work(event.channel, Arrival(bytes(event.payload or b""), event.recipient, own))
+    return _Work(event.channel, Arrival(payloads.get(event_id), event.recipient, own))
 
 
 def _read(work: _Work) -> Inbound:
@@ -166,7 +168,7 @@ def own_addresses(type_: str) -> frozenset[str]:
 
 def _as_it_is(account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
     with tenant_context(account_id, durable=True):
-        event = InboundEvent.objects.select_related("message__conversation").get(pk=event_id)
+        event = InboundEvent.objects.select_related("message__conversation").defer("payload").get(pk=event_id)
     return Received(event, event.message, False)
 
 
@@ -184,7 +186,8 @@ def _hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
 def _fail(account_id: uuid.UUID, event_id: uuid.UUID, detail: str, *, least_tries: int = 0) -> Received:
     """Keep it unread, unless another reader ended it, or a person had it tried anew, before we got its lock."""
     with tenant_context(account_id, durable=True):
-        event = InboundEvent.objects.select_for_update(of=("self",)).select_related("channel").get(pk=event_id)
+        events = InboundEvent.objects.defer("payload").select_for_update(of=("self",)).select_related("channel")
+        event = events.get(pk=event_id)
         if event.status not in {Status.RECEIVED, Status.FAILED} or event.tries < least_tries:
             return Received(event, event.message, False)
         event.status, event.message, event.lease_until = Status.FAILED, None, None

@@ -19,7 +19,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 
-from conversations.channels.base import Automatic, File
+from conversations.channels.base import Automatic, File, Party
 from conversations.models import Account, Delivery, Notification, PolicyRule, User
 from conversations.roles import Verb
 from conversations.tenancy import tenant_context
@@ -52,6 +52,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "drafts:approve": ("approve", DECIDERS),  # agents: see `may_approve`
     "drafts:edit": ("edit", DECIDERS),
     "drafts:keep": ("edit", DECIDERS),
+    "drafts:readdress": ("edit", DECIDERS),
     "drafts:reject": ("reject", DECIDERS),
     "drafts:reopen": ("reject", DECIDERS),
     "drafts:regenerate": ("regenerate", DECIDERS),
@@ -154,7 +155,9 @@ class Scene:
         self.world, self.person = world, person
         new = lambda text=QUESTION: factories.message(world.mail, text)  # noqa: E731
         self.drafts: dict[str, Draft] = {
-            "sourced": factories.draft(new()),
+            "sourced": factories.draft(
+                factories.message(world.mail, QUESTION, forwarded=Party("kim@client.test", "Kim"))
+            ),
             "unsourced": factories.unsourced(new()),
             "held": factories.draft(new()),
             "mine": factories.draft(new()),
@@ -226,6 +229,7 @@ class Scene:
         yield "drafts:reject", "post", of("sourced", "reject"), {**seen["sourced"], "reason": "tone"}
         yield "drafts:reopen", "post", of("rejected", "reopen"), {}
         yield "drafts:regenerate", "post", of("sourced", "regenerate"), seen["sourced"]
+        yield "drafts:readdress", "post", of("sourced", "readdress"), {**seen["sourced"], "to": "forwarded"}
         yield "conversations:by-a-person", "post", f"/messages/{self.notice.pk}/by-a-person/", {}
         yield "drafts:snooze", "post", of("sourced", "snooze"), {**seen["sourced"], "until": later}
         yield "drafts:claim", "post", of("sourced", "claim"), {}

@@ -60,7 +60,8 @@ class Inbound:
     `body_text` is the whole text; `body_new` is what the sender wrote this time (quoted history and signature cut), a
     view on it. `body_html` is unsanitised. `references` are the message ids it answers, nearest first. `problems` says
     in words what could not be decoded; the raw bytes are kept by the caller. `answer_to` are all parties of Reply-To
-    (RFC 5322 section 3.6.2), `recipient` is the address that the mail was delivered to, where the channel knows it.
+    (RFC 5322 section 3.6.2), `recipient` is the address that the mail was delivered to, where the channel knows it. `forwarded` is who
+    wrote the mail that this one passes on, as it says there: nobody vouches for it. `customer` is whom a machine sent it for.
     """
 
     external_id: str
@@ -72,6 +73,8 @@ class Inbound:
     thread_id: str = ""
     reply_to: Party | None = None
     answer_to: tuple[Party, ...] = ()
+    forwarded: Party | None = None
+    customer: Party | None = None
     recipient: str = ""
     authentication: Authentication | None = None
     to: tuple[Party, ...] = ()

@@ -11,7 +11,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 
 from conversations import database_time, outgoing
 from conversations.bidi import isolated
-from conversations.envelope import digest, reply_envelope
+from conversations.envelope import digest
 from conversations.errors import Invalid, Refusal
 from conversations.models import Conversation, User
 from conversations.models.base import new_id
@@ -21,6 +21,7 @@ from conversations.visible import Visible
 from drafts import queue
 from drafts.desk import decisions, recipients
 from drafts.desk.decisions import Attention, Seen
+from drafts.desk.scene import envelope_of
 from drafts.desk.text import Text, statements_from_json
 from drafts.models import Draft, DraftRevision, Hold
 from drafts.queue import Filters
@@ -91,7 +92,7 @@ def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
         else Text(draft.suggested_text, statements_from_json(draft.statements))
     )
     channel = conversation.channel
-    envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {}
+    envelope = envelope_of(conversation, draft) if channel else {}
     last_inbound = conversation.last_inbound_message_id or draft.base_message_id
     why_not = _why_not(draft, conversation, text)
     if channel and not why_not:  # at the press the outbox asks the same
@@ -117,6 +118,8 @@ def _why_not(draft: Draft, conversation: Conversation, text: Text) -> str:
         return "Its sender is not proved, and it asks for the answer elsewhere"
     if draft.needs_human:
         return "It needs care"
+    if draft.to_forwarded:
+        return "It goes to somebody who did not write here"
     if draft.sources_changed_at:
         return "A source changed"
     return f"{holder} is working on it" if holder else ""

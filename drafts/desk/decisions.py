@@ -89,7 +89,7 @@ def approve(
             now_text if final_text is None or _same(final_text, now_text.text) else edited_text(draft, tidy(final_text))
         )
         answer = scene.permit(Verb.APPROVE, text.kind)
-        _open(scene, seen)
+        still_open(scene, seen)
         if not text.text.strip():
             raise Invalid("There is no text to send. Write the reply, then approve it.")
         if draft.is_canary:
@@ -145,7 +145,7 @@ def reject(
             return repeated
         scene.permit(Verb.REJECT)
         conversation, draft = scene.conversation, scene.draft
-        _open(scene, seen)
+        still_open(scene, seen)
         known = _known(reasons)
         if not known and not notes.strip():
             raise Invalid("Say why: pick a reason or write a note. The draft was not rejected.")
@@ -232,7 +232,7 @@ def answered_elsewhere(*, draft_id: uuid.UUID, actor: User, seen: Seen, request_
             return repeated
         scene.permit(Verb.ANSWER_ELSEWHERE)
         conversation, draft = scene.conversation, scene.draft
-        _open(scene, seen)
+        still_open(scene, seen)
         draft.status = Status.ANSWERED_ELSEWHERE
         draft.save(update_fields=["status", "updated_at"])
         conversation.status, conversation.due_at = Conversation.Status.PENDING, None
@@ -307,7 +307,7 @@ def add_revision(draft: Draft, text: Text, actor: User) -> DraftRevision:
     )
 
 
-def _open(scene: Scene, seen: Seen) -> None:
+def still_open(scene: Scene, seen: Seen) -> None:
     """Still pending, still answering the newest message, still what was seen, and not in somebody else's hands."""
     draft, conversation = scene.draft, scene.conversation
     if draft.status == Status.STALE or (

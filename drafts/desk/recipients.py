@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from conversations.channels.addresses import is_same
 from conversations.models import Channel, Conversation, Message, RelatedConversation
+from drafts.models import Draft
 
 #: The drafter's `needs_human` code for a mail that may not be from whom it says: never a lane, never in a batch.
 UNPROVED = "sender"
@@ -62,6 +64,11 @@ def checks(conversation: Conversation, base: Message, envelope: Mapping[str, Any
     return found
 
 
+def checks_anew(conversation: Conversation, draft: Draft, envelope: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The lines under a draft whose recipients were changed: the first is the one about them."""
+    return [*checks(conversation, draft.base_message, envelope)[:1], *draft.checks[1:]]
+
+
 def proved_address(conversation: Conversation, channel: Channel, base: Message) -> str:
     """The customer's address if it is proved that they wrote `base`, else "": the mail came from the customer's own address
     and the trusted server vouches for it. Without a word of that server nothing is proved, unless it refuses what it cannot
@@ -72,6 +79,24 @@ def proved_address(conversation: Conversation, channel: Channel, base: Message) 
     verdict = details.authentication.verdict
     trusted = verdict == "pass" or (verdict == "none" and channel.options.refuses_unproved)
     return conversation.customer_email if trusted else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Whom a reply could be addressed to instead; `value` is what a press sends."""
+
+    value: str
+    label: str
+
+
+def other_recipient(draft: Draft) -> Choice | None:
+    """The other one of the two whom a mail that was passed on can be answered to; None for every other mail."""
+    forwarded = draft.base_message.details.forwarded
+    if forwarded is None:
+        return None
+    if draft.to_forwarded:
+        return Choice("writer", draft.base_message.details.sender_name or draft.base_message.details.sender)
+    return Choice("forwarded", forwarded.name or forwarded.address)
 
 
 def _listed(addresses: Sequence[str]) -> str:

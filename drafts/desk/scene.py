@@ -147,4 +147,5 @@ def _draft(given: Any) -> QuerySet[Draft]:
 
 def envelope_of(conversation: Conversation, draft: Draft) -> dict[str, Any]:
     """Where an approval of this draft would go, as things stand."""
-    return reply_envelope(conversation, outbox.channel_of(conversation), draft.base_message)
+    channel = outbox.channel_of(conversation)
+    return reply_envelope(conversation, channel, draft.base_message, to_forwarded=draft.to_forwarded)

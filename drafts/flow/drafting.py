@@ -126,7 +126,7 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         thread=thread,
         question=question,
         subject=conversation.subject,
-        customer_name=writer_name(conversation, base),
+        customer_name=writer_name(conversation, base, to_forwarded=_is_to_forwarded(conversation, base)),
         sources=(),
         prompt_text=prompt.text if prompt else prompts.BUILT_IN_TEXT,
         prompt_version=prompt.label if prompt else prompts.BUILT_IN_LABEL,
@@ -143,12 +143,13 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=task.conversation_id)
     if conversation.last_inbound_message_id != task.base.pk or _is_erased(conversation, task.base):
         return None
+    to_forwarded = _is_to_forwarded(conversation, task.base)
     for other in Draft.objects.filter(conversation=conversation).pending():
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
     planted = canaries.plant(account=conversation.account, base=task.base, result=result)
     result, defect = planted or (result, "")
     text = Text(result.text, result.statements)
-    envelope = reply_envelope(conversation, channel_of(conversation), task.base)
+    envelope = reply_envelope(conversation, channel_of(conversation), task.base, to_forwarded=to_forwarded)
     share, fared = rates.history(rates.topic_rates(account_id), result.intent[:100])
     raw = round(max(0.0, min(1.0, result.confidence)) * share, 3)
     sure, calibrated = calibration.curve_of(account_id, result.intent[:100]).apply(raw)
@@ -161,6 +162,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         conversation=conversation,
         base_message=task.base,
         trigger_message=task.base,
+        to_forwarded=to_forwarded,
         model_key=result.model_key,
         prompt_version=task.prompt,
         prompt_label=task.request.prompt_version,
@@ -206,6 +208,11 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
 def _is_erased(conversation: Conversation, base: Message) -> bool:
     """Whether an erasure came over it meanwhile. The conversation is locked, so it says so without another question."""
     return conversation.archived_at is not None and base.received_at <= conversation.archived_at
+
+
+def _is_to_forwarded(conversation: Conversation, base: Message) -> bool:
+    """Whether a person addressed the draft that this one follows to who wrote the mail that was passed on."""
+    return Draft.objects.filter(conversation=conversation, base_message=base, to_forwarded=True).pending().exists()
 
 
 def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ ALTER TABLE drafts_lane FORCE ROW LEVEL SECURITY;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('drafts', '0006_holds_and_statements'),
+        ('drafts', '0008_to_forwarded'),
     ]
 
     operations = [

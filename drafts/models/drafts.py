@@ -98,6 +98,9 @@ class Draft(TenantRow):
     language = models.CharField(max_length=20, blank=True, default="", help_text="Of the customer's message, e.g. de")
     cost_micros = models.PositiveBigIntegerField(null=True, help_text="Millionths of the price list's currency.")
     sources_changed_at = models.DateTimeField(null=True, help_text="When a source that the text cites changed or went.")
+    to_forwarded = models.BooleanField(
+        default=False, db_default=False, help_text="A person chose to answer who wrote the mail that was passed on."
+    )
     due_at = models.DateTimeField(
         default=database_time.now, help_text="Copied from the conversation: the queue's order."
     )

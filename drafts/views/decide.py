@@ -25,6 +25,7 @@ from conversations.views.words import clock_for
 from drafts import queue
 from drafts.desk import decisions, editing
 from drafts.desk import handover as handing_over
+from drafts.desk import readdress as addressing
 from drafts.desk.decisions import Attention, Seen
 from drafts.models import Draft
 from drafts.views import answers
@@ -171,6 +172,22 @@ def regenerate(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
         instruction=form.cleaned_data["instruction"],
         request_id=form.cleaned_data["request_id"],
     )
+
+
+@require_POST
+@signed_in
+@require(Verb.READ)
+@in_place
+def readdress(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpResponse:
+    """Choose whom the reply to a mail that was passed on goes to."""
+    form = SeenForm(request.POST)
+    if not form.is_valid():
+        raise Invalid(f"{_first_error(form)} Nothing was changed.")
+    addressing.readdress(draft_id=pk, actor=person(request), seen=form.seen(), to=request.POST.get("to", ""))
+    if is_fragment(request):
+        return answers.pane_answer(request, pk, filters=filters)
+    messages.success(request, "The reply goes to somebody else now. Nothing was sent.")
+    return _onward(request, pk, filters, leaves=False)
 
 
 @decision("answered_elsewhere", leaves=True)

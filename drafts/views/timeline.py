@@ -51,6 +51,7 @@ LOOKS = {
     Kind.DRAFT_REGENERATED: ("p", "redo"),
     Kind.DRAFT_KEPT: ("p", "check"),
     Kind.DRAFT_SNOOZED: ("p", "clock"),
+    Kind.DRAFT_READDRESSED: ("p", "mail"),
     Kind.DRAFT_UNDONE: ("p", "undo"),
     Kind.DRAFT_ANSWERED_ELSEWHERE: ("p", "check"),
     Kind.DELIVERY_RELEASED: ("p", "send"),

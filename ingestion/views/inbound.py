@@ -22,7 +22,7 @@ from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.links import see_other
 from conversations.views.words import Clock, clock_for, size
-from ingestion import quarantine
+from ingestion import payloads, quarantine
 from ingestion.models import InboundEvent
 
 PAGE = 50
@@ -75,9 +75,10 @@ def set_aside(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def original(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The bytes as they came, as a download: never shown, never run."""
     event = _event(request, pk)
-    if event.payload is None:
+    raw = payloads.get(event.pk)
+    if not raw:
         raise Http404("The bytes of this mail were removed under the retention rules.")
-    response = HttpResponse(bytes(event.payload), content_type="application/octet-stream")
+    response = HttpResponse(raw, content_type="application/octet-stream")
     response["Content-Disposition"] = f'attachment; filename="mail-{event.pk}.eml"'
     response["X-Content-Type-Options"] = "nosniff"
     response.csp = {"default-src": ["'none'"], "sandbox": []}  # type: ignore[attr-defined]
@@ -133,7 +134,7 @@ def _row(event: InboundEvent, clock: Clock, typed: tuple[str, str]) -> dict[str,
 
 
 def _event(request: HttpRequest, pk: uuid.UUID) -> InboundEvent:
-    found = InboundEvent.objects.within(require_tenant(request).channels).filter(pk=pk).first()
+    found = InboundEvent.objects.within(require_tenant(request).channels).defer("payload").filter(pk=pk).first()
     if found is None:
         raise Http404("There is no such mail in this account.")
     return found

@@ -8,6 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from conversations.audit import SYSTEM, Kind, record
+from conversations.channels.base import Party
 from conversations.models import Delivery, User
 from conversations.tenancy import tenant_context
 from drafts.desk import editing
@@ -184,6 +185,24 @@ def test_snooze_takes_the_draft_out_of_the_queue(queue: Queue, open_page: OpenPa
             return Draft.objects.get(pk=queue.first.pk).snoozed_until
 
     until(page, snoozed, "the draft sleeps")
+
+
+def test_one_press_beside_to_answers_who_wrote_what_was_passed_on(
+    queue: Queue, open_page: OpenPage, complaints: Complaints
+) -> None:
+    message = factories.message(queue.world.mail, "Could you help?", forwarded=Party("kim@client.test", "Kim Dahl"))
+    passed_on = factories.draft(message)
+    page = open_page(queue.world.ada, f"/drafts/{passed_on.pk}/")
+    page.get_by_role("button", name="Answer Kim Dahl instead").click()
+    expect(page.locator(".draft__to").first).to_contain_text("Kim Dahl <kim@client.test>")
+    expect(page.get_by_role("button", name="Answer Marcus Delgado instead")).to_be_visible()
+    armed(page)
+    page.keyboard.press("a")  # its sentence has no source here: the second press sends
+    page.keyboard.press("a")
+    wait_for_status(page, passed_on, "approved")
+    with tenant_context(queue.world.acme.pk):
+        assert Delivery.objects.get().envelope["to"] == [{"address": "kim@client.test", "name": "Kim Dahl"}]
+    assert complaints == []
 
 
 def test_a_newer_message_refuses_the_approval_and_the_banner_has_the_focus(queue: Queue, open_page: OpenPage) -> None:

@@ -94,6 +94,38 @@ def test_a_subject_says_re_once(world: World, mail: Message, subject: str, answe
     assert envelope(world, mail)["subject"] == "Re:"
 
 
+#: How mail programs of the world begin the subject of an answer.
+PREFIXES = (
+    "Re", "RE", "R", "RES", "Resp", "RÉP", "RÉF", "AW", "Antw", "Antwort", "SV", "VS", "Vá", "RIF", "Odp", "Odpověď", "YNT", "YAN", "ATB",
+    "BLS", "HB", "TL", "ΑΠ", "Απάντ", "ΣΧΕΤ", "Отв", "Ответ", "Відп", "השב", "תשובה", "رد", "回复", "回覆", "答复", "答覆", "返信", "답장", "회신",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_no_prefix_of_an_answer_grows_however_often_one_answers(world: World, mail: Message, prefix: str) -> None:
+    for form in (
+        "{}: Angebot",
+        "{} : Angebot",
+        "{}：Angebot",
+        "{}[2]: Angebot",
+        "{}(3): Angebot",
+        "{}^4: Angebot",
+        "{}: Re: Angebot",
+    ):
+        mail.subject = form.format(prefix)
+        for _ in range(3):  # their program puts no prefix of its own before one that it knows
+            mail.subject = envelope(world, mail)["subject"]
+        assert mail.subject == form.format(prefix)
+
+
+@pytest.mark.parametrize(
+    "subject", ["Return: hose", "Area: north", "R2: valve", "Rebate: 5", "Fwd: Angebot", "WG: Angebot", "To: you"]
+)
+def test_what_only_begins_like_a_prefix_is_a_subject(world: World, mail: Message, subject: str) -> None:
+    mail.subject = subject
+    assert envelope(world, mail)["subject"] == f"Re: {subject}"
+
+
 def test_only_ids_of_mail_are_references_and_the_last_twenty(world: World, acme: Account) -> None:
     message = factories.message(world.mail, external_id="sha256:abc", references=("no id", "<1@customer.test>"))
     found = envelope(world, message)

@@ -204,7 +204,7 @@ def test_raw_bytes_go_on_their_own_day(world: World) -> None:
     with tenant_context(world.acme.pk):
         InboundEvent.objects.update(expires_at=timezone.now() - timedelta(days=1))
         retention.apply(account_id=world.acme.pk, dry_run=False)
-        event.refresh_from_db()
+        event = InboundEvent.objects.get(pk=event.pk)
     assert (event.payload, event.status) == (None, "processed")
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from conversations.channels.email.reading.charsets import decode_bytes
+from conversations.channels.email.reading.parse import parse_mail
+from conversations.sanitise import sanitise_html
 
 #: Ordinary mails of a shop's customers, in the eight sets that mail without a label comes in.
 MAILS = {
@@ -42,3 +44,40 @@ def test_what_was_read_otherwise_than_it_says_is_told() -> None:
         "The text is not utf-8, as it says; it was read as koi8_r.",
     )
     assert decode_bytes("Größe".encode() + b"\xff", "utf-8")[0] == "Größe\ufffd"
+
+
+@pytest.mark.parametrize(
+    "label", ["utf-7", "UTF7", "unicode-1-1-utf-7", "unicode-2-0-utf-7", "csUnicode11UTF7", "x-utf-7"]
+)
+def test_utf_7_is_read_under_all_its_names(label: str) -> None:
+    head = f"From: =?{label}?Q?J+APY-rg?= <a@b.example>\nSubject: =?{label}?B?R3IrQVB3QTN3LWU=?=\nContent-Type: text/plain; charset={label}\n"
+    found = parse_mail(f"{head}\nHi, +AKM-1 +- 2, Gr+APwA3w-e +2D3eAA-".encode())
+    assert (found.sender.name, found.subject) == ("Jörg", "Grüße")
+    assert (found.body_text, found.problems) == ("Hi, £1 + 2, Grüße 😀", ())
+
+
+@pytest.mark.parametrize("text", ["1+1=2 in truth, C++ and a+b", "Call +49 170 12", "a + b"])
+def test_what_only_says_that_it_is_utf_7_stands_as_it_is(text: str) -> None:
+    assert decode_bytes(text.encode(), "utf-7") == (text, "")
+
+
+def test_damaged_utf_7_can_be_stored() -> None:
+    text, _ = decode_bytes(b"a+2AA-b+AAA-c \xff", "utf-7")
+    assert "\x00" not in text
+    text.encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    "where", ["Content-Type: text/html; charset=utf-7\n\n", "Content-Type: text/html\n\n<meta charset=utf-7>"]
+)
+def test_html_in_utf_7_is_made_harmless_like_any_other(where: str) -> None:
+    hidden = "+ADw-script+AD4-alert(1)+ADw-/script+AD4APA-img src=x onerror=x()+AD4-"
+    found = parse_mail(f"From: a@b.example\n{where}<p>Hi</p>{hidden}".encode())
+    assert "<script>alert(1)</script>" in found.body_html  # it is read as what it is ...
+    assert sanitise_html(found.body_html).replace("\n", "") == "<p>Hi</p><img>"  # ... and then cleaned
+    assert found.body_text == "Hi"
+
+
+def test_nothing_that_does_not_say_so_is_read_as_utf_7() -> None:
+    text = "+ADw-script+AD4-"
+    assert all(decode_bytes(text.encode(), label)[0] == text for label in ("", "us-ascii", "utf-8", "no-such-set"))

@@ -370,12 +370,12 @@ def test_a_longer_boundary_does_not_end_the_shorter_one() -> None:
     assert (read.body_text, [file.content for file in read.files]) == ("inner", [b"file"])
 
 
-def test_an_encrypted_mail_says_where_its_text_is() -> None:
+def test_an_encrypted_mail_says_that_it_is() -> None:
     body = "--b\nContent-Type: application/pgp-encrypted\n\nVersion: 1\n--b\nContent-Type: application/octet-stream\n\n-----BEGIN\n--b--\n"
     read = parse_mail(mail("Content-Type: multipart/encrypted; boundary=b\n", body))
-    assert read.body_text == ""
+    assert (read.body_text, read.body_new) == ("", "(This message is encrypted and cannot be read here.)")
     assert len(read.files) == 2
-    assert read.problems == ("The message is encrypted; its text is inside the attached file.",)
+    assert read.problems == ("The message is encrypted with PGP and cannot be read here; it is kept as a file.",)
 
 
 def test_headers_that_lost_their_indent_are_read_on() -> None:
@@ -526,3 +526,14 @@ def test_a_mail_that_is_attached_is_read_below_the_text() -> None:
 def test_a_file_without_a_name_may_be_named_by_its_description(described: str, name: str) -> None:
     raw = f"From: a@b.test\nContent-Type: application/pdf\nContent-Description: {described}\n\n%PDF"
     assert [file.file_name for file in parse_mail(raw.encode()).files] == [name]
+
+
+def test_mails_in_mails_without_end_are_read_to_the_first() -> None:
+    level = (
+        "Content-Type: multipart/mixed; boundary=b{0}\n\n--b{0}\n\nLevel {0}\n--b{0}\nContent-Type: message/rfc822\n\n"
+    )
+    read = parse_mail(mail("".join(level.format(number) for number in range(NESTED_LEVELS)).removesuffix("\n"), ""))
+    assert read.problems == ()
+    assert read.body_text.strip() == "Level 0"
+    assert read.body_new.strip().endswith("Level 1")
+    assert [file.mime_type for file in read.files] == ["message/rfc822"]

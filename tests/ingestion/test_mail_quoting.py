@@ -264,3 +264,46 @@ def test_phones_signatures_are_cut_and_parcels_are_not() -> None:
 )  # fmt: skip
 def test_rules_that_keep_content_still_cut_what_is_none(text: str, new: str) -> None:
     assert split_reply(text)[0] == new
+
+
+TOP = "Hi Anna,\n\nthank you for asking.\nI wrote below what I know.\n\nBest\nNadia"
+WROTE = "On Mon, Jan 5, 2026 at 3:00 PM, Acme <help@acme.example> wrote:"
+MANY = "".join(f"> line {number}\n" for number in range(40))
+
+
+@pytest.mark.parametrize(
+    ("history", "kept"),
+    [
+        (f"{WROTE}\n> Hello,\n>\n> Which year is it?\n\nIt is a 1969.\n\n> Regards\n> Acme",
+         "> Hello,\n> Which year is it?\n\nIt is a 1969."),
+        (f"{WROTE}\n{MANY}> Which year is it?\n1969\n> Which engine?\nAn LS3,\nas built.\n> Regards",
+         f"{WROTE}\n> line 38\n> line 39\n> Which year is it?\n1969\n> Which engine?\nAn LS3,\nas built."),
+        (f"{WROTE}\n{MANY}> Which year is it?\n1969, as built.\n> Regards",
+         "> line 38\n> line 39\n> Which year is it?\n1969, as built."),
+        ("-----Original Message-----\n> From: Acme <help@acme.example>\n> Subject: Year\n>\n> Which year?\n\n1969\n\n> Acme",
+         "> From: Acme <help@acme.example>\n> Subject: Year\n> Which year?\n\n1969"),
+    ],
+)  # fmt: skip
+def test_answers_between_quoted_lines_are_kept_with_the_lines_that_they_answer(history: str, kept: str) -> None:
+    new, rest = split_reply(f"{TOP}\n\n{history}\n")
+    assert [line for line in new.splitlines() if line.strip("> ")] == [
+        line for line in f"{TOP}\n{kept}".splitlines() if line.strip("> ")
+    ]
+    assert "> line 1\n" not in new
+    assert rest
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        f"{WROTE}\n> This line is long and some mailer has wrapped it so that it goes on\nin the next one without its mark\n> and on",
+        f"{WROTE}\n> A paragraph that is marked only where it begins goes on and on and\nhas its rest here.\n\n> A second one.",
+        f"{WROTE}\n> Hello\n\nOn Fri, Jan 2, 2026 at 3:00 PM, Bo <bo@acme.example> wrote:\n>> Which year?\n\n1968\n\n>> Thanks",
+        "-----Original Message-----\nFrom: Acme <help@acme.example>\nSubject: Year\n\nSee below.\n\n> Which year?\n\n1968\n\n> Bo",
+        f"{WROTE}\n> Hello\n> it fits\n\n-- \nNadia Okoye\nBuilder\n> not a quote",
+        f"{WROTE}\n> Hello\n\n_______________\nThe list of builders\nlist@acme.example",
+    ],
+    ids=["wrapped", "marked once", "an older mail", "history without marks", "signature", "footer"],
+)  # fmt: skip
+def test_what_only_stands_between_quoted_lines_is_history(history: str) -> None:
+    assert split_reply(f"{TOP}\n\n{history}\n")[0].strip() == TOP

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from django.utils import timezone
 
 from conversations.channels.base import Outbound, Party
 from conversations.channels.email.building import build_mail
+from conversations.channels.email.reading.parse import parse_mail
 from conversations.channels.email.reading.quoting import split_reply
 from conversations.envelope import reply_envelope, writer_name
 from conversations.joining import takes_part
 from conversations.models import Account, Channel, Conversation, Delivery, Message, RelatedConversation
 from conversations.outgoing import problems
 from conversations.tenancy import tenant_context
+from drafts.desk.readdress import readdress
 from drafts.flow.drafting import write_draft
 from drafts.models import Draft
 from ingestion.receive import receive_mail
@@ -101,6 +104,24 @@ def test_06_a_long_local_part_is_the_servers_to_judge(world: World, desk: Channe
         assert takes_part(message.conversation_id, party["address"])
 
 
+def test_08a_who_filled_in_a_form_is_the_customer_and_shares_no_history(
+    world: World, desk: Channel, signed_in: Any
+) -> None:
+    message = case(desk, "08a")
+    other = (CASES / "case-08a-contact-form.eml").read_bytes().replace(b"Ines Lund <ines.lund@", b"Per Dal <per@")
+    found = receive_mail(account_id=desk.account_id, channel_id=desk.pk, raw=other.replace(b"<h4-08a@", b"<h4-08b@"))
+    assert found.message is not None
+    draft = factories.draft(message)
+    with tenant_context(desk.account_id):
+        customer = Conversation.objects.get(pk=message.conversation_id)
+        assert (customer.customer_name, customer.customer_email) == ("Ines Lund", "ines.lund@example.org")
+        assert Conversation.objects.get(pk=found.message.conversation_id).customer_email == "per@example.org"
+    assert goes_to(desk, message) == ([("Ines Lund", "ines.lund@example.org")], "Ines Lund")
+    page = signed_in(world.ada).get(f"/drafts/{draft.pk}/").content.decode()
+    assert "Ines Lund" in page
+    assert str(found.message.conversation_id) not in page
+
+
 def test_10_a_mail_through_a_group_of_ours_is_its_writers(desk: Channel) -> None:
     message = case(desk, "10")
     with tenant_context(desk.account_id):
@@ -181,10 +202,30 @@ def test_14_armour_is_taken_off_and_the_signature_named_as_not_checked(desk: Cha
     assert message.details.problems == ["The message is signed with PGP; the signature was not checked."]
 
 
-def test_17_what_was_passed_on_with_a_note_reaches_the_drafter(desk: Channel) -> None:
+def test_16_an_invitation_beside_empty_html_is_read(world: World, desk: Channel, signed_in: Any) -> None:
+    message = case(desk, "16")
+    draft = factories.draft(message)
+    said = ["Call about pump sizing", "Thu 3 Dec 2026, 14:00 to 14:30 (UTC)", "Phone +00 555 0100",
+            "Nadia Okoye <nadia.okoye@example.com>", "Please ring me about the 600 hp pump."]  # fmt: skip
+    assert all(words in message.body_new for words in said)
+    for page in (f"/conversations/{message.conversation_id}/", f"/drafts/{draft.pk}/"):
+        shown = unescape(signed_in(world.ada).get(page).content.decode())
+        assert all(words in shown for words in said), page
+
+
+def test_17_what_was_passed_on_with_a_note_reaches_the_drafter_and_is_answered_to_whom_one_chooses(
+    world: World, desk: Channel, signed_in: Any
+) -> None:
     message = case(desk, "17")
     assert "Could you help my client" in message.body_new
     assert "which hose do I need for E85, and is PTFE enough?" in message.body_new
+    draft = factories.draft(message)
+    assert "Answer <bdi>Kim Dahl</bdi> instead" in signed_in(world.ada).get(f"/drafts/{draft.pk}/").content.decode()
+    with tenant_context(desk.account_id):
+        readdress(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), to="forwarded")
+        assert factories.approved(draft, world.ada).envelope["to"] == [
+            {"address": "kim.dahl@example.org", "name": "Kim Dahl"}
+        ]
 
 
 @pytest.mark.parametrize("name", ["18", "18c"])
@@ -211,6 +252,43 @@ def test_19_no_page_fails_over_a_date_that_cannot_be_right(
         assert "31 Dec 9999, cannot be right" in message.details.problems[0]
         for page in (f"/conversations/{message.conversation_id}/", f"/drafts/{draft.pk}/"):
             assert "31 Dec 9999, cannot be right" in ada.get(page).content.decode(), page
+
+
+def test_24_a_picture_that_the_html_shows_is_kept(desk: Channel) -> None:
+    message = case(desk, "24")
+    with tenant_context(desk.account_id):
+        (picture,) = message.attachments.all()
+        assert (picture.file_name, picture.content_id, picture.is_inline) == ("pic.png", "pic24@example.com", True)
+    assert "Which hose fits?" in message.body_new
+
+
+def test_27_signs_of_other_directions_and_joined_ones_go_round(world: World, desk: Channel) -> None:
+    message = case(desk, "27")
+    assert message.body_new == "שלום, איזו משאבה אני צריכה עבור E85?"
+    envelope = approvable(world, desk, message)
+    assert (envelope["to"][0]["name"], envelope["subject"]) == (
+        'דנה לוי, "הזמנות" 🚗',
+        "Re: 🔥 שאלה על משאבה 👨‍👩‍👧‍👦 hose?",
+    )
+    reply = Outbound(
+        "<cs.1@acme.test>", Party("desk@acme.test"), (Party(**envelope["to"][0]),), envelope["subject"], "כן"
+    )
+    again = parse_mail(build_mail(reply))
+    assert (again.to[0].name, again.subject, again.body_text.strip()) == (
+        envelope["to"][0]["name"],
+        envelope["subject"],
+        "כן",
+    )
+
+
+def test_35_a_sign_that_two_encoded_words_share_is_whole(desk: Channel) -> None:
+    assert case(desk, "35").subject == "Größenänderung für die Kühlmittelschläuche"
+
+
+def test_36_an_unknown_character_set_is_read_and_told(desk: Channel) -> None:
+    message = case(desk, "36")
+    assert message.subject == "Café hose"
+    assert "The character set “x-not-there” is unknown." in message.details.problems
 
 
 @pytest.mark.parametrize("name", ["32", "32b"])

@@ -71,6 +71,7 @@ class Urls:
     edit: str
     reject: str
     regenerate: str
+    readdress: str
     snooze: str
     claim: str
     release: str
@@ -105,6 +106,7 @@ class Urls:
                     "edit",
                     "reject",
                     "regenerate",
+                    "readdress",
                     "snooze",
                     "claim",
                     "release",

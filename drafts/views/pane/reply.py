@@ -10,10 +10,13 @@ from typing import Any
 from django.urls import reverse
 
 from conversations import outgoing
-from conversations.envelope import digest, reply_envelope
+from conversations.envelope import digest
 from conversations.views.present import FileView
 from conversations.views.words import Clock, size
 from drafts import diffing
+from drafts.desk.recipients import Choice as Recipient
+from drafts.desk.recipients import other_recipient
+from drafts.desk.scene import envelope_of
 from drafts.models import Draft
 from drafts.queue import moment
 from drafts.views.pane.desk import Desk
@@ -41,6 +44,7 @@ class Reply:
     files: list[FileView]
     envelope: dict[str, Any]
     recipients: str
+    instead: Recipient | None  # whom the reply could go to as well
     problems: list[str]  # why it cannot be sent as it is
     checks: list[Check]
 
@@ -52,7 +56,7 @@ class Reply:
         text = revision["text"] if revision else draft.suggested_text
         statements = revision["statements"] if revision else draft.statements
         numbers = {str(entry.get("passage")): n for n, entry in enumerate(draft.top_sources, 1)}
-        envelope = reply_envelope(conversation, channel, draft.base_message) if channel else {"to": [], "cc": []}
+        envelope = envelope_of(conversation, draft) if channel else {"to": [], "cc": []}
         # Of a text that is being edited nobody can say anything yet.
         said = "" if editing else text
         problems = outgoing.problems(channel, envelope, body_text=said) if channel and open_ else []
@@ -68,6 +72,7 @@ class Reply:
             files=[FileView(f["name"], size(f["size"]), _file_url(f["id"])) for f in draft.own_files],  # type: ignore[attr-defined]
             envelope=envelope,
             recipients=_recipients(envelope),
+            instead=other_recipient(draft) if open_ and channel else None,
             problems=problems,
             checks=[
                 *(Check("warn", problem) for problem in problems),

@@ -34,8 +34,10 @@ class Command(BaseCommand):
         refused: list[tuple[int, str]] = []
         for number, name in enumerate(options["files"], 1):
             try:
-                raw = self._bytes(name)
-                event_id = store_mail(account_id=account_id, channel_id=channel_id, raw=raw, recipient=address)
+                # The bytes have no name here: while the mail is read they would stand in memory a second time.
+                event_id = store_mail(
+                    account_id=account_id, channel_id=channel_id, raw=self._bytes(name), recipient=address
+                )
             except Invalid as error:
                 refused.append((os.EX_DATAERR, f"{name}: {error}"))
                 continue

@@ -10,7 +10,9 @@ from conversations.channels.base import File
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
 from conversations.channels.email.reading.headers import decode_words, parse_headers
 from conversations.channels.email.reading.html_text import MAX_HTML_CHARS, html_to_text
-from conversations.channels.email.reading.mime import Part, parse_tree, uudecode
+from conversations.channels.email.reading.invitations import MAX_EVENTS, TYPES, read_invitations
+from conversations.channels.email.reading.mime import Part, parse_tree, uudecode, walk
+from conversations.channels.email.reading.wrapped import ENCRYPTED, SIGNED, UNREADABLE, is_encrypted, open_wrapped
 from conversations.channels.lines import one_line
 from conversations.sanitise import text_to_html
 
@@ -25,6 +27,9 @@ _CLEARSIGNED = re.compile(
     r"-----BEGIN PGP SIGNATURE-----.*?(?:-----END PGP SIGNATURE-----[ \t]*\n?|\Z)",
     re.MULTILINE | re.DOTALL,
 )
+_ENCRYPTED = re.compile(
+    r"^-----BEGIN PGP MESSAGE-----[ \t]*\n.*?(?:^-----END PGP MESSAGE-----[ \t]*$|\Z)", re.MULTILINE | re.DOTALL
+)
 _EXTENSIONS = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".html", "image/jpeg": ".jpg"} | {
     "image/jpg": ".jpg",
     "message/delivery-status": ".txt",
@@ -37,7 +42,7 @@ _EXTENSIONS = {"message/rfc822": ".eml", "text/plain": ".txt", "text/html": ".ht
 @dataclass
 class Bodies:
     """What `read_bodies` found; `plain_from_html` says that `text` was made from the HTML, `attached` is what mails say
-    that are attached."""
+    that are attached, `events` what calendars do."""
 
     text: str = ""
     html: str = ""
@@ -45,10 +50,12 @@ class Bodies:
     problems: list[str] = field(default_factory=list)
     plain_from_html: bool = False
     attached: str = ""
+    events: str = ""
 
 
-def read_bodies(root: Part) -> Bodies:
-    """Return text, HTML and files of a parsed mail. Every part ends in one of the three; never raises."""
+def read_bodies(root: Part, *, is_attached: bool = False) -> Bodies:
+    """Return text, HTML and files of a parsed mail. Every part ends in one of the three; never raises. Of a mail that is
+    attached to another only the text is wanted: its files are in the file that it is."""
     chosen = _Chosen()
     _choose([root], "mixed", False, chosen, chosen.html, chosen.text)
     bodies = Bodies()
@@ -60,10 +67,13 @@ def read_bodies(root: Part) -> Bodies:
     if bodies.html and _is_placeholder(bodies.text, shown := html_to_text(bodies.html)):
         bodies.text, bodies.plain_from_html = shown, True
     bodies.text = _without_armour(bodies.text, bodies)
+    if is_attached:
+        return bodies
     if root.type != "multipart/report":
         bodies.attached = "".join(_attached(part) for part in chosen.files if part.type == "message/rfc822")
-    if not bodies.text.strip() and not bodies.html:
-        bodies.text = _last_resort(chosen.files, bodies)
+    bodies.events = _events(root, bodies)
+    if not bodies.text.strip() and not bodies.html and not bodies.events:
+        bodies.text = "" if is_encrypted(root) else _last_resort(chosen.files, bodies)
     found = bodies.text.strip() or bodies.html or chosen.files or bodies.files or _media(chosen.text)
     if not found and root.type.startswith("multipart/") and root.body.strip():
         # Nothing was found in a tree of parts that is broken: the body as it stands is better than an empty page.
@@ -86,21 +96,30 @@ def _is_placeholder(text: str, shown: str) -> bool:
 
 
 def _without_armour(text: str, bodies: Bodies) -> str:
-    """The text that was signed in clear (RFC 9580 section 7), without armour and with its dashes as they were written."""
+    """The text that was signed in clear (RFC 9580 section 7), without armour and with its dashes as they were written. What is
+    encrypted becomes a file."""
 
     def signed(match: re.Match[str]) -> str:
-        bodies.problems.append("The message is signed with PGP; the signature was not checked.")
+        bodies.problems.append(SIGNED.format("PGP"))
         return re.sub(r"^- ", "", match[1], flags=re.MULTILINE)
 
-    return _CLEARSIGNED.sub(signed, text, count=10) if "-----BEGIN PGP SIGNED MESSAGE-----" in text else text
+    def encrypted(match: re.Match[str]) -> str:
+        bodies.problems.append(ENCRYPTED.format("PGP"))
+        bodies.files.append(File("message.asc", "application/pgp-encrypted", match[0].encode()))
+        return UNREADABLE
+
+    if "-----BEGIN PGP SIGNED MESSAGE-----" in text:
+        text = _CLEARSIGNED.sub(signed, text, count=10)
+    return _ENCRYPTED.sub(encrypted, text, count=10) if "-----BEGIN PGP MESSAGE-----" in text else text
 
 
 def _attached(part: Part) -> str:
     """A mail that is attached, below the text and as programs write a forwarded one: it may be what is asked about."""
-    if part.cut or part.depth > 5:
+    if part.cut:
         return ""
     inner = parse_tree(part.content)
-    found = read_bodies(inner).text.strip()
+    open_wrapped(inner)
+    found = read_bodies(inner, is_attached=True).text.strip()
     if not found:
         return ""
     fields = [
@@ -109,6 +128,20 @@ def _attached(part: Part) -> str:
     ]
     head = "\n".join(f"{name}: {value}" for name, value in fields if value)
     return f"\n\n---------- Forwarded message ---------\n{head}\n\n{found[:200_000]}\n"
+
+
+def _events(root: Part, bodies: Bodies) -> str:
+    """What a mail's calendars say; programs often put the same one into it twice, once as a file."""
+    found: dict[str, None] = {}
+    for part in walk(root):
+        if part.cut or not (part.type in TYPES or part.file_name.lower().endswith(".ics")):
+            continue
+        text, _ = decode_bytes(part.content, part.content_type.get("charset") or "utf-8")
+        try:
+            found |= dict.fromkeys(read_invitations(text, method=part.content_type.get("method")))
+        except (ValueError, RecursionError):
+            bodies.problems.append("A calendar could not be read; it is kept as a file.")
+    return "\n\n".join(list(found)[:MAX_EVENTS])
 
 
 class _Chosen:
@@ -139,7 +172,7 @@ def _choose(
             part.disposition.value != "attachment"
             and (kind in {"text/plain", "text/html"} or media)
             and not part.cut
-            and (index == 0 or (multipart != "related" and (media or not _given_name(part))))
+            and (index == 0 or (multipart != "related" and (media or not part.file_name)))
         )
         if not inline:
             chosen.files.append(part)
@@ -175,10 +208,6 @@ def _leaf_type(part: Part) -> str:
 
 def _media(parts: list[Part]) -> list[Part]:
     return [part for part in parts if not _leaf_type(part).startswith("text/")]
-
-
-def _given_name(part: Part) -> str:
-    return part.disposition.get("filename") or part.content_type.get("name")
 
 
 def _text_of(part: Part, bodies: Bodies) -> str:
@@ -219,16 +248,12 @@ def _decoded(part: Part, bodies: Bodies, content: bytes | None = None) -> str:
 
 
 def _last_resort(files: list[Part], bodies: Bodies) -> str:
-    """A mail without text or HTML: show what can be read of its parts (text/enriched, a calendar, a cut tree)."""
+    """A mail without text or HTML: show what can be read of its parts (text/enriched, a broken calendar, a cut tree)."""
     for part in files:
         if part.cut:
             return _decoded(part, bodies, part.body[:20_000])
-        if part.type.startswith("text/") and part.disposition.value != "attachment" and not _given_name(part):
+        if part.type.startswith("text/") and part.disposition.value != "attachment" and not part.file_name:
             return _decoded(part, bodies, part.content[:200_000])
-    if any(part.type in {"application/pkcs7-mime", "application/x-pkcs7-mime"} for part in files):
-        bodies.problems.append("The message is encrypted or signed by S/MIME; its text is inside the attached file.")
-    elif any(part.parent_type == "multipart/encrypted" for part in files):
-        bodies.problems.append("The message is encrypted; its text is inside the attached file.")
     return ""
 
 
@@ -254,7 +279,7 @@ def _file(part: Part, *, number: int, shown: bool) -> File:
     kind = "application/octet-stream" if part.cut else one_line(clean_text(part.type), 120)
     content_id = one_line(part.headers.text("content-id").strip("<> "), 500)
     inline = shown or part.disposition.value == "inline" or bool(content_id and part.disposition.value != "attachment")
-    name = _clean_name(_given_name(part)) or _described(part)
+    name = _clean_name(part.file_name) or _described(part)
     if not name and kind == "message/rfc822":
         name = _clean_name(parse_headers(content[:200_000])[0].text("subject")[:150] or "message") + ".eml"
     if not name:

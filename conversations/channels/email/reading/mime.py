@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import io
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,11 @@ _GUESSED_BOUNDARY = re.compile(
 )
 _TYPE = re.compile(r"[\w!#$&^*+.-]{1,80}/[\w!#$&^*+.-]{1,120}")
 _CHARSET = re.compile(rb"charset\s{0,5}=\s{0,5}\"?([\w.:-]{2,40})", re.IGNORECASE)
+# What is decoded at a time; whole groups of base64.
+BLOCK_BYTES = 1024 * 1024
+_WHITE_SPACE = b" \t\n\r\x0b\x0c"
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
+_NO_PADDING = re.compile(rb"[^=]+")
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?$", re.MULTILINE)
 
 
@@ -67,6 +73,11 @@ class Part:
         return self.content_type.value
 
     @property
+    def file_name(self) -> str:
+        """As the sender gave it, "" when they gave none."""
+        return self.disposition.get("filename") or self.content_type.get("name")
+
+    @property
     def is_multipart(self) -> bool:
         return bool(self.children)
 
@@ -77,7 +88,9 @@ class Part:
     @cached_property
     def content(self) -> bytes:
         """The body without its transfer encoding. A wrong encoding never raises and never loses bytes."""
-        content, problem = decode_transfer(self.body, self.headers.raw("content-transfer-encoding"))
+        # A view: the body of the largest mail is not copied to be decoded.
+        body = memoryview(self.raw)[self.body_start : self.body_end]
+        content, problem = decode_transfer(body, self.headers.raw("content-transfer-encoding"))
         if problem:
             self.problems.append(problem)
         return content
@@ -187,38 +200,56 @@ def _before_line_break(raw: bytes, position: int) -> int:
     return position - (raw[position - 1 : position] == b"\r")
 
 
-def decode_transfer(body: bytes, encoding: bytes) -> tuple[bytes, str]:
+def decode_transfer(body: memoryview, encoding: bytes) -> tuple[bytes, str]:
     """Undo a Content-Transfer-Encoding; return the bytes and a problem in words ("" when none)."""
     name = encoding.split(b";")[0].strip(b" \t\"'").lower()
     if name in {b"", b"7bit", b"8bit", b"binary", b"7-bit", b"8-bit"}:
-        return body, ""
+        return bytes(body), ""
     if name in {b"quoted-printable", b"quotedprintable"}:
         return binascii.a2b_qp(body), ""
     if name in {b"base64", b"base-64", b"b"}:
         return _decode_base64(body)
     if name in {b"x-uuencode", b"uuencode", b"uue", b"x-uue"}:
-        found = uudecode(body)
-        return (found[0][1], "") if found else (body, "The uuencoded part could not be decoded.")
+        found = uudecode(bytes(body))
+        return (found[0][1], "") if found else (bytes(body), "The uuencoded part could not be decoded.")
     return (
-        body,
+        bytes(body),
         f"The transfer encoding “{name[:40].decode('ascii', 'replace')}” is unknown; the part is kept as it is.",
     )
 
 
-def _decode_base64(body: bytes) -> tuple[bytes, str]:
+def _decode_base64(body: memoryview) -> tuple[bytes, str]:
+    out, rest = io.BytesIO(), b""
     try:
-        return base64.b64decode(b"".join(body.split()), validate=True), ""
+        # In blocks: the lines of a large file, each an object, would take several times its memory.
+        for start in range(0, len(body), BLOCK_BYTES):
+            block = rest + bytes(body[start : start + BLOCK_BYTES]).translate(None, _WHITE_SPACE)
+            # The last group, which alone may be padded, waits for what follows it.
+            whole = max(0, len(block) - 1) // 4 * 4
+            if b"=" in block[:whole]:
+                raise binascii.Error("There is something behind the padding.")
+            out.write(base64.b64decode(block[:whole], validate=True))
+            rest = block[whole:]
+        if rest not in {b"=", b"=="}:  # padding that was not needed
+            out.write(base64.b64decode(rest, validate=True))
+        return out.getvalue(), ""
     except binascii.Error:
-        pass
-    # Text after the padding is a mailing list's footer, anything else outside the alphabet is damage.
-    stripped = re.sub(rb"[^A-Za-z0-9+/=]", b"", body)
+        return _decode_damaged_base64(body)
+
+
+def _decode_damaged_base64(body: memoryview) -> tuple[bytes, str]:
+    """Text after the padding is a mailing list's footer, anything else outside the alphabet is damage."""
+    stripped = bytes(body).translate(None, _NOT_BASE64)
     if len(stripped) < len(body) // 2:
-        return body, "A part said to be base64 is not; it is kept as it is."
-    out = bytearray()
-    for group in re.split(rb"=+", stripped):
-        group = group[:-1] if len(group) % 4 == 1 else group
-        out += base64.b64decode(group + b"=" * (-len(group) % 4))
-    return bytes(out), "A part is damaged base64; what could be decoded is kept."
+        return bytes(body), "A part said to be base64 is not; it is kept as it is."
+    out = io.BytesIO()
+    for run in _NO_PADDING.finditer(stripped):
+        start, end = run.span()
+        end -= (end - start) % 4 == 1
+        for at in range(start, end, BLOCK_BYTES):
+            group = stripped[at : min(at + BLOCK_BYTES, end)]
+            out.write(base64.b64decode(group + b"=" * (-len(group) % 4)))
+    return out.getvalue(), "A part is damaged base64; what could be decoded is kept."
 
 
 def uudecode(body: bytes) -> list[tuple[str, bytes, int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 
 from conversations.channels.base import Inbound, Party
 from conversations.channels.email.reading.addresses import parse_addresses
@@ -11,13 +12,21 @@ from conversations.channels.email.reading.authentication import read_authenticat
 from conversations.channels.email.reading.automatic import classify
 from conversations.channels.email.reading.bodies import MAX_TEXT_CHARS, read_bodies
 from conversations.channels.email.reading.charsets import clean_text, decode_bytes
+from conversations.channels.email.reading.forwards import forwarded_sender, is_forward
 from conversations.channels.email.reading.headers import Headers, decode_words, message_ids, parse_date
 from conversations.channels.email.reading.mime import Part, parse_tree, walk
-from conversations.channels.email.reading.quoting import is_forward, split_reply
+from conversations.channels.email.reading.quoting import split_reply
+from conversations.channels.email.reading.wrapped import UNREADABLE, is_encrypted, open_wrapped
 from conversations.channels.lines import one_line
 
 logger = logging.getLogger(__name__)
 
+# Local parts that programs of websites write under.
+_PROGRAM = re.compile(
+    r"(?:.*[-_.+])?(?:no-?reply|do-?not-?reply|forms?|(?:web|contact|kontakt)-?form(?:s|ular)?|formulaire|formulario|wordpress|www-data|"
+    r"web(?:site|server|master)?|mailer|notifications?|apache|nobody)(?:[-_.+].*)?",
+    re.IGNORECASE,
+)
 MAX_REFERENCES = 100
 MAX_HEADER_CHARS = 5000
 MAX_HEADERS_KEPT = 200
@@ -46,6 +55,7 @@ def parse_mail(
 
 def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: str, recipient: str) -> Inbound:
     root = parse_tree(mail)
+    open_wrapped(root)
     headers = root.headers
     charset = _charset_hint(root)
     bodies = read_bodies(root)
@@ -60,8 +70,12 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
     if date and sent_at is None:
         problems.append(f"The date “{one_line(date, 80)}” could not be read.")
     # Of a mail that was passed on with a note, what it passes on is what is to be answered.
-    new = bodies.text.strip("\n") if is_forward(bodies.text) else split_reply(bodies.text)[0]
-    new = f"{new}{bodies.attached}".strip("\n")[:MAX_TEXT_CHARS]
+    subject = one_line(headers.text("subject", charset=charset))
+    passed_on = is_forward(bodies.text, subject)
+    new = bodies.text.strip("\n") if passed_on else split_reply(bodies.text)[0]
+    new = f"{new}{bodies.attached}\n\n{bodies.events}".strip("\n")[:MAX_TEXT_CHARS]
+    if not new and is_encrypted(root):
+        new = UNREADABLE
     verdict = classify(
         root,
         sender=sender,
@@ -76,12 +90,14 @@ def _parse(mail: bytes, raw: bytes, own_addresses: frozenset[str], authserv_id: 
     return Inbound(
         external_id=next(iter(message_ids(headers.text("message-id"))), _digest(raw)),
         sender=sender,
-        body_text=bodies.text,
+        body_text=f"{bodies.text}\n\n{bodies.events}".strip("\n") if bodies.events else bodies.text,
         body_new=new,
-        subject=one_line(headers.text("subject", charset=charset)),
+        subject=subject,
         body_html=bodies.html,
         reply_to=reply_to,
         answer_to=answer_to,
+        customer=_sent_for(sender, answer_to),
+        forwarded=_forwarded(bodies.text if passed_on else bodies.attached, subject, sender, own_addresses),
         recipient=recipient,
         authentication=read_authentication(headers, authserv_id=authserv_id, sender=sender.address),
         to=_parties(headers, "to", charset),
@@ -142,6 +158,20 @@ def _through_own_list(headers: Headers, answer_to: tuple[Party, ...], own: froze
     }
     is_ours = lists.rpartition("@")[2].casefold() in domains
     return answer_to[0] if is_ours and answer_to[0].address.casefold() in written else None
+
+
+def _sent_for(sender: Party, answer_to: tuple[Party, ...]) -> Party | None:
+    """Who filled in a form of a website: its program is in From, and they are in Reply-To. Everybody who writes by that form would
+    be one customer otherwise, and be shown the others' history."""
+    is_program = _PROGRAM.fullmatch(sender.address.partition("@")[0])
+    return answer_to[0] if is_program and len(answer_to) == 1 and answer_to[0].address != sender.address else None
+
+
+def _forwarded(text: str, subject: str, sender: Party, own: frozenset[str]) -> Party | None:
+    """Who wrote the mail that this one passes on, as it says there; None for what the sender or we ourselves had written."""
+    found = next((party for party in parse_addresses(forwarded_sender(text, subject)) if "@" in party.address), None)
+    known = {sender.address.casefold(), *(address.casefold() for address in own)}
+    return found if found and found.address.casefold() not in known else None
 
 
 def _references(headers: Headers) -> tuple[str, ...]:

@@ -21,6 +21,9 @@ MAX_HEADING_LINES = 5
 # Below the history stand footers and remains of wrapping; more text than this is an answer below the quote.
 MAX_TAIL = 7
 MAX_SIGNATURE_LINES = 25
+# Of a quote that was answered in place, this many lines go with the answer.
+CONTEXT_LINES = 3
+MAX_QUOTED = 12
 # No mail of a person has more lines that end like a heading; a text of nothing else is an attack.
 MAX_CANDIDATES = 2000
 
@@ -60,22 +63,15 @@ def split_reply(text: str) -> tuple[str, str]:
 
     When nothing would be left (only a quote, only a forward) the whole text counts as new.
     """
-    lines, labels = _label(text)
+    lines, labels = label_lines(text)
     if not any(label == "n" for label in labels):
         return text.strip("\n"), ""
     return _join(lines, labels, "n"), _join(lines, labels, "sh")
 
 
-def is_forward(text: str) -> bool:
-    """Whether what `split_reply` takes for history is a mail that was passed on: then the question is in there."""
-    lines, labels = _label(text)
-    first = next((line for line, label in zip(lines, labels, strict=True) if label == "h" and line.strip()), "")
-    return bool(phrases.DELIMITER.match(first) and phrases.FORWARDED.search(first))
-
-
 def read_reply(text: str) -> Reply:
     """Return the three parts of `text`; see `split_reply`."""
-    lines, labels = _label(text)
+    lines, labels = label_lines(text)
     return Reply(_join(lines, labels, "n"), _join(lines, labels, "s"), _join(lines, labels, "h"))
 
 
@@ -83,7 +79,7 @@ def _join(lines: list[str], labels: list[str], wanted: str) -> str:
     return "\n".join(line for line, label in zip(lines, labels, strict=True) if label in wanted).strip("\n")
 
 
-def _label(text: str) -> tuple[list[str], list[str]]:
+def label_lines(text: str) -> tuple[list[str], list[str]]:
     """Give every line its label: "n" new, "s" signature, "h" history."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     kinds = _kinds(lines)
@@ -192,7 +188,7 @@ def _find_field_block(lines: list[str], kinds: list[_Kind]) -> int:
     Everything below it is history. Returns that line's index, the number of lines when there is no such block.
     """
     names = [
-        _field_name(line) if kind in {_Kind.TEXT, _Kind.MOBILE} and len(line) <= MAX_LINE else ""
+        field_name(line) if kind in {_Kind.TEXT, _Kind.MOBILE} and len(line) <= MAX_LINE else ""
         for line, kind in zip(lines, kinds, strict=True)
     ]
     index = 0
@@ -226,7 +222,7 @@ def _find_field_block(lines: list[str], kinds: list[_Kind]) -> int:
     return len(lines)
 
 
-def _field_name(line: str) -> str:
+def field_name(line: str) -> str:
     match = phrases.HEADER_LINE.match(line)
     if match is None:
         return ""
@@ -258,6 +254,7 @@ def _cut_history(lines: list[str], kinds: list[_Kind], labels: list[str]) -> int
             count = index
             break
     labels[count:] = ["h"] * (len(kinds) - count)
+    _keep_answers(lines, kinds, labels, count, len(kinds))
     for index in range(count):
         if kinds[index] is not _Kind.HEADING or (index and kinds[index - 1] is _Kind.HEADING):
             continue
@@ -273,7 +270,9 @@ def _cut_history(lines: list[str], kinds: list[_Kind], labels: list[str]) -> int
             continue
         if not quoted_below or not _answers_below(kinds, below, count, above=index):
             labels[index:count] = ["h"] * (count - index)
+            _keep_answers(lines, kinds, labels, index, count)
             return index
+        _shorten_quotes(lines, kinds, labels, below, count)
         return count  # answers between the quotes: the quotes are what they answer
     return count
 
@@ -296,6 +295,46 @@ def _answers_below(kinds: list[_Kind], start: int, stop: int, *, above: int) -> 
             previous = kind
     written_above = sum(kind in _WRITTEN for kind in kinds[:above])
     return tail >= MAX_TAIL or runs > 1 or (tail > 0 and written_above <= 1 and above <= 3)
+
+
+def _keep_answers(lines: list[str], kinds: list[_Kind], labels: list[str], start: int, stop: int) -> None:
+    """What the sender wrote between the quoted lines of a history is new, with the last lines above it that it answers."""
+    if not any(kind is _Kind.QUOTED for kind in kinds[start:stop]):
+        return
+    at = kinds.index(_Kind.QUOTED, start)
+    if any(kind in _WRITTEN for kind in kinds[start:at]):
+        return  # a history without marks: what stands between marked lines in it is as old as the rest
+    quoted: list[int] = []  # the filled lines of the stretch above
+    while at < stop and kinds[at] in {_Kind.QUOTED, _Kind.EMPTY, *_WRITTEN}:
+        if kinds[at] is _Kind.QUOTED:
+            quoted += [at] if lines[at].strip("> ") else []
+        elif kinds[at] in _WRITTEN:
+            below = at
+            while below < stop and kinds[below] in {_Kind.EMPTY, *_WRITTEN}:
+                below += 1
+            if quoted and below < stop and kinds[below] is _Kind.QUOTED and _is_answer(lines, quoted[-1], at):
+                labels[quoted[-CONTEXT_LINES:][0] : below] = ["n"] * (below - quoted[-CONTEXT_LINES:][0])
+            quoted, at = [], below
+            continue
+        at += 1
+
+
+def _shorten_quotes(lines: list[str], kinds: list[_Kind], labels: list[str], start: int, stop: int) -> None:
+    """Of a long stretch of quoted lines above an answer only the last ones say what is answered."""
+    quoted: list[int] = []
+    for at in range(start, stop):
+        if kinds[at] is _Kind.QUOTED:
+            quoted += [at] if lines[at].strip("> ") else []
+        elif kinds[at] is not _Kind.EMPTY:
+            if len(quoted) > MAX_QUOTED:
+                labels[quoted[0] : quoted[-CONTEXT_LINES]] = ["h"] * (quoted[-CONTEXT_LINES] - quoted[0])
+            quoted = []
+
+
+def _is_answer(lines: list[str], quoted: int, index: int) -> bool:
+    """Whether a line below a quoted one is no remainder of it, broken off by a mailer that wraps."""
+    above = lines[quoted].rstrip()
+    return index > quoted + 1 or above.endswith(("?", "？")) or (len(above) < 60 and above.endswith((".", "!", ":")))
 
 
 def _cut_quote_above(kinds: list[_Kind], labels: list[str], index: int, count: int) -> None:

@@ -98,6 +98,14 @@ FORWARDED = re.compile(
     r"пересылаемое|пересланное|переадресованного|转发|転送",
     re.IGNORECASE,
 )
+# ... or the subject says it, and below stands a block of fields as under any answer: Outlook's way.
+FORWARDING_SUBJECT = re.compile(
+    r"(?:fwd?|wg|tr|rv|enc|i|vb|vl|fs|pd|doorst|[iİ]lt|πρθ|переслать|הועבר|转发|轉寄|転送|전달)\s?[:：]", re.IGNORECASE
+)
+# The field that names who wrote what is passed on.
+SENDER_NAMES = frozenset(
+    """from von de da van från fra lähettäjä od feladó kimden от від από 发件人 寄件者 寄件人 差出人 送信者 送信元 보낸사람""".split()  # noqa: SIM905
+) | {"de la", "от кого", "보낸 사람"}
 # Markers that help desks put above their notifications.
 REPLY_ABOVE = re.compile(
     r".{0,40}(?:(?:type|write|enter)\s+your\s+reply\s+above\s+this\s+line|reply\s+above\s+this\s+line|"
