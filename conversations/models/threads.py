@@ -42,7 +42,7 @@ class Conversation(TenantRow):
 
     number = models.PositiveIntegerField(editable=False, help_text="Counts within the account, for people.")
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.CUSTOMER)
-    channel = TenantForeignKey("conversations.Channel", null=True, related_name="conversations")
+    channel = TenantForeignKey("conversations.Channel", null=True, related_name="conversations", db_index=False)
     external_id = models.CharField(max_length=255, blank=True, default="")
     subject = models.CharField(max_length=200, blank=True, default="")
     title = models.CharField(max_length=200, blank=True, default="")
@@ -134,7 +134,7 @@ class Message(TenantRow):
         OPERATOR = "operator"
         SYSTEM = "system"
 
-    conversation = TenantForeignKey(Conversation, related_name="messages")
+    conversation = TenantForeignKey(Conversation, related_name="messages", db_index=False)
     channel = TenantForeignKey("conversations.Channel", null=True, related_name="+", db_index=False)
     seq = DatabaseNumber(default=0, editable=False)
     external_id = models.CharField(max_length=998, blank=True, default="")

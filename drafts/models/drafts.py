@@ -63,7 +63,7 @@ class Draft(TenantRow):
         EXPIRED = "expired"
         ARCHIVED = "archived"
 
-    conversation = TenantForeignKey("conversations.Conversation", related_name="drafts")
+    conversation = TenantForeignKey("conversations.Conversation", related_name="drafts", db_index=False)
     base_message = TenantForeignKey("conversations.Message", related_name="drafts_based_on")
     trigger_message = TenantForeignKey("conversations.Message", null=True, related_name="drafts_triggered")
     author_user = models.ForeignKey(
@@ -247,7 +247,9 @@ class DraftAction(TenantRow):
 
     draft = TenantForeignKey(Draft, related_name="actions")
     conversation = TenantForeignKey("conversations.Conversation", related_name="draft_actions")
-    user = models.ForeignKey("conversations.User", null=True, on_delete=models.SET_NULL, related_name="draft_actions")
+    user = models.ForeignKey(
+        "conversations.User", null=True, on_delete=models.SET_NULL, related_name="draft_actions", db_index=False
+    )
     user_name = models.CharField(max_length=120)
     type = models.CharField(max_length=20, choices=Type.choices)
     version = models.PositiveIntegerField(help_text="The draft version that was decided on.")
