@@ -14,7 +14,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only"],
     "conversations/trail/anchors.py": ["conversations/test_anchors"],
     "conversations/trail/chain.py": ["conversations/test_audit", "conversations/test_tampering"],
-    "conversations/trail/checkpoints.py": ["conversations/test_audit", "conversations/test_tampering"],
+    "conversations/trail/checkpoints.py": ["conversations/test_audit", "conversations/test_anchors", "conversations/test_tampering"],
     "conversations/trail/texts.py": ["conversations/test_tampering", "conversations/test_anchors"],
     "conversations/encryption.py": ["conversations/test_encryption"],
     "conversations/envelope.py": ["conversations/test_envelope", "drafts/test_approve"],
