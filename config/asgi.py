@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
+logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 10.0  # that a request waits for a thread; then it is told that we are busy
 IN_MEMORY_BYTES = 1 << 20
 PIECE_BYTES = 1 << 16
@@ -114,7 +116,9 @@ class KeptThreads(ASGIHandler):
         finally:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for error in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(error, Exception):
+                    logger.error("A stream broke off.", exc_info=error)
             await self._in_thread(response.close)
 
 

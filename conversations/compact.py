@@ -14,7 +14,7 @@ from django.template import Origin
 from django.template.loaders import filesystem
 
 _VALUE = r"\{%.*?%\}|\{\{.*?\}\}"
-#: What a line break in it means something else than one in running text.
+#: Constructs in which a line break means something else than in running text.
 _SPECIAL = re.compile(
     r"(?P<raw><(?P<name>pre|textarea|script|style)\b.*?</(?P=name)>)"
     r"|(?P<note>\{#.*?#\}|<!--.*?-->)"

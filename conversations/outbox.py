@@ -33,7 +33,7 @@ TASK = "conversations.deliver"
 BOUNCEABLE = (Status.SENT, Status.DELIVERED)
 #: Waits between attempts, in seconds; the last repeats. Only for failures after which a repeat is provably safe.
 BACKOFF = (5, 30, 120, 600, 1800)
-#: "Until I press Send": far enough that only a person's release ends the hold.
+#: Seconds; a hold of this many or more means "until I press Send" and is stored as a year.
 UNTIL_RELEASED = 3600
 
 

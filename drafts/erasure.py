@@ -100,7 +100,7 @@ def letters_of(email: str) -> Q:
     One that could not be read has no sender; its bytes name who wrote it.
     """
     address = normal_address(email)
-    in_bytes = RawSQL("position(convert_to(%s, 'UTF8') in payload) > 0", [address])
+    in_bytes = RawSQL("position(%s in lower(encode(payload, 'escape'))) > 0", [address])
     unread = InboundEvent.objects.filter(message=None, sender="", payload__isnull=False).annotate(names=in_bytes)
     return Q(sender=address, message=None) | Q(pk__in=unread.filter(names=True).values("pk"))
 

@@ -107,7 +107,7 @@ class Folder:
         with contextlib.suppress(FileNotFoundError), self._file(account_id).open("rb") as stream:
             stream.seek(0, os.SEEK_END)
             stream.seek(max(0, stream.tell() - self.TAIL))
-            whole = stream.read().decode().splitlines()
+            whole = stream.read().decode(errors="replace").split("\n")[:-1]  # what a full disk tore has no line end
             return Line.read(whole[-1]) if whole else None
         return None
 

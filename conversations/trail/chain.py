@@ -37,7 +37,7 @@ SELECT seq, reason FROM (
       WHEN e.seq <> lag(e.seq, 1, start.seq) OVER w + 1 THEN 'an event before it is missing'
       WHEN e.prev_hash <> lag(e.hash, 1, start.hash) OVER w THEN 'it does not follow from the event before it'
       WHEN e.hash_form < lag(e.hash_form, 1, 1::smallint) OVER w THEN 'it claims an older form than the event before it'
-      -- What an erasure took a name out of cannot be hashed again; that there was one is asked below.
+      -- Events of form 1 lose names to an erasure and cannot be hashed again; below is asked whether there was one.
       WHEN e.hash_form <> 1 AND e.forgotten_at IS NOT NULL THEN 'its content was changed'
       WHEN e.forgotten_at IS NULL AND e.hash <> audit_hash(e) THEN 'its content was changed'
     END AS reason

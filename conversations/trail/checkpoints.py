@@ -59,8 +59,8 @@ def first_forged(account_id: uuid.UUID) -> Break | None:
     for point in AuditCheckpoint.objects.filter(account_id=account_id).order_by("number").iterator(chunk_size=1000):
         if point.number != (before.number if before else 0) + 1:
             return Break(point.seq, "a checkpoint before it is missing")
-        is_of_before = point.previous == "" and (before is None or before.previous == "")
-        if not is_signed(point) or not (is_of_before or point.previous == _link(account_id, before)):
+        has_no_link = point.previous == "" and (before is None or before.previous == "")
+        if not is_signed(point) or not (has_no_link or point.previous == _link(account_id, before)):
             return Break(point.seq, "a checkpoint was forged")
         before = point
     with connection.cursor() as cursor:

@@ -41,7 +41,7 @@ class Witness:
     on: str
 
 
-#: Yields what does not hold; its items that do are counted by what it returns.
+#: Yields every break that it finds.
 Check = Callable[[uuid.UUID], Iterator[Break]]
 
 places: list[Place] = [

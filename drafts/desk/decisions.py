@@ -98,7 +98,7 @@ def approve(
             raise NeedsSecondPress(_second_press(doubts), unsourced=text.unsourced)
         if answer.four_eyes and (text is not now_text or _wrote(draft, actor)):
             raise PermissionDenied(
-                "Another person has to approve what you wrote. Your text is saved; nothing was sent."
+                "Another person has to approve what you wrote. Save it, so that they find it; nothing was sent."
             )
         if text is not now_text:
             add_revision(draft, text, actor)
@@ -254,7 +254,7 @@ def answered_elsewhere(*, draft_id: uuid.UUID, actor: User, seen: Seen, request_
 def undo(*, delivery_id: uuid.UUID, actor: User, request_id: str = "") -> DraftAction:
     """Take an approval back while it has not left. The draft returns to the queue; nothing was sent.
 
-    Conflict once sending began. If the customer wrote meanwhile the reaction to that already brought it back.
+    Refused once sending began. If the customer wrote meanwhile, their message already took the approval back.
 
     Raises Delivery.DoesNotExist (404), PermissionDenied (403), Conflict (409: sending began), Invalid (422: not
     from a draft).

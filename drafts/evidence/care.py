@@ -11,9 +11,9 @@ READ_WORDS_PER_SECOND = 8
 """Twice as fast as people read silently (238 words a minute; Brysbaert 2019, "How many words do we read per minute?")."""
 MIN_READ_MS = 5000  # whatever the length
 CHECKS_LOOKED_AT = 10  # a person's newest
-MAX_MISSED = 0.2  # of these; more, and their approvals are evidence of nothing
+MAX_MISSED = 0.2  # a larger share of them, and their approvals count for nothing; of fewer than five, one is enough
 
-#: A row a person and check draft: user_id, created_at, outcome. Needs %(account)s.
+#: One row for each person and check draft: user_id, created_at, outcome. Needs %(account)s.
 OUTCOMES = """
 SELECT DISTINCT ON (a.draft_id, a.user_id) a.user_id, a.created_at,
        CASE a.type WHEN 'approve' THEN 'missed' WHEN 'answer_elsewhere' THEN 'elsewhere' ELSE 'caught' END AS outcome

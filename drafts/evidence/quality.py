@@ -78,7 +78,7 @@ SELECT least(width_bucket(confidence, 0, 1, %(bins)s), %(bins)s) - 1, count(*), 
   FROM decided WHERE recent AND confidence IS NOT NULL GROUP BY 1 ORDER BY 1
 """
 )
-#: Of acts that are no verdicts; a WITH query that nobody selects from is not run.
+#: About acts that are no verdicts. PostgreSQL does not run a WITH query that nobody selects from, so `decided` costs nothing.
 _CARE = f""",
 checks AS (
   SELECT outcome FROM ({care.OUTCOMES}) each

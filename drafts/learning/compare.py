@@ -18,7 +18,7 @@ MIN_WORDS = 2  # a statement of fewer meaningful words is on no particular matte
 #: Words with which a reply binds whoever sends it.
 _PROMISE = re.compile(
     r"\bwe(?:['’]ll| will| guarantee| promise)\b|\bguarantee[ds]?\b|\brefund(?:ed|s)?\b|\bfree of charge\b|\bfor free\b|\bin stock\b"
-    r"|\bby (?:tomorrow|mon|tues|wednes|thurs|fri|satur|sun)|\bwir (?:garantieren|erstatten|werden)\b|\bkostenlos\b|\bgarantiert?\b"
+    r"|\bby (?:tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b|\bwir (?:garantieren|erstatten|werden)\b|\bkostenlos\b|\bgarantiert?\b"
     r"|\bnous (?:garantissons|remboursons)\b|\bgratuit|\brembours|\bgarantizamos\b|\bgratis\b|\breembols",
     re.IGNORECASE,
 )

@@ -24,6 +24,7 @@ NOT_LOOKED_FOR = (
 )  # fmt: skip
 
 Span = tuple[int, int]
+MAX_CHARS = 20_000
 _MONEY = r"(?:USD|EUR|GBP|CHF|NOK|SEK|DKK|PLN|CZK|CAD|AUD|NZD|JPY|CNY|INR)\b"  # "149 USD" is no number plate
 _TOKEN = r"(?=[\w/-]*\d)[A-Za-z0-9][\w/-]*[A-Za-z0-9]"
 
@@ -33,9 +34,9 @@ def _after(words: str, value: str) -> str:
     return rf"(?i:\b(?:{words})\w*)(?:[ .:#°º=-]|(?i:\b(?:is|no|nr|number|nummer|numero|número|num|was|ist|lautet|est|es|è|to|was|in|id)\b)){{0,8}}({value})"
 
 
-#: In this order: what is found first is not looked at again. A group is the part that is personal.
+#: Applied in this order; text already replaced is skipped. If a pattern has a group, only that part is personal.
 _FIRST: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("email", re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")),
+    ("email", re.compile(r"[\w.+%'-]+@[\w-]+(?:\.[\w-]+)+")),
     ("iban", re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?(?![\w-])")),
     ("card", re.compile(r"(?<![\d-])\d(?:[ -]?\d){12,15}(?![\d-])")),
     (
@@ -102,7 +103,7 @@ _THEN: tuple[tuple[str, re.Pattern[str]], ...] = (
         ),
     ),
     ("number", re.compile(r"#[A-Za-z-]*\d[\w-]+")),
-    ("number", re.compile(r"(?<![\w.,/-])(?:\d{5,}|(?=[A-Z0-9-]*[A-Z])(?:[A-Z]+-?)?\d{4,}(?:-?[A-Z0-9]+)*)(?![\w/-])")),
+    ("number", re.compile(r"(?<![\w.,/-])(?:\d{5,}|(?=[A-Z0-9-]*[A-Z])(?:[A-Z]+-?)?\d{4,}(?:-?[A-Z0-9])*)(?![\w/-])")),
 )
 MAX_PARTS = 4  # of an address before its post code: house, street, district, town
 
@@ -166,7 +167,11 @@ NOTHING_KNOWN = Known()
 
 
 def redact(text: str, report: Counter[str], known: Known = NOTHING_KNOWN) -> str:
-    """The text with personal data replaced by its kind in brackets; how many of each kind is added to `report`."""
+    """The text with personal data replaced by its kind in brackets; how many of each kind is added to `report`.
+
+    Its first `MAX_CHARS` characters: some of the forms cost the square of a text that was made to cost it.
+    """
+    text = text[:MAX_CHARS]
     for kind, spans in _searches(known):
         pieces, at = [], 0
         for start, end in spans(text):

@@ -17,6 +17,7 @@ from django_htmx.http import reswap, retarget
 
 from conversations.errors import Refusal
 from conversations.models import Channel, Delivery
+from conversations.outbox import UNTIL_RELEASED
 from conversations.roles import Verb
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
@@ -30,7 +31,7 @@ from drafts.evidence.rates import topic_rates
 from drafts.models import Draft
 from drafts.queue import Decided, Summary
 from drafts.views import focus, present
-from drafts.views.pane import NOTHING, UNTIL_RELEASED, Banner, Desk, Doing, Pane, Urls, banners, build
+from drafts.views.pane import NOTHING, Banner, Desk, Doing, Pane, Urls, banners, build
 from drafts.views.present import DeskFilters
 
 PREFETCH = 2

@@ -5,12 +5,12 @@
 support    share of the draft's factual sentences that a passage bears
 relevance  how well the best cited passage answers the question (`relevance.best_by_passage`)
 agreement  the two searches, by meaning and by words, put the same passage first: 1; it is in the first three of both:
-           0.6; only one of them found it: 0.2
+           0.6; both found it, lower down: 0.4; only one of them did: 0.2
 margin     the best document's lead over the next one, relative and doubled: a close race means an unclear question
 
 A draft without a source is worth 0.05, one with an unsourced sentence at most 0.6, one that a person must see (a refund,
-an upset customer, a planted instruction) at most 0.5. Then the topic's history counts (`rates.history`). The outcome is for ordering and for people; the desk learns the
-real rate at which such drafts are sent unchanged from decisions.
+an upset customer, a planted instruction) at most 0.5. Then the topic's history counts (`rates.history`), and what people did with drafts
+as sure as this one (`calibration`). The outcome is for ordering and for people.
 """
 
 from __future__ import annotations

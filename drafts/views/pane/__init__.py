@@ -3,7 +3,7 @@
 A part of the pane is a dataclass with `of`, which says what it is made of; a template takes the parts that it draws.
 """
 
-from drafts.views.pane.acts import UNTIL_RELEASED, Can, Urls
+from drafts.views.pane.acts import Can, Urls
 from drafts.views.pane.banners import Action, Banner, Both
 from drafts.views.pane.build import NOTHING, Doing, Pane, build
 from drafts.views.pane.desk import Desk
@@ -11,7 +11,6 @@ from drafts.views.pane.reply import second_press
 
 __all__ = [
     "NOTHING",
-    "UNTIL_RELEASED",
     "Action",
     "Banner",
     "Both",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from conversations.outbox import UNTIL_RELEASED
 from conversations.roles import Verb
 from conversations.views.words import Clock
 from drafts.desk.text import fetched_text
@@ -13,8 +14,6 @@ from drafts.models import Draft
 from drafts.views.pane.desk import Desk
 from drafts.views.pane.reply import Reply
 from drafts.views.present import REASONS, Choice
-
-UNTIL_RELEASED = 3600  # seconds of hold from which on a reply waits until somebody presses Send
 
 
 @dataclass(frozen=True, slots=True)
