@@ -6,8 +6,11 @@ import logging
 import sys
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import DatabaseError, Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
 from django.views.defaults import server_error as broken
 
@@ -57,14 +60,20 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 def _typed(request: HttpRequest) -> list[tuple[str, str, bool]]:
     """The fields of a form that can be sent again: name, value, and whether a person wrote it (words, not an id).
 
-    None if it had a file or a secret, which a page must not repeat.
+    None if it had a file or a secret, which a page must not repeat, or is no form that can be read.
     """
-    if request.method != "POST":
+    if request.method != "POST" or _is_long(request):
         return []
     try:
         fields = [(name, value) for name, values in request.POST.lists() for value in values]
         if request.FILES or any(part in name.lower() for name, _ in fields for part in SECRET if "csrf" not in name):
             return []
-    except (OSError, ValueError, DatabaseError):  # the body broke off too
-        return []
+    except (OSError, ValueError, DatabaseError, BadRequest, SuspiciousOperation, MultiPartParserError):
+        return []  # the body broke off too, or was none of a form
     return [(name, value, len(value) > 20 and " " in value.strip()) for name, value in fields]
+
+
+def _is_long(request: HttpRequest) -> bool:
+    """No form of ours is; a file of any size would be read here by the event loop, while everybody waits."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    return not length.isdecimal() or int(length) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE

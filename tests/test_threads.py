@@ -83,6 +83,57 @@ def test_who_finds_no_thread_free_is_told_so_and_keeps_what_was_typed(
     assert (after[0]["status"], body_of(after)) == (200, b"well")
 
 
+FORM, PARTS = b"application/x-www-form-urlencoded", b"multipart/form-data"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (FORM, b"note=" + b"x" * 2_000_000),
+        (FORM, b"&".join(b"a=1" for _ in range(3000))),
+        (FORM + b"; charset=utf-7", b"a=1"),
+        (PARTS, b"no boundary"),
+        (PARTS + b"; boundary=\xff", b"no ASCII"),
+    ],
+    ids=["long", "many fields", "charset", "no boundary", "no ASCII"],
+)
+def test_who_finds_no_thread_free_is_told_so_whatever_the_form(
+    app: Callable[..., asgi.KeptThreads], monkeypatch: pytest.MonkeyPatch, kind: bytes, body: bytes
+) -> None:
+    monkeypatch.setattr(asgi, "PATIENCE_SECONDS", 0.02)
+
+    async def busy() -> Messages:
+        one = app(lambda request: HttpResponse("well"))
+        await one._free.acquire()
+        return await ask(one, body=body, method="POST", headers=[(b"content-type", kind)])
+
+    assert asyncio.run(busy())[0]["status"] == 503
+
+
+def test_the_event_loop_reads_no_long_body(
+    app: Callable[..., asgi.KeptThreads], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asgi, "PATIENCE_SECONDS", 0.02)
+    head = b'--b\r\nContent-Disposition: form-data; name="note"\r\n\r\nmy own words are here\r\n--b\r\n'
+    body = (
+        head
+        + b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        + b"x" * 2_000_000
+        + b"\r\n--b--\r\n"
+    )
+    read: list[bool] = []
+    monkeypatch.setattr("django.http.request.HttpRequest.parse_file_upload", lambda *args: read.append(True))
+
+    async def busy() -> Messages:
+        one = app(lambda request: HttpResponse("well"))
+        await one._free.acquire()
+        headers = [(b"content-type", PARTS + b"; boundary=b"), (b"content-length", str(len(body)).encode())]
+        return await ask(one, body=body, method="POST", headers=headers)
+
+    assert asyncio.run(busy())[0]["status"] == 503
+    assert not read
+
+
 def test_a_slow_reader_of_a_download_holds_no_thread(app: Callable[..., asgi.KeptThreads]) -> None:
     """Whatever its size: it is written before the first byte is sent, in the thread and transaction of its view."""
     piece, ended = b"x" * 100_000, []

@@ -17,7 +17,7 @@ from conversations.envelope import digest
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.failpoints import failpoint, failpoint_after_commit
 from conversations.jobs import wake
-from conversations.models import Conversation, Delivery, User
+from conversations.models import AuditEvent, Conversation, Delivery, User
 from conversations.roles import Verb
 from drafts.desk.scene import (
     UNRECORDED,
@@ -100,6 +100,8 @@ def approve(
             raise PermissionDenied(
                 "Another person has to approve what you wrote. Save it, so that they find it; nothing was sent."
             )
+        if answer.four_eyes and draft.to_forwarded and _chose_recipient(draft, actor):
+            raise PermissionDenied("Another person has to approve a reply to whom you chose. Nothing was sent.")
         if text is not now_text:
             add_revision(draft, text, actor)
         envelope = envelope_of(conversation, draft)
@@ -411,6 +413,14 @@ def _ask_for_another(draft: Draft) -> None:
 
 def _wrote(draft: Draft, actor: User) -> bool:
     return draft.author_user_id == actor.pk or DraftRevision.objects.filter(draft=draft, author=actor).exists()
+
+
+def _chose_recipient(draft: Draft, actor: User) -> bool:
+    """Whether it was `actor` who addressed the reply to who wrote the mail that was passed on. A later draft keeps the choice."""
+    chosen = AuditEvent.objects.filter(
+        conversation_id=draft.conversation_id, account_id=draft.account_id, kind=audit.Kind.DRAFT_READDRESSED
+    )
+    return chosen.order_by("-id").values_list("actor_id", flat=True).first() == str(actor.pk)
 
 
 def _known(reasons: Sequence[str]) -> list[str]:

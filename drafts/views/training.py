@@ -84,13 +84,18 @@ def add_prompt(request: HttpRequest) -> HttpResponse:
     version = prompts.add(
         account_id=tenant.account_id,
         actor=person(request),
-        text=request.POST.get("text", "").replace("\r\n", "\n"),
-        note=request.POST.get("note", ""),
+        text=_typed(request, "text").replace("\r\n", "\n"),
+        note=_typed(request, "note"),
     )
     messages.success(
         request, f"{version.label} is stored. Evaluate it, try it on some conversations, then activate it."
     )
     return see_other(reverse("drafts:training"))
+
+
+def _typed(request: HttpRequest, name: str) -> str:
+    """A field without NUL, which the database stores in no text."""
+    return request.POST.get(name, "").replace("\x00", "")
 
 
 @require_POST
@@ -115,19 +120,19 @@ def decide_prompt(request: HttpRequest, pk: uuid.UUID, act: str) -> HttpResponse
 @require_POST
 @signed_in
 def open_lane(request: HttpRequest) -> HttpResponse:
-    tenant, data = require_tenant(request), request.POST
+    tenant = require_tenant(request)
     try:
-        channel_id = uuid.UUID(data.get("channel", ""))
+        channel_id = uuid.UUID(_typed(request, "channel"))
     except ValueError:
         raise Invalid("Which channel the lane is for is missing. Nothing was changed.") from None
     _found(
         lambda: lanes.open_lane(
             account_id=tenant.account_id,
             actor=person(request),
-            intent=data.get("intent", "")[:100],
+            intent=_typed(request, "intent")[:100],
             channel_id=channel_id,
-            prompt_label=data.get("prompt", "")[:80],
-            model_key=data.get("model", "")[:100],
+            prompt_label=_typed(request, "prompt")[:80],
+            model_key=_typed(request, "model")[:100],
         )
     )
     messages.success(

@@ -13,10 +13,11 @@ from django.test import Client
 from conversations.channels.base import Party
 from conversations.errors import Invalid, Locked
 from conversations.joining import takes_part
-from conversations.models import AuditEvent, Conversation, Delivery, User
+from conversations.models import AuditEvent, Conversation, Delivery, PolicyRule, User
 from conversations.visible import ALL
 from drafts.desk import batch, decisions, editing
 from drafts.desk.readdress import readdress
+from drafts.desk.scene import Attention
 from drafts.flow.drafting import write_draft
 from drafts.models import Draft
 from tests import factories
@@ -24,6 +25,7 @@ from tests.asserts import assert_nothing_written
 from tests.conftest import World
 from tests.drafts.test_recipients import Writes
 
+PRESSED_TWICE = Attention(pressed_twice=True)
 RAVI, KIM = Party("ravi@customer.test", "Ravi Shah"), Party("kim@client.test", "Kim Dahl")
 Browser = Callable[[User], Client]
 
@@ -174,3 +176,29 @@ def test_the_page_shows_the_choice_and_carries_it_out(world: World, draft: Draft
     assert client.get(button["formaction"]).status_code == 405
     assert signed_in(world.bo).post(button["formaction"], sent).status_code == 403
     assert signed_in(world.eve).post(button["formaction"], sent).status_code == 404
+
+
+def test_four_eyes_hold_for_who_chose_the_recipient(world: World, acme: Any, draft: Draft) -> None:
+    PolicyRule.objects.create(account=acme, role="reviewer", verb="approve", allowed=True, four_eyes=True)
+    choose(draft, world.ada)
+    with assert_nothing_written(), pytest.raises(PermissionDenied, match="Another person"):
+        decisions.approve(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft))
+    action = decisions.regenerate(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft))
+    kept = write_draft(
+        account_id=world.acme.pk, conversation_id=draft.conversation_id, asked_by=action.pk, drafter=Writes()
+    )
+    assert kept is not None
+    with assert_nothing_written(), pytest.raises(PermissionDenied, match="Another person"):
+        decisions.approve(draft_id=kept.pk, actor=world.ada, seen=factories.seen(kept), attention=PRESSED_TWICE)
+    second = factories.person("fay", world.acme, "reviewer")
+    assert (
+        decisions.approve(draft_id=kept.pk, actor=second, seen=factories.seen(kept), attention=PRESSED_TWICE).type
+        == "approve"
+    )
+
+
+def test_who_chose_the_writer_again_chose_nothing(world: World, acme: Any, draft: Draft) -> None:
+    PolicyRule.objects.create(account=acme, role="reviewer", verb="approve", allowed=True, four_eyes=True)
+    choose(draft, world.ada)
+    choose(draft, world.ada, "writer")
+    assert decisions.approve(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft)).type == "approve"

@@ -132,3 +132,13 @@ def test_the_page_says_that_the_offline_drafter_does_not_read_prompts(
     settings.DRAFTER = drafter
     page = signed_in(world.dan).get(URL).content.decode()
     assert ("The offline drafter does not read prompts" in page) is says
+
+
+def test_a_nul_in_a_form_is_left_out(world: World, acme: None, signed_in: Browser) -> None:
+    dan = signed_in(world.dan)
+    assert dan.post(f"{URL}prompts/", {"text": "Be\x00 brief.", "note": "\x00shorter"}).status_code == 303
+    version = PromptVersion.objects.get()
+    assert (version.text, version.note) == ("Be brief.", "shorter")
+    lane = {"channel": str(world.mail.pk), "intent": "re\x00turns", "prompt": "\x00", "model": "\x00"}
+    Account.objects.filter(pk=world.acme.pk).update(settings={"lanes": True})
+    assert dan.post(f"{URL}lanes/", lane, headers={"HX-Request": "true"}).status_code == 409

@@ -145,6 +145,7 @@ HOSTILE = {
     "every second": EVERY_SECOND,
     "every second, folded": EVERY_SECOND.replace("VTIMEZONE", "VTIME\n ZONE"),
     "every second, with a parameter": EVERY_SECOND.replace("BEGIN:VTIMEZONE", "BEGIN;X=1:vtimezone"),
+    "empty lines": "BEGIN:VEVENT\n" + "\n" * 30_000 + "SUMMARY:Call\nEND:VEVENT\n",
     "no such day": "BEGIN:VEVENT\nDTSTART:99991231T235959Z\nDURATION:P99999999D\nRRULE:FREQ=DAILY;COUNT=99999999999\nEND:VEVENT\n",
 }
 
