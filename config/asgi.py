@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 import django
 from django.conf import settings
 from django.core import signals
-from django.core.exceptions import RequestAborted
+from django.core.exceptions import RequestAborted, RequestDataTooBig
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.urls import set_script_prefix
@@ -30,6 +30,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 10.0  # that a request waits for a thread; then it is told that we are busy
 IN_MEMORY_BYTES = 1 << 20
+MAX_BODY_BYTES = 64 << 20  # of a request; uploads (25 MB each) and mails by the API are smaller
 PIECE_BYTES = 1 << 16
 
 
@@ -69,12 +70,30 @@ class KeptThreads(ASGIHandler):
                 body = await self.read_body(receive)
             except RequestAborted:
                 return
+            except RequestDataTooBig as error:
+                await _send(Answer(413, [(b"Content-Type", b"text/plain; charset=utf-8")], str(error).encode()), send)
+                return
         with body:
             answer = await self._answer(scope, body)
         if answer.stream is not None:
             await self._stream(answer.stream, receive, send)
         else:
             await _send(answer, send)
+
+    async def read_body(self, receive: Receive) -> IO[bytes]:
+        """To a file, as Django does it; but not more than any form of ours can have, whoever sends it."""
+        left = MAX_BODY_BYTES
+
+        async def counted() -> Mapping[str, Any]:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise RequestDataTooBig(f"A request has at most {MAX_BODY_BYTES >> 20} MiB. Nothing was stored.")
+            return message
+
+        body: IO[bytes] = await super().read_body(counted)
+        return body
 
     async def _answer(self, scope: Scope, body: IO[bytes]) -> Answer:
         try:

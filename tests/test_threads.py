@@ -198,3 +198,10 @@ def test_cookies_and_headers_are_sent_as_the_view_set_them(app: Callable[..., as
         b"a=1; HttpOnly; Path=/",
         b"b=2; Path=/",
     }
+
+
+def test_no_request_fills_the_disk(app: Callable[..., asgi.KeptThreads], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asgi, "MAX_BODY_BYTES", 1000)
+    one = app(lambda request: HttpResponse("well"))
+    statuses = [asyncio.run(ask(one, method="POST", body=b"x" * size))[0]["status"] for size in (1000, 1001)]
+    assert statuses == [200, 413]
