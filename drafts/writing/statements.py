@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from drafts.diffing import render_ops
-from drafts.writing.markdown import Kind, lines_of, plain_text
+from drafts.writing.markdown import NAME_ENDS, Kind, Line, lines_of, plain_text
 from drafts.writing.port import Source, Statement
 from drafts.writing.sentences import Sentence, split_sentences
 from ingestion.knowledge.words import terms
@@ -110,7 +110,14 @@ def supports(sentence: str, passage: str) -> bool:
     # A "not" is counted below. Among the words it would make a neighbour that has one the closer of the two.
     meant = set(terms(_NEGATED.sub(" ", plain_text(sentence))))
     is_told = bool(meant) and len(words) >= 3
-    said = [(line.kind, normalised(part.text)) for line in lines_of(passage) for part in split_sentences(line.text)]
+    lines = lines_of(passage)
+    foreign = _foreign_rows(meant, lines)
+    said = [
+        (line.kind, normalised(part.text))
+        for line in lines
+        if line not in foreign
+        for part in split_sentences(line.text)
+    ]
     parts = [text for _, text in said]
     # Not of a table: one row's name with another's price is a statement that nobody made.
     pairs = [f"{a} {b}" for (kind, a), (other, b) in pairwise(said) if Kind.ROW not in (kind, other)]
@@ -124,6 +131,17 @@ def supports(sentence: str, passage: str) -> bool:
             # Judged by the closest alone: a neighbour must not lend the "not", or the number, that is missing here.
             return any(figures <= numbers(text) and negations(text) == negations(wanted) for text in close)
     return False
+
+
+def _foreign_rows(meant: set[str], lines: Sequence[Line]) -> set[Line]:
+    """The rows that a sentence is not about, for it has words of another row's name that these rows lack.
+
+    "Rubber: size -8, 12 per foot" has four words of five of the row "PTFE – size: -8; price: 12 per foot", and is false.
+    """
+    rows = [line for line in lines if line.kind is Kind.ROW]
+    names = {word for row in rows if NAME_ENDS in row.text for word in terms(row.text.partition(NAME_ENDS)[0])}
+    named = meant & names
+    return {row for row in rows if not named <= set(terms(row.text))}
 
 
 def numbers(text: str) -> set[str]:
