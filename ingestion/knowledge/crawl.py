@@ -26,7 +26,8 @@ from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
 from ingestion.knowledge.addresses import joined, may_be_page, same_site, tidy
-from ingestion.knowledge.extract import Extracted, Unreadable, decode, links_of, read_file, read_html
+from ingestion.knowledge.documents import Unreadable
+from ingestion.knowledge.extract import Extracted, decode, links_of, read_file, read_html
 from ingestion.knowledge.fetch import AGENT, Answer, Fetcher, FetchError, check_address
 from ingestion.knowledge.index import Origin, index_document, remove_document
 from ingestion.knowledge.sitemaps import MAX_BYTES, MAX_SITEMAPS, BadSitemap, read_sitemap

@@ -15,7 +15,8 @@ from conversations.errors import Invalid, Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
-from ingestion.knowledge.extract import KINDS, MAX_BYTES, Unreadable, read_file
+from ingestion.knowledge.documents import Unreadable
+from ingestion.knowledge.extract import KINDS, MAX_BYTES, read_file
 from ingestion.knowledge.index import Origin, index_document
 from ingestion.models import SourceDocument
 
