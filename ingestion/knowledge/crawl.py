@@ -25,6 +25,7 @@ from conversations.errors import Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
+from ingestion.knowledge import completeness
 from ingestion.knowledge.addresses import joined, may_be_page, same_site, tidy
 from ingestion.knowledge.documents import Unreadable
 from ingestion.knowledge.extract import Extracted, decode, links_of, read_file, read_html
@@ -40,6 +41,8 @@ HOPS = 5
 PATIENCE = 5  # failures of the host in a row, until the crawl gives up
 PROBLEMS = 20  # told by name in the job's metrics
 LINK_BYTES = 40_000  # of a page's links that are kept: they say where to go on when the page itself is unchanged
+READER = 2
+"""Counts up when pages are read otherwise: what was read by another number is read anew, changed or not."""
 _FILES = {
     "application/pdf": "page.pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "page.docx",
@@ -69,6 +72,8 @@ class Counts:
     denied: int = 0
     skipped: int = 0
     errors: int = 0
+    words: int = 0
+    lost: int = 0
     problems: list[str] = field(default_factory=list)
 
     def problem(self, url: str, what: str) -> None:
@@ -141,6 +146,7 @@ class _Crawl:
         self._step()
         with tenant_context(self.work.account_id):
             Site.objects.filter(pk=self.site.pk).update(crawled_at=database_time.now())
+        completeness.check(self.counts)
         return asdict(self.counts)
 
     def _step(self) -> None:
@@ -256,7 +262,8 @@ class _Crawl:
     def _read(self, url: str, answer: Answer) -> None:
         digest = hashlib.sha256(answer.body).hexdigest()
         before = self._row(url)
-        if before and before.status == SourceDocument.Status.INDEXED and before.metadata.get("body") == digest:
+        is_same = before and before.metadata.get("body") == digest and before.metadata.get("reader") == READER
+        if before and before.status == SourceDocument.Status.INDEXED and is_same:
             self._touch(url, answer)
             self._add(self._links_kept(url))
             return
@@ -266,6 +273,7 @@ class _Crawl:
             self.counts.skipped += 1
             self._note(url, f"This page was not read: {error}.")
             return
+        completeness.count(self.counts, url, found)
         own = [link for link in links if self._ours(link)]
         while own and sum(map(len, own)) > LINK_BYTES:
             own = own[: len(own) // 2]
@@ -275,7 +283,7 @@ class _Crawl:
                 source_url=url,
                 title=found.title or url,
                 text=found.text,
-                metadata={"body": digest, "links": own},
+                metadata={"body": digest, "reader": READER, "links": own, **completeness.kept(found)},
                 origin=Origin(
                     SourceDocument.Kind.PAGE,
                     self.site.pk,
@@ -322,7 +330,7 @@ class _Crawl:
 
     def _conditions(self, url: str) -> dict[str, str]:
         row = self._row(url) if url in self.known else None
-        if row is None:
+        if row is None or row.metadata.get("reader") != READER:
             return {}
         found = {"If-None-Match": row.etag, "If-Modified-Since": row.last_modified}
         return {name: value for name, value in found.items() if value and value.isascii() and value.isprintable()}

@@ -12,6 +12,7 @@ import pypdf
 import pytest
 from django.core.management import CommandError, call_command
 from docx.oxml import parse_xml
+from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from conversations.errors import Invalid
 from conversations.tenancy import tenant_context
@@ -271,3 +272,19 @@ def test_what_word_shows_is_read_once_and_what_was_deleted_is_not(xml: str, want
     document.save(out)
     found = read_file("x.docx", out.getvalue()).text
     assert found.count(wanted) == 1 and "GONE" not in found
+
+
+def test_a_pdf_page_that_is_a_picture_is_named(world: World) -> None:
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf("Never reuse a crush washer.", "")))
+    picture = StreamObject()
+    picture.update({NameObject("/Type"): NameObject("/XObject"), NameObject("/Subtype"): NameObject("/Image")})
+    writer.pages[1][NameObject("/Resources")] = DictionaryObject(
+        {NameObject("/XObject"): DictionaryObject({NameObject("/Im0"): writer._add_object(picture)})}
+    )
+    done = io.BytesIO()
+    writer.write(done)
+    job = ingest(world, ("half.pdf", done.getvalue()))
+    said = "Page 2 is a picture without text, a scan perhaps."
+    assert job.status == "succeeded" and job.metrics["problems"] == [f"half.pdf: not all of it was read: {said}"]
+    with tenant_context(world.acme.pk):
+        assert SourceDocument.objects.get().metadata["missing"] == [said]
