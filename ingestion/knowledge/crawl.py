@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -27,11 +27,12 @@ from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
 from ingestion.knowledge import completeness
 from ingestion.knowledge.addresses import joined, may_be_page, same_site, tidy
+from ingestion.knowledge.directions import Directions, directions_of
 from ingestion.knowledge.documents import Unreadable
 from ingestion.knowledge.extract import Extracted, decode, links_of, read_file, read_html
 from ingestion.knowledge.fetch import AGENT, Answer, Fetcher, FetchError, check_address
 from ingestion.knowledge.index import Origin, index_document, remove_document
-from ingestion.knowledge.sitemaps import MAX_BYTES, MAX_SITEMAPS, BadSitemap, read_sitemap
+from ingestion.knowledge.sitemaps import MAX_BYTES, MAX_SITEMAPS, BadSitemap, looks_like_sitemap, read_sitemap
 from ingestion.models import Site, SourceDocument
 
 PAUSE_SECONDS = 0.5
@@ -43,6 +44,7 @@ PROBLEMS = 20  # told by name in the job's metrics
 LINK_BYTES = 40_000  # of a page's links that are kept: they say where to go on when the page itself is unchanged
 READER = 2
 """Counts up when pages are read otherwise: what was read by another number is read anew, changed or not."""
+_HTML = ("text/html", "application/xhtml+xml", "")
 _FILES = {
     "application/pdf": "page.pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "page.docx",
@@ -176,7 +178,7 @@ class _Crawl:
             self.known = dict(rows.order_by("fetched_at").values_list("source_url", "fetched_at"))
             taken_out = SourceDocument.objects.filter(status=SourceDocument.Status.GONE, metadata__removed=True)
             self.left_out = set(taken_out.values_list("source_url", flat=True))
-        is_sitemap = urlsplit(self.start).path.lower().endswith((".xml", ".xml.gz"))
+        is_sitemap = looks_like_sitemap(self.start)
         self._add([] if is_sitemap else [self.start])
         self._add(self.known)
         named = [self.start] if is_sitemap else list(self.robots.sitemaps) or [urljoin(self.start, "/sitemap.xml")]
@@ -199,6 +201,9 @@ class _Crawl:
                 continue
             self._add(pages)
             waiting.extend(more)
+            waiting.extend(
+                page for page in pages if looks_like_sitemap(page)
+            )  # some list their sitemaps as if they were pages
 
     def _ours(self, url: str) -> bool:
         try:
@@ -267,11 +272,21 @@ class _Crawl:
             self._touch(url, answer)
             self._add(self._links_kept(url))
             return
+        links, asked = [], Directions()
+        if answer.media_type in _HTML:
+            links = links_of(answer.body, base=url, charset=answer.charset)
+            asked = directions_of(answer.body, url=url, headers=answer.headers, charset=answer.charset)
+        if asked.is_noindex or (asked.copy_of and self._ours(asked.copy_of)):
+            self.counts.skipped += 1
+            self.counts.gone += self._remove(url)
+            self._add([asked.copy_of, *links] if asked.copy_of else links)
+            return
         try:
-            found, links = _text_and_links(url, answer)
+            found = _text(url, answer)
         except Unreadable as error:
             self.counts.skipped += 1
             self._note(url, f"This page was not read: {error}.")
+            self._add(links)
             return
         completeness.count(self.counts, url, found)
         own = [link for link in links if self._ours(link)]
@@ -381,14 +396,12 @@ class _Crawl:
         return database_time.now() + period(self.site) if self.site.every_hours else None
 
 
-def _text_and_links(url: str, answer: Answer) -> tuple[Extracted, list[str]]:
+def _text(url: str, answer: Answer) -> Extracted:
     """Raises Unreadable."""
-    kind = answer.media_type
-    if kind in ("text/html", "application/xhtml+xml", ""):
-        found = read_html(answer.body, charset=answer.charset)
-        return found, links_of(answer.body, base=url, charset=answer.charset)
-    if kind in _FILES:
+    if answer.media_type in _HTML:
+        return read_html(answer.body, charset=answer.charset)
+    if kind := _FILES.get(answer.media_type):
+        found = read_file(kind, answer.body)
         name = urlsplit(url).path.rpartition("/")[2]
-        found = read_file(_FILES[kind], answer.body)
-        return Extracted(found.title if found.title != "page" else name or url, found.text), []
-    raise Unreadable(f"it is neither a page nor a document ({kind[:60]})")
+        return replace(found, title=found.title if found.title != "page" else name or url)
+    raise Unreadable(f"it is neither a page nor a document ({answer.media_type[:60]})")

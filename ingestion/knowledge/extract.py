@@ -81,7 +81,7 @@ def read_file(name: str, content: bytes) -> Extracted:
 
 def read_html(content: bytes, *, charset: str = "") -> Extracted:
     """The main text of a page as Markdown, without its menus and footers. Raises Unreadable."""
-    tree = _tree(content, charset)
+    tree = parse_html(content, charset)
     titles = tree.xpath("string(//title)").split()
     try:
         page = read_page(tree)
@@ -97,7 +97,7 @@ def read_html(content: bytes, *, charset: str = "") -> Extracted:
 def links_of(content: bytes, *, base: str, charset: str = "") -> list[str]:
     """The addresses that a page links to, absolute, without fragments, in order, each once; nofollow is left out."""
     try:
-        tree = _tree(content, charset)
+        tree = parse_html(content, charset)
     except Unreadable:
         return []
     base = urljoin(base, (tree.xpath("string(//base/@href)") or "").strip())
@@ -127,7 +127,8 @@ def decode(content: bytes, charset: str = "") -> str:
     return content.decode("utf-8", "replace")
 
 
-def _tree(content: bytes, charset: str) -> Any:
+def parse_html(content: bytes, charset: str) -> Any:
+    """The root of an lxml document. Raises Unreadable."""
     from lxml import etree, html
 
     declared = _META_CHARSET.search(content[:4096])

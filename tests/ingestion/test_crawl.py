@@ -478,3 +478,39 @@ def test_a_page_that_an_older_version_read_is_read_anew(
     assert run(world, place).metrics["unchanged"] == 3
     monkeypatch.setattr(crawl, "READER", crawl.READER + 1)
     assert run(world, place).metrics["changed"] == 3
+
+
+def test_a_page_that_asks_to_be_left_out_is_but_its_links_are_followed(world: World, web: Web) -> None:
+    place = site(world, web)
+    run(world, place)
+    hidden = html("Olives", TEXT, "/c")
+    web["/a"] = hidden.replace(b"<head>", b'<head><meta name="ROBOTS" content="NoIndex, follow">')
+    web["/b"] = (200, {"Content-Type": "text/html", "X-Robots-Tag": "noindex"}, html("Hoses", "PTFE hose."))
+    web["/c"] = (200, {"Content-Type": "text/html", "X-Robots-Tag": "otherbot: noindex"}, html("More", "Only here."))
+    job = run(world, place)
+    assert in_use(world, web) == ["/", "/c"]
+    assert (job.metrics["skipped"], job.metrics["gone"]) == (2, 2)
+
+
+def test_a_print_copy_is_read_once_and_pages_of_a_list_all_are(world: World, web: Web) -> None:
+    def canonical(page: bytes) -> bytes:
+        return page.replace(b"<head>", b'<head><link rel="canonical" href="/canon">')
+
+    web["/"] = html("Start", "Everything starts here.", "/canon?print=1", "/print/canon", "/canon?page=2")
+    web["/canon?print=1"] = canonical(html("Olives", TEXT))
+    web["/print/canon"] = canonical(html("Olives", TEXT))
+    web["/canon"] = canonical(html("Olives", TEXT))
+    web["/canon?page=2"] = canonical(html("Olives", "Something else on the second page."))
+    run(world, site(world, web))
+    assert in_use(world, web) == ["/", "/canon", "/canon?page=2"]
+
+
+def test_a_sitemap_among_the_pages_of_a_sitemap_is_read(world: World, web: Web) -> None:
+    def urlset(path: str) -> tuple[int, dict[str, str], bytes]:
+        xmlns = "http://www.sitemaps.org/schemas/sitemap/0.9"
+        return 200, {}, f'<urlset xmlns="{xmlns}"><url><loc>{web.url}{path}</loc></url></urlset>'.encode()
+
+    web["/sitemap.xml"], web["/s3.xml"] = urlset("/s3.xml"), urlset("/hidden")
+    web["/hidden"] = html("Hidden", "Only the inner sitemap knows this page.")
+    run(world, site(world, web))
+    assert "/hidden" in in_use(world, web)
