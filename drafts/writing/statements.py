@@ -111,7 +111,7 @@ def supports(sentence: str, passage: str) -> bool:
     meant = set(terms(_NEGATED.sub(" ", plain_text(sentence))))
     is_told = bool(meant) and len(words) >= 3
     lines = lines_of(passage)
-    foreign = _foreign_rows(meant, lines)
+    foreign = _foreign_rows(wanted, lines)
     said = [
         (line.kind, normalised(part.text))
         for line in lines
@@ -133,15 +133,34 @@ def supports(sentence: str, passage: str) -> bool:
     return False
 
 
-def _foreign_rows(meant: set[str], lines: Sequence[Line]) -> set[Line]:
-    """The rows that a sentence is not about, for it has words of another row's name that these rows lack.
+def _foreign_rows(sentence: str, lines: Sequence[Line]) -> set[Line]:
+    """The rows of tables that a sentence is not about, however many words it shares with them.
 
     "Rubber: size -8, 12 per foot" has four words of five of the row "PTFE – size: -8; price: 12 per foot", and is false.
     """
-    rows = [line for line in lines if line.kind is Kind.ROW]
-    names = {word for row in rows if NAME_ENDS in row.text for word in terms(row.text.partition(NAME_ENDS)[0])}
-    named = meant & names
-    return {row for row in rows if not named <= set(terms(row.text))}
+    rows = {line: line.text.partition(NAME_ENDS) for line in lines if line.kind is Kind.ROW and NAME_ENDS in line.text}
+    said = set(terms(sentence))
+    named = said & {word for name, _, _ in rows.values() for word in terms(name)}
+    return {
+        row
+        for row, (name, _, values) in rows.items()
+        if sentence not in [normalised(part.text).rstrip(".!") for part in split_sentences(row.text)]
+        and (
+            not named <= set(terms(row.text))  # another row's name
+            or not (said & set(terms(name)) or not terms(name))  # no name, or one that is in no row of this passage
+            or _has_another_value(sentence, values)
+        )
+    }
+
+
+def _has_another_value(sentence: str, values: str) -> bool:
+    """Whether a figure right behind a column's name ("size 12") is not what the row has there."""
+    for each in values.split("; "):
+        name, colon, value = each.partition(": ")
+        figure = rf"(?<!\w){re.escape(normalised(name))}(?!\w)\s*(?:is|of|are|[:=])?\s*[^\w\s]?({_NUMBER.pattern})"
+        if colon and any(found not in numbers(value) for found in re.findall(figure, sentence)):
+            return True
+    return False
 
 
 def numbers(text: str) -> set[str]:
