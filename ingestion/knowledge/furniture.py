@@ -6,6 +6,7 @@ Nothing is guessed by class names, but consent to cookies: menus, headers and fo
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 _UNSEEN = frozenset(
@@ -44,6 +45,7 @@ _NOT_SHOWN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidde
 _CONSENT = re.compile(r"cookie|consent|gdpr", re.IGNORECASE)
 _PANEL = re.compile(r"accordion|collaps|panel|tab-pane|faq|toggle", re.IGNORECASE)
 _WORD = re.compile(r"\w+")
+_LARGEST_MENU = 400  # elements; more are content, and counting them again at each level would take for ever
 _TITLES = frozenset(("h1", "h2", "h3", "h4", "h5", "h6", "summary"))
 
 
@@ -114,6 +116,8 @@ def _opens(button: Any) -> bool:
 
 def _is_menu(element: Any) -> bool:
     """Four links or more and hardly a word beside them."""
+    if sum(1 for _ in islice(element.iter(), _LARGEST_MENU)) == _LARGEST_MENU:
+        return False
     links = element.xpath(".//a[@href]")
     if len(links) < 4 or element.xpath("boolean(.//h1|.//main|.//article)"):
         return False

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 LONGEST = 500  # characters of a table; a longer one is written as several, each with the names of its columns
 _WIDEST = 60
+_PLACES = 300_000  # of a table; spans can claim any number of them
 _T = TypeVar("_T")
 _RULE = re.compile(r"(?=.*-)[\s|:+-]+")
 _SECTION = 80  # a full row with more characters than this is a remark, not the name of what follows
@@ -110,10 +111,12 @@ def _grid(table: Any, text_of: Callable[[Any], str]) -> tuple[list[list[Cell]], 
     """Every place of the table with the cell that covers it, and how many rows at the top are names."""
     rows = own_rows(table)
     places: list[dict[int, Cell]] = [{} for _ in rows]
+    ends = {row.getparent(): number + 1 for number, row in enumerate(rows)}  # no cell reaches out of its group of rows
+    taken = 0
     for number, row in enumerate(rows):
         column = 0
         group = row.getparent()
-        left = sum(1 for each in rows[number:] if each.getparent() is group)
+        left = ends[group] - number
         cells = [cell for cell in row if cell.tag in ("td", "th")]
         for cell in cells:
             while column in places[number]:
@@ -122,7 +125,11 @@ def _grid(table: Any, text_of: Callable[[Any], str]) -> tuple[list[list[Cell]], 
             down = _span(cell, "rowspan")
             whole_row = len(cells) == 1 and across > 1 and not places[number]
             read = Cell(text_of(cell), cell.tag == "th", whole_row)
-            for below in range(number, number + min(left, down or left)):
+            height = min(left, down or left)
+            taken += height * across
+            if taken > _PLACES:
+                raise Contradictory
+            for below in range(number, number + height):
                 for at in range(column, column + across):
                     if at in places[below]:
                         raise Contradictory

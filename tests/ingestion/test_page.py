@@ -163,3 +163,13 @@ def test_each_passage_of_a_long_table_has_the_names_of_its_columns() -> None:
     assert [line for part in parts for line in part.split("\n")[2:]] == [
         f"| Hose {number} | {number} per foot |" for number in range(80)
     ]
+
+
+def test_words_that_stand_elsewhere_too_are_missing_all_the_same() -> None:
+    found = page("<p>A B a b c</p><table><tr><th>A<th>B<tr><td>a<td rowspan=2>b<tr><td colspan=2>c</table>")
+    assert (found.shown, found.lost) == (10, 5)
+
+
+def test_a_table_that_claims_millions_of_places_is_left_out() -> None:
+    found = page("<p>Prices.</p><table><tr>" + "<td rowspan=60000 colspan=60>a" * 9 + "<tr><td>b" * 2000 + "</table>")
+    assert found.text == "Prices." and found.missing[0].startswith("A table whose cells overlap was left out")
