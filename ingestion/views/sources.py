@@ -95,6 +95,7 @@ def document(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "status_class": status_class,
         "error": found.error,
         "facts": facts,
+        "missing": [str(each) for each in found.metadata.get("missing", [])],
         "passages": passages,
         "is_old": clock.now - read_at > OLD,
         "acts": _acts(found) if may(tenant, Verb.RUN_JOBS) else [],

@@ -179,3 +179,37 @@ def test_a_sentence_that_was_typed_anew_keeps_nothing() -> None:
     assert sum(bool(one.source_ids) for one in found) <= 1
     swapped = rebase_statements(statements, diff_ops(PTFE, "Another thing."), source=PTFE)
     assert [one.source_ids for one in swapped] == [()]
+
+
+HOSES = "| Hose | Size | Price |\n|---|---|---|\n| PTFE | -6 | 9 per foot |\n| PTFE | -8 | 12 per foot |\n| Rubber | -6 | 4 per foot |"
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "PTFE – Size: -8; Price: 12 per foot.",
+        "PTFE in size -8 has a price of 12 per foot.",
+        "Rubber – Size: -6; Price: 4 per foot.",
+    ],
+)
+def test_a_row_bears_what_it_says(sentence: str) -> None:
+    assert supports(sentence, HOSES)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Rubber – Size: -8; Price: 12 per foot.",  # another row's value
+        "Nylon – Size: -8; Price: 12 per foot.",  # a name that is in no row: its row may be in another passage
+        "Size: -8; Price: 12 per foot.",  # no name
+        "PTFE – Size: 12; Price: 8 per foot.",  # another column's value
+        "-8 – Size: PTFE; Price: 12 per foot, rubber.",
+    ],
+)
+def test_a_row_bears_no_value_under_another_name(sentence: str) -> None:
+    assert not supports(sentence, HOSES)
+
+
+def test_every_sentence_of_a_row_that_has_several_is_borne() -> None:
+    table = "| Kind | Rule |\n|---|---|\n| Hose | Cut it square. Deburr the end with a file. |\n| Nut | Tighten it. |"
+    assert supports("Deburr the end with a file.", table)

@@ -19,6 +19,7 @@ from conversations.tenancy import tenant_context
 from ingestion import jobs
 from ingestion.knowledge import crawl, fetch
 from ingestion.knowledge.embed import MiniLmEmbedder
+from ingestion.knowledge.extract import Extracted
 from ingestion.knowledge.vectors import VectorStore, get_vector_store
 from ingestion.models import JobRun, Passage, Site, SourceDocument
 from ingestion.tasks import crawl_due_sites
@@ -448,3 +449,68 @@ def test_a_page_that_a_person_took_out_stays_out_until_they_say_so(world: World,
         acts.bring_back(document_id=page.pk, actor=world.dan)
     run(world, found)
     assert documents(world, web)["/a"].status == "indexed"
+
+
+OVERLAP = "<table><tr><th>A<th>B<tr><td>a<td rowspan=2>b<tr><td colspan=2>c</table>"
+
+
+def test_what_a_reader_sees_and_drafts_cannot_quote_is_said(world: World, web: Web) -> None:
+    web["/a"] = html("Olives", TEXT + " More about flares." * 100 + OVERLAP)
+    job = run(world, site(world, web))
+    assert (job.status, job.metrics["lost"]) == ("succeeded", 5)
+    assert "/a: 5 of 322 words are not in its text" in job.metrics["problems"][0]
+    assert documents(world, web)["/a"].metadata["missing"][0] == ("A table whose cells overlap was left out: A B a b c")
+
+
+def test_a_crawl_that_loses_more_than_a_few_words_fails(world: World, web: Web) -> None:
+    web["/a"] = html("Olives", TEXT + OVERLAP)
+    job = run(world, site(world, web))
+    assert job.status == "failed" and "words that readers see were not read, more than 3%" in job.error
+    assert in_use(world, web) == ["/", "/a", "/b"]
+
+
+def test_a_page_that_an_older_version_read_is_read_anew(
+    world: World, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = site(world, web)
+    run(world, place)
+    monkeypatch.setattr(crawl, "read_html", lambda *_, **__: Extracted("Olives", "Read otherwise."))
+    assert run(world, place).metrics["unchanged"] == 3
+    monkeypatch.setattr(crawl, "READER", crawl.READER + 1)
+    assert run(world, place).metrics["changed"] == 3
+
+
+def test_a_page_that_asks_to_be_left_out_is_but_its_links_are_followed(world: World, web: Web) -> None:
+    place = site(world, web)
+    run(world, place)
+    hidden = html("Olives", TEXT, "/c")
+    web["/a"] = hidden.replace(b"<head>", b'<head><meta name="ROBOTS" content="NoIndex, follow">')
+    web["/b"] = (200, {"Content-Type": "text/html", "X-Robots-Tag": "noindex"}, html("Hoses", "PTFE hose."))
+    web["/c"] = (200, {"Content-Type": "text/html", "X-Robots-Tag": "otherbot: noindex"}, html("More", "Only here."))
+    job = run(world, place)
+    assert in_use(world, web) == ["/", "/c"]
+    assert (job.metrics["skipped"], job.metrics["gone"]) == (2, 2)
+
+
+def test_a_print_copy_is_read_once_and_pages_of_a_list_all_are(world: World, web: Web) -> None:
+    def canonical(page: bytes) -> bytes:
+        return page.replace(b"<head>", b'<head><link rel="canonical" href="/canon">')
+
+    web["/"] = html("Start", "Everything starts here.", "/canon?print=1", "/print/canon", "/canon?page=2")
+    web["/canon?print=1"] = canonical(html("Olives", TEXT))
+    web["/print/canon"] = canonical(html("Olives", TEXT))
+    web["/canon"] = canonical(html("Olives", TEXT))
+    web["/canon?page=2"] = canonical(html("Olives", "Something else on the second page."))
+    run(world, site(world, web))
+    assert in_use(world, web) == ["/", "/canon", "/canon?page=2"]
+
+
+def test_a_sitemap_among_the_pages_of_a_sitemap_is_read(world: World, web: Web) -> None:
+    def urlset(path: str) -> tuple[int, dict[str, str], bytes]:
+        xmlns = "http://www.sitemaps.org/schemas/sitemap/0.9"
+        return 200, {}, f'<urlset xmlns="{xmlns}"><url><loc>{web.url}{path}</loc></url></urlset>'.encode()
+
+    web["/sitemap.xml"], web["/s3.xml"] = urlset("/s3.xml"), urlset("/hidden")
+    web["/hidden"] = html("Hidden", "Only the inner sitemap knows this page.")
+    run(world, site(world, web))
+    assert "/hidden" in in_use(world, web)

@@ -11,12 +11,15 @@ import docx
 import pypdf
 import pytest
 from django.core.management import CommandError, call_command
+from docx.oxml import parse_xml
+from pypdf.generic import DictionaryObject, NameObject, StreamObject
 
 from conversations.errors import Invalid
 from conversations.tenancy import tenant_context
 from ingestion import jobs
 from ingestion.knowledge import extract
-from ingestion.knowledge.extract import Unreadable, read_file, read_html
+from ingestion.knowledge.documents import Unreadable
+from ingestion.knowledge.extract import read_file, read_html
 from ingestion.knowledge.files import keep_upload
 from ingestion.models import JobRun, Passage, SourceDocument
 from tests.asserts import assert_nothing_written
@@ -230,3 +233,58 @@ def test_a_page_is_read_in_its_own_charset() -> None:
     )
     assert "Zażółć" in read_html(declared.encode("iso-8859-2")).text
     assert "Привет" in read_html("<p>Привет, это ответ на вопрос</p>".encode("cp1251"), charset="windows-1251").text
+
+
+WORD = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
+BOX = (
+    '<w:p><mc:AlternateContent xmlns:mc="http://schemas.openxmlformats.org/markup-compatibility/2006"><mc:Choice><w:r>{0}</w:r>'
+    "</mc:Choice><mc:Fallback><w:r>{0}</w:r></mc:Fallback></mc:AlternateContent></w:p>"
+).format("<w:txbxContent><w:p><w:r><w:t>FACT</w:t></w:r></w:p></w:txbxContent>")
+RUN = "<w:r><w:t>FACT</w:t></w:r>"
+CELL = "<w:tc><w:p><w:r><w:t>{}</w:t></w:r></w:p>{}</w:tc>"
+
+
+@pytest.mark.parametrize(
+    ("xml", "wanted"),
+    [
+        (f"<w:sdt><w:sdtContent><w:p>{RUN}</w:p></w:sdtContent></w:sdt>", "FACT"),
+        (f"<w:p><w:sdt><w:sdtContent>{RUN}</w:sdtContent></w:sdt></w:p>", "FACT"),
+        (f"<w:p><w:ins>{RUN}</w:ins><w:del><w:r><w:delText>GONE</w:delText></w:r></w:del></w:p>", "FACT"),
+        (f"<w:p><w:hyperlink>{RUN}</w:hyperlink><w:moveFrom><w:r><w:t>GONE</w:t></w:r></w:moveFrom></w:p>", "FACT"),
+        (BOX, "FACT"),
+        (
+            f"<w:tbl><w:tr>{CELL.format('A', '')}{CELL.format('B', '')}</w:tr><w:tr>{CELL.format('x', '')}"
+            f"{CELL.format('y', '<w:tbl><w:tr>' + CELL.format('FACT', '') + CELL.format('C', '') + '</w:tr></w:tbl>')}</w:tr></w:tbl>",
+            "FACT",
+        ),
+        (
+            f"<w:tbl><w:tr>{CELL.format('A', '')}</w:tr><w:sdt><w:sdtContent><w:tr>{CELL.format('FACT', '')}</w:tr></w:sdtContent>"
+            "</w:sdt></w:tbl>",
+            "FACT",
+        ),
+    ],
+    ids=["control", "control in a line", "tracked changes", "moved", "text box", "nested table", "controlled row"],
+)
+def test_what_word_shows_is_read_once_and_what_was_deleted_is_not(xml: str, wanted: str) -> None:
+    document = docx.Document()
+    document.element.body.insert(0, parse_xml(f"<w:body {WORD}>{xml}</w:body>")[0])
+    out = io.BytesIO()
+    document.save(out)
+    found = read_file("x.docx", out.getvalue()).text
+    assert found.count(wanted) == 1 and "GONE" not in found
+
+
+def test_a_pdf_page_that_is_a_picture_is_named(world: World) -> None:
+    writer = pypdf.PdfWriter(clone_from=io.BytesIO(pdf("Never reuse a crush washer.", "")))
+    picture = StreamObject()
+    picture.update({NameObject("/Type"): NameObject("/XObject"), NameObject("/Subtype"): NameObject("/Image")})
+    writer.pages[1][NameObject("/Resources")] = DictionaryObject(
+        {NameObject("/XObject"): DictionaryObject({NameObject("/Im0"): writer._add_object(picture)})}
+    )
+    done = io.BytesIO()
+    writer.write(done)
+    job = ingest(world, ("half.pdf", done.getvalue()))
+    said = "Page 2 is a picture without text, a scan perhaps."
+    assert job.status == "succeeded" and job.metrics["problems"] == [f"half.pdf: not all of it was read: {said}"]
+    with tenant_context(world.acme.pk):
+        assert SourceDocument.objects.get().metadata["missing"] == [said]

@@ -94,6 +94,15 @@ def test_it_takes_as_many_statements_for_thirty_of_everything_as_for_three(world
     assert lengths[0] == lengths[1] <= 16
 
 
+def test_a_document_says_what_of_it_was_not_read(world: World, signed_in: Browser) -> None:
+    whole = document(world)
+    part = document(world, metadata={"missing": ["Page 2 is a picture & <no> text."], "lost": 0, "shown": 0})
+    browser = signed_in(world.ada)
+    page = browser.get(f"/sources/documents/{part.pk}/").content.decode()
+    assert "Not all that a reader sees was read." in page and "Page 2 is a picture &amp; &lt;no&gt; text." in page
+    assert "Not all that a reader sees" not in browser.get(f"/sources/documents/{whole.pk}/").content.decode()
+
+
 def test_a_document_shows_what_drafts_can_quote(world: World, signed_in: Browser) -> None:
     found = document(world, text="PTFE is safe with E85 & <b>methanol</b>.")
     page = signed_in(world.ada).get(f"/sources/documents/{found.pk}/").content.decode()

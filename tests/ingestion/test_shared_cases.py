@@ -24,6 +24,10 @@ from conversations.tenancy import tenant_context
 from drafts.desk.readdress import readdress
 from drafts.flow.drafting import write_draft
 from drafts.models import Draft
+from drafts.writing.markdown import pieces_of
+from drafts.writing.statements import supports
+from ingestion.knowledge.chunk import split_passages
+from ingestion.knowledge.extract import read_file
 from ingestion.receive import receive_mail
 from tests import factories
 from tests.conftest import World
@@ -304,3 +308,39 @@ def test_66_nothing_that_is_asked_is_cut(asked: dict[str, Any]) -> None:
     new = split_reply(asked["text"])[0]
     assert all(words in new for words in asked["keep"])
     assert not any(words in new for words in asked.get("drop", ()))
+
+
+PAGES = {
+    "50": ["Orders paid before 14:00 leave the same day.", "Norway takes four working days."],
+    "52": ["Send unused hose back within 30 days."],
+    "53": ["How long is the warranty?\n\nPumps have two years, hoses five.", "Iceland?\n\nYes, by air, in six days."],
+    "57": ["| PTFE | -8 | 12 per foot |"],
+    "61": ["Pumps carry a two year warranty."],
+    "63": ["| PTFE | -8 | 12 |"],
+    "74": ["How long is the warranty?\n\nTwo years.", "Do you ship to Iceland?\n\nYes, by air, in six days."],
+    "76": ["Do you ship to Iceland?\n\nYes, six days.", "Do you ship to Chile?\n\nNo."],
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_50_to_76_every_fact_of_a_source_is_read_beside_its_name(name: str) -> None:
+    (file,) = CASES.glob(f"case-{name}-*")
+    found = read_file(file.name, file.read_bytes())
+    assert all(fact in found.text for fact in PAGES[name])
+    assert "| -8 | 12 per foot |" not in found.text.split("\n") and "cookies" not in found.text
+    assert (found.lost, found.missing) == (0, ())
+
+
+def test_57_a_reply_never_says_the_price_of_one_row_under_the_name_of_another() -> None:
+    passage = read_file("prices.html", next(CASES.glob("case-57-*")).read_bytes()).text
+    rows = [piece.text for piece in pieces_of(passage)]
+    assert "PTFE – Size: -8; Price: 12 per foot." in rows
+    assert all(supports(row, passage) for row in rows)
+    assert supports("PTFE, size -8: price 12 per foot.", passage)
+    for wrong in ("Rubber – Size: -8; Price: 12 per foot.", "The rubber hose, size -6, price 9 per foot.", "-8 – Price: 12 per foot; Size: rubber."):  # fmt: skip
+        assert not supports(wrong, passage), wrong
+
+
+def test_59_passages_of_chinese_text_stay_short() -> None:
+    found = read_file("hose.html", next(CASES.glob("case-59-*")).read_bytes())
+    assert all(len(chunk.text) <= 273 for chunk in split_passages(found.text, title=found.title))
