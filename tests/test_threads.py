@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import pytest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -13,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from config import asgi
 
 Messages = list[Mapping[str, Any]]
+Answer = TypeVar("Answer")
 SCOPE = {"type": "http", "method": "GET", "path": "/x/", "headers": [], "query_string": b"", "http_version": "1.1"}
 seen: contextvars.ContextVar[str] = contextvars.ContextVar("seen", default="nothing")
 
@@ -27,6 +29,12 @@ def app(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., asgi.Ke
         return handler
 
     return make
+
+
+def run(asked: Coroutine[Any, Any, Answer]) -> Answer:
+    """In a thread of its own: one that drives a browser has a running loop already."""
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, asked).result()
 
 
 async def ask(app: asgi.KeptThreads, *, gone: asyncio.Event | None = None, body: bytes = b"", **scope: Any) -> Messages:
@@ -60,7 +68,7 @@ def test_what_a_request_activates_is_gone_with_it(app: Callable[..., asgi.KeptTh
         one = app(view)
         return [body_of(await ask(one)), body_of(await ask(one))]
 
-    assert asyncio.run(twice()) == [b"nothing", b"nothing"]
+    assert run(twice()) == [b"nothing", b"nothing"]
 
 
 def test_who_finds_no_thread_free_is_told_so_and_keeps_what_was_typed(
@@ -76,7 +84,7 @@ def test_who_finds_no_thread_free_is_told_so_and_keeps_what_was_typed(
         one._free.release()
         return refused, await ask(one)
 
-    refused, after = asyncio.run(busy())
+    refused, after = run(busy())
     assert refused[0]["status"] == 503
     assert (b"Retry-After", b"5") in refused[0]["headers"]
     assert b"My own words are here still" in body_of(refused)
@@ -107,7 +115,7 @@ def test_who_finds_no_thread_free_is_told_so_whatever_the_form(
         await one._free.acquire()
         return await ask(one, body=body, method="POST", headers=[(b"content-type", kind)])
 
-    assert asyncio.run(busy())[0]["status"] == 503
+    assert run(busy())[0]["status"] == 503
 
 
 def test_the_event_loop_reads_no_long_body(
@@ -130,7 +138,7 @@ def test_the_event_loop_reads_no_long_body(
         headers = [(b"content-type", PARTS + b"; boundary=b"), (b"content-length", str(len(body)).encode())]
         return await ask(one, body=body, method="POST", headers=headers)
 
-    assert asyncio.run(busy())[0]["status"] == 503
+    assert run(busy())[0]["status"] == 503
     assert not read
 
 
@@ -157,7 +165,7 @@ def test_a_slow_reader_of_a_download_holds_no_thread(app: Callable[..., asgi.Kep
         assert all(free)
         return b"".join(got)
 
-    assert asyncio.run(slowly()) == piece * 30
+    assert run(slowly()) == piece * 30
 
 
 def test_a_stream_holds_no_thread_and_ends_when_its_browser_goes(app: Callable[..., asgi.KeptThreads]) -> None:
@@ -178,7 +186,7 @@ def test_a_stream_holds_no_thread_and_ends_when_its_browser_goes(app: Callable[.
         gone.set()
         return await asked, free
 
-    sent, free = asyncio.run(live())
+    sent, free = run(live())
     assert free
     assert body_of(sent) == b"data: news\n\n"
     assert ended == [True]
@@ -191,7 +199,7 @@ def test_cookies_and_headers_are_sent_as_the_view_set_them(app: Callable[..., as
         response.set_cookie("b", "2")
         return response
 
-    start = asyncio.run(ask(app(view)))[0]
+    start = run(ask(app(view)))[0]
     assert start["status"] == 418
     assert (b"X-One", b"1") in start["headers"]
     assert {value for name, value in start["headers"] if name == b"Set-Cookie"} == {
@@ -203,5 +211,5 @@ def test_cookies_and_headers_are_sent_as_the_view_set_them(app: Callable[..., as
 def test_no_request_fills_the_disk(app: Callable[..., asgi.KeptThreads], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asgi, "MAX_BODY_BYTES", 1000)
     one = app(lambda request: HttpResponse("well"))
-    statuses = [asyncio.run(ask(one, method="POST", body=b"x" * size))[0]["status"] for size in (1000, 1001)]
+    statuses = [run(ask(one, method="POST", body=b"x" * size))[0]["status"] for size in (1000, 1001)]
     assert statuses == [200, 413]
