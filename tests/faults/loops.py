@@ -75,7 +75,8 @@ def _open_lane(ground: Ground) -> None:
         mail = factories.message(world.mail, authentication=factories.PROVED, subject=f"Evidence {number}")
         draft = factories.draft(mail, intent="compatibility")
         with tenant_context(world.acme.pk):
-            decisions.approve(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft))
+            read = decisions.Attention(viewed_ms=60_000)
+            decisions.approve(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), attention=read)
     with tenant_context(world.acme.pk):
         lane = lanes.open_lane(
             account_id=world.acme.pk, actor=world.dan, intent="compatibility", channel_id=world.mail.pk,
