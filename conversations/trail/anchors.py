@@ -100,7 +100,8 @@ class Folder:
 
     def lines_of(self, account_id: uuid.UUID) -> list[Line]:
         with contextlib.suppress(FileNotFoundError):
-            return list(read_lines(self._file(account_id).read_text()))
+            text = self._file(account_id).read_text(errors="replace")
+            return list(read_lines(text[: text.rfind("\n") + 1]))
         return []
 
     def newest(self, account_id: uuid.UUID) -> Line | None:
@@ -114,12 +115,13 @@ class Folder:
     def add(self, lines: Iterable[Line]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         for line in lines:
-            handle = os.open(self._file(line.account), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            try:
-                os.write(handle, f"{line}\n".encode())
+            path = self._file(line.account)
+            is_torn = path.exists() and path.read_bytes()[-1:] not in {b"", b"\n"}
+            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            with os.fdopen(handle, "ab") as stream:
+                stream.write((b"\n" if is_torn else b"") + f"{line}\n".encode())
+                stream.flush()
                 os.fsync(handle)
-            finally:
-                os.close(handle)
 
 
 class File:
@@ -165,8 +167,11 @@ class Database:
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
+    """What a full disk tore is passed over if it was written whole right after. Raises ValueError for any other line."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        is_torn = number < len(lines) and line != lines[number] and lines[number].startswith(line)
+        if line.strip() and not is_torn:
             try:
                 yield Line.read(line)
             except ValueError as error:

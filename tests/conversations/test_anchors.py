@@ -85,6 +85,20 @@ def test_a_line_says_when_who_which_head_and_how_many_and_is_read_back(signed: W
     assert all(checkpoints.is_signed(line.as_point()) for line in anchors.read_lines(text))
 
 
+def test_a_line_that_a_full_disk_tore_is_written_again_and_passed_over(signed: World, folder: anchors.Folder) -> None:
+    anchors.anchor(signed.acme.pk, to=folder)
+    path = folder.path / f"{signed.acme.pk}.anchors"
+    whole = path.read_text()
+    path.write_text(whole[:-40])
+    assert [line.number for line in folder.lines_of(signed.acme.pk)] == [1]
+    assert anchors.anchor(signed.acme.pk, to=folder) == 1
+    assert [line.number for line in folder.lines_of(signed.acme.pk)] == [1, 2]
+    assert path.read_text().endswith(f"{whole[:-40]}\n{whole.splitlines()[1]}\n")
+    path.write_text("garbage\n" + whole)
+    with pytest.raises(ValueError, match="Line 1 is no anchor"):
+        folder.lines_of(signed.acme.pk)
+
+
 def test_only_what_is_new_is_added(signed: World, folder: anchors.Folder) -> None:
     anchors.anchor(signed.acme.pk, to=folder)
     assert anchors.anchor(signed.acme.pk, to=folder) == 0

@@ -202,7 +202,9 @@ def story(committed_world: World, cluster: Cluster, attachments_dir: Path, monke
     ):
         factories.waiting_mail(
             world.mail, status, message=message, sender=sender, subject=MARKER if sender else "", recipient=ADDRESS if sender else "",
-            detail=MARKER if sender else "ValueError", payload=f"From: {ADDRESS}\r\n\r\n{MARKER}".encode(),
+            detail=MARKER if sender else "ValueError",
+            # Nobody could read the last one, so nobody wrote its address small.
+            payload=f"From: {ADDRESS if sender else ADDRESS.upper()}\r\n\r\n{MARKER}".encode(),
         )  # fmt: skip
     with cluster.connect("countersign_test", SUPERUSER) as server:
         server.execute("SET session_replication_role = replica")
