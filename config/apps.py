@@ -4,4 +4,4 @@ from django.contrib.admin.apps import AdminConfig
 
 
 class CountersignAdminConfig(AdminConfig):
-    default_site = "conversations.admin_site.TenantAdminSite"
+    default_site = "conversations.admin_pages.site.TenantAdminSite"

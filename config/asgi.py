@@ -170,6 +170,6 @@ async def _send(answer: Answer, send: Send) -> None:
 
 django.setup(set_prefix=False)
 
-from conversations import outage  # noqa: E402  # its pages need the apps
+from conversations.web import outage  # noqa: E402  # its pages need the apps
 
 application = KeptThreads()

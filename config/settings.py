@@ -93,11 +93,11 @@ ASGI_APPLICATION = "config.asgi.application"
 WSGI_APPLICATION = "config.wsgi.application"
 
 MIDDLEWARE = [
-    "conversations.health.HealthMiddleware",
+    "conversations.web.health.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "conversations.csp.ContentSecurityPolicyMiddleware",
+    "conversations.web.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "conversations.no_store.NoStoreMiddleware",
+    "conversations.web.no_store.NoStoreMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -106,7 +106,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "conversations.signin.LimitsMiddleware",
+    "conversations.people.signin.LimitsMiddleware",
     "conversations.tenancy.TenantMiddleware",
 ]
 
@@ -122,7 +122,7 @@ TEMPLATES = [
                     [
                         (
                             "django.template.loaders.cached.Loader",
-                            ["conversations.compact.Loader", "django.template.loaders.app_directories.Loader"],
+                            ["conversations.web.compact.Loader", "django.template.loaders.app_directories.Loader"],
                         )
                     ],
                 )
@@ -132,7 +132,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "conversations.csp.csp",
+                "conversations.web.csp.csp",
                 "conversations.tenancy.tenant",
             ],
         },
@@ -186,7 +186,7 @@ _listen = env.text("LISTEN_DATABASE_URL", "")
 LISTEN = _listen != "off"
 LISTEN_DATABASE = env.database("LISTEN_DATABASE_URL", _listen) if LISTEN and _listen else None
 # No ATOMIC_REQUESTS: TenantMiddleware opens the request's one transaction (docs/decisions/0003).
-SESSION_ENGINE = "conversations.web_sessions"
+SESSION_ENGINE = "conversations.people.web_sessions"
 
 # "process" is each process's own, for figures that every page asks for (docs/decisions/0031).
 CACHES = {
@@ -199,7 +199,7 @@ CACHES = {
 }
 
 # --- log-in --------------------------------------------------------------------------------------------------------
-AUTHENTICATION_BACKENDS = ["conversations.proofs.AddressBackend"]
+AUTHENTICATION_BACKENDS = ["conversations.people.proofs.AddressBackend"]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -217,13 +217,13 @@ PASSWORD_RESET_TIMEOUT = 60 * 60
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/queue/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
-ACCOUNT_ADAPTER = "conversations.people.InvitedOnlyAdapter"
-SOCIALACCOUNT_ADAPTER = "conversations.people.InvitedOnlySocialAdapter"
+ACCOUNT_ADAPTER = "conversations.people.members.InvitedOnlyAdapter"
+SOCIALACCOUNT_ADAPTER = "conversations.people.members.InvitedOnlySocialAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_USER_MODEL_EMAIL_FIELD = "email"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-# An address counts only when it is proven (docs/decisions/0021). Where no mail can be sent, conversations.proofs asks for none.
+# An address counts only when it is proven (docs/decisions/0021). Where no mail can be sent, conversations.people.proofs asks for none.
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_TIMEOUT = 15 * 60
@@ -233,7 +233,7 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False  # to an unknown address goes nothing
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_MAX_EMAIL_ADDRESSES = 10
-ACCOUNT_FORMS = {"reset_password": "conversations.proofs.ResetForm"}
+ACCOUNT_FORMS = {"reset_password": "conversations.people.proofs.ResetForm"}
 SILENCED_SYSTEM_CHECKS = ["auth.W004"]  # User.email is a name to sign in with, which our own backend resolves
 ACCOUNT_LOGOUT_ON_GET = False
 # A session alone, stolen or left open, adds no address: whoever proves one could have a new password mailed there.
@@ -242,10 +242,10 @@ ACCOUNT_SESSION_REMEMBER = True
 # Tries are counted by conversations.limits: allauth's own limits live in the cache, where other keys push them out.
 ACCOUNT_RATE_LIMITS: dict[str, str] | bool = False
 MFA_RATE_LIMITS: dict[str, str] | bool = False
-MFA_ADAPTER = "conversations.signin.EncryptedFactors"
+MFA_ADAPTER = "conversations.people.signin.EncryptedFactors"
 MFA_FORMS = {
-    "authenticate": "conversations.signin.CodeForm",
-    "reauthenticate": "conversations.signin.CodeAgainForm",
+    "authenticate": "conversations.people.signin.CodeForm",
+    "reauthenticate": "conversations.people.signin.CodeAgainForm",
 }
 #: Platform operators (superusers) can do nothing before they have set up a second factor.
 OPERATORS_NEED_FACTOR = env.flag("OPERATORS_NEED_FACTOR", False)
@@ -290,7 +290,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_AGE = 60 * 60 * 12
 SESSION_COOKIE_SAMESITE = "Lax"
-# Django 6 knows this setting itself; on 5.2 conversations.csp reads it.
+# Django 6 knows this setting itself; on 5.2 conversations.web.csp reads it.
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": ["'self'"],
     "script-src": ["'self'", "'nonce'"],

@@ -4,10 +4,10 @@ from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-from conversations.proofs import own_addresses, prove_address
+from conversations.people.proofs import own_addresses, prove_address
 from ingestion.api import api
 
-handler500 = "conversations.outage.server_error"
+handler500 = "conversations.web.outage.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     # Before allauth's own, which they replace under the same names.
     path("accounts/email/", own_addresses, name="account_email"),

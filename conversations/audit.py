@@ -17,9 +17,9 @@ from typing import Any
 
 from django.db import connection, models
 
-from conversations.bidi import isolated
 from conversations.models import Account, AuditEvent, AuditSalt, ServiceToken, User
 from conversations.models.base import insert, new_id
+from conversations.web.bidi import isolated
 
 
 class Kind(models.TextChoices):

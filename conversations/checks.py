@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
-from conversations.guards import SameAccount, TenantIsolation
+from conversations.database.guards import SameAccount, TenantIsolation
 from conversations.models.base import TenantRow
 
 

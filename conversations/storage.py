@@ -18,7 +18,7 @@ KEPT_SECONDS = 86_400  # an unfinished file that is older has no writer any more
 class WholeFiles(FileSystemStorage):
     """Writes under another name, syncs, then renames over: POSIX rename(2) is atomic within one file system.
 
-    A name that exists is replaced, because our names are digests of the content (conversations/files.py).
+    A name that exists is replaced, because our names are digests of the content (conversations/messages/files.py).
     """
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:

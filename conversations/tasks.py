@@ -8,7 +8,8 @@ import uuid
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from conversations import files, invitations, limits, lost_factor, lost_factor_mail, outbox, proofs
+from conversations.messages import files, outbox
+from conversations.people import invitations, limits, lost_factor, lost_factor_mail, proofs
 from conversations.storage import WholeFiles
 from conversations.tenancy import account_directory, tenant_context
 from conversations.trail import anchors, checkpoints

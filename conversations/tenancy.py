@@ -18,8 +18,9 @@ from django.db import connection, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from conversations import database_time, factors
+from conversations import factors
 from conversations.channels.addresses import normal_address
+from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.models import Account, Role, User
 from conversations.models.base import new_id

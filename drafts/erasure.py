@@ -17,8 +17,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.expressions import RawSQL
 
-from conversations import audit, database_time, files, outbox
+from conversations import audit
 from conversations.channels.addresses import normal_address
+from conversations.database import database_time
+from conversations.messages import files, outbox
+from conversations.messages.tombstones import tombstone
 from conversations.models import (
     Account,
     Attachment,
@@ -29,7 +32,6 @@ from conversations.models import (
     Notification,
 )
 from conversations.tenancy import tenant_context
-from conversations.tombstones import tombstone
 from drafts.answers import goldens
 from drafts.desk.editing import retire
 from drafts.models import Draft, DraftAction, DraftRevision, Hold, LearningSample, SavedView, Writing

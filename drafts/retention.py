@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.models import Account, Conversation
 from conversations.tenancy import tenant_context
 from drafts import erasure

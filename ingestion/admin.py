@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 
-from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
+from conversations.admin_pages.site import ReadOnlyAdmin, TenantModelAdmin
 from ingestion.knowledge.addresses import tidy
 from ingestion.knowledge.fetch import FetchError
 from ingestion.models import InboundEvent, JobRun, Site, SourceDocument

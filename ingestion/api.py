@@ -24,14 +24,15 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
-from conversations import database_time, tokens
 from conversations.channels.base import Inbound, Party
-from conversations.compiled import Compiled
+from conversations.database import database_time
+from conversations.database.compiled import Compiled
 from conversations.errors import Refusal
-from conversations.inbox import find_or_open, record_inbound, record_outbound_elsewhere
+from conversations.messages.inbox import find_or_open, record_inbound, record_outbound_elsewhere
 from conversations.models import Channel, Conversation, Message
+from conversations.people import tokens
+from conversations.people.tokens import Caller, Scope
 from conversations.tenancy import tenant_context
-from conversations.tokens import Caller, Scope
 from ingestion import request_keys
 from ingestion.models import InboundEvent
 

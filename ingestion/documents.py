@@ -9,7 +9,7 @@ from django.db import transaction
 from conversations import audit
 from conversations.errors import Conflict, Invalid
 from conversations.models import User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from ingestion.knowledge.index import remove_document
 from ingestion.models import SourceDocument
 

@@ -19,12 +19,13 @@ from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from pydantic import ValidationError as SchemaError
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Refusal
 from conversations.jobs import wake
 from conversations.metadata import Shape, explain
 from conversations.models import Notification, ServiceToken, User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
 from ingestion.models import JobRun
 

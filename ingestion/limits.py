@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 
 from conversations.channels.addresses import normal_address
 from conversations.channels.base import Inbound
-from conversations.inbox import clean
-from conversations.joining import bounced_delivery
+from conversations.messages.inbox import clean
+from conversations.messages.joining import bounced_delivery
+from conversations.messages.outbox import BOUNCEABLE
 from conversations.models import Channel, Notification
-from conversations.outbox import BOUNCEABLE
 from ingestion.models import InboundEvent
 
 

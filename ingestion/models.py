@@ -11,8 +11,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from conversations import database_time
-from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
+from conversations.database import database_time
+from conversations.database.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.visible import Visible
 

@@ -8,10 +8,10 @@ from django.db import transaction
 
 from conversations import audit
 from conversations.errors import Conflict, Invalid
-from conversations.inbox import clean
 from conversations.jobs import wake
+from conversations.messages.inbox import clean
 from conversations.models import User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from ingestion.models import InboundEvent
 from ingestion.receive import TASK
 

@@ -19,13 +19,14 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from conversations import audit, database_time
+from conversations import audit
 from conversations.channels.base import Inbound
 from conversations.channels.provider import Arrival
+from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.failpoints import failpoint
-from conversations.inbox import clean, record_inbound
 from conversations.jobs import wake
+from conversations.messages.inbox import clean, record_inbound
 from conversations.models import Channel, Message
 from conversations.tenancy import tenant_context
 from ingestion import limits, payloads

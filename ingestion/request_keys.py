@@ -14,11 +14,11 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.models import Conversation, Message
+from conversations.people.tokens import Caller
 from conversations.tenancy import tenant_context
-from conversations.tokens import Caller
 from ingestion.models import RequestKey
 
 

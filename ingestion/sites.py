@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from conversations import audit
 from conversations.errors import Conflict, Invalid
 from conversations.models import User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from ingestion.knowledge.index import remove_documents_of
 from ingestion.models import JobRun, Site
 

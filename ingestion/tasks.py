@@ -9,7 +9,8 @@ from typing import Any
 from procrastinate import JobContext
 from procrastinate.contrib.django import app
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
 from ingestion import jobs, receive, request_keys, uploads

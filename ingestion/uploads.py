@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from django.db.models import Q
 
-from conversations import database_time, files
+from conversations.database import database_time
+from conversations.messages import files
 from conversations.tenancy import tenant_context
 from ingestion.models import JobRun
 

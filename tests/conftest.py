@@ -26,7 +26,7 @@ from django.test import Client
 from django.test.testcases import TestCase, TransactionTestCase
 
 from config.postgres import SUPERUSER, Cluster, embedded
-from conversations import database_time
+from conversations.database import database_time
 from conversations.models import Account, Channel, User
 from conversations.tenancy import tenant_context
 from tests import factories, ready_cluster

@@ -20,7 +20,7 @@ def main() -> None:
     from django.conf import settings
 
     settings.DATABASES["default"].update(HOST=sys.argv[1], NAME=sys.argv[2], USER="app_rw")
-    from conversations import outbox
+    from conversations.messages import outbox
 
     print("ready", flush=True)
     for line in sys.stdin:

@@ -9,8 +9,8 @@ from allauth.account.models import EmailAddress
 
 from conversations import audit
 from conversations.channels.base import Authentication, Inbound, Party
-from conversations.envelope import digest
-from conversations.inbox import record_inbound
+from conversations.messages.envelope import digest
+from conversations.messages.inbox import record_inbound
 from conversations.models import Account, Channel, Conversation, Delivery, Membership, Message, User
 from conversations.tenancy import create_account, tenant_context
 from drafts.desk import decisions

@@ -26,8 +26,8 @@ def digest() -> str:
     files = [ROOT / "requirements-dev.txt", ROOT / "deploy" / "roles.sql", ROOT / "config" / "postgres.py"]
     files += [
         ROOT / "config" / "settings.py",
-        ROOT / "conversations" / "guards.py",
-        ROOT / "conversations" / "sqlfiles.py",
+        ROOT / "conversations" / "database" / "guards.py",
+        ROOT / "conversations" / "database" / "sqlfiles.py",
     ]
     for app in ("conversations", "ingestion", "drafts"):
         files += sorted((ROOT / app / "migrations").glob("*.py")) + sorted((ROOT / app).glob("sql/*"))

@@ -10,11 +10,11 @@ from bs4.element import NavigableString, Tag
 from django.test import Client
 
 from conversations import audit
-from conversations.bidi import isolated
 from conversations.channels.base import File, Party
 from conversations.models import AuditEvent, Channel, Notification, User
 from conversations.tenancy import tenant_context
 from conversations.views.notices import fill
+from conversations.web.bidi import isolated
 from drafts.desk import decisions, editing
 from ingestion.models import Site
 from tests import factories

@@ -79,7 +79,7 @@ def test_a_run_that_is_told_to_stop_leaves_no_server_and_no_folder_behind() -> N
         folder = Path(name)
         folder.chmod(0o755)
         run = subprocess.Popen(
-            [sys.executable, "-m", "tests.mutants", "--module", "conversations/encryption.py", "--jobs", "1"],
+            [sys.executable, "-m", "tests.mutants", "--module", "conversations/database/encryption.py", "--jobs", "1"],
             cwd=ROOT, env={**os.environ, "TMPDIR": name}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         until = time.monotonic() + 120

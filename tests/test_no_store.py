@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import get_resolver
 
-from conversations.no_store import NoStoreMiddleware
+from conversations.web.no_store import NoStoreMiddleware
 from tests.conftest import World
 from tests.test_isolation_walk import filled, patterns
 

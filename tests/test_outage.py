@@ -17,8 +17,9 @@ from django.urls import get_resolver
 from psycopg import errors
 
 from config.postgres import Cluster
-from conversations import outage, tokens
+from conversations.people import tokens
 from conversations.tenancy import tenant_context
+from conversations.web import outage
 from tests import factories
 from tests.asgi import serving, session_of
 from tests.conftest import World, some_id

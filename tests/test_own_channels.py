@@ -9,10 +9,11 @@ import pytest
 from bs4 import BeautifulSoup
 from django.test import Client
 
-from conversations import people, tenancy
+from conversations import tenancy
 from conversations.channels.base import File, Party
 from conversations.errors import Invalid
 from conversations.models import AuditEvent, Channel, Conversation, Membership, Notification, Role
+from conversations.people import members
 from conversations.tenancy import tenant_context
 from conversations.visible import ALL, kept_to
 from drafts import queue
@@ -68,7 +69,7 @@ def theirs(world: World, second: Channel, attachments_dir) -> dict[str, uuid.UUI
 
 def keep_to(world: World, *channels: Channel) -> None:
     with tenant_context(world.acme.pk):
-        people.set_channels(
+        members.set_channels(
             account_id=world.acme.pk, user=world.cy, channels=[one.pk for one in channels], actor=world.dan
         )
 
@@ -211,7 +212,7 @@ def test_nobody_hands_a_conversation_to_who_cannot_see_it(world: World, theirs) 
         with assert_nothing_written(), pytest.raises(Invalid, match="Choose a colleague"):
             handover.hand_over(draft_id=theirs["draft"], actor=world.ada, to=world.cy.pk)
     with tenant_context(world.acme.pk):
-        people.set_channels(
+        members.set_channels(
             account_id=world.acme.pk, user=world.cy, channels=[conversation.channel_id], actor=world.dan
         )
         assert [name for _, name in handover.colleagues(conversation, world.ada)] == ["Cy", "Dan"]
@@ -222,7 +223,7 @@ def test_the_other_roles_see_every_channel_whatever_is_set(world: World, theirs,
     browser = signed_in(world.cy)
     assert browser.get(f"/drafts/{theirs['draft']}/").status_code == 404
     with tenant_context(world.acme.pk):
-        people.set_role(account_id=world.acme.pk, user=world.cy, role=Role.REVIEWER, actor=world.dan)
+        members.set_role(account_id=world.acme.pk, user=world.cy, role=Role.REVIEWER, actor=world.dan)
     assert browser.get(f"/drafts/{theirs['draft']}/").status_code == 200
 
 
@@ -235,11 +236,11 @@ def test_choosing_channels_is_in_the_trail_once(world: World, second: Channel) -
         assert event.data["ids"] == sorted(
             [str(world.mail.pk), str(second.pk)], key=lambda pk: pk != str(world.mail.pk)
         )
-        assert people.channels_of(world.acme.pk, world.cy.pk) == tuple(
+        assert members.channels_of(world.acme.pk, world.cy.pk) == tuple(
             Membership.objects.get(user=world.cy).own_channels.values_list("channel_id", flat=True)
         )
         with assert_nothing_written(), pytest.raises(Invalid, match="not in this account"):
-            people.set_channels(
+            members.set_channels(
                 account_id=world.acme.pk, user=world.cy, channels=[world.other_mail.pk], actor=world.dan
             )
 
@@ -253,10 +254,10 @@ def test_an_admin_chooses_them_on_the_membership(world: World, second: Channel, 
     answer = signed_in(world.dan).post(url, {"role": "agent", "is_active": "on", "channels": [str(second.pk)]})
     assert answer.status_code == 302
     with tenant_context(world.acme.pk):
-        assert people.channels_of(world.acme.pk, world.cy.pk) == (second.pk,)
+        assert members.channels_of(world.acme.pk, world.cy.pk) == (second.pk,)
     assert signed_in(world.dan).post(url, {"role": "agent", "is_active": "on"}).status_code == 302
     with tenant_context(world.acme.pk):
-        assert people.channels_of(world.acme.pk, world.cy.pk) == ()
+        assert members.channels_of(world.acme.pk, world.cy.pk) == ()
 
 
 def test_corrections_of_another_channel_are_not_shown_with_an_answer(world: World, theirs, signed_in: Browser) -> None:

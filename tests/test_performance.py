@@ -21,10 +21,11 @@ from django.test import Client
 from django.utils import timezone
 
 from config.postgres import SUPERUSER, Cluster
-from conversations import search, tokens
+from conversations import search
 from conversations.audit import SYSTEM
 from conversations.channels.base import Party
 from conversations.models import Account, Channel, Conversation, Delivery, Message, User
+from conversations.people import tokens
 from conversations.tenancy import tenant_context
 from conversations.visible import ALL
 from drafts import queue

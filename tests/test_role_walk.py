@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from conversations.channels.base import Automatic, File, Party
 from conversations.models import Account, Delivery, Notification, PolicyRule, User
-from conversations.roles import Verb
+from conversations.people.roles import Verb
 from conversations.tenancy import tenant_context
 from drafts.answers import goldens
 from drafts.desk import decisions, editing, handover

@@ -11,11 +11,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html
 
-from conversations import audit, factors, people, tokens
+from conversations import audit, factors
 from conversations.admin.channels import ChannelAdmin
 from conversations.admin.shapes import shape_form
-from conversations.admin_rights import is_platform, is_tenant_admin, tenant_of
-from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
+from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
+from conversations.admin_pages.site import ReadOnlyAdmin, TenantModelAdmin
 from conversations.metadata import AccountSettings
 from conversations.models import (
     Account,
@@ -30,7 +30,8 @@ from conversations.models import (
     ServiceToken,
     User,
 )
-from conversations.roles import Verb
+from conversations.people import members, tokens
+from conversations.people.roles import Verb
 
 _ACCOUNT = [
     "name",
@@ -108,7 +109,7 @@ class MembershipAdmin(TenantModelAdmin):
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         tenant = tenant_of(request)
         assert tenant is not None and isinstance(request.user, User)
-        people.set_role(
+        members.set_role(
             account_id=tenant.account_id,
             user=obj.user,
             role=Role(obj.role),
@@ -116,7 +117,7 @@ class MembershipAdmin(TenantModelAdmin):
             is_active=obj.is_active,
         )
         chosen = [channel.pk for channel in form.cleaned_data["channels"]]
-        people.set_channels(account_id=tenant.account_id, user=obj.user, channels=chosen, actor=request.user)
+        members.set_channels(account_id=tenant.account_id, user=obj.user, channels=chosen, actor=request.user)
 
 
 @admin.register(PolicyRule)

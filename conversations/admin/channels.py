@@ -9,13 +9,14 @@ from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
-from conversations import audit, routing
+from conversations import audit
 from conversations.admin.shapes import ShapeForm, shape_form
-from conversations.admin_site import TenantModelAdmin
+from conversations.admin_pages.site import TenantModelAdmin
 from conversations.channels import registry
 from conversations.channels.addresses import normal_address
 from conversations.channels.provider import Provider
 from conversations.errors import Conflict
+from conversations.messages import routing
 from conversations.models import Channel
 from conversations.tenancy import address_is_usable
 

@@ -1,7 +1,7 @@
 """What a channel adapter takes and gives: plain data, no models, no database.
 
 An adapter turns a provider's bytes into `Inbound` and an `Outbound` into a provider's call. Everything that decides
-(deduplication, threading, retries, holds) lives in `conversations.inbox` and `conversations.outbox`.
+(deduplication, threading, retries, holds) lives in `conversations.messages.inbox` and `conversations.messages.outbox`.
 """
 
 from __future__ import annotations

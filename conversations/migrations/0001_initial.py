@@ -1,5 +1,5 @@
-import conversations.encryption
-import conversations.guards
+import conversations.database.encryption
+import conversations.database.guards
 import conversations.metadata
 import conversations.models.base
 import django.contrib.postgres.indexes
@@ -12,7 +12,7 @@ import django.db.models.functions.text
 import django.db.models.lookups
 import django.utils.timezone
 from django.conf import settings
-from conversations.sqlfiles import run_sql
+from conversations.database.sqlfiles import run_sql
 from django.contrib.postgres.operations import BtreeGinExtension
 from django.db import migrations, models
 
@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
                 ('external_id', models.CharField(help_text='The address or id that the provider knows it by.', max_length=255)),
                 ('name', models.CharField(max_length=120)),
                 ('metadata', models.JSONField(blank=True, default=dict, validators=[conversations.metadata.validate_with(conversations.metadata.ChannelSettings)])),
-                ('credentials', conversations.encryption.EncryptedTextField(blank=True, default='', help_text='Secret; stored encrypted, never shown back.')),
+                ('credentials', conversations.database.encryption.EncryptedTextField(blank=True, default='', help_text='Secret; stored encrypted, never shown back.')),
                 ('is_active', models.BooleanField(default=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
             ],
@@ -578,7 +578,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='account',
-            constraint=conversations.guards.TenantIsolation(column='id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='account_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='account_isolation'),
         ),
         migrations.AddConstraint(
             model_name='account',
@@ -598,11 +598,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='audithead',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT',), name='audithead_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT',), name='audithead_isolation'),
         ),
         migrations.AddConstraint(
             model_name='auditcheckpoint',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT'), name='auditcheckpoint_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT'), name='auditcheckpoint_isolation'),
         ),
         migrations.AddConstraint(
             model_name='auditcheckpoint',
@@ -610,7 +610,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='auditevent',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT'), name='auditevent_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT'), name='auditevent_isolation'),
         ),
         migrations.AddConstraint(
             model_name='auditevent',
@@ -634,7 +634,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='auditsalt',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'DELETE'), name='auditsalt_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'DELETE'), name='auditsalt_isolation'),
         ),
         migrations.AddConstraint(
             model_name='auditsalt',
@@ -642,11 +642,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='auditsalt',
-            constraint=conversations.guards.SameAccount(field='event', name='auditsalt_event_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='event', name='auditsalt_event_same_account'),
         ),
         migrations.AddConstraint(
             model_name='channel',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='channel_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='channel_isolation'),
         ),
         migrations.AddConstraint(
             model_name='channel',
@@ -662,7 +662,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='deliveryattempt',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='deliveryattempt_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='deliveryattempt_isolation'),
         ),
         migrations.AddConstraint(
             model_name='deliveryattempt',
@@ -674,15 +674,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='deliveryattempt',
-            constraint=conversations.guards.Transitions(field='outcome', moves={'': ('sent', 'permanent', 'transient', 'uncertain', 'crashed')}, name='deliveryattempt_moves'),
+            constraint=conversations.database.guards.Transitions(field='outcome', moves={'': ('sent', 'permanent', 'transient', 'uncertain', 'crashed')}, name='deliveryattempt_moves'),
         ),
         migrations.AddConstraint(
             model_name='deliveryattempt',
-            constraint=conversations.guards.SameAccount(field='delivery', name='deliveryattempt_delivery_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='delivery', name='deliveryattempt_delivery_same_account'),
         ),
         migrations.AddConstraint(
             model_name='membership',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='membership_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='membership_isolation'),
         ),
         migrations.AddConstraint(
             model_name='membership',
@@ -694,7 +694,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='message',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='message_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='message_isolation'),
         ),
         migrations.AddConstraint(
             model_name='message',
@@ -730,23 +730,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='message',
-            constraint=conversations.guards.SameAccount(field='conversation', name='message_conversation_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='conversation', name='message_conversation_same_account'),
         ),
         migrations.AddConstraint(
             model_name='message',
-            constraint=conversations.guards.SameAccount(field='channel', name='message_channel_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='channel', name='message_channel_same_account'),
         ),
         migrations.AddConstraint(
             model_name='message',
-            constraint=conversations.guards.Trigger(deferred=False, function='message_arrives', name='message_arrives', when='BEFORE INSERT'),
+            constraint=conversations.database.guards.Trigger(deferred=False, function='message_arrives', name='message_arrives', when='BEFORE INSERT'),
         ),
         migrations.AddConstraint(
             model_name='message',
-            constraint=conversations.guards.Trigger(deferred=False, function='message_withdrawn', name='message_withdrawn', when='AFTER UPDATE OF withdrawn_at'),
+            constraint=conversations.database.guards.Trigger(deferred=False, function='message_withdrawn', name='message_withdrawn', when='AFTER UPDATE OF withdrawn_at'),
         ),
         migrations.AddConstraint(
             model_name='delivery',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='delivery_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='delivery_isolation'),
         ),
         migrations.AddConstraint(
             model_name='delivery',
@@ -782,23 +782,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='delivery',
-            constraint=conversations.guards.Transitions(field='status', moves={'delivered': ('bounced',), 'failed': ('queued', 'cancelled'), 'held': ('queued', 'cancelled'), 'queued': ('sending', 'cancelled'), 'sending': ('queued', 'sent', 'failed', 'uncertain'), 'sent': ('delivered', 'bounced'), 'uncertain': ('queued', 'sent', 'cancelled')}, name='delivery_moves'),
+            constraint=conversations.database.guards.Transitions(field='status', moves={'delivered': ('bounced',), 'failed': ('queued', 'cancelled'), 'held': ('queued', 'cancelled'), 'queued': ('sending', 'cancelled'), 'sending': ('queued', 'sent', 'failed', 'uncertain'), 'sent': ('delivered', 'bounced'), 'uncertain': ('queued', 'sent', 'cancelled')}, name='delivery_moves'),
         ),
         migrations.AddConstraint(
             model_name='delivery',
-            constraint=conversations.guards.SameAccount(field='conversation', name='delivery_conversation_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='conversation', name='delivery_conversation_same_account'),
         ),
         migrations.AddConstraint(
             model_name='delivery',
-            constraint=conversations.guards.SameAccount(field='message', name='delivery_message_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='message', name='delivery_message_same_account'),
         ),
         migrations.AddConstraint(
             model_name='delivery',
-            constraint=conversations.guards.SameAccount(field='channel', name='delivery_channel_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='channel', name='delivery_channel_same_account'),
         ),
         migrations.AddConstraint(
             model_name='conversation',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='conversation_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='conversation_isolation'),
         ),
         migrations.AddConstraint(
             model_name='conversation',
@@ -834,19 +834,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='conversation',
-            constraint=conversations.guards.SameAccount(field='channel', name='conversation_channel_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='channel', name='conversation_channel_same_account'),
         ),
         migrations.AddConstraint(
             model_name='conversation',
-            constraint=conversations.guards.SameAccount(field='last_inbound_message', name='conversation_last_inbound_message_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='last_inbound_message', name='conversation_last_inbound_message_same_account'),
         ),
         migrations.AddConstraint(
             model_name='attachment',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='attachment_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='attachment_isolation'),
         ),
         migrations.AddConstraint(
             model_name='attachment',
-            constraint=conversations.guards.SameAccount(field='message', name='attachment_message_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='message', name='attachment_message_same_account'),
         ),
         migrations.AddConstraint(
             model_name='attachment',
@@ -854,7 +854,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='messagewords',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT',), name='messagewords_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT',), name='messagewords_isolation'),
         ),
         migrations.AddConstraint(
             model_name='messagewords',
@@ -862,15 +862,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='messagewords',
-            constraint=conversations.guards.SameAccount(field='message', name='messagewords_message_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='message', name='messagewords_message_same_account'),
         ),
         migrations.AddConstraint(
             model_name='messagewords',
-            constraint=conversations.guards.SameAccount(field='conversation', name='messagewords_conversation_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='conversation', name='messagewords_conversation_same_account'),
         ),
         migrations.AddConstraint(
             model_name='notification',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='notification_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='notification_isolation'),
         ),
         migrations.AddConstraint(
             model_name='notification',
@@ -882,7 +882,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='policyrule',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='policyrule_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='policyrule_isolation'),
         ),
         migrations.AddConstraint(
             model_name='policyrule',
@@ -898,7 +898,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='servicetoken',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='servicetoken_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='servicetoken_isolation'),
         ),
         migrations.AddConstraint(
             model_name='servicetoken',

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from conversations.sqlfiles import run_sql
+from conversations.database.sqlfiles import run_sql
 
 
 class Migration(migrations.Migration):

@@ -1,9 +1,9 @@
-import conversations.guards
+import conversations.database.guards
 import conversations.models.base
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.utils.timezone
-from conversations.sqlfiles import run_sql
+from conversations.database.sqlfiles import run_sql
 from django.db import migrations, models
 
 
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('membership', conversations.models.base.TenantForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='own_channels', to='conversations.membership')),
             ],
             options={
-                'constraints': [conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='membershipchannel_isolation'), models.UniqueConstraint(fields=('account', 'id'), name='membershipchannel_account_id'), models.UniqueConstraint(fields=('account', 'membership', 'channel'), name='membershipchannel_once'), conversations.guards.SameAccount(field='membership', name='membershipchannel_membership_same_account'), conversations.guards.SameAccount(field='channel', name='membershipchannel_channel_same_account')],
+                'constraints': [conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='membershipchannel_isolation'), models.UniqueConstraint(fields=('account', 'id'), name='membershipchannel_account_id'), models.UniqueConstraint(fields=('account', 'membership', 'channel'), name='membershipchannel_once'), conversations.database.guards.SameAccount(field='membership', name='membershipchannel_membership_same_account'), conversations.database.guards.SameAccount(field='channel', name='membershipchannel_channel_same_account')],
             },
         ),
         run_sql("conversations", "0007_own_channels"),

@@ -1,4 +1,4 @@
-import conversations.guards
+import conversations.database.guards
 import conversations.models.base
 import django.contrib.postgres.fields
 import django.db.models.deletion
@@ -70,7 +70,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='invitation',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='invitation_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='invitation_isolation'),
         ),
         migrations.AddConstraint(
             model_name='invitation',

@@ -1,4 +1,4 @@
-from conversations.sqlfiles import run_sql
+from conversations.database.sqlfiles import run_sql
 from django.db import migrations
 
 

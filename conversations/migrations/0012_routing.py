@@ -1,7 +1,7 @@
 from django.db import migrations, models
 
-from conversations.guards import Trigger
-from conversations.sqlfiles import run_sql
+from conversations.database.guards import Trigger
+from conversations.database.sqlfiles import run_sql
 
 
 class Migration(migrations.Migration):

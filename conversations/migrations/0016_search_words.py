@@ -1,11 +1,11 @@
-import conversations.database_time
-import conversations.guards
+import conversations.database.database_time
+import conversations.database.guards
 import conversations.models.base
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
 import django.db.models.deletion
 import django.db.models.functions.datetime
-from conversations.sqlfiles import run_sql
+from conversations.database.sqlfiles import run_sql
 from django.db import migrations, models
 
 
@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
             name="SearchWords",
             fields=[
                 ("id", models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
-                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=conversations.database_time.now, editable=False)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=conversations.database.database_time.now, editable=False)),
                 ("words", django.contrib.postgres.search.SearchVectorField()),
                 ("account", models.ForeignKey(db_index=False, editable=False, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="conversations.account")),
                 ("conversation", conversations.models.base.TenantForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name="+", to="conversations.conversation")),
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="searchwords",
-            constraint=conversations.guards.TenantIsolation(column="account_id", grants=("SELECT",), name="searchwords_isolation"),
+            constraint=conversations.database.guards.TenantIsolation(column="account_id", grants=("SELECT",), name="searchwords_isolation"),
         ),
         migrations.AddConstraint(
             model_name="searchwords",
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="searchwords",
-            constraint=conversations.guards.SameAccount(field="conversation", name="searchwords_conversation_same_account"),
+            constraint=conversations.database.guards.SameAccount(field="conversation", name="searchwords_conversation_same_account"),
         ),
         run_sql("conversations", "0016_search_words"),
         # After the rows: an index built at once costs a third of one that grows with each.

@@ -2,7 +2,7 @@
 
 import conversations.models.base
 import django.db.models.deletion
-from conversations.sqlfiles import run_sql
+from conversations.database.sqlfiles import run_sql
 from django.db import migrations
 
 

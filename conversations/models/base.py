@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, models
 from django.db.models.functions import Now
 
-from conversations import database_time
+from conversations.database import database_time
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _one_at_a_time = threading.Lock()

@@ -10,8 +10,8 @@ from pydantic import ValidationError as SchemaError
 
 from conversations.channels.provider import ChannelSettings, ChannelType, Provider
 from conversations.channels.registry import provider_of
-from conversations.encryption import EncryptedTextField
-from conversations.guards import Trigger, json_under_64k, one_of, tenant_guards
+from conversations.database.encryption import EncryptedTextField
+from conversations.database.guards import Trigger, json_under_64k, one_of, tenant_guards
 from conversations.metadata import explain
 from conversations.models.base import TenantRow
 

@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower, Now
 
-from conversations.guards import one_of, tenant_guards
+from conversations.database.guards import one_of, tenant_guards
 from conversations.models.base import TenantRow
 from conversations.models.tenants import Role, User
 

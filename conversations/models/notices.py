@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
-from conversations.guards import json_under_64k, one_of, tenant_guards
+from conversations.database.guards import json_under_64k, one_of, tenant_guards
 from conversations.models.base import TenantRow
 from conversations.models.threads import Conversation
 from conversations.visible import Visible

@@ -7,8 +7,8 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from conversations import database_time
-from conversations.guards import Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
+from conversations.database import database_time
+from conversations.database.guards import Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.visible import Visible
 

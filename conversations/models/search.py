@@ -8,7 +8,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
-from conversations.guards import same_account, tenant_guards
+from conversations.database.guards import same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from conversations.guards import one_of
+from conversations.database.guards import one_of
 from conversations.models.base import Row
 from conversations.models.tenants import User
 
@@ -16,7 +16,7 @@ WAIT = timedelta(hours=24)
 
 
 class Tally(models.Model):
-    """How often one thing was tried in one span of time. Written by `conversations.limits` alone, which explains it."""
+    """How often one thing was tried in one span of time. Written by `conversations.people.limits` alone, which explains it."""
 
     key = models.CharField(max_length=64, primary_key=True, help_text="A keyed hash: no address stands here readable.")
     count = models.PositiveIntegerField()

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
-from conversations.guards import TenantIsolation, json_under_64k, one_of, same_account, tenant_guards
+from conversations.database.guards import TenantIsolation, json_under_64k, one_of, same_account, tenant_guards
 from conversations.metadata import AccountSettings, Preferences, validate_with
 from conversations.models.base import Row, TenantForeignKey, TenantRow
 
@@ -60,7 +60,7 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, **{"is_staff": True, "is_superuser": True, **fields})
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """By a proven address, like every look-up of a person (see `conversations.addresses`)."""
+        """By a proven address, like every look-up of a person (see `conversations.people.addresses`)."""
         return self.with_address(username or "").get()
 
     def with_address(self, address: str) -> models.QuerySet[User]:
@@ -168,7 +168,7 @@ class MembershipChannel(TenantRow):
 
 
 class PolicyRule(TenantRow):
-    """An account's own answer to "may this role do that, to what kind?", over the default in `conversations.roles`.
+    """An account's own answer to "may this role do that, to what kind?", over the default in `conversations.people.roles`.
 
     `kind` narrows an approval: a draft that is all sourced, one with an unsourced statement, one about money; for
     other verbs it is `any`.

@@ -9,8 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from conversations import database_time
-from conversations.guards import SameAccount, Trigger, json_under_64k, one_of, same_account, tenant_guards
+from conversations.database import database_time
+from conversations.database.guards import SameAccount, Trigger, json_under_64k, one_of, same_account, tenant_guards
 from conversations.metadata import MessageMetadata, validate_with
 from conversations.models.base import DatabaseNumber, TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE

@@ -1,4 +1,4 @@
--- Functions behind the guards that models declare (conversations/guards.py). A released file is never edited: the next
+-- Functions behind the guards that models declare (conversations/database/guards.py). A released file is never edited: the next
 -- number replaces a function.
 
 -- A state machine's arrows: arguments are the column, then every allowed 'from>to'.

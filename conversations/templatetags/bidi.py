@@ -6,7 +6,7 @@ from typing import Any
 
 from django import template
 
-from conversations import bidi
+from conversations.web import bidi
 
 register = template.Library()
 

@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch
 
 from conversations.keys import keys_of
 from conversations.models import Role, User
-from conversations.roles import Verb, may
+from conversations.people.roles import Verb, may
 from conversations.tenancy import Tenant
 from conversations.views.links import address
 from conversations.views.live import is_live

@@ -6,8 +6,8 @@ from typing import Any
 
 from django import template
 
-from conversations import lost_factor
 from conversations.models import FactorReset, User
+from conversations.people import lost_factor
 
 register = template.Library()
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.signing import Signer
 from django.db import connection
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.models import AuditCheckpoint
 from conversations.trail.chain import Break, Link, first_break, head_of
 

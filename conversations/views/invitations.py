@@ -15,10 +15,10 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from conversations import addresses, invitations
 from conversations.errors import Refusal
-from conversations.invitations import Gone, Offer, SomebodyElse
 from conversations.models import User
+from conversations.people import addresses, invitations
+from conversations.people.invitations import Gone, Offer, SomebodyElse
 from conversations.tenancy import SESSION_KEY
 from conversations.views.links import address, see_other
 

@@ -10,10 +10,10 @@ from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET
 
-from conversations import live
-from conversations.roles import Verb, may
+from conversations.people.roles import Verb, may
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
+from conversations.web import live
 
 
 def is_live(request: HttpRequest) -> bool:

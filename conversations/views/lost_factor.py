@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations import addresses, database_time, lost_factor
+from conversations.database import database_time
 from conversations.errors import Conflict
 from conversations.models import FactorReset
+from conversations.people import addresses, lost_factor
 from conversations.views.access import person, signed_in
 from conversations.views.links import see_other
 

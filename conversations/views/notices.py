@@ -11,15 +11,15 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations import database_time
-from conversations.bidi import isolated
+from conversations.database import database_time
 from conversations.models import Notification
-from conversations.roles import Verb, require
+from conversations.people.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.links import see_other
 from conversations.views.people import keep
 from conversations.views.words import clock_for
+from conversations.web.bidi import isolated
 
 PAGE = 50
 Type = Notification.Type

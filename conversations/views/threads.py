@@ -18,10 +18,11 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from conversations import files, inbox, search
+from conversations import search
 from conversations.errors import Refusal
+from conversations.messages import files, inbox
 from conversations.models import Attachment, Conversation, Delivery, Message, RelatedConversation
-from conversations.roles import Verb, may, require
+from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import person, signed_in

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from django.http import HttpRequest
 
-from conversations import database_time
+from conversations.database import database_time
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

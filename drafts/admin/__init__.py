@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from conversations.admin_site import ReadOnlyAdmin, TenantModelAdmin
+from conversations.admin_pages.site import ReadOnlyAdmin, TenantModelAdmin
 from conversations.errors import Refusal
 from conversations.models import User
 from drafts.learning import evaluation, prompts

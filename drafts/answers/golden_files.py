@@ -16,7 +16,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context

@@ -13,10 +13,11 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.models import User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
 from drafts.models import Golden
 from ingestion.knowledge.chunk import storable

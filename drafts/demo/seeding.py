@@ -9,11 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from conversations import addresses, audit, database_time, tokens
+from conversations import audit
 from conversations.channels.base import Inbound, Party
-from conversations.envelope import digest
-from conversations.inbox import record_inbound, record_outbound_elsewhere
+from conversations.database import database_time
+from conversations.messages.envelope import digest
+from conversations.messages.inbox import record_inbound, record_outbound_elsewhere
 from conversations.models import Account, Channel, Conversation, Membership, Notification, ServiceToken, User
+from conversations.people import addresses, tokens
 from conversations.tenancy import account_directory, create_account, tenant_context
 from drafts.desk import decisions, editing
 from drafts.flow import drafting

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef, QuerySet
 
-from conversations import database_time, outgoing
-from conversations.bidi import isolated
-from conversations.envelope import digest
+from conversations.database import database_time
 from conversations.errors import Invalid, Refusal
+from conversations.messages import outgoing
+from conversations.messages.envelope import digest
 from conversations.models import Conversation, User
 from conversations.models.base import new_id
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
 from conversations.visible import Visible
+from conversations.web.bidi import isolated
 from drafts import queue
 from drafts.desk import decisions, recipients
 from drafts.desk.decisions import Attention, Seen

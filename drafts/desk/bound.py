@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 
 from conversations.audit import Kind
-from conversations.envelope import digest
+from conversations.messages.envelope import digest
 from conversations.models import AuditEvent, Delivery
 from conversations.trail.chain import Break
 from conversations.trail.texts import Place, Witness

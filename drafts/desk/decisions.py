@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from conversations import audit, outbox
-from conversations.envelope import digest
+from conversations import audit
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.failpoints import failpoint, failpoint_after_commit
 from conversations.jobs import wake
+from conversations.messages import outbox
+from conversations.messages.envelope import digest
 from conversations.models import AuditEvent, Conversation, Delivery, User
-from conversations.roles import Verb
+from conversations.people.roles import Verb
 from drafts.desk.scene import (
     UNRECORDED,
     AlreadyDecided,

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 
-from conversations import audit, database_time
-from conversations.bidi import isolated
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Notification, User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
+from conversations.web.bidi import isolated
 from drafts.desk import sources
 from drafts.desk.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, tidy
 from drafts.desk.notify import notify

@@ -8,10 +8,11 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import F
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Membership, Notification, Role, User
-from conversations.roles import Verb
+from conversations.people.roles import Verb
 from drafts.desk.decisions import decided
 from drafts.desk.editing import claim
 from drafts.desk.notify import notify

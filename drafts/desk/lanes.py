@@ -19,12 +19,14 @@ from django.db import connection, transaction
 from django.db.models import Count, Subquery
 from django.db.models.functions import Now
 
-from conversations import audit, database_time, outgoing
+from conversations import audit
 from conversations.channels.addresses import is_same
-from conversations.envelope import digest
+from conversations.database import database_time
 from conversations.errors import Conflict
+from conversations.messages import outgoing
+from conversations.messages.envelope import digest
 from conversations.models import Account, Channel, Conversation, Delivery, Notification, User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from conversations.tenancy import channels_at
 from drafts.desk import recipients
 from drafts.desk.scene import Seen, envelope_of, lock

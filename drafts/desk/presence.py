@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.models.base import new_id
 from conversations.visible import Visible
 from drafts.models import Hold, Presence

@@ -7,10 +7,10 @@ import uuid
 from django.db import transaction
 
 from conversations import audit
-from conversations.envelope import digest
 from conversations.errors import Invalid
+from conversations.messages.envelope import digest
 from conversations.models import User
-from conversations.roles import Verb
+from conversations.people.roles import Verb
 from drafts.desk import recipients
 from drafts.desk.decisions import Changed, still_open
 from drafts.desk.scene import Seen, envelope_of, lock

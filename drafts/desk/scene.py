@@ -10,13 +10,13 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject, Now
 
-from conversations import outbox
-from conversations.bidi import isolated
-from conversations.compiled import Compiled
-from conversations.envelope import reply_envelope
+from conversations.database.compiled import Compiled
 from conversations.errors import Conflict, Refusal
+from conversations.messages import outbox
+from conversations.messages.envelope import reply_envelope
 from conversations.models import Conversation, Membership, PolicyRule, Role, User
-from conversations.roles import RULE_COLUMNS, Answer, Policy, Verb
+from conversations.people.roles import RULE_COLUMNS, Answer, Policy, Verb
+from conversations.web.bidi import isolated
 from drafts.desk.sources import cites_expired
 from drafts.models import Draft, DraftAction, Hold
 

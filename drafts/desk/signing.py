@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from conversations import audit, outbox
+from conversations import audit
+from conversations.messages import outbox
 from conversations.models import Conversation, User
 from drafts.desk.scene import UNRECORDED, Attention, Seen
 from drafts.desk.text import Text

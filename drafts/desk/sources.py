@@ -9,7 +9,8 @@ from django.db import connection
 from django.db.models import BooleanField, Exists, Func, JSONField, OuterRef, TextField, Value
 from django.db.models.functions import Cast, JSONObject, Now
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.models import Conversation, Notification
 from drafts.models import Draft
 from ingestion.models import Passage, SourceDocument

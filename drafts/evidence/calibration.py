@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 
-from conversations import database_time
+from conversations.database import database_time
 from drafts.evidence import verdicts
 
 MIN_DECISIONS = 100  # decisions; a curve from fewer would be chance

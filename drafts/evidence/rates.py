@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from conversations import database_time
+from conversations.database import database_time
 from drafts.evidence import verdicts
 from drafts.evidence.quality import KNOWN_FROM
 

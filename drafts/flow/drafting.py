@@ -13,11 +13,12 @@ from typing import Any
 
 from django.db import transaction
 
-from conversations import audit, database_time
+from conversations import audit
 from conversations.channels.email.reading.language import detect
-from conversations.envelope import reply_envelope, writer_name
+from conversations.database import database_time
+from conversations.messages.envelope import reply_envelope, writer_name
+from conversations.messages.outbox import channel_of
 from conversations.models import Account, Conversation, Message, Notification
-from conversations.outbox import channel_of
 from conversations.tenancy import tenant_context
 from drafts.desk import recipients, sources
 from drafts.desk.editing import retire

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.tenancy import tenant_context
 from drafts.models import Writing
 from drafts.writing.port import OnText

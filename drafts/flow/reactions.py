@@ -7,9 +7,11 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from conversations import audit, database_time, outbox
-from conversations.compiled import Compiled
+from conversations import audit
+from conversations.database import database_time
+from conversations.database.compiled import Compiled
 from conversations.jobs import wake
+from conversations.messages import outbox
 from conversations.models import Conversation, Delivery, Message, Notification
 from drafts.desk.decisions import WRITE_TASK
 from drafts.desk.editing import retire

@@ -17,7 +17,8 @@ from typing import Any
 
 from django.conf import settings
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.metadata import Shape
 from conversations.models import Account
 from conversations.tenancy import tenant_context

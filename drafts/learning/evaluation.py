@@ -17,7 +17,7 @@ from typing import Any
 from django.db import transaction
 from rapidfuzz.fuzz import token_set_ratio
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
 from drafts.learning import compare, prompts

@@ -12,7 +12,7 @@ from django.db.models import Max, QuerySet
 from conversations import audit
 from conversations.errors import Conflict, Invalid
 from conversations.models import User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from drafts.evidence.sampling import bucket
 from drafts.models import EvalRun, Golden, PromptVersion
 

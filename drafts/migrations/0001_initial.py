@@ -1,4 +1,4 @@
-import conversations.guards
+import conversations.database.guards
 import conversations.models.base
 import django.contrib.postgres.fields
 import django.core.validators
@@ -8,7 +8,7 @@ import django.db.models.functions.datetime
 import django.db.models.lookups
 import django.utils.timezone
 from django.conf import settings
-from conversations.sqlfiles import run_sql
+from conversations.database.sqlfiles import run_sql
 from django.db import migrations, models
 
 
@@ -367,7 +367,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='golden',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='golden_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='golden_isolation'),
         ),
         migrations.AddConstraint(
             model_name='golden',
@@ -391,7 +391,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='golden',
-            constraint=conversations.guards.Transitions(field='status', moves={'accepted': ('retired',), 'proposed': ('accepted', 'refused'), 'refused': ('accepted',), 'retired': ('accepted',)}, name='golden_moves'),
+            constraint=conversations.database.guards.Transitions(field='status', moves={'accepted': ('retired',), 'proposed': ('accepted', 'refused'), 'refused': ('accepted',), 'retired': ('accepted',)}, name='golden_moves'),
         ),
         migrations.AddConstraint(
             model_name='golden',
@@ -399,7 +399,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='evalcase',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='evalcase_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='evalcase_isolation'),
         ),
         migrations.AddConstraint(
             model_name='evalcase',
@@ -411,15 +411,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='evalcase',
-            constraint=conversations.guards.SameAccount(field='run', name='evalcase_run_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='run', name='evalcase_run_same_account'),
         ),
         migrations.AddConstraint(
             model_name='evalcase',
-            constraint=conversations.guards.SameAccount(field='golden', name='evalcase_golden_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='golden', name='evalcase_golden_same_account'),
         ),
         migrations.AddConstraint(
             model_name='lane',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='lane_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='lane_isolation'),
         ),
         migrations.AddConstraint(
             model_name='lane',
@@ -439,7 +439,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='lane',
-            constraint=conversations.guards.Transitions(field='state', moves={'open': ('suspended', 'shut'), 'shut': ('open',), 'suspended': ('shut',)}, name='lane_moves'),
+            constraint=conversations.database.guards.Transitions(field='state', moves={'open': ('suspended', 'shut'), 'shut': ('open',), 'suspended': ('shut',)}, name='lane_moves'),
         ),
         migrations.AddConstraint(
             model_name='lane',
@@ -447,11 +447,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='lane',
-            constraint=conversations.guards.SameAccount(field='channel', name='lane_channel_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='channel', name='lane_channel_same_account'),
         ),
         migrations.AddConstraint(
             model_name='draftaction',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='draftaction_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='draftaction_isolation'),
         ),
         migrations.AddConstraint(
             model_name='draftaction',
@@ -463,7 +463,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='draftaction',
-            constraint=conversations.guards.AppendOnly(erasable=('final_text', 'final_html', 'notes', 'diff', 'user_id'), name='draftaction_append_only'),
+            constraint=conversations.database.guards.AppendOnly(erasable=('final_text', 'final_html', 'notes', 'diff', 'user_id'), name='draftaction_append_only'),
         ),
         migrations.AddConstraint(
             model_name='draftaction',
@@ -475,23 +475,23 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='draftaction',
-            constraint=conversations.guards.SameAccount(field='draft', name='draftaction_draft_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='draft', name='draftaction_draft_same_account'),
         ),
         migrations.AddConstraint(
             model_name='draftaction',
-            constraint=conversations.guards.SameAccount(field='conversation', name='draftaction_conversation_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='conversation', name='draftaction_conversation_same_account'),
         ),
         migrations.AddConstraint(
             model_name='draftaction',
-            constraint=conversations.guards.SameAccount(field='message', name='draftaction_message_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='message', name='draftaction_message_same_account'),
         ),
         migrations.AddConstraint(
             model_name='draftaction',
-            constraint=conversations.guards.SameAccount(field='lane', name='draftaction_lane_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='lane', name='draftaction_lane_same_account'),
         ),
         migrations.AddConstraint(
             model_name='learningsample',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='learningsample_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='learningsample_isolation'),
         ),
         migrations.AddConstraint(
             model_name='learningsample',
@@ -503,19 +503,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='learningsample',
-            constraint=conversations.guards.SameAccount(field='draft', name='learningsample_draft_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='draft', name='learningsample_draft_same_account'),
         ),
         migrations.AddConstraint(
             model_name='learningsample',
-            constraint=conversations.guards.SameAccount(field='action', name='learningsample_action_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='action', name='learningsample_action_same_account'),
         ),
         migrations.AddConstraint(
             model_name='learningsample',
-            constraint=conversations.guards.SameAccount(field='conversation', name='learningsample_conversation_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='conversation', name='learningsample_conversation_same_account'),
         ),
         migrations.AddConstraint(
             model_name='presence',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='presence_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='presence_isolation'),
         ),
         migrations.AddConstraint(
             model_name='presence',
@@ -523,11 +523,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='presence',
-            constraint=conversations.guards.SameAccount(field='conversation', name='presence_conversation_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='conversation', name='presence_conversation_same_account'),
         ),
         migrations.AddConstraint(
             model_name='promptversion',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='promptversion_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='promptversion_isolation'),
         ),
         migrations.AddConstraint(
             model_name='promptversion',
@@ -551,15 +551,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='promptversion',
-            constraint=conversations.guards.Transitions(field='status', moves={'active': ('retired',), 'draft': ('active', 'retired'), 'retired': ('active',)}, name='promptversion_moves'),
+            constraint=conversations.database.guards.Transitions(field='status', moves={'active': ('retired',), 'draft': ('active', 'retired'), 'retired': ('active',)}, name='promptversion_moves'),
         ),
         migrations.AddConstraint(
             model_name='promptversion',
-            constraint=conversations.guards.Trigger(deferred=False, function='promptversion_text_fixed', name='promptversion_text_fixed', when='BEFORE UPDATE OF text, key, version'),
+            constraint=conversations.database.guards.Trigger(deferred=False, function='promptversion_text_fixed', name='promptversion_text_fixed', when='BEFORE UPDATE OF text, key, version'),
         ),
         migrations.AddConstraint(
             model_name='evalrun',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='evalrun_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='evalrun_isolation'),
         ),
         migrations.AddConstraint(
             model_name='evalrun',
@@ -567,7 +567,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='evalrun',
-            constraint=conversations.guards.Transitions(field='status', moves={'running': ('passed', 'regressed', 'failed')}, name='evalrun_moves'),
+            constraint=conversations.database.guards.Transitions(field='status', moves={'running': ('passed', 'regressed', 'failed')}, name='evalrun_moves'),
         ),
         migrations.AddConstraint(
             model_name='evalrun',
@@ -575,15 +575,15 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='evalrun',
-            constraint=conversations.guards.SameAccount(field='prompt_version', name='evalrun_prompt_version_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='prompt_version', name='evalrun_prompt_version_same_account'),
         ),
         migrations.AddConstraint(
             model_name='evalrun',
-            constraint=conversations.guards.SameAccount(field='baseline', name='evalrun_baseline_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='baseline', name='evalrun_baseline_same_account'),
         ),
         migrations.AddConstraint(
             model_name='draft',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='draft_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='draft_isolation'),
         ),
         migrations.AddConstraint(
             model_name='draft',
@@ -627,31 +627,31 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='draft',
-            constraint=conversations.guards.Transitions(field='status', moves={'answered_elsewhere': ('archived',), 'approved': ('sent', 'pending', 'stale'), 'expired': ('archived',), 'pending': ('approved', 'rejected', 'superseded', 'stale', 'answered_elsewhere', 'expired'), 'rejected': ('pending', 'archived'), 'sent': ('archived',), 'stale': ('archived',), 'superseded': ('archived',)}, name='draft_moves'),
+            constraint=conversations.database.guards.Transitions(field='status', moves={'answered_elsewhere': ('archived',), 'approved': ('sent', 'pending', 'stale'), 'expired': ('archived',), 'pending': ('approved', 'rejected', 'superseded', 'stale', 'answered_elsewhere', 'expired'), 'rejected': ('pending', 'archived'), 'sent': ('archived',), 'stale': ('archived',), 'superseded': ('archived',)}, name='draft_moves'),
         ),
         migrations.AddConstraint(
             model_name='draft',
-            constraint=conversations.guards.Trigger(deferred=False, function='draft_answers_latest', name='draft_answers_latest', when='BEFORE UPDATE OF status'),
+            constraint=conversations.database.guards.Trigger(deferred=False, function='draft_answers_latest', name='draft_answers_latest', when='BEFORE UPDATE OF status'),
         ),
         migrations.AddConstraint(
             model_name='draft',
-            constraint=conversations.guards.SameAccount(field='conversation', name='draft_conversation_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='conversation', name='draft_conversation_same_account'),
         ),
         migrations.AddConstraint(
             model_name='draft',
-            constraint=conversations.guards.SameAccount(field='base_message', name='draft_base_message_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='base_message', name='draft_base_message_same_account'),
         ),
         migrations.AddConstraint(
             model_name='draft',
-            constraint=conversations.guards.SameAccount(field='trigger_message', name='draft_trigger_message_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='trigger_message', name='draft_trigger_message_same_account'),
         ),
         migrations.AddConstraint(
             model_name='draft',
-            constraint=conversations.guards.SameAccount(field='prompt_version', name='draft_prompt_version_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='prompt_version', name='draft_prompt_version_same_account'),
         ),
         migrations.AddConstraint(
             model_name='savedview',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='savedview_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='savedview_isolation'),
         ),
         migrations.AddConstraint(
             model_name='savedview',
@@ -663,7 +663,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='Claim',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='claim_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='claim_isolation'),
         ),
         migrations.AddConstraint(
             model_name='Claim',
@@ -671,11 +671,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='Claim',
-            constraint=conversations.guards.SameAccount(field='conversation', name='claim_conversation_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='conversation', name='claim_conversation_same_account'),
         ),
         migrations.AddConstraint(
             model_name='DraftRevision',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='draftrevision_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE'), name='draftrevision_isolation'),
         ),
         migrations.AddConstraint(
             model_name='DraftRevision',
@@ -687,7 +687,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='DraftRevision',
-            constraint=conversations.guards.AppendOnly(erasable=('text', 'html', 'claims', 'author_id'), name='draftrevision_append_only'),
+            constraint=conversations.database.guards.AppendOnly(erasable=('text', 'html', 'claims', 'author_id'), name='draftrevision_append_only'),
         ),
         migrations.AddConstraint(
             model_name='DraftRevision',
@@ -695,6 +695,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='DraftRevision',
-            constraint=conversations.guards.SameAccount(field='draft', name='draftrevision_draft_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='draft', name='draftrevision_draft_same_account'),
         ),
     ]

@@ -5,7 +5,7 @@ from django.db import migrations, models
 from django.db.models.functions import Cast
 from django.db.models.lookups import LessThan
 
-import conversations.guards
+import conversations.database.guards
 import conversations.models.base
 
 
@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             'hold',
-            conversations.guards.TenantIsolation(
+            conversations.database.guards.TenantIsolation(
                 column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='hold_isolation'
             ),
         ),
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
             'hold', models.UniqueConstraint(fields=('account', 'conversation'), name='hold_one_per_conversation')
         ),
         migrations.AddConstraint(
-            'hold', conversations.guards.SameAccount(field='conversation', name='hold_conversation_same_account')
+            'hold', conversations.database.guards.SameAccount(field='conversation', name='hold_conversation_same_account')
         ),
         migrations.RemoveConstraint('draft', 'draft_claims_under_64k'),
         migrations.RemoveConstraint('draftrevision', 'draftrevision_append_only'),
@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint('draft', under_64k('draft', 'statements')),
         migrations.AddConstraint(
             'draftrevision',
-            conversations.guards.AppendOnly(
+            conversations.database.guards.AppendOnly(
                 erasable=('text', 'html', 'statements', 'author_id'), name='draftrevision_append_only'
             ),
         ),

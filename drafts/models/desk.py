@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from django.db import models
 
-from conversations import database_time
-from conversations.guards import same_account, tenant_guards
+from conversations.database import database_time
+from conversations.database.guards import same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 
 

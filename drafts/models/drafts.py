@@ -9,8 +9,16 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from conversations import database_time
-from conversations.guards import AppendOnly, Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
+from conversations.database import database_time
+from conversations.database.guards import (
+    AppendOnly,
+    Transitions,
+    Trigger,
+    json_under_64k,
+    one_of,
+    same_account,
+    tenant_guards,
+)
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
 from conversations.visible import Visible

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from conversations.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
+from conversations.database.guards import Transitions, json_under_64k, one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from conversations.guards import one_of, same_account, tenant_guards
+from conversations.database.guards import one_of, same_account, tenant_guards
 from conversations.models.base import TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
 

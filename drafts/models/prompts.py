@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 
-from conversations.guards import Transitions, Trigger, one_of, tenant_guards
+from conversations.database.guards import Transitions, Trigger, one_of, tenant_guards
 from conversations.models.base import TenantRow
 from conversations.models.tenants import SHARE
 

@@ -9,7 +9,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 
-from conversations.guards import tenant_guards
+from conversations.database.guards import tenant_guards
 from conversations.models.base import TenantRow
 
 

@@ -12,9 +12,9 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Func, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
-from conversations.compiled import Compiled
+from conversations.database.compiled import Compiled
 from conversations.models import Account, AuditHead, Channel, Delivery, PolicyRule, Role, User
-from conversations.roles import Answer, Policy
+from conversations.people.roles import Answer, Policy
 from conversations.visible import Visible
 from drafts.models import Draft, DraftAction
 from drafts.queue.rows import SHOWS, Channels, Filters, visible_of, visible_values, waiting_for

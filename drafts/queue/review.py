@@ -10,7 +10,7 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import JSONObject, Now
 
-from conversations.compiled import Compiled
+from conversations.database.compiled import Compiled
 from conversations.models import Attachment, Conversation, Message, RelatedConversation, User
 from conversations.visible import Visible
 from drafts.models import Draft, DraftAction, DraftRevision, Hold

@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Left, Now, NullIf
 
-from conversations.compiled import Compiled
+from conversations.database.compiled import Compiled
 from conversations.models import Channel, User
 from conversations.visible import ALL, Visible, kept_to
 from drafts.models import Draft, Hold

@@ -16,9 +16,9 @@ from django.urls import reverse
 from django_htmx.http import reswap, retarget
 
 from conversations.errors import Refusal
+from conversations.messages.outbox import UNTIL_RELEASED
 from conversations.models import Channel, Delivery
-from conversations.outbox import UNTIL_RELEASED
-from conversations.roles import Verb
+from conversations.people.roles import Verb
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person
 from conversations.views.links import address, with_query

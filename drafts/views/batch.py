@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from conversations.errors import Invalid, Refusal
 from conversations.models import Delivery, User
-from conversations.roles import Verb, check, require
+from conversations.people.roles import Verb, check, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.links import address, see_other, with_query

@@ -15,9 +15,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.errors import Invalid
-from conversations.roles import Verb, require
+from conversations.people.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import View, is_fragment, person, signed_in
 from conversations.views.links import address, see_other, with_query

@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 from django_htmx.http import reswap
 
-from conversations import outbox
 from conversations.errors import Refusal
+from conversations.messages import outbox
 from conversations.models import Delivery
-from conversations.roles import Verb, check, require
+from conversations.people.roles import Verb, check, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from conversations.views.links import address, see_other

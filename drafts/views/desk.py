@@ -9,7 +9,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from conversations.roles import Verb, require
+from conversations.people.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from conversations.views.links import address, with_query

@@ -16,12 +16,13 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.http import require_safe
 
-from conversations import audit, spreadsheet
+from conversations import audit
 from conversations.models import AuditEvent, Conversation, Role
-from conversations.roles import Verb, may, require
+from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant, tenant_context
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock
+from conversations.web import spreadsheet
 from drafts.learning import samples
 
 FORMS = {"jsonl": "JSON", "csv": "CSV", "html": "HTML"}

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, TypedDict
 from urllib.parse import parse_qsl
 
-from conversations.bidi import isolated
 from conversations.channels.registry import icon_of
 from conversations.views.present import title_of
 from conversations.views.words import Clock, initials, span
+from conversations.web.bidi import isolated
 from drafts.queue import COUNT_CAP, Filters
 
 UNCHANGED = 60  # characters of unchanged text kept on either side of a change

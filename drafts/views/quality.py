@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations.models import Channel, Role
-from conversations.roles import Verb, may, require
+from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for, plural

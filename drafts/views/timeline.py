@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 
 from conversations import audit
 from conversations.models import AuditEvent, Message
-from conversations.roles import Verb, may, require
+from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import is_fragment, signed_in

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from conversations.errors import Conflict, Invalid
 from conversations.models import Account, Channel
-from conversations.roles import Verb, may, require
+from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.links import see_other

@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 from django.conf import settings
 from protego import Protego
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context

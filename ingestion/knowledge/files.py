@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from conversations import files
 from conversations.errors import Invalid, Refusal
+from conversations.messages import files
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked

@@ -17,7 +17,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.tenancy import tenant_context
 from ingestion import hooks
 from ingestion.knowledge.chunk import Chunk, split_passages, storable

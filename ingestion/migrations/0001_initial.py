@@ -1,4 +1,4 @@
-import conversations.guards
+import conversations.database.guards
 import conversations.models.base
 import django.contrib.postgres.indexes
 import django.contrib.postgres.search
@@ -143,7 +143,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='site',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='site_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='site_isolation'),
         ),
         migrations.AddConstraint(
             model_name='site',
@@ -155,7 +155,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='sourcedocument',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='sourcedocument_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='sourcedocument_isolation'),
         ),
         migrations.AddConstraint(
             model_name='sourcedocument',
@@ -175,11 +175,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='sourcedocument',
-            constraint=conversations.guards.SameAccount(field='site', name='sourcedocument_site_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='site', name='sourcedocument_site_same_account'),
         ),
         migrations.AddConstraint(
             model_name='passage',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='passage_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='passage_isolation'),
         ),
         migrations.AddConstraint(
             model_name='passage',
@@ -187,11 +187,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='passage',
-            constraint=conversations.guards.SameAccount(field='document', name='passage_document_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='document', name='passage_document_same_account'),
         ),
         migrations.AddConstraint(
             model_name='InboundEvent',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='inboundevent_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='inboundevent_isolation'),
         ),
         migrations.AddConstraint(
             model_name='InboundEvent',
@@ -207,19 +207,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='InboundEvent',
-            constraint=conversations.guards.Transitions(field='status', moves={'failed': ('processed', 'ignored'), 'received': ('processed', 'ignored', 'failed')}, name='inboundevent_moves'),
+            constraint=conversations.database.guards.Transitions(field='status', moves={'failed': ('processed', 'ignored'), 'received': ('processed', 'ignored', 'failed')}, name='inboundevent_moves'),
         ),
         migrations.AddConstraint(
             model_name='InboundEvent',
-            constraint=conversations.guards.SameAccount(field='channel', name='inboundevent_channel_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='channel', name='inboundevent_channel_same_account'),
         ),
         migrations.AddConstraint(
             model_name='InboundEvent',
-            constraint=conversations.guards.SameAccount(field='message', name='inboundevent_message_same_account'),
+            constraint=conversations.database.guards.SameAccount(field='message', name='inboundevent_message_same_account'),
         ),
         migrations.AddConstraint(
             model_name='JobRun',
-            constraint=conversations.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='jobrun_isolation'),
+            constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='jobrun_isolation'),
         ),
         migrations.AddConstraint(
             model_name='JobRun',
@@ -231,7 +231,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='JobRun',
-            constraint=conversations.guards.Transitions(field='status', moves={'cancelled': ('queued',), 'failed': ('queued',), 'queued': ('running', 'cancelled'), 'running': ('succeeded', 'failed', 'cancelled', 'queued')}, name='jobrun_moves'),
+            constraint=conversations.database.guards.Transitions(field='status', moves={'cancelled': ('queued',), 'failed': ('queued',), 'queued': ('running', 'cancelled'), 'running': ('succeeded', 'failed', 'cancelled', 'queued')}, name='jobrun_moves'),
         ),
         migrations.AddConstraint(
             model_name='JobRun',

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from conversations.errors import Invalid
-from conversations.roles import Verb, check, may, require
+from conversations.people.roles import Verb, check, may, require
 from conversations.search import words_query
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in

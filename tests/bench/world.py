@@ -203,8 +203,9 @@ def seed(cluster: Cluster, size: int) -> Product:
     from django.core.management import call_command
     from django.test import Client
 
-    from conversations import audit, tokens
+    from conversations import audit
     from conversations.models import Conversation
+    from conversations.people import tokens
     from conversations.tenancy import tenant_context
     from drafts.demo.bulk import add_conversations
     from drafts.models import Draft

@@ -10,8 +10,8 @@ from django.core import mail
 from django.core.cache import cache
 from playwright.sync_api import Page, expect
 
-from conversations import addresses, invitations
 from conversations.models import Membership, Role, User
+from conversations.people import addresses, invitations
 from conversations.tenancy import tenant_context
 from tests.browser.conftest import Complaints, OpenPage
 from tests.browser.looks import SCREENS, wrong_on

@@ -19,9 +19,9 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client, TestCase
 from django.test.utils import CaptureQueriesContext
 
-from conversations import addresses
 from conversations.errors import Conflict
 from conversations.models import User
+from conversations.people import addresses
 from tests.conftest import World
 from tests.letters import path_in, run_letters, unproven
 
@@ -112,15 +112,15 @@ def test_a_person_is_found_by_a_proven_address_alone(world: World) -> None:
     assert addresses.person_with(" BOSS@corp.test ") == squatter == User.objects.get_by_natural_key("Boss@corp.test")
 
 
-#: Who may ask for a person by address. Everything else goes through conversations.addresses.
-MAY_LOOK = {"conversations/addresses.py", "conversations/models/tenants.py", "conversations/proofs.py"}
+#: Who may ask for a person by address. Everything else goes through conversations.people.addresses.
+MAY_LOOK = {"conversations/people/addresses.py", "conversations/models/tenants.py", "conversations/people/proofs.py"}
 LOOK_UP = re.compile(
     r"(?:\b|__)email(?:__\w+)?\s*=(?!=)|emailaddress__|EmailAddress\.objects|filter_users_by_email|get_by_natural_key"
 )
 #: Of these only other things named email are set: a customer's filter, an admin page's own subquery of proofs.
 NO_PERSON = {
-    "conversations/invitations.py": ["email="],  # the new person that is made
-    "conversations/admin_people.py": ["EmailAddress.objects", "email="],  # whether the address shown is proven
+    "conversations/people/invitations.py": ["email="],  # the new person that is made
+    "conversations/admin_pages/people.py": ["EmailAddress.objects", "email="],  # whether the address shown is proven
     "conversations/views/invitations.py": ["email="],  # the address that allauth is told somebody joined by
 }
 
@@ -350,7 +350,7 @@ def by_provider(rf: Any, settings: Any) -> Callable[..., tuple[SocialLogin, bool
     from django.contrib.auth.models import AnonymousUser
     from django.contrib.sessions.backends.db import SessionStore
 
-    from conversations.people import InvitedOnlySocialAdapter
+    from conversations.people.members import InvitedOnlySocialAdapter
 
     app = {
         "provider_id": "company",

@@ -19,12 +19,12 @@ from typing import Any
 import idna
 import pytest
 
-from conversations import inbox, outgoing
 from conversations.channels.base import Outbound, Party
 from conversations.channels.email.building import build_mail
 from conversations.channels.email.reading.parse import parse_mail
 from conversations.channels.email.smtp import SmtpAdapter
-from conversations.envelope import reply_envelope
+from conversations.messages import inbox, outgoing
+from conversations.messages.envelope import reply_envelope
 from conversations.models import Account, Channel, Conversation, Message
 from tests.conversations.conftest import Keeper
 

@@ -10,10 +10,12 @@ from django.core.exceptions import PermissionDenied
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations import database_time, inbox, people
 from conversations.channels.base import Automatic
+from conversations.database import database_time
 from conversations.errors import Invalid
+from conversations.messages import inbox
 from conversations.models import AuditEvent, Conversation, Message, User
+from conversations.people import members
 from conversations.tenancy import tenant_context
 from drafts.desk.decisions import WRITE_TASK
 from tests import factories
@@ -111,7 +113,7 @@ def test_a_message_of_a_channel_that_somebody_does_not_see_is_not_there(world: W
         factories.channel(world.acme, external_id="second@acme.test"), automatic=Automatic.AUTO_REPLY
     )
     with tenant_context(world.acme.pk):
-        people.set_channels(account_id=world.acme.pk, user=world.cy, channels=[world.mail.pk], actor=world.dan)
+        members.set_channels(account_id=world.acme.pk, user=world.cy, channels=[world.mail.pk], actor=world.dan)
     assert signed_in(world.cy).post(f"/messages/{hidden.pk}/by-a-person/").status_code == 404
     with tenant_context(world.acme.pk):
         assert Message.objects.get(pk=hidden.pk).is_automatic

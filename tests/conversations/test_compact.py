@@ -8,7 +8,7 @@ from django.template.loader import get_template
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.compact import compact
+from conversations.web.compact import compact
 
 
 @pytest.mark.parametrize(

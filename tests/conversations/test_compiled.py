@@ -13,7 +13,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from conversations.compiled import Compiled
+from conversations.database.compiled import Compiled
 from conversations.models import Conversation, Message
 from conversations.tenancy import tenant_context
 from tests import factories

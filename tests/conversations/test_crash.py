@@ -21,7 +21,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from config.demo.__main__ import free_port
-from conversations import outbox
+from conversations.messages import outbox
 from conversations.models import Channel, Delivery
 from conversations.tenancy import tenant_context
 from drafts.models import Draft

@@ -13,10 +13,13 @@ from django.contrib.sessions.models import Session
 from django.db import connection
 from django.utils import timezone
 
-from conversations import audit, database_time, outbox, tokens
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Locked
+from conversations.messages import outbox
 from conversations.models import Conversation, Delivery, ServiceToken
 from conversations.models.base import new_id
+from conversations.people import tokens
 from conversations.tenancy import tenant_context
 from drafts.desk import editing, handover
 from drafts.models import Hold

@@ -12,10 +12,11 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from config.demo.__main__ import free_port
-from conversations import hooks, outbox
+from conversations import hooks
 from conversations.channels.base import Outbound
 from conversations.channels.email.smtp import SmtpAdapter
 from conversations.errors import Conflict, Invalid
+from conversations.messages import outbox
 from conversations.models import AuditEvent, Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts.models import Draft

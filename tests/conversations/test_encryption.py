@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet, InvalidToken
 from django.db import connection
 
-from conversations.encryption import PREFIX, ring
+from conversations.database.encryption import PREFIX, ring
 from conversations.models import Channel
 from tests.conftest import World
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conversations.channels.base import Party
-from conversations.envelope import addressees, digest, reply_envelope, writer_name
+from conversations.messages.envelope import addressees, digest, reply_envelope, writer_name
 from conversations.models import Account, Attachment, Channel, Message
 from tests import factories
 from tests.conftest import World

@@ -19,8 +19,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from conversations import files, outbox
 from conversations.channels.base import File
+from conversations.messages import files, outbox
 from conversations.models import Account, Attachment, Conversation, Delivery, DeliveryAttempt
 from conversations.storage import UNFINISHED, WholeFiles
 from conversations.tenancy import tenant_context

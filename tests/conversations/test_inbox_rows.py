@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from conversations import audit, database_time, hooks, inbox
+from conversations import audit, hooks
 from conversations.channels.base import Authentication, Automatic, File, Party
+from conversations.database import database_time
 from conversations.errors import Invalid
+from conversations.messages import inbox
 from conversations.models import Account, AuditEvent, Channel, Conversation, Message
 from tests import factories
 from tests.asserts import assert_nothing_written, counted

@@ -13,8 +13,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from conversations import addresses, invitations
 from conversations.models import Invitation, Membership, Role, User
+from conversations.people import addresses, invitations
 from conversations.tenancy import SESSION_KEY, account_directory, tenant_context
 from tests import factories
 from tests.asserts import assert_nothing_written_in

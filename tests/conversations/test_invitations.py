@@ -14,10 +14,10 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from conversations import addresses, invitations, people
 from conversations.errors import Conflict, Invalid
-from conversations.invitations import Gone, SomebodyElse
 from conversations.models import AuditEvent, Invitation, Membership, MembershipChannel, Role, User
+from conversations.people import addresses, invitations, members
+from conversations.people.invitations import Gone, SomebodyElse
 from conversations.tenancy import tenant_context
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -311,7 +311,7 @@ def test_who_is_switched_off_comes_back_by_no_old_link_and_neither_do_their_gues
         Membership.objects.create(account=world.acme, user=boss, role="admin")
         own = mailed(world, "boss@home.test", Role.ADMIN)
         addresses.prove(world.dan, "boss@home.test")
-        people.set_role(account_id=world.acme.pk, user=world.dan, role=Role.ADMIN, actor=boss, is_active=False)
+        members.set_role(account_id=world.acme.pk, user=world.dan, role=Role.ADMIN, actor=boss, is_active=False)
     for link in (token, own):
         with pytest.raises(Gone):
             invitations.offer_of(link)
@@ -321,9 +321,9 @@ def test_own_role_and_the_last_admin_stay(world: World) -> None:
     with tenant_context(world.acme.pk), assert_nothing_written():
         for actor in (world.dan, world.ada):
             with pytest.raises((Invalid, PermissionDenied)):
-                people.set_role(account_id=world.acme.pk, user=world.dan, role=Role.AGENT, actor=actor)
+                members.set_role(account_id=world.acme.pk, user=world.dan, role=Role.AGENT, actor=actor)
         with pytest.raises(Membership.DoesNotExist):
-            people.set_role(account_id=world.acme.pk, user=world.eve, role=Role.ADMIN, actor=world.dan)
+            members.set_role(account_id=world.acme.pk, user=world.eve, role=Role.ADMIN, actor=world.dan)
 
 
 # --- where no mail can be sent -------------------------------------------------------------------------------------

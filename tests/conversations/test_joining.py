@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from conversations.channels.base import Automatic, Party
-from conversations.envelope import reply_envelope, writer_name
-from conversations.inbox import record_inbound
+from conversations.messages.envelope import reply_envelope, writer_name
+from conversations.messages.inbox import record_inbound
 from conversations.models import AuditEvent, Channel, Conversation, Delivery, Message, Notification, RelatedConversation
 from conversations.tenancy import tenant_context
 from tests import factories

@@ -12,9 +12,9 @@ from django.db import DatabaseError
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
-from conversations import limits
-from conversations.clients import client_address, client_network
 from conversations.models import Tally
+from conversations.people import limits
+from conversations.people.clients import client_address, client_network
 from conversations.tasks import forget_tries
 from tests.conftest import World
 from tests.letters import run_letters

@@ -18,9 +18,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 
 from config.postgres import Cluster
-from conversations import live
 from conversations.models import Membership, User
 from conversations.tenancy import tenant_context
+from conversations.web import live
 from tests import factories
 from tests.asgi import Server, serving, session_of
 from tests.conftest import World

@@ -16,10 +16,11 @@ from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
-from conversations import audit, lost_factor
+from conversations import audit
 from conversations.errors import Conflict
-from conversations.lost_factor_mail import send
 from conversations.models import AuditEvent, FactorReset, Membership, Notification, User
+from conversations.people import lost_factor
+from conversations.people.lost_factor_mail import send
 from conversations.tasks import forget_tries
 from conversations.tenancy import tenant_context
 from tests.asserts import assert_nothing_written
@@ -211,7 +212,7 @@ def test_what_nobody_finishes_lapses(ada: User) -> None:
 
 
 def test_a_code_is_guessed_so_often_and_the_owners_device_is_counted_apart(world: World, ada: User) -> None:
-    from conversations import limits
+    from conversations.people import limits
 
     stranger = half_signed_in(ada)
     for _ in range(limits.CODE.most):

@@ -10,8 +10,8 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
 from django.test import Client
 
-from conversations import addresses, invitations, lost_factor_mail
 from conversations.models import FactorReset, Membership, Role, User
+from conversations.people import addresses, invitations, lost_factor_mail
 from conversations.tenancy import tenant_context
 from tests.conftest import World
 from tests.conversations.test_limits import THERE, attack, log_in

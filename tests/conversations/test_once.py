@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from conversations import database_time, once
+from conversations.database import database_time
+from conversations.messages import once
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
 from tests import factories

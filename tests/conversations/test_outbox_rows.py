@@ -12,9 +12,11 @@ from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations import audit, database_time, hooks, outbox, outgoing
+from conversations import audit, hooks
 from conversations.channels.base import ChannelError, Failure, Outbound, Receipt
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
+from conversations.messages import outbox, outgoing
 from conversations.models import AuditEvent, Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification
 from tests import factories
 from tests.asserts import assert_nothing_written, counted

@@ -8,16 +8,17 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import RequestFactory
 
-from conversations import addresses, audit, invitations, people
+from conversations import audit
 from conversations.errors import Conflict, Invalid
 from conversations.models import Account, AuditEvent, Channel, Invitation, Membership, MembershipChannel, Role, User
+from conversations.people import addresses, invitations, members
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
 
 
 def set_role(world: World, user: User, role: Role, **changes: Any) -> Membership:
-    return people.set_role(**{"account_id": world.acme.pk, "user": user, "role": role, "actor": world.dan, **changes})
+    return members.set_role(**{"account_id": world.acme.pk, "user": user, "role": role, "actor": world.dan, **changes})
 
 
 def invite(world: World, address: str, **changes: Any) -> Invitation:
@@ -62,7 +63,7 @@ def test_only_an_admin_of_this_account_changes_its_people(world: World, acme: Ac
         with pytest.raises(PermissionDenied, match="Only an admin"):
             set_role(world, world.cy, Role.ADMIN, actor=actor)
         with pytest.raises(PermissionDenied, match="Only an admin"):
-            people.set_channels(account_id=acme.pk, user=world.cy, channels=[world.mail.pk], actor=actor)
+            members.set_channels(account_id=acme.pk, user=world.cy, channels=[world.mail.pk], actor=actor)
 
 
 def test_nobody_changes_their_own_role(world: World, acme: Account) -> None:
@@ -91,7 +92,7 @@ def test_who_is_no_member_is_not_made_one(world: World, acme: Account) -> None:
         with pytest.raises(Membership.DoesNotExist):
             set_role(world, world.eve, Role.AGENT)
         with pytest.raises(Membership.DoesNotExist):
-            people.set_channels(account_id=acme.pk, user=world.eve, channels=[], actor=world.dan)
+            members.set_channels(account_id=acme.pk, user=world.eve, channels=[], actor=world.dan)
 
 
 # --- what becomes of invitations -----------------------------------------------------------------------------------
@@ -126,9 +127,9 @@ def test_who_is_admin_no_more_leaves_no_open_links(world: World, acme: Account, 
 def test_joining_makes_a_member_kept_to_the_offered_channels(world: World, acme: Account, second: Channel) -> None:
     person = User.objects.create_user("new@person.test", display_name="New")
     invitation = invite(world, "new@person.test", channels=[second.pk])
-    membership = people.join(invitation=invitation, user=person)
+    membership = members.join(invitation=invitation, user=person)
     assert (membership.role, membership.is_active, membership.account_id) == ("agent", True, acme.pk)
-    assert people.channels_of(acme.pk, person.pk) == (second.pk,)
+    assert members.channels_of(acme.pk, person.pk) == (second.pk,)
     event = AuditEvent.objects.get(kind="member.changed")
     assert (event.actor_name, event.data) == ("New", {"person": "New", "role": "agent"})
     assert AuditEvent.objects.get(kind="member.channels_set").actor_name == "New"
@@ -138,7 +139,7 @@ def test_who_was_switched_off_joins_again_as_invited(world: World, acme: Account
     set_role(world, world.ada, Role.REVIEWER, is_active=False)
     invitation = invite(world, "ada@acme.test")
     before = Membership.objects.get(user=world.ada).pk
-    people.join(invitation=invitation, user=world.ada)
+    members.join(invitation=invitation, user=world.ada)
     stored = Membership.objects.get(user=world.ada)
     assert (stored.pk, stored.role, stored.is_active) == (before, "agent", True)
 
@@ -146,20 +147,20 @@ def test_who_was_switched_off_joins_again_as_invited(world: World, acme: Account
 def test_a_member_does_not_join_again(world: World, acme: Account) -> None:
     invitation = invite(world, "new@person.test")
     with assert_nothing_written(), pytest.raises(Conflict, match="a member of this account already"):
-        people.join(invitation=invitation, user=world.ada)
+        members.join(invitation=invitation, user=world.ada)
 
 
 # --- channels ----------------------------------------------------------------------------------------------------------
 def test_channels_are_set_exchanged_and_let_go(world: World, acme: Account, second: Channel) -> None:
     def keep(*channels: Channel) -> list[Channel]:
-        return people.set_channels(
+        return members.set_channels(
             account_id=acme.pk, user=world.cy, channels=[each.pk for each in channels], actor=world.dan
         )
 
     assert keep(world.mail, second) == [world.mail, second]
-    assert set(people.channels_of(acme.pk, world.cy.pk)) == {world.mail.pk, second.pk}
+    assert set(members.channels_of(acme.pk, world.cy.pk)) == {world.mail.pk, second.pk}
     assert keep(second) == [second]
-    assert people.channels_of(acme.pk, world.cy.pk) == (second.pk,)
+    assert members.channels_of(acme.pk, world.cy.pk) == (second.pk,)
     event = AuditEvent.objects.filter(kind="member.channels_set").order_by("id").last()
     assert event is not None
     assert (event.actor_name, event.object_id) == ("Dan", str(Membership.objects.get(user=world.cy).pk))
@@ -167,7 +168,7 @@ def test_channels_are_set_exchanged_and_let_go(world: World, acme: Account, seco
     with assert_nothing_written():
         assert keep(second) == [second]
     assert keep() == []
-    assert people.channels_of(acme.pk, world.cy.pk) == ()
+    assert members.channels_of(acme.pk, world.cy.pk) == ()
     event = AuditEvent.objects.filter(kind="member.channels_set").order_by("id").last()
     assert event is not None
     assert event.data["channels"] == "all channels"
@@ -175,24 +176,24 @@ def test_channels_are_set_exchanged_and_let_go(world: World, acme: Account, seco
 
 def test_one_persons_channels_are_not_anothers(world: World, acme: Account, second: Channel) -> None:
     for user, channel in ((world.cy, world.mail), (world.ada, second)):
-        people.set_channels(account_id=acme.pk, user=user, channels=[channel.pk], actor=world.dan)
-    assert people.channels_of(acme.pk, world.cy.pk) == (world.mail.pk,)
-    assert people.channels_of(acme.pk, world.ada.pk) == (), "a reviewer sees every channel, whatever is set"
+        members.set_channels(account_id=acme.pk, user=user, channels=[channel.pk], actor=world.dan)
+    assert members.channels_of(acme.pk, world.cy.pk) == (world.mail.pk,)
+    assert members.channels_of(acme.pk, world.ada.pk) == (), "a reviewer sees every channel, whatever is set"
     assert MembershipChannel.objects.count() == 2
     set_role(world, world.ada, Role.AGENT)
-    assert people.channels_of(acme.pk, world.ada.pk) == (second.pk,)
+    assert members.channels_of(acme.pk, world.ada.pk) == (second.pk,)
 
 
 def test_a_channel_of_another_account_keeps_nobody(world: World, acme: Account) -> None:
     with assert_nothing_written(), pytest.raises(Invalid, match="not in this account"):
-        people.set_channels(
+        members.set_channels(
             account_id=acme.pk, user=world.cy, channels=[world.mail.pk, world.other_mail.pk], actor=world.dan
         )
 
 
 # --- where one lands -----------------------------------------------------------------------------------------------
 def test_an_operator_without_an_account_lands_at_the_tenants_and_everybody_else_at_the_desk(world: World) -> None:
-    adapter, request = people.InvitedOnlyAdapter(), RequestFactory().get("/")
+    adapter, request = members.InvitedOnlyAdapter(), RequestFactory().get("/")
     root = User.objects.create_superuser("root@desk.test", "correct horse")
     for user, path in ((root, "/admin/tenants/"), (world.ada, "/"), (User(is_superuser=False), "/")):
         request.user = user

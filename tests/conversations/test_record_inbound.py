@@ -4,7 +4,7 @@ import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.channels.base import Automatic, File, Party
-from conversations.inbox import record_inbound
+from conversations.messages.inbox import record_inbound
 from conversations.models import Attachment, AuditEvent, Conversation, Message
 from conversations.tenancy import tenant_context
 from drafts.desk import editing

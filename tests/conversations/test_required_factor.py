@@ -9,8 +9,9 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 
-from conversations import factors, tokens
+from conversations import factors
 from conversations.models import Account, AuditEvent, Membership, User
+from conversations.people import tokens
 from conversations.tenancy import tenant_context
 from tests import factories
 from tests.asserts import _counts as rows_now

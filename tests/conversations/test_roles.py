@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from conversations.models import Account, Membership, PolicyRule, Role
-from conversations.roles import Answer, Policy, Verb, check, may, require, role_of
+from conversations.people.roles import Answer, Policy, Verb, check, may, require, role_of
 from conversations.tenancy import Tenant, enter
 from tests.asserts import assert_nothing_written
 from tests.conftest import World

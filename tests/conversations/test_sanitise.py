@@ -13,7 +13,7 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.sanitise import MAX_CHARS, sanitise_html
+from conversations.web.sanitise import MAX_CHARS, sanitise_html
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::bs4.XMLParsedAsHTMLWarning"),

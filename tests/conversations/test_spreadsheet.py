@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from conversations import spreadsheet
+from conversations.web import spreadsheet
 
 SIGNS = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"]
 BEFORE = ["", " ", "\u3000", "\ufeff", "\u200b", "\u202e", "\u2067"]
@@ -38,5 +38,5 @@ def test_nobody_else_writes_csv() -> None:
         for file in (Path(settings.BASE_DIR) / app).rglob("*.py")
         if re.search(r"csv\.(writer|DictWriter)|\"text/csv", file.read_text())
     }
-    assert found == {"conversations/spreadsheet.py", "drafts/views/exports.py"}
+    assert found == {"conversations/web/spreadsheet.py", "drafts/views/exports.py"}
     assert "csv.writer" not in (Path(settings.BASE_DIR) / "drafts/views/exports.py").read_text()

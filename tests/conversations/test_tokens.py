@@ -12,10 +12,11 @@ from django.core.cache import caches
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from conversations import audit, tokens
+from conversations import audit
 from conversations.errors import Invalid
 from conversations.models import Account, AuditEvent, ServiceToken
-from conversations.tokens import Scope
+from conversations.people import tokens
+from conversations.people.tokens import Scope
 from tests.asserts import assert_nothing_written, counted
 from tests.conftest import World
 

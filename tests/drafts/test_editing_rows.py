@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import AuditEvent, Conversation, Message, Notification
 from drafts.desk import decisions, editing

@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 
 from config.postgres import SUPERUSER, Cluster
-from conversations import inbox, outbox
 from conversations.channels.base import ChannelError, Failure, File, Party
+from conversations.messages import inbox, outbox
 from conversations.models import AuditEvent, Conversation, Delivery, Message, Notification, User
 from conversations.tenancy import tenant_context
 from conversations.trail import report

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conversations import database_time
+from conversations.database import database_time
 from conversations.tenancy import tenant_context
 from drafts.answers import goldens
 from drafts.desk import decisions

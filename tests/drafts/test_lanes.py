@@ -11,12 +11,13 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations import audit, outbox
+from conversations import audit
 from conversations.channels.base import Authentication, Automatic, Party
 from conversations.channels.email.reading.parse import parse_mail
-from conversations.envelope import reply_envelope
 from conversations.errors import Conflict
-from conversations.inbox import record_inbound
+from conversations.messages import outbox
+from conversations.messages.envelope import reply_envelope
+from conversations.messages.inbox import record_inbound
 from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts.desk import batch, decisions, editing, lanes

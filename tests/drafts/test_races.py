@@ -9,8 +9,8 @@ from collections.abc import Callable
 from django.db import connection
 
 from conversations.channels.base import Party
-from conversations.envelope import digest, reply_envelope
-from conversations.inbox import record_inbound
+from conversations.messages.envelope import digest, reply_envelope
+from conversations.messages.inbox import record_inbound
 from conversations.models import AuditEvent, Conversation, Delivery, Message
 from conversations.tenancy import tenant_context
 from drafts.demo import bulk

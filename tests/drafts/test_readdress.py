@@ -12,7 +12,7 @@ from django.test import Client
 
 from conversations.channels.base import Party
 from conversations.errors import Invalid, Locked
-from conversations.joining import takes_part
+from conversations.messages.joining import takes_part
 from conversations.models import AuditEvent, Conversation, Delivery, PolicyRule, User
 from conversations.visible import ALL
 from drafts.desk import batch, decisions, editing

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from conversations import database_time
 from conversations.channels.base import File, Party
+from conversations.database import database_time
 from conversations.models import Account, Attachment, AuditEvent, AuditSalt, Conversation, Delivery, Message
 from drafts import erasure, retention
 from drafts.desk import decisions, editing

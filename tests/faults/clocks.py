@@ -26,7 +26,7 @@ import django; django.setup()
 from django.conf import settings
 settings.DATABASES["default"].update(HOST=sys.argv[1], NAME=sys.argv[2], USER="app_rw")
 from django.utils import timezone
-from conversations import database_time
+from conversations.database import database_time
 database_time.now = timezone.now
 from conversations.errors import Locked
 from conversations.tenancy import tenant_context

@@ -14,7 +14,7 @@ from django.core.files.storage import storages
 from django.db import connection
 from django.test import override_settings
 
-from conversations import files
+from conversations.messages import files
 from conversations.models import Message
 from conversations.tenancy import tenant_context
 from tests.faults.ground import Ground, Outcome, migrated, noticed, wait_until

@@ -24,8 +24,9 @@ from django.core.management import call_command
 from django.db import connection, connections
 
 from config.postgres import Cluster, embedded
-from conversations import audit, tokens
+from conversations import audit
 from conversations.models import Channel, Delivery, User
+from conversations.people import tokens
 from conversations.tenancy import tenant_context
 from conversations.trail import report
 from drafts.models import Draft

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 from bs4 import BeautifulSoup
 
-from conversations import outbox
+from conversations.messages import outbox
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
 from drafts.models import Draft, DraftAction

@@ -6,7 +6,7 @@ from unittest import mock
 
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations import outbox
+from conversations.messages import outbox
 from conversations.models import Account, Channel, Delivery
 from conversations.tenancy import tenant_context
 from drafts.desk import decisions, lanes

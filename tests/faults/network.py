@@ -9,7 +9,7 @@ from unittest import mock
 
 from django.db import connection
 
-from conversations import outbox
+from conversations.messages import outbox
 from conversations.models import Delivery, DeliveryAttempt
 from conversations.tenancy import tenant_context
 from tests.faults.ground import TIMEOUT, Ground, Outcome, noticed

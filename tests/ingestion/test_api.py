@@ -13,8 +13,9 @@ from django.test import Client
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations import audit, tokens
+from conversations import audit
 from conversations.models import Account, Conversation, Message, ServiceToken
+from conversations.people import tokens
 from conversations.tenancy import tenant_context
 from ingestion import request_keys
 from ingestion.models import RequestKey

@@ -13,7 +13,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 
 from config.wsgi import application
-from conversations import audit, tokens
+from conversations import audit
+from conversations.people import tokens
 from conversations.tenancy import tenant_context
 from ingestion.api import api as internal
 from tests import factories

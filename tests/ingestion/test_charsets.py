@@ -6,7 +6,7 @@ import pytest
 
 from conversations.channels.email.reading.charsets import decode_bytes
 from conversations.channels.email.reading.parse import parse_mail
-from conversations.sanitise import sanitise_html
+from conversations.web.sanitise import sanitise_html
 
 #: Ordinary mails of a shop's customers, in the eight sets that mail without a label comes in.
 MAILS = {

@@ -151,11 +151,11 @@ def test_the_page_costs_the_same_for_three_mails_and_sixty(world: World, ada: Cl
 
 
 def test_an_agent_sees_the_mails_of_their_own_channels(world: World, signed_in: Any) -> None:
-    from conversations import people
+    from conversations.people import members
 
     sales = factories.channel(world.acme, external_id="sales@acme.test", name="Sales")
     with tenant_context(world.acme.pk):
-        people.set_channels(account_id=world.acme.pk, user=world.cy, channels=[sales.pk], actor=world.dan)
+        members.set_channels(account_id=world.acme.pk, user=world.cy, channels=[sales.pk], actor=world.dan)
     theirs = factories.waiting_mail(world.mail, subject="Not mine")
     factories.waiting_mail(sales, subject="Mine", received_at=Now())
     cy = signed_in(world.cy)

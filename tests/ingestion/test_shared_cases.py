@@ -16,10 +16,10 @@ from conversations.channels.base import Outbound, Party
 from conversations.channels.email.building import build_mail
 from conversations.channels.email.reading.parse import parse_mail
 from conversations.channels.email.reading.quoting import split_reply
-from conversations.envelope import reply_envelope, writer_name
-from conversations.joining import takes_part
+from conversations.messages.envelope import reply_envelope, writer_name
+from conversations.messages.joining import takes_part
+from conversations.messages.outgoing import problems
 from conversations.models import Account, Channel, Conversation, Delivery, Message, RelatedConversation
-from conversations.outgoing import problems
 from conversations.tenancy import tenant_context
 from drafts.desk.readdress import readdress
 from drafts.flow.drafting import write_draft

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup
 from django.test import Client
 from django.utils import timezone
 
-from conversations import files
+from conversations.messages import files
 from conversations.models import AuditEvent, Notification, User
 from conversations.tenancy import tenant_context
 from drafts.models import Draft

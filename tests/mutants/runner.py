@@ -24,7 +24,7 @@ import pytest
 from pytest_django.plugin import blocking_manager_key
 
 from config.postgres import embedded
-from conversations.compiled import Compiled
+from conversations.database.compiled import Compiled
 from tests import ready_cluster
 from tests.mutants.operators import Mutant
 from tests.mutants.swap import DoesNotFit, put_in

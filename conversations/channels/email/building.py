@@ -8,11 +8,11 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, quote
 
-from conversations import database_time
 from conversations.channels.addresses import join_address, split_address
 from conversations.channels.base import ChannelError, Failure, File, Outbound, Party
 from conversations.channels.email.ids import is_message_id
 from conversations.channels.lines import CONTROL
+from conversations.database import database_time
 
 # Seven bits: the mail passes every server unchanged, whether or not it offers 8BITMIME.
 _POLICY = SMTP.clone(cte_type="7bit")

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from conversations import routing
 from conversations.errors import Refusal
+from conversations.messages import routing
 
 
 class Command(BaseCommand):

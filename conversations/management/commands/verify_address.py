@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from conversations import addresses
 from conversations.errors import Conflict
+from conversations.people import addresses
 
 
 class Command(BaseCommand):

@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.models import AuditEvent
 from conversations.tenancy import account_directory, tenant_context
 from conversations.visible import ALL

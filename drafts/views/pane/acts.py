@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from conversations.outbox import UNTIL_RELEASED
-from conversations.roles import Verb
+from conversations.messages.outbox import UNTIL_RELEASED
+from conversations.people.roles import Verb
 from conversations.views.words import Clock
 from drafts.desk.text import fetched_text
 from drafts.models import Draft

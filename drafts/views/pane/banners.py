@@ -9,10 +9,10 @@ from datetime import timedelta
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from conversations.bidi import isolated
 from conversations.errors import Locked, Refusal
 from conversations.models import Delivery
 from conversations.views.words import Clock, plural, span
+from conversations.web.bidi import isolated
 from drafts import diffing
 from drafts.desk import recipients
 from drafts.desk.decisions import AlreadyDecided, NeedsSecondPress, Stale

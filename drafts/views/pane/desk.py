@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conversations.models import Role, User
-from conversations.roles import Policy, Verb
+from conversations.people.roles import Policy, Verb
 from conversations.tenancy import Tenant
 from conversations.views.links import address, below
 from conversations.views.words import Clock

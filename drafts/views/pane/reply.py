@@ -9,8 +9,8 @@ from typing import Any
 
 from django.urls import reverse
 
-from conversations import outgoing
-from conversations.envelope import digest
+from conversations.messages import outgoing
+from conversations.messages.envelope import digest
 from conversations.views.present import FileView
 from conversations.views.words import Clock, size
 from drafts import diffing

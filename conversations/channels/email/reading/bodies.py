@@ -14,7 +14,7 @@ from conversations.channels.email.reading.invitations import MAX_EVENTS, TYPES, 
 from conversations.channels.email.reading.mime import Part, parse_tree, uudecode, walk
 from conversations.channels.email.reading.wrapped import ENCRYPTED, SIGNED, UNREADABLE, is_encrypted, open_wrapped
 from conversations.channels.lines import one_line
-from conversations.sanitise import text_to_html
+from conversations.web.sanitise import text_to_html
 
 # A longer text is cut here and kept whole as a file: the page, the index and the model all read the text.
 MAX_TEXT_CHARS = 1_000_000

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from conversations.channels.email.reading.charsets import clean_text
-from conversations.sanitise import strip_tags
+from conversations.web.sanitise import strip_tags
 
 # Above these the layout engine is not asked: it recurses by depth and aligns by width.
 MAX_HTML_CHARS = 2_000_000

@@ -20,8 +20,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import urlencode
 
-from conversations import admin_people, admin_tenants, audit
-from conversations.admin_rights import is_platform, is_tenant_admin, tenant_of
+from conversations import audit
+from conversations.admin_pages import people as admin_people
+from conversations.admin_pages import tenants as admin_tenants
+from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
 from conversations.models import User
 
 __all__ = ["ReadOnlyAdmin", "TenantAdminSite", "TenantModelAdmin", "is_platform", "is_tenant_admin", "tenant_of"]

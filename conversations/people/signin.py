@@ -16,11 +16,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve
 
-from conversations import addresses, limits, lost_factor
-from conversations.clients import client_address, client_network, device_of, remember_device
-from conversations.encryption import ring
-from conversations.limits import Limit, TooMany
+from conversations.database.encryption import ring
 from conversations.models import User
+from conversations.people import addresses, limits, lost_factor
+from conversations.people.clients import client_address, client_network, device_of, remember_device
+from conversations.people.limits import Limit, TooMany
 
 log = logging.getLogger(__name__)
 

@@ -18,10 +18,11 @@ from datetime import datetime, timedelta
 from django.core.cache import caches
 from django.db import models, transaction
 
-from conversations import audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.models import Account, AuditEvent, ServiceToken, User
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from conversations.tenancy import service_token_by_key
 
 _TOKEN = re.compile(r"cs_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")

@@ -12,12 +12,14 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.urls import reverse
 
-from conversations import addresses, audit, database_time
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.models import Channel, Invitation, Membership, MembershipChannel, Role, User
-from conversations.proofs import ProvenAddresses
-from conversations.roles import role_of
-from conversations.signin import CountedAdapter
+from conversations.people import addresses
+from conversations.people.proofs import ProvenAddresses
+from conversations.people.roles import role_of
+from conversations.people.signin import CountedAdapter
 from conversations.tenancy import memberships_of
 
 

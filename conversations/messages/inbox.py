@@ -13,16 +13,18 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from conversations import audit, database_time, files, hooks, outbox
+from conversations import audit, hooks
 from conversations.channels.base import Authentication, Inbound, Party
-from conversations.compiled import Compiled
+from conversations.database import database_time
+from conversations.database.compiled import Compiled
 from conversations.errors import Conflict, Invalid
-from conversations.joining import Place, Reason, bounced_delivery, find_place, relate, same_mail_elsewhere
+from conversations.messages import files, outbox
+from conversations.messages.joining import Place, Reason, bounced_delivery, find_place, relate, same_mail_elsewhere
+from conversations.messages.tombstones import tombstone
 from conversations.metadata import AuthenticationShape, MessageMetadata, PartyShape
 from conversations.models import Channel, Conversation, Message, User
-from conversations.roles import Verb, check
-from conversations.sanitise import sanitise_html
-from conversations.tombstones import tombstone
+from conversations.people.roles import Verb, check
+from conversations.web.sanitise import sanitise_html
 
 #: The raw mail is kept; these are the fields that people are shown or that decide something.
 KEPT_HEADERS = (

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
-from conversations.outage import RETRY_AFTER
+from conversations.web.outage import RETRY_AFTER
 
 QUEUE_AGE_SQL = """
 SELECT coalesce(extract(epoch FROM now() - min(coalesce(scheduled_at, now()))), 0)

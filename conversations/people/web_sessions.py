@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.sessions.backends import db
 
-from conversations import database_time
-from conversations.compiled import Compiled
+from conversations.database import database_time
+from conversations.database.compiled import Compiled
 
 if TYPE_CHECKING:
     from django.contrib.sessions.base_session import AbstractBaseSession

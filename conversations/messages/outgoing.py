@@ -8,7 +8,7 @@ from typing import Any
 
 from conversations.channels.base import File, Outbound, Party, Sends
 from conversations.channels.provider import Limits
-from conversations.files import read_whole
+from conversations.messages.files import read_whole
 from conversations.models import Channel, Delivery
 
 #: Stands for the delivery that there will be, where only the form of its name matters.

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 
-from conversations import database_time
+from conversations.database import database_time
 
 Row = TypeVar("Row", bound=Model)
 

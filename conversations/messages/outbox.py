@@ -17,14 +17,16 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from conversations import audit, database_time, hooks, once, outgoing
+from conversations import audit, hooks
 from conversations.channels.base import ChannelError, Failure, Receipt
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
+from conversations.messages import once, outgoing
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
-from conversations.roles import Verb, check
+from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
 
 Status = Delivery.Status

@@ -20,12 +20,14 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import Sum
 
-from conversations import addresses, audit, database_time, people
+from conversations import audit
+from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.jobs import wake
-from conversations.letters import address_of, can_send, letter
 from conversations.models import Account, AuditEvent, Channel, Invitation, Membership, Role, User
-from conversations.roles import role_of
+from conversations.people import addresses, members
+from conversations.people.letters import address_of, can_send, letter
+from conversations.people.roles import role_of
 from conversations.tenancy import create_account, invitation_by_digest, tenant_context
 
 DAYS = 7
@@ -100,11 +102,11 @@ def invite(*, account_id: uuid.UUID, address: str, role: Role, actor: User, chan
         if before is not None:
             if Invitation.objects.live().filter(pk=before.pk).exists():
                 raise Conflict(f"{wanted} is invited already. Send that invitation again, or withdraw it first.")
-            people.withdraw(before, actor=actor)
+            members.withdraw(before, actor=actor)
         if role_of(actor, account_id) != Role.ADMIN:
             # The platform names another first admin: a link that went to a wrong address makes nobody admin any more.
             for other in Invitation.objects.open().filter(role=Role.ADMIN).select_for_update(of=("self",)):
-                people.withdraw(other, actor=actor)
+                members.withdraw(other, actor=actor)
         if Invitation.objects.live().count() >= MAX_OPEN:
             raise Invalid(f"{MAX_OPEN} invitations are open. Withdraw some of them first; nobody was invited.")
         kept_to = _channels_of(account_id, role, channels)
@@ -147,7 +149,7 @@ def revoke(*, account_id: uuid.UUID, invitation_id: uuid.UUID, actor: User) -> I
         invitation = Invitation.objects.select_for_update(of=("self",)).get(account_id=account_id, pk=invitation_id)
         _may_invite(account_id, actor, Role(invitation.role))
         _is_open(invitation)
-        return people.withdraw(invitation, actor=actor)
+        return members.withdraw(invitation, actor=actor)
 
 
 def found_account(*, name: str, slug: str, timezone: str, admin_address: str, actor: User) -> tuple[Account, Sent]:
@@ -326,7 +328,7 @@ def _locked(offer: Offer, token: str) -> Invitation:
 
 
 def _taken(invitation: Invitation, user: User) -> Membership:
-    membership = people.join(invitation=invitation, user=user)
+    membership = members.join(invitation=invitation, user=user)
     invitation.accepted_at, invitation.accepted_by = database_time.now(), user
     invitation.token_digest = ""
     invitation.save(update_fields=["accepted_at", "accepted_by", "token_digest"])

@@ -17,12 +17,14 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations import audit, database_time, invitations
-from conversations.admin_people import back_to, link_of
-from conversations.admin_rights import is_platform
+from conversations import audit
+from conversations.admin_pages.people import back_to, link_of
+from conversations.admin_pages.rights import is_platform
+from conversations.database import database_time
 from conversations.errors import Invalid, Refusal
-from conversations.letters import can_send
 from conversations.models import Account, Invitation, Role, User
+from conversations.people import invitations
+from conversations.people.letters import can_send
 from conversations.tenancy import GRANT_KEY, SESSION_KEY, account_directory, accounts_without_admin, tenant_context
 
 MAX_MINUTES = 60

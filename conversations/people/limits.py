@@ -50,7 +50,7 @@ FORMS = {
     # Nothing in a passkey can be guessed: this only keeps a flood away.
     "mfa_login_webauthn": Limit("passkey", 600, 300),
 }
-#: Their tries are counted where the person or the address is known: in conversations.signin.
+#: Their tries are counted where the person or the address is known: in conversations.people.signin.
 COUNTED_ELSEWHERE = {"account_login", "account_logout"}
 
 

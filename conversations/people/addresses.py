@@ -12,8 +12,8 @@ from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 
 from conversations.errors import Conflict
-from conversations.letters import can_send
 from conversations.models import User
+from conversations.people.letters import can_send
 from conversations.tenancy import memberships_of
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.urls import reverse
 
-from conversations import addresses, lost_factor
-from conversations.bidi import isolated
 from conversations.models import FactorReset, Membership, Role, User
+from conversations.people import addresses, lost_factor
 from conversations.tenancy import memberships_of, tenant_context
+from conversations.web.bidi import isolated
 
 #: What to the person, and what to admins ("": nothing). `{name}` is never put into a subject: it is a person's own text.
 WORDS = {

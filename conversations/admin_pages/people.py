@@ -18,11 +18,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from conversations import database_time, invitations
-from conversations.admin_rights import is_tenant_admin
+from conversations.admin_pages.rights import is_tenant_admin
+from conversations.database import database_time
 from conversations.errors import Refusal
-from conversations.letters import address_of, can_send
 from conversations.models import Channel, Invitation, Membership, MembershipChannel, Role, User
+from conversations.people import invitations
+from conversations.people.letters import address_of, can_send
 from conversations.tenancy import require_tenant
 
 A_PAGE = 100

@@ -23,11 +23,12 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
 
-from conversations import addresses, database_time, limits
-from conversations.compiled import Compiled
+from conversations.database import database_time
+from conversations.database.compiled import Compiled
 from conversations.jobs import wake
-from conversations.letters import address_of, can_send, letter, try_to_send
 from conversations.models import User
+from conversations.people import addresses, limits
+from conversations.people.letters import address_of, can_send, letter, try_to_send
 
 RESET_TASK = "conversations.mail_reset"
 

@@ -1,0 +1,1 @@
+"""Messages: received once, joined to a conversation, sent once."""
