@@ -42,10 +42,16 @@ class Kind(models.TextChoices):
     ADMIN_CHANGED = "admin.changed"
     CONVERSATION_OPENED = "conversation.opened"
     CONVERSATION_CLOSED = "conversation.closed"
+    CONVERSATION_REOPENED = "conversation.reopened"
+    CONVERSATION_OWED = "conversation.owed"
+    CONVERSATION_ASSIGNED = "conversation.assigned"
+    CONVERSATION_SNOOZED = "conversation.snoozed"
+    CONVERSATION_ANSWERED = "conversation.answered"
     MESSAGE_RECEIVED = "message.received"
     MESSAGE_BY_A_PERSON = "message.by_a_person"
     MESSAGE_ERASED = "message.erased"
     DRAFT_WRITTEN = "draft.written"
+    DRAFT_BEGUN = "draft.begun"
     DRAFT_FAILED = "draft.failed"
     DRAFT_RETIRED = "draft.retired"
     DRAFT_CLAIMED = "draft.claimed"
@@ -115,9 +121,15 @@ SENTENCES: dict[Kind, str] = {
     Kind.ADMIN_CHANGED: "{actor} changed {what}: {fields}",
     Kind.CONVERSATION_OPENED: "{actor} opened the conversation on {channel}",
     Kind.CONVERSATION_CLOSED: "{actor} closed the conversation",
+    Kind.CONVERSATION_REOPENED: "{actor} reopened the conversation",
+    Kind.CONVERSATION_OWED: "{actor} noted what is owed, until {until}, for {to}",
+    Kind.CONVERSATION_ASSIGNED: "{actor} made {to} the owner",
+    Kind.CONVERSATION_ANSWERED: "{actor} marked it as answered elsewhere",
+    Kind.CONVERSATION_SNOOZED: "{actor} snoozed the conversation until {until}",
     Kind.MESSAGE_RECEIVED: "{actor} wrote",
     Kind.MESSAGE_BY_A_PERSON: "{actor} said that a person wrote message {seq}, which had passed for automatic",
     Kind.MESSAGE_ERASED: "{actor} removed the text of {count} messages ({rule})",
+    Kind.DRAFT_BEGUN: "{actor} began a reply",
     Kind.DRAFT_WRITTEN: "{actor} wrote a draft with {sources} sources, {unsourced} statements without one",
     Kind.DRAFT_FAILED: "{actor} could not write a draft",
     Kind.DRAFT_RETIRED: "{actor} retired the draft ({status}): {reason}",

@@ -11,8 +11,11 @@ from conversations.models import Conversation, Delivery, Message
 
 InboundHandler = Callable[[Conversation, Message], None]
 DeliveryHandler = Callable[[Delivery], None]
+ConversationHandler = Callable[[Conversation], None]
 
 #: A customer wrote; the conversation is locked. Called for automatic messages too (`message.is_automatic`).
 on_inbound: list[InboundHandler] = []
 #: A delivery moved to `sent`, `failed`, `uncertain`, `cancelled` or `bounced`.
 on_delivery: list[DeliveryHandler] = []
+#: Somebody answered outside of this desk; the conversation is locked.
+on_answered_elsewhere: list[ConversationHandler] = []

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.expressions import RawSQL
 
 from conversations import audit
@@ -79,7 +79,7 @@ def erase(*, account_id: uuid.UUID, conversation_ids: list[uuid.UUID], rule: str
     Notification.objects.filter(payload__conversation__in=[str(pk) for pk in ids]).delete()
     audit.forget(ids)
     now = database_time.now()
-    changes: dict[str, Any] = {"archived_at": now, "summary": "", "key_topics": []}
+    changes: dict[str, Any] = {"archived_at": now, "summary": "", "key_topics": [], "owed_note": ""}
     if purge:
         changes |= {
             "customer_email": "",
@@ -143,9 +143,14 @@ def _end_what_waits(ids: list[uuid.UUID]) -> None:
         retire(draft, Draft.Status.STALE, reason=REASON)
     Hold.objects.filter(conversation_id__in=ids).delete()
     Writing.objects.filter(conversation_id__in=ids).delete()
-    still_open = Conversation.objects.filter(pk__in=ids).exclude(status=Conversation.Status.CLOSED)
-    still_open.update(status=Conversation.Status.CLOSED, completed_at=database_time.now())
-    Conversation.objects.filter(pk__in=ids, due_at__isnull=False).update(due_at=None)
+    Conversation.objects.filter(pk__in=ids).exclude(status=Conversation.Status.CLOSED).update(
+        status=Conversation.Status.CLOSED,
+        completed_at=database_time.now(),
+        owed="",
+        due_at=None,
+        snoozed_until=None,
+        answered_seq=F("last_seq"),
+    )
 
 
 def _empty_thread(ids: list[uuid.UUID]) -> None:
@@ -154,7 +159,7 @@ def _empty_thread(ids: list[uuid.UUID]) -> None:
         **blank, body_new="", subject="", metadata={}, intent=""
     )
     deliveries = Delivery.objects.filter(conversation_id__in=ids, erased_at__isnull=True)
-    deliveries.update(**blank, envelope={}, receipt="", error="", provider_id="")
+    deliveries.update(**blank, envelope={}, owed_before={}, receipt="", error="", provider_id="")
     DeliveryAttempt.objects.filter(delivery__conversation_id__in=ids).exclude(response="").update(response="")
 
 

@@ -18,7 +18,7 @@ from conversations.channels.base import Authentication, Inbound, Party
 from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.errors import Conflict, Invalid
-from conversations.messages import files, outbox
+from conversations.messages import files, outbox, owing
 from conversations.messages.joining import Place, Reason, bounced_delivery, find_place, relate, same_mail_elsewhere
 from conversations.messages.tombstones import tombstone
 from conversations.metadata import AuthenticationShape, MessageMetadata, PartyShape
@@ -130,7 +130,8 @@ def content_digest(inbound: Inbound) -> str:
 
 @Compiled
 def _locked(given: Any) -> QuerySet[Conversation]:
-    return Conversation.objects.select_for_update(of=("self",)).select_related("account").filter(pk=given.pk)
+    locked = Conversation.objects.select_for_update(of=("self",)).select_related("account", "channel")
+    return locked.filter(pk=given.pk)
 
 
 def _named(channel: Channel, inbound: Inbound, digest: str) -> list[Message]:
@@ -261,7 +262,7 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
     )
     files.attach(message, inbound.files)
     _count(conversation, message)
-    _reopen(channel, conversation, message)
+    _reopen(conversation, message)
     audit.record(
         audit.Kind.MESSAGE_RECEIVED,
         actor=audit.customer_actor(inbound.sender.name or inbound.sender.address),
@@ -288,15 +289,11 @@ def _count(conversation: Conversation, message: Message) -> None:
         conversation.last_inbound_message_id = message.pk
 
 
-def _reopen(channel: Channel, conversation: Conversation, message: Message) -> None:
+def _reopen(conversation: Conversation, message: Message) -> None:
     if message.is_automatic:
         return
-    minutes = channel.options.due_minutes or conversation.account.options.due_minutes
-    if conversation.due_at is None:
-        conversation.due_at = message.received_at + timedelta(minutes=minutes)
-    conversation.status = Conversation.Status.OPEN
-    conversation.completed_at = None
-    conversation.save(update_fields=["due_at", "status", "completed_at", "updated_at"])
+    owing.customer_wrote(conversation, message)
+    conversation.save(update_fields=owing.FIELDS)
 
 
 def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
@@ -328,7 +325,7 @@ def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
         if not later.filter(is_automatic=False).exists():
             conversation.last_inbound_message = message
             conversation.save(update_fields=["last_inbound_message", "updated_at"])
-            _reopen(message.channel, conversation, message)
+            _reopen(conversation, message)
             for handler in hooks.on_inbound:
                 handler(conversation, message)
     return message
@@ -344,7 +341,7 @@ def record_outbound_elsewhere(
     if not body_text.strip():
         raise Invalid("The message has no text. Nothing was stored.")
     with transaction.atomic():
-        locked = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation.pk)
+        locked = _locked(pk=conversation.pk)[0]
         names = [external_id, tombstone(external_id)]
         known = Message.objects.filter(account_id=locked.account_id, channel=locked.channel, external_id__in=names)
         if external_id and (found := known.first()):
@@ -369,4 +366,9 @@ def record_outbound_elsewhere(
             data={"seq": message.seq, "elsewhere": True},
             commit={"body": message.body_text},
         )
+        for handler in hooks.on_answered_elsewhere:
+            handler(locked)
+        locked.last_seq = message.seq
+        owing.settle(locked)
+        locked.save(update_fields=owing.FIELDS)
     return message, True

@@ -23,7 +23,7 @@ from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import once, outgoing
+from conversations.messages import once, outgoing, owing
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
 from conversations.people.roles import Verb, check
@@ -48,11 +48,12 @@ def queue_outbound(
     actor: User | audit.Actor,
     hold_seconds: int,
     draft_id: uuid.UUID | None = None,
+    promise: owing.Promise | None = None,
 ) -> Delivery:
     """Put an approved reply into the outbox, in the caller's transaction, under the conversation's lock.
 
-    The text, the recipients and the files are copied here and never read from anywhere else again. Raises Invalid (422)
-    with every reason for which it cannot be sent as it stands.
+    The text, the recipients and the files are copied here and never read from anywhere else again. `promise` is what a
+    holding reply leaves owed. Raises Invalid (422) with every reason for which it cannot be sent as it stands.
     """
     channel = channel_of(conversation)
     if found := outgoing.problems(channel, envelope, body_text=body_text, body_html=body_html):
@@ -70,6 +71,8 @@ def queue_outbound(
         body_html=body_html,
         sent_at=now,
     )
+    before = owing.reply_approved(conversation, waits_for_send=hold_seconds >= UNTIL_RELEASED, promise=promise)
+    conversation.save(update_fields=owing.FIELDS)
     hold_until = now + timedelta(seconds=hold_seconds if hold_seconds < UNTIL_RELEASED else 86_400 * 365)
     delivery = Delivery.objects.create(
         id=delivery_id,
@@ -92,6 +95,7 @@ def queue_outbound(
         status=Status.HELD,
         hold_until=hold_until,
         next_attempt_at=hold_until,
+        owed_before=before,
     )
     _wake(delivery)
     return delivery
@@ -111,8 +115,11 @@ def _wake(delivery: Delivery) -> None:
 def lock_delivery(delivery_id: uuid.UUID) -> Delivery:
     """The delivery under its conversation's lock: everything that changes a thread locks the conversation first."""
     conversation_id = Delivery.objects.filter(pk=delivery_id).values_list("conversation_id", flat=True).get()
-    Conversation.objects.select_for_update(of=("self",)).get(pk=conversation_id)
-    return Delivery.objects.select_for_update(of=("self",)).get(pk=delivery_id)
+    conversations = Conversation.objects.select_for_update(of=("self",)).select_related("account", "channel")
+    conversation = conversations.get(pk=conversation_id)
+    delivery = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery_id)
+    delivery.conversation = conversation
+    return delivery
 
 
 def _move(delivery: Delivery, to: Status, **changes: Any) -> None:
@@ -125,6 +132,18 @@ def _move(delivery: Delivery, to: Status, **changes: Any) -> None:
 def _record(kind: audit.Kind, delivery: Delivery, actor: Any, **data: Any) -> None:
     data = {name: audit.masked(value) if isinstance(value, str) else value for name, value in data.items()}
     audit.record(kind, actor=actor, about=delivery, conversation_id=delivery.conversation_id, data=data)
+
+
+def _owe(delivery: Delivery, why: owing.Owed) -> None:
+    owing.owe(delivery.conversation, why)
+    delivery.conversation.save(update_fields=owing.FIELDS)
+
+
+def _taken_back(delivery: Delivery) -> None:
+    """The message leaves the thread, and what it was to answer is owed again."""
+    Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=database_time.now())
+    owing.taken_back(delivery.conversation, delivery.owed_before, seq=delivery.message.seq)
+    delivery.conversation.save(update_fields=owing.FIELDS)
 
 
 def _tell(delivery: Delivery) -> None:
@@ -152,6 +171,8 @@ def release(*, delivery_id: uuid.UUID, actor: User) -> Delivery:
         if delivery.status != Status.HELD:
             raise Conflict(f"This reply is no longer held: it is {delivery.get_status_display().lower()}.")
         _move(delivery, Status.HELD, hold_until=database_time.now(), next_attempt_at=database_time.now())
+        if delivery.conversation.owed == owing.Owed.UNSENT:
+            _owe(delivery, owing.Owed.LEAVING)
         _record(audit.Kind.DELIVERY_RELEASED, delivery, actor)
         _wake(delivery)
     return delivery
@@ -169,7 +190,7 @@ def cancel(*, delivery: Delivery, actor: Any, reason: str, or_unknown: bool = Fa
         moment = f" at {delivery.sent_at:%H:%M:%S}" if delivery.sent_at else ""
         raise Conflict(f"Too late to stop: this reply is {delivery.get_status_display().lower()}{moment}.")
     _move(delivery, Status.CANCELLED)
-    Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=database_time.now())
+    _taken_back(delivery)
     _tell(delivery)
     _record(audit.Kind.DELIVERY_CANCELLED, delivery, actor, reason=reason)
     return delivery
@@ -253,7 +274,8 @@ def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
 
 
 def _settle(delivery: Delivery) -> None:
-    Conversation.objects.filter(pk=delivery.conversation_id).update(due_at=None, status=Conversation.Status.PENDING)
+    if owing.reply_left(delivery.conversation):
+        delivery.conversation.save(update_fields=owing.FIELDS)
     _tell(delivery)
 
 
@@ -276,6 +298,7 @@ def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -
 
 def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
     _move(delivery, Status.FAILED, error=detail, lease_until=None)
+    _owe(delivery, owing.Owed.FAILED)
     _notify(delivery, Notification.Type.SEND_FAILED)
     _tell(delivery)
     _record(audit.Kind.DELIVERY_FAILED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
@@ -283,6 +306,7 @@ def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
 
 def _uncertain(delivery: Delivery, detail: str) -> None:
     _move(delivery, Status.UNCERTAIN, error=detail, lease_until=None)
+    _owe(delivery, owing.Owed.UNCERTAIN)
     _notify(delivery, Notification.Type.SEND_UNCERTAIN)
     _tell(delivery)
     _record(audit.Kind.DELIVERY_UNCERTAIN, delivery, audit.SYSTEM, attempt=delivery.attempt_count, error=detail[:200])
@@ -354,10 +378,11 @@ def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
             _settle(delivery)
         elif outcome == "send_again":
             _move(delivery, Status.QUEUED, next_attempt_at=database_time.now(), error="")
+            _owe(delivery, owing.Owed.LEAVING)
             _wake(delivery)
         else:
             _move(delivery, Status.CANCELLED)
-            Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=database_time.now())
+            _taken_back(delivery)
             _tell(delivery)
         _record(audit.Kind.DELIVERY_RESOLVED, delivery, actor, outcome=outcome)
     return delivery
@@ -370,6 +395,7 @@ def record_bounce(*, delivery_id: uuid.UUID, detail: str) -> bool:
         if delivery.status not in BOUNCEABLE:
             return False
         _move(delivery, Status.BOUNCED, error=detail[:500])
+        _owe(delivery, owing.Owed.BOUNCED)
         _notify(delivery, Notification.Type.BOUNCED)
         _tell(delivery)
         _record(audit.Kind.DELIVERY_BOUNCED, delivery, audit.SYSTEM)

@@ -63,6 +63,12 @@ class Delivery(TenantRow):
     return_path = models.CharField(
         max_length=320, blank=True, default="", db_default="", editable=False, help_text="Where a bounce comes back to."
     )
+    owed_before = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="What was owed when it was approved: owed again if it is taken back.",
+    )
     is_automatic = models.BooleanField(
         default=False, db_default=False, editable=False, help_text="No person approved it."
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from conversations.database import database_time
@@ -15,6 +16,20 @@ from conversations.metadata import MessageMetadata, validate_with
 from conversations.models.base import DatabaseNumber, TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
 from conversations.visible import Visible
+
+OWED = (
+    "message", "rejected", "promised", "note", "reopened", "writing", "leaving", "unsent", "failed", "uncertain", "bounced",
+)  # fmt: skip
+#: Not asleep, or awake again.
+AWAKE = Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=Now())
+#: Approved and about to leave; one that has not left when the answer was due is somebody's business again.
+ON_ITS_WAY = Q(owed="leaving", due_at__gt=Now())
+OUTCOMES = ("answered_elsewhere", "not_needed", "goes_on", "other", "quiet")
+
+
+def _has_draft() -> Exists:
+    drafts = Conversation._meta.get_field("drafts").related_model  # this app knows drafts only as data
+    return Exists(drafts._default_manager.filter(conversation=OuterRef("pk"), status="pending"))  # type: ignore[union-attr]
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
@@ -27,6 +42,36 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def within(self, channels: Visible) -> ConversationQuerySet:
         return self.filter(**channels.where("channel_id"))
 
+    # The lists. A customer's conversation stands in exactly one of these five (tests/drafts/test_nobody_is_forgotten.py).
+    def to_answer(self) -> ConversationQuerySet:
+        """A draft waits for a decision now."""
+        return self._due_now().filter(_has_draft())
+
+    def owed(self) -> ConversationQuerySet:
+        """We owe something and no draft waits for a decision: somebody has to see to it."""
+        return self._due_now().exclude(_has_draft()).exclude(ON_ITS_WAY)
+
+    def snoozed(self) -> ConversationQuerySet:
+        return self.filter(status="open", snoozed_until__gt=Now())
+
+    def waiting(self) -> ConversationQuerySet:
+        """We answered, or our answer is on its way: the customer is next."""
+        leaving = Q(status="open") & ON_ITS_WAY & AWAKE & ~Q(_has_draft())
+        return self.filter(Q(status="pending") | leaving)
+
+    def closed(self) -> ConversationQuerySet:
+        return self.filter(status="closed")
+
+    def of_owner(self, user_id: uuid.UUID) -> ConversationQuerySet:
+        return self.filter(owner_id=user_id).exclude(status="closed")
+
+    def with_draft(self) -> ConversationQuerySet:
+        """With `has_draft`: whether a draft waits for a decision."""
+        return self.annotate(has_draft=_has_draft())
+
+    def _due_now(self) -> ConversationQuerySet:
+        return self.filter(AWAKE, status="open")
+
 
 class Conversation(TenantRow):
     """A thread. Its counters, `last_message_at` and `last_inbound_message` are kept by the database, from messages."""
@@ -36,9 +81,35 @@ class Conversation(TenantRow):
         ASSISTANT = "assistant"
 
     class Status(models.TextChoices):
-        OPEN = "open"
-        PENDING = "pending"
-        CLOSED = "closed"
+        """Whose turn it is, under the words of seed 004: ours, the customer's, nobody's."""
+
+        OPEN = "open", "To answer"
+        PENDING = "pending", "Waiting"
+        CLOSED = "closed", "Closed"
+
+    class Owed(models.TextChoices):
+        """What we owe the customer, in the words of a list. Open means that there is something, and only that."""
+
+        MESSAGE = "message", "No reply yet"
+        REJECTED = "rejected", "Draft rejected, no reply yet"
+        PROMISED = "promised", "Promised a colleague"
+        NOTE = "note", "To do"
+        REOPENED = "reopened", "Reopened"
+        WRITING = "writing", "A reply was begun"
+        LEAVING = "leaving", "Reply on its way"
+        UNSENT = "unsent", "Approved, waits for Send"
+        FAILED = "failed", "Delivery failed"
+        UNCERTAIN = "uncertain", "Delivery uncertain"
+        BOUNCED = "bounced", "Reply came back"
+
+    class Outcome(models.TextChoices):
+        """How it ended, where that is not plain: asked of whoever closes while something is owed."""
+
+        ANSWERED_ELSEWHERE = "answered_elsewhere", "Answered elsewhere"
+        NOT_NEEDED = "not_needed", "The customer no longer needs it"
+        GOES_ON = "goes_on", "Goes on in another conversation"
+        OTHER = "other", "Something else"
+        QUIET = "quiet", "Nobody wrote for days"
 
     number = models.PositiveIntegerField(editable=False, help_text="Counts within the account, for people.")
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.CUSTOMER)
@@ -47,7 +118,25 @@ class Conversation(TenantRow):
     subject = models.CharField(max_length=200, blank=True, default="")
     title = models.CharField(max_length=200, blank=True, default="")
     summary = models.TextField(blank=True, default="")
-    status = models.CharField(max_length=20, choices=Status.choices, default=Status.OPEN)
+    status = models.CharField(max_length=20, choices=Status.choices, default=Status.PENDING)
+    owed = models.CharField(max_length=20, choices=Owed.choices, blank=True, default="", editable=False)
+    owed_note = models.CharField(
+        max_length=200, blank=True, default="", help_text="What is to be done, in the words of who said so."
+    )
+    owner = models.ForeignKey(
+        "conversations.User",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+        help_text="Who sees to it; nobody: whoever comes first.",
+    )
+    snoozed_until = models.DateTimeField(null=True, editable=False)
+    outcome = models.CharField(max_length=20, choices=Outcome.choices, blank=True, default="", editable=False)
+    answered_seq = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Messages up to this one were answered or closed."
+    )
     customer_email = models.CharField(max_length=320, blank=True, default="")
     customer_name = models.CharField(max_length=200, blank=True, default="")
     key_topics = models.JSONField(default=list, blank=True)
@@ -66,7 +155,7 @@ class Conversation(TenantRow):
     last_inbound_message = TenantForeignKey(
         "conversations.Message", null=True, on_delete=models.DO_NOTHING, related_name="+", editable=False
     )
-    due_at = models.DateTimeField(null=True, help_text="When the customer should have an answer.")
+    due_at = models.DateTimeField(null=True, help_text="When what we owe is due; nothing owed, no time.")
     archived_at = models.DateTimeField(null=True, help_text="When retention removed the texts.")
     forgotten_at = models.DateTimeField(null=True, help_text="When it removed whose they were, too.")
     updated_at = models.DateTimeField(auto_now=True)
@@ -90,6 +179,28 @@ class Conversation(TenantRow):
             ),
             one_of("conversation", "kind", ["customer", "assistant"]),
             one_of("conversation", "status", ["open", "pending", "closed"]),
+            one_of("conversation", "owed", ["", *OWED]),
+            one_of("conversation", "outcome", ["", *OUTCOMES]),
+            # Nobody is forgotten: open is what we owe something in, with a time, and nothing else has either.
+            models.CheckConstraint(
+                condition=Q(kind="assistant")
+                | Q(~Q(owed=""), status="open", due_at__isnull=False)
+                | Q(~Q(status="open"), owed="", due_at__isnull=True),
+                name="conversation_open_iff_owed",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="assistant")
+                | Q(status="closed", completed_at__isnull=False)
+                | Q(~Q(status="closed"), completed_at__isnull=True, outcome=""),
+                name="conversation_closed_has_its_time",
+            ),
+            # What was promised does not sleep past its time.
+            models.CheckConstraint(
+                condition=Q(snoozed_until__isnull=True)
+                | Q(~Q(owed__in=["promised", "note"]), status="open")
+                | Q(status="open", snoozed_until__lte=F("due_at")),
+                name="conversation_sleeps_within_its_time",
+            ),
             *(json_under_64k("conversation", field) for field in ("key_topics", "tags")),
             *same_account("conversation", "channel", "last_inbound_message"),
         ]
@@ -98,6 +209,12 @@ class Conversation(TenantRow):
             models.Index(fields=["channel", "created_at"], name="idx_conversation_chan_created"),
             models.Index(fields=["account", "-last_message_at", "-id"], name="idx_conversation_recent"),
             models.Index(fields=["account", "customer_email"], name="idx_conversation_customer"),
+            models.Index(fields=["account", "due_at", "id"], name="idx_conversation_owed", condition=Q(status="open")),
+            models.Index(
+                fields=["account", "owner"],
+                name="idx_conversation_owner",
+                condition=Q(owner__isnull=False) & ~Q(status="closed"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -27,6 +27,8 @@ class Verb(models.TextChoices):
     REGENERATE = "regenerate"
     SNOOZE = "snooze"
     ANSWER_ELSEWHERE = "answer_elsewhere"
+    CLOSE = "close"
+    ASSIGN = "assign"
     APPROVE = "approve"
     UNDO = "undo"
     BATCH_APPROVE = "batch_approve"
@@ -54,6 +56,8 @@ DEFAULTS: dict[Verb, frozenset[Role]] = {
     Verb.REGENERATE: _DECIDERS,
     Verb.SNOOZE: _DECIDERS,
     Verb.ANSWER_ELSEWHERE: _DECIDERS,
+    Verb.CLOSE: _DECIDERS,
+    Verb.ASSIGN: _DECIDERS,
     Verb.APPROVE: _REVIEWERS,  # agents: by the account's setting, see `_agent_approves`
     Verb.UNDO: _DECIDERS,
     Verb.BATCH_APPROVE: _REVIEWERS,

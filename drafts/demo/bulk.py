@@ -15,11 +15,13 @@ from conversations.tenancy import tenant_context
 CONVERSATIONS = """
 INSERT INTO conversations_conversation (id, account_id, number, kind, channel_id, external_id, subject, title, summary,
     status, customer_email, customer_name, key_topics, tags, last_seq, message_count, user_message_count,
-    ai_message_count, is_archived, is_pinned, is_favorited, started_at, created_at, updated_at, due_at)
+    ai_message_count, is_archived, is_pinned, is_favorited, started_at, created_at, updated_at, due_at,
+    completed_at, owed, owed_note, outcome)
 SELECT md5(%(batch)s || 'c' || n)::uuid, %(account)s, %(base)s + n, 'customer', %(channel)s, 'bulk-' || %(batch)s || n,
     'Question ' || n, 'Question ' || n, '', CASE WHEN n %% %(pending)s = 0 THEN 'open' ELSE 'closed' END,
     'customer' || n || '@example.com', 'Customer ' || n, '[]', '[]', 0, 0, 0, 0, false, false, false,
-    at, at, at, at + interval '4 hours'
+    at, at, at, CASE WHEN n %% %(pending)s = 0 THEN at + interval '4 hours' END,
+    CASE WHEN n %% %(pending)s <> 0 THEN at END, CASE WHEN n %% %(pending)s = 0 THEN 'message' ELSE '' END, '', ''
 FROM (SELECT n, now() - (%(size)s - n) * interval '20 seconds' AS at FROM generate_series(1, %(size)s) n) x
 """
 MESSAGES = """

@@ -202,7 +202,7 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
         conversation = Conversation.objects.get(pk=stored.conversation_id)
     assert conversation is not None
     if created:
-        Conversation.objects.filter(pk=conversation.pk).update(due_at=due)
+        Conversation.objects.filter(pk=conversation.pk, status=Conversation.Status.OPEN).update(due_at=due)
     return conversation.pk, created
 
 

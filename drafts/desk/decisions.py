@@ -16,8 +16,9 @@ from conversations import audit
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.failpoints import failpoint, failpoint_after_commit
 from conversations.jobs import wake
-from conversations.messages import outbox
+from conversations.messages import outbox, owing
 from conversations.messages.envelope import digest
+from conversations.messages.owing import Promise
 from conversations.models import AuditEvent, Conversation, Delivery, User
 from conversations.people.roles import Verb
 from drafts.desk.scene import (
@@ -37,7 +38,7 @@ from drafts.desk.signing import act, sign
 from drafts.desk.text import Text, current_text, edited_text, statements_to_json
 from drafts.evidence import canaries
 from drafts.learning import samples
-from drafts.models import Draft, DraftAction, DraftRevision, Hold
+from drafts.models import BY_A_PERSON, Draft, DraftAction, DraftRevision, Hold
 
 __all__ = [
     "AlreadyDecided",
@@ -70,10 +71,12 @@ def approve(
     notes: str = "",
     attention: Attention = UNRECORDED,
     request_id: str = "",
+    promise: Promise | None = None,
     unless: Callable[[Scene, Text], str] | None = None,
 ) -> DraftAction:
     """Sign for a draft; `final_text` given is edit-and-approve. The reply waits in the outbox for the undo window.
 
+    A holding reply leaves something owed: `promise` says by when and by whom, else by the account's time and by whoever comes.
     `unless` is asked under the locks about a draft that waits, with its text; a reason that it gives leaves the draft out.
     Raises PermissionDenied (403), Draft.DoesNotExist (404), Stale, Changed, AlreadyDecided, LeftOut (409), Locked (423),
     NeedsSecondPress or Invalid (422). Repeating one's own decision (same request id) returns its first outcome.
@@ -115,6 +118,7 @@ def approve(
             envelope=envelope,
             actor=actor,
             hold_seconds=hold_seconds(actor, conversation),
+            promise=promise,
             seen=seen,
             attention=attention,
             reasons=_known(reasons),
@@ -137,7 +141,7 @@ def reject(
     attention: Attention = UNRECORDED,
     request_id: str = "",
 ) -> DraftAction:
-    """Say no, with a reason. The conversation stays open; nothing is sent.
+    """Say no, with a reason. Nothing is sent, and the customer is owed an answer still; `drafts.desk.after` says what follows.
 
     Raises Draft.DoesNotExist (404), PermissionDenied (403), Stale, Changed or AlreadyDecided (409: not what was
     seen any more), Locked (423: somebody else holds it), Invalid (422: no reason given).
@@ -154,6 +158,9 @@ def reject(
             raise Invalid("Say why: pick a reason or write a note. The draft was not rejected.")
         draft.status = Status.REJECTED
         draft.save(update_fields=["status", "updated_at"])
+        if not draft.is_canary and conversation.owed == Conversation.Owed.MESSAGE:  # what else is owed keeps its name
+            owing.owe(conversation, Conversation.Owed.REJECTED)
+            conversation.save(update_fields=owing.FIELDS)
         action = act(
             Type.REJECT,
             draft,
@@ -197,6 +204,9 @@ def regenerate(
         conversation, draft = scene.conversation, scene.draft
         if draft.status not in {Status.PENDING, Status.REJECTED, Status.STALE}:
             raise decided(draft)
+        if conversation.status != Conversation.Status.OPEN:
+            owing.begin(conversation)
+            conversation.save(update_fields=owing.FIELDS)
         action = act(
             Type.REGENERATE,
             draft,
@@ -238,8 +248,8 @@ def answered_elsewhere(*, draft_id: uuid.UUID, actor: User, seen: Seen, request_
         still_open(scene, seen)
         draft.status = Status.ANSWERED_ELSEWHERE
         draft.save(update_fields=["status", "updated_at"])
-        conversation.status, conversation.due_at = Conversation.Status.PENDING, None
-        conversation.save(update_fields=["status", "due_at", "updated_at"])
+        owing.settle(conversation)
+        conversation.save(update_fields=owing.FIELDS)
         action = act(Type.ANSWER_ELSEWHERE, draft, actor, seen=seen, version=draft.version, request_id=request_id)
         let_go(scene)
         if draft.is_canary:
@@ -272,9 +282,15 @@ def undo(*, delivery_id: uuid.UUID, actor: User, request_id: str = "") -> DraftA
         scene.permit(Verb.UNDO)
         draft = scene.draft
         delivery = Delivery.objects.select_for_update(of=("self",)).select_related("message").get(pk=delivery_id)
+        delivery.conversation = conversation = scene.conversation
+        if Draft.objects.filter(conversation=conversation).pending().exists():
+            raise Conflict("Another reply was begun since. Decide or discard that one first; this one goes on its way.")
         outbox.cancel(delivery=delivery, actor=actor, reason="undone")
-        draft.status = Status.PENDING
-        draft.save(update_fields=["status", "updated_at"])
+        if conversation.status != Conversation.Status.OPEN:  # it followed up on what was answered, or was closed since
+            owing.begin(conversation)
+            conversation.save(update_fields=owing.FIELDS)
+        draft.status, draft.snoozed_until = Status.PENDING, conversation.snoozed_until
+        draft.save(update_fields=["status", "snoozed_until", "updated_at"])
         samples.drop_samples(draft=draft)
         action = act(Type.UNDO, draft, actor, version=draft.version, request_id=request_id, message=delivery.message)
         audit.record(
@@ -343,7 +359,7 @@ def decided(draft: Draft) -> Conflict:
 def _doubts(text: Text, scene: Scene) -> list[str]:
     """What a person has to see before it goes."""
     parts = []
-    if text.unsourced:
+    if text.unsourced and scene.draft.model_key != BY_A_PERSON:
         parts.append(f"{text.unsourced} statement{'s have' if text.unsourced > 1 else ' has'} no source")
     if text.is_about_money:
         parts.append("it speaks of money")

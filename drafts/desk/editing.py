@@ -1,9 +1,9 @@
-"""Working on a draft before deciding it: claim, release, save a revision, keep a stale one, snooze."""
+"""Working on a draft before deciding it: claim, release, save a revision, keep a stale one, reopen."""
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
@@ -11,8 +11,9 @@ from django.db.models import F
 from conversations import audit
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
+from conversations.messages import owing
 from conversations.models import Conversation, Notification, User
-from conversations.people.roles import Verb, check
+from conversations.people.roles import Verb
 from conversations.web.bidi import isolated
 from drafts.desk import sources
 from drafts.desk.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, tidy
@@ -169,6 +170,10 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
         if last_inbound != conversation.last_inbound_message_id:
             raise Stale("The customer wrote yet again. Read the newest message first; nothing was changed.")
         text = current_text(old)
+        if not text.text.strip():
+            raise AlreadyDecided("There is no text in it that could be kept. Write a reply; nothing was changed.")
+        owing.begin(conversation)
+        conversation.save(update_fields=owing.FIELDS)
         for other in Draft.objects.filter(conversation=conversation).pending():
             retire(other, Draft.Status.SUPERSEDED, reason="an earlier draft was kept", actor=actor)
         kept = Draft.objects.create(
@@ -192,6 +197,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             intent=old.intent,
             needs_human=old.needs_human,
             due_at=conversation.due_at or database_time.now(),
+            snoozed_until=conversation.snoozed_until,
         )
         audit.record(
             audit.Kind.DRAFT_KEPT,
@@ -203,33 +209,6 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
         )
         sources.mark_if_gone(kept)
     return kept
-
-
-def snooze(*, draft_id: uuid.UUID, actor: User, until: datetime) -> Draft:
-    """Out of the queue until `until` (at most 30 days).
-
-    Raises Draft.DoesNotExist (404), PermissionDenied (403), AlreadyDecided (409), Invalid (422: not within the next
-    30 days).
-    """
-    with transaction.atomic():
-        scene = lock(draft_id, actor=actor)
-        scene.permit(Verb.SNOOZE)
-        conversation, draft = scene.conversation, scene.draft
-        if draft.status != Draft.Status.PENDING:
-            raise decided(draft)
-        if not database_time.now() < until <= database_time.now() + timedelta(days=30):
-            raise Invalid("Snooze to a time in the next 30 days. Nothing was changed.")
-        draft.snoozed_until = until
-        draft.save(update_fields=["snoozed_until", "updated_at"])
-        Hold.objects.filter(conversation=conversation, user=actor).delete()
-        audit.record(
-            audit.Kind.DRAFT_SNOOZED,
-            actor=actor,
-            about=draft,
-            conversation_id=conversation.pk,
-            data={"until": until.isoformat(timespec="minutes")},
-        )
-    return draft
 
 
 def retire(draft: Draft, status: Draft.Status, *, reason: str, actor: User | audit.Actor = audit.SYSTEM) -> None:
@@ -262,31 +241,14 @@ def reopen(*, draft_id: uuid.UUID, actor: User) -> Draft:
         if Draft.objects.filter(conversation=conversation).pending().exists():
             raise Conflict("Another draft took its place. Decide that one; nothing was changed.")
         draft.status = Draft.Status.PENDING
-        draft.save(update_fields=["status", "updated_at"])
+        draft.snoozed_until = conversation.snoozed_until
+        draft.save(update_fields=["status", "snoozed_until", "updated_at"])
+        if conversation.owed == Conversation.Owed.REJECTED:
+            owing.owe(conversation, Conversation.Owed.MESSAGE)
+        owing.begin(conversation)
+        conversation.save(update_fields=owing.FIELDS)
         action = act(DraftAction.Type.UNDO, draft, actor, version=draft.version)
         audit.record(
             audit.Kind.DRAFT_UNDONE, actor=actor, about=draft, conversation_id=conversation.pk, act_id=action.pk
         )
     return draft
-
-
-def close_conversation(*, conversation_id: uuid.UUID, actor: User) -> Conversation:
-    """Nothing more to do here: pending drafts expire, the conversation closes.
-
-    Raises Conversation.DoesNotExist (404), PermissionDenied (403).
-    """
-    with transaction.atomic():
-        conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=conversation_id)
-        check(actor, Verb.ANSWER_ELSEWHERE, account_id=conversation.account_id)
-        if conversation.status == Conversation.Status.CLOSED:
-            return conversation
-        for draft in Draft.objects.filter(conversation=conversation).pending():
-            retire(draft, Draft.Status.EXPIRED, reason="the conversation was closed", actor=actor)
-        conversation.status, conversation.completed_at, conversation.due_at = (
-            Conversation.Status.CLOSED,
-            database_time.now(),
-            None,
-        )
-        conversation.save(update_fields=["status", "completed_at", "due_at", "updated_at"])
-        audit.record(audit.Kind.CONVERSATION_CLOSED, actor=actor, about=conversation, conversation_id=conversation.pk)
-    return conversation

@@ -7,13 +7,15 @@ from dataclasses import asdict
 from typing import Any
 
 from conversations import audit
+from conversations.database import database_time
 from conversations.messages import outbox
+from conversations.messages.owing import Promise, due_from
 from conversations.models import Conversation, User
 from drafts.desk.scene import UNRECORDED, Attention, Seen
-from drafts.desk.text import Text
+from drafts.desk.text import Text, promises_a_person
 from drafts.diffing import diff_ops
 from drafts.learning import samples
-from drafts.models import Draft, DraftAction
+from drafts.models import BY_A_PERSON, Draft, DraftAction
 
 Type = DraftAction.Type
 Actor = User | audit.Actor
@@ -30,11 +32,16 @@ def sign(
     actor: Actor,
     hold_seconds: int,
     seen: Seen,
+    promise: Promise | None = None,
     about: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> DraftAction:
     """Queue the reply, mark the draft approved (with what an edit changed in it), and record the act and its event; in the caller's transaction, which
-    holds the locks and has checked everything. `about` is added to the event, `facts` to the act."""
+    holds the locks and has checked everything. A text that promises a person leaves a promise. `about` is added to the event, `facts` to the act."""
+    if not promises_a_person(text.text):
+        promise = None
+    elif promise is None:
+        promise = Promise(due_from(conversation, database_time.now()))
     delivery = outbox.queue_outbound(
         conversation=conversation,
         envelope=envelope,
@@ -42,6 +49,7 @@ def sign(
         actor=actor,
         hold_seconds=hold_seconds,
         draft_id=draft.pk,
+        promise=promise,
     )
     draft.status = Draft.Status.APPROVED
     draft.save(update_fields=["status", *REVISED, "updated_at"])
@@ -57,7 +65,7 @@ def sign(
         message=delivery.message,
         **facts,
     )
-    if changed:
+    if changed and draft.model_key != BY_A_PERSON:
         samples.keep_sample(draft=draft, action=action)
     audit.record(
         audit.Kind.DRAFT_APPROVED,

@@ -12,7 +12,7 @@ from conversations.models import PolicyRule
 from drafts.diffing import diff_ops
 from drafts.models import Draft, DraftRevision
 from drafts.writing.port import Statement
-from drafts.writing.statements import rebase_statements
+from drafts.writing.statements import HOLDING_SENTENCES, rebase_statements
 
 Kind = PolicyRule.Kind
 _MONEY = re.compile(
@@ -20,6 +20,16 @@ _MONEY = re.compile(
     re.IGNORECASE,
 )
 _PROMISE = re.compile(r"\bin stock\b|\bwe guarantee\b|\bwill (?:arrive|be delivered) (?:by|on)\b", re.IGNORECASE)
+
+
+#: What a reply says that is not the answer yet: the offline drafter's own sentences, and how models and people put it.
+_PERSON = re.compile(
+    r"\b(?:get|gets|come|comes) back to you\b|\bbe in touch\b|\byou(?:'ll| will) hear (?:back )?from\b"
+    r"|\b(?:a colleague|somebody|someone|one of us|I|we)(?:'ll| will) (?:look into|check|find out|ask)\b"
+    r"|\bpassed (?:this|it|your (?:message|question)) (?:on )?to\b"
+    r"|\bmeldet sich\b|\bmelden uns\b|\brevien(?:t|drons|dra) vers vous\b|\bpond(?:rá|remos) en contacto\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +53,12 @@ class Text:
             return Kind.MONEY
         # A text that states nothing from a source (a holding reply, which promises a person) is not "fully sourced".
         return Kind.UNSOURCED if self.unsourced or not self.statements else Kind.SOURCED
+
+
+def promises_a_person(text: str) -> bool:
+    """Whether it is a holding reply, whole or in part: it tells the customer that a person will answer later."""
+    plain = " ".join(text.replace("\u2019", "'").split())
+    return any(sentence in plain for sentence in HOLDING_SENTENCES) or _PERSON.search(plain) is not None
 
 
 def statements_from_json(value: Iterable[dict[str, Any]]) -> tuple[Statement, ...]:

@@ -16,6 +16,7 @@ from django.db import transaction
 from conversations import audit
 from conversations.channels.email.reading.language import detect
 from conversations.database import database_time
+from conversations.messages import owing
 from conversations.messages.envelope import reply_envelope, writer_name
 from conversations.messages.outbox import channel_of
 from conversations.models import Account, Conversation, Message, Notification
@@ -98,6 +99,8 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
     conversation = Conversation.objects.filter(pk=conversation_id).first()
     if conversation is None or conversation.last_inbound_message_id is None:
         return None
+    if conversation.status != Conversation.Status.OPEN and asked_by is None:
+        return None  # nothing is owed here any more
     base = Message.objects.get(pk=conversation.last_inbound_message_id)
     if base.erased_at:
         return None
@@ -141,9 +144,15 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
 
 def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uuid.UUID | None) -> Draft | None:
     """Put the draft into the queue; None if it would already be stale."""
-    conversation = Conversation.objects.select_for_update(of=("self",)).get(pk=task.conversation_id)
+    locked = Conversation.objects.select_for_update(of=("self",)).select_related("account", "channel")
+    conversation = locked.get(pk=task.conversation_id)
     if conversation.last_inbound_message_id != task.base.pk or _is_erased(conversation, task.base):
         return None
+    if conversation.status != Conversation.Status.OPEN:
+        if asked_by is None:
+            return None
+        owing.owe(conversation, Conversation.Owed.WRITING)
+        conversation.save(update_fields=owing.FIELDS)
     to_forwarded = _is_to_forwarded(conversation, task.base)
     for other in Draft.objects.filter(conversation=conversation).pending():
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
@@ -185,6 +194,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         tokens_used=result.tokens_used,
         latency_ms=result.latency_ms,
         due_at=conversation.due_at or database_time.now(),
+        snoozed_until=conversation.snoozed_until,
     )
     audit.record(
         audit.Kind.DRAFT_WRITTEN,
@@ -257,7 +267,7 @@ def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: 
         if Draft.objects.filter(conversation=conversation).pending().exists():
             return None
         base = conversation.last_inbound_message
-        if base is None or base.erased_at:
+        if base is None or base.erased_at or conversation.status != Conversation.Status.OPEN:
             return None
         draft = Draft.objects.create(
             account_id=account_id,
@@ -268,6 +278,7 @@ def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: 
             suggested_text="",
             error=reason[:500] or "The drafter gave no answer.",
             due_at=conversation.due_at or database_time.now(),
+            snoozed_until=conversation.snoozed_until,
         )
         Notification.objects.create(
             account_id=account_id,

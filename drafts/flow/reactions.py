@@ -11,7 +11,7 @@ from conversations import audit
 from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.jobs import wake
-from conversations.messages import outbox
+from conversations.messages import outbox, owing
 from conversations.models import Conversation, Delivery, Message, Notification
 from drafts.desk.decisions import WRITE_TASK
 from drafts.desk.editing import retire
@@ -68,6 +68,7 @@ def _take_back(conversation: Conversation) -> None:
     for delivery in Delivery.objects.select_for_update(of=("self",)).filter(
         conversation=conversation, status__in=_NOT_YET_SENT, draft_id__isnull=False
     ):
+        delivery.conversation = conversation
         outbox.cancel(delivery=delivery, actor=audit.SYSTEM, reason="the customer wrote again before it left")
         draft = Draft.objects.select_for_update(of=("self",)).get(pk=str(delivery.draft_id))
         samples.drop_samples(draft=draft)
@@ -80,10 +81,24 @@ def _take_back(conversation: Conversation) -> None:
         )
 
 
+def answered_elsewhere(conversation: Conversation) -> None:
+    """Somebody answered outside of this desk: the draft that waits would be a second answer."""
+    for draft in Draft.objects.filter(conversation=conversation).pending():
+        retire(draft, Draft.Status.ANSWERED_ELSEWHERE, reason="somebody answered outside of this desk")
+
+
 def delivery_moved(delivery: Delivery) -> None:
-    """A draft is `sent` when its delivery is. One whose delivery was given up stays approved, with that in its trail."""
+    """A draft is `sent` when its delivery is. One whose delivery was given up stays approved, with that in its trail.
+
+    A reply that somebody began meanwhile keeps its conversation open.
+    """
     if delivery.draft_id and delivery.status == Delivery.Status.SENT:
         draft = Draft.objects.select_for_update(of=("self",)).get(pk=delivery.draft_id)
         if draft.status == Draft.Status.APPROVED:
             draft.status = Draft.Status.SENT
             draft.save(update_fields=["status", "updated_at"])
+    conversation = delivery.conversation
+    if conversation.status != Conversation.Status.OPEN:
+        if Draft.objects.filter(conversation=conversation).pending().exists():
+            owing.owe(conversation, Conversation.Owed.WRITING)
+            conversation.save(update_fields=owing.FIELDS)

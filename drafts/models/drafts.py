@@ -31,6 +31,9 @@ DRAFT_MOVES = {
     **{state: ["archived"] for state in ("sent", "superseded", "stale", "answered_elsewhere", "expired")},
 }
 
+#: The `model_key` of a draft that a person began: it is nobody's suggestion, so no figure judges a model by it.
+BY_A_PERSON = "person"
+
 #: A person should look twice: a statement without a source, money, or a reason that the drafter named.
 NEEDS_CARE = Q(unsourced_count__gt=0) | Q(is_about_money=True) | ~Q(needs_human=[])
 
@@ -140,7 +143,8 @@ class Draft(TenantRow):
                 ],
             ),
             models.CheckConstraint(
-                condition=~Q(suggested_text="") | Q(erased_at__isnull=False) | ~Q(error=""), name="draft_has_text"
+                condition=~Q(suggested_text="") | Q(erased_at__isnull=False) | ~Q(error="") | Q(model_key="person"),
+                name="draft_has_text",
             ),
             models.CheckConstraint(
                 condition=Q(confidence__isnull=True) | Q(confidence__range=(0, 1)), name="draft_confidence_range"
@@ -153,6 +157,12 @@ class Draft(TenantRow):
                 for field in ("top_sources", "statements", "checks", "confidence_reasons", "needs_human")
             ),
             Transitions(moves=DRAFT_MOVES, name="draft_moves"),
+            Trigger(
+                name="draft_waits_where_owed",
+                when="AFTER INSERT OR UPDATE OF status, snoozed_until",
+                function="nobody_is_forgotten",
+                deferred=True,
+            ),
             Trigger(name="draft_answers_latest", when="BEFORE UPDATE OF status", function="draft_answers_latest"),
             *same_account("draft", "conversation", "base_message", "trigger_message", "prompt_version"),
         ]

@@ -23,7 +23,7 @@ from conversations.views.access import View, is_fragment, person, signed_in
 from conversations.views.links import address, see_other, with_query
 from conversations.views.words import clock_for
 from drafts import queue
-from drafts.desk import decisions, editing
+from drafts.desk import decisions, editing, life
 from drafts.desk import handover as handing_over
 from drafts.desk import readdress as addressing
 from drafts.desk.decisions import Attention, Seen
@@ -199,7 +199,7 @@ def answered_elsewhere(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> N
 
 @decision("snooze", leaves=True)
 def snooze(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
-    editing.snooze(draft_id=pk, actor=person(request), until=_until(request))
+    life.snooze_draft(draft_id=pk, actor=person(request), until=_until(request))
 
 
 def _until(request: HttpRequest) -> datetime:

@@ -64,6 +64,12 @@ LOOKS = {
     Kind.DELIVERY_BOUNCED: ("bad", "alert"),
     Kind.CONVERSATION_OPENED: ("sys", "inbox"),
     Kind.CONVERSATION_CLOSED: ("p", "check"),
+    Kind.CONVERSATION_REOPENED: ("p", "undo"),
+    Kind.CONVERSATION_OWED: ("p", "clock"),
+    Kind.CONVERSATION_ASSIGNED: ("p", "user"),
+    Kind.CONVERSATION_ANSWERED: ("p", "check"),
+    Kind.CONVERSATION_SNOOZED: ("p", "clock"),
+    Kind.DRAFT_BEGUN: ("p", "edit"),
     Kind.MESSAGE_ERASED: ("sys", "x"),
 }
 CHAIN_SQL = """

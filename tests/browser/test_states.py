@@ -18,7 +18,7 @@ from playwright.sync_api import Page, Route, expect
 
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
-from drafts.desk import decisions, editing, handover
+from drafts.desk import decisions, editing, handover, life
 from drafts.flow import progress
 from drafts.flow.drafting import store_failure
 from drafts.models import Draft
@@ -88,7 +88,7 @@ def test_empty_and_no_match(queue: Queue, open_page: OpenPage, shot: Shot) -> No
     with tenant_context(queue.world.acme.pk):
         decisions.approve(draft_id=queue.first.pk, actor=queue.world.ada, seen=seen(queue.first))
         for draft in Draft.objects.filter(status="pending"):
-            editing.snooze(draft_id=draft.pk, actor=queue.world.ada, until=timezone.now() + timedelta(hours=1))
+            life.snooze_draft(draft_id=draft.pk, actor=queue.world.ada, until=timezone.now() + timedelta(hours=1))
     page = open_page(queue.world.ada)
     expect(page.locator("#review")).to_contain_text("All caught up")
     expect(page.locator("#review")).to_contain_text("1 decision today")

@@ -7,7 +7,7 @@ from conversations.channels.base import Automatic, File, Party
 from conversations.messages.inbox import record_inbound
 from conversations.models import Attachment, AuditEvent, Conversation, Message
 from conversations.tenancy import tenant_context
-from drafts.desk import editing
+from drafts.desk import life
 from drafts.models import Draft
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -127,7 +127,7 @@ def test_a_signed_id_of_another_channel_opens_a_new_conversation(world: World, a
 
 def test_a_closed_conversation_is_opened_by_a_person_and_by_no_machine(world: World, acme) -> None:
     first, _ = receive(world)
-    closed = editing.close_conversation(conversation_id=first.conversation_id, actor=world.ada)
+    closed = life.close(conversation_id=first.conversation_id, actor=world.ada, reason="not_needed")
     references = (first.external_id,)
 
     receive(world, "I am away", references=references, automatic=Automatic.AUTO_REPLY, automatic_reason="subject")

@@ -17,7 +17,7 @@ from conversations.errors import Invalid
 from conversations.models import Account, Delivery, User
 from conversations.tenancy import tenant_context
 from conversations.visible import ALL
-from drafts.desk import batch, decisions, editing
+from drafts.desk import batch, decisions, editing, life
 from drafts.desk.scene import LeftOut, Scene
 from drafts.desk.text import Text
 from drafts.models import Draft, DraftAction
@@ -49,7 +49,7 @@ def every_kind(world: World) -> dict[str, Draft]:
     }
     with tenant_context(world.acme.pk):
         editing.claim(draft_id=drafts["held"].pk, actor=world.dan)
-        editing.snooze(draft_id=drafts["snoozed"].pk, actor=world.dan, until=timezone.now() + timedelta(hours=1))
+        life.snooze_draft(draft_id=drafts["snoozed"].pk, actor=world.dan, until=timezone.now() + timedelta(hours=1))
     factories.reply_to(drafts["stale"].base_message)
     factories.approved(drafts["decided"], world.dan)
     return drafts

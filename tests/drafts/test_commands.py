@@ -18,7 +18,7 @@ from conversations.models import Account, Attachment, AuditEvent, Conversation, 
 from conversations.tenancy import account_directory, tenant_context
 from conversations.trail import report
 from drafts import retention
-from drafts.desk import decisions, editing
+from drafts.desk import decisions, editing, life
 from drafts.diffing import apply_ops
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
 from ingestion.models import InboundEvent, JobRun, SourceDocument
@@ -128,7 +128,7 @@ def year_old(world: World) -> Conversation:
     editing.save_revision(draft_id=draft.pk, actor=world.ada, version=0, text=f"Hello, {CANARY}!")
     pressed = decisions.Attention(pressed_twice=True)
     factories.approved(draft, world.ada, final_text=f"Hello there, {CANARY}!", notes=CANARY, attention=pressed)
-    editing.close_conversation(conversation_id=message.conversation_id, actor=world.ada)
+    life.close(conversation_id=message.conversation_id, actor=world.ada, reason="not_needed")
     Conversation.objects.update(completed_at=timezone.now() - timedelta(days=365), customer_name=CANARY)
     return Conversation.objects.get()
 

@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import AuditEvent, Conversation, Message, Notification
-from drafts.desk import decisions, editing
+from drafts.desk import decisions, editing, life
 from drafts.models import Draft, DraftAction, DraftRevision, Hold, PromptVersion
 from tests import factories
 from tests.asserts import assert_nothing_written, counted
@@ -185,12 +185,6 @@ def test_a_kept_draft_is_the_old_one_in_all_but_what_it_answers(world: World, ac
     )  # fmt: skip
 
 
-def test_a_kept_draft_of_a_conversation_without_a_date_is_due_now(world: World, draft: Draft, now: datetime) -> None:
-    newer = factories.reply_to(draft.base_message)
-    Conversation.objects.update(due_at=None)
-    assert editing.keep(draft_id=draft.pk, actor=world.ada, last_inbound=newer.pk).due_at == now
-
-
 def test_a_kept_draft_whose_source_went_is_marked(world: World, acme: Any) -> None:
     gone = [{"passage": str(world.acme.pk), "document": "d", "cited": True}]
     draft = factories.draft(factories.message(world.mail), top_sources=gone)
@@ -216,9 +210,9 @@ def test_only_a_stale_draft_is_kept_and_only_for_the_newest_message(world: World
 def test_a_snooze_is_in_the_future_and_thirty_days_at_most(world: World, draft: Draft, now: datetime) -> None:
     for until in (now, now + timedelta(days=30, microseconds=1)):
         with assert_nothing_written(), pytest.raises(Invalid):
-            editing.snooze(draft_id=draft.pk, actor=world.ada, until=until)
+            life.snooze_draft(draft_id=draft.pk, actor=world.ada, until=until)
     until = now + timedelta(days=30)
-    assert editing.snooze(draft_id=draft.pk, actor=world.ada, until=until).snoozed_until == until
+    assert life.snooze_draft(draft_id=draft.pk, actor=world.ada, until=until).snoozed_until == until
     assert Draft.objects.get().snoozed_until == until
     data = {"until": until.isoformat(timespec="minutes")}
     assert event("draft.snoozed") == ("Ada", str(draft.pk), draft.conversation_id, data)
@@ -228,9 +222,9 @@ def test_who_snoozes_lets_go_of_this_one_only(world: World, draft: Draft) -> Non
     other = factories.draft(factories.message(world.mail))
     for each in (draft, other):
         editing.claim(draft_id=each.pk, actor=world.ada)
-    editing.snooze(draft_id=draft.pk, actor=world.ada, until=database_time.now() + timedelta(days=1))
+    life.snooze_draft(draft_id=draft.pk, actor=world.ada, until=database_time.now() + timedelta(days=1))
     assert Hold.objects.get().conversation_id == other.conversation_id
-    editing.snooze(draft_id=other.pk, actor=world.cy, until=database_time.now() + timedelta(days=1))
+    life.snooze_draft(draft_id=other.pk, actor=world.cy, until=database_time.now() + timedelta(days=1))
     assert Hold.objects.exists(), "it is in Ada's hands"
 
 
@@ -266,11 +260,13 @@ def test_a_closed_conversation_has_nothing_left_to_do(world: World, draft: Draft
     draft = factories.draft(draft.base_message)
     apart = factories.draft(factories.message(world.mail))
     with counted() as queries:
-        closed = editing.close_conversation(conversation_id=draft.conversation_id, actor=world.ada)
+        closed = life.close(conversation_id=draft.conversation_id, actor=world.ada, reason="not_needed")
     assert "FOR UPDATE" in queries[0]["sql"] or "FOR UPDATE" in queries[1]["sql"]
     kept = Conversation.objects.get(pk=draft.conversation_id)
     assert (closed, kept.status, kept.completed_at, kept.due_at) == (kept, "closed", now, None)
-    assert event("conversation.closed") == ("Ada", str(kept.pk), kept.pk, {})
+    assert event("conversation.closed") == (
+        "Ada", str(kept.pk), kept.pk, {"reason": "the customer no longer needs it", "owed": "rejected"},
+    )  # fmt: skip
     assert event("draft.retired") == (
         "Ada", str(draft.pk), kept.pk, {"status": "expired", "reason": "the conversation was closed"},
     )  # fmt: skip
@@ -278,10 +274,10 @@ def test_a_closed_conversation_has_nothing_left_to_do(world: World, draft: Draft
     decided.refresh_from_db()
     assert (apart.status, decided.status) == ("pending", "rejected")
     with assert_nothing_written():
-        assert editing.close_conversation(conversation_id=kept.pk, actor=world.ada) == kept
+        assert life.close(conversation_id=kept.pk, actor=world.ada, reason="not_needed") == kept
 
 
 def test_an_auditor_closes_nothing(world: World, draft: Draft) -> None:
     with assert_nothing_written(), pytest.raises(PermissionDenied):
-        editing.close_conversation(conversation_id=draft.conversation_id, actor=world.bo)
+        life.close(conversation_id=draft.conversation_id, actor=world.bo, reason="not_needed")
     assert Message.objects.count() == 1

@@ -37,7 +37,7 @@ KEPT = """
 = An enumeration, a kind or a state: one of our own words
 conversations_auditevent: kind actor_type actor_id object_type object_id
 conversations_channel: type provider
-conversations_conversation: kind status
+conversations_conversation: kind status owed outcome
 conversations_delivery: status
 conversations_deliveryattempt: outcome
 conversations_factorreset: outcome
@@ -146,7 +146,7 @@ socialaccount_socialtoken: token token_secret
 """
 #: What no verb of today writes there, or only after more steps than the story below has.
 DIRECT = {
-    "conversations_conversation": {"summary": "'{m}'", "key_topics": "'[\"{m}\"]'", "tags": "'[\"{m}\"]'"},
+    "conversations_conversation": {"summary": "'{m}'", "key_topics": "'[\"{m}\"]'", "tags": "'[\"{m}\"]'", "owed_note": "'{m}'"},
     "conversations_message": {"intent": "'{m}'"},
     "conversations_delivery": {"receipt": "'{m}'", "error": "'{m}'", "provider_id": "'{m}'", "body_html": "'{m}'"},
     "conversations_deliveryattempt": {"response": "'{m}'"},

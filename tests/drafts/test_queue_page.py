@@ -16,7 +16,7 @@ from conversations.channels.base import Party
 from conversations.models import Account, User
 from conversations.tenancy import tenant_context
 from conversations.visible import ALL
-from drafts.desk import editing
+from drafts.desk import editing, life
 from drafts.models import Draft
 from drafts.queue import Filters, feed, neighbour
 from tests import factories
@@ -148,7 +148,7 @@ def test_filters_show_what_they_say(world: World, signed_in: Browser) -> None:
     factories.unsourced(message)
     with tenant_context(world.acme.pk):
         editing.claim(draft_id=mine.pk, actor=world.ada)
-        editing.snooze(draft_id=later.pk, actor=world.ada, until=timezone.now() + timedelta(hours=2))
+        life.snooze_draft(draft_id=later.pk, actor=world.ada, until=timezone.now() + timedelta(hours=2))
     client = signed_in(world.ada)
     assert rows(client.get("/queue/?show=mine")) == ["Question of mine"]
     assert rows(client.get("/queue/?show=care")) == ["Question of chat"]

@@ -9,7 +9,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.errors import Invalid, Locked
 from conversations.models import Conversation, Message
-from drafts.desk import decisions, editing
+from drafts.desk import decisions, editing, life
 from drafts.models import Draft, DraftAction, DraftRevision, Hold
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -35,7 +35,7 @@ VERBS = {
     "answered elsewhere": lambda d, u: decisions.answered_elsewhere(draft_id=d.pk, actor=u, seen=factories.seen(d)),
     "claim": lambda d, u: editing.claim(draft_id=d.pk, actor=u),
     "save": lambda d, u: editing.save_revision(draft_id=d.pk, actor=u, version=0, text="One moment please."),
-    "snooze": lambda d, u: editing.snooze(draft_id=d.pk, actor=u, until=timezone.now() + timedelta(hours=1)),
+    "snooze": lambda d, u: life.snooze_draft(draft_id=d.pk, actor=u, until=timezone.now() + timedelta(hours=1)),
 }
 
 
@@ -153,15 +153,15 @@ def test_a_stale_draft_can_be_kept_knowingly(world: World, draft: Draft) -> None
 
 
 def test_a_snoozed_draft_leaves_the_queue_until_its_time(world: World, draft: Draft) -> None:
-    editing.snooze(draft_id=draft.pk, actor=world.ada, until=timezone.now() + timedelta(hours=1))
+    life.snooze_draft(draft_id=draft.pk, actor=world.ada, until=timezone.now() + timedelta(hours=1))
     assert not Draft.objects.in_queue().exists()
     Draft.objects.update(snoozed_until=timezone.now() - timedelta(seconds=1))
     assert Draft.objects.in_queue().exists()
     with assert_nothing_written(), pytest.raises(Invalid):
-        editing.snooze(draft_id=draft.pk, actor=world.ada, until=timezone.now() - timedelta(hours=1))
+        life.snooze_draft(draft_id=draft.pk, actor=world.ada, until=timezone.now() - timedelta(hours=1))
 
 
 def test_closing_a_conversation_expires_its_draft(world: World, draft: Draft) -> None:
-    closed = editing.close_conversation(conversation_id=draft.conversation_id, actor=world.ada)
+    closed = life.close(conversation_id=draft.conversation_id, actor=world.ada, reason="not_needed")
     draft.refresh_from_db()
     assert (closed.status, draft.status) == ("closed", "expired")

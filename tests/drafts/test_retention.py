@@ -12,7 +12,7 @@ from conversations.channels.base import File, Party
 from conversations.database import database_time
 from conversations.models import Account, Attachment, AuditEvent, AuditSalt, Conversation, Delivery, Message
 from drafts import erasure, retention
-from drafts.desk import decisions, editing
+from drafts.desk import decisions, life
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
 from ingestion.models import InboundEvent
 from tests import factories
@@ -24,6 +24,9 @@ from tests.conftest import World
 def now(acme: Account, attachments_dir: Any) -> datetime:
     moment: datetime = database_time.now()
     return moment
+
+
+CLOSED = {"status": "closed", "owed": "", "due_at": None}
 
 
 def corrected(world: World, sender: str = "marcus@customer.test") -> Conversation:
@@ -38,14 +41,14 @@ def corrected(world: World, sender: str = "marcus@customer.test") -> Conversatio
     factories.waiting_mail(
         world.mail, message=message, sender=sender, recipient="support@acme.test", status="processed", detail=""
     )
-    editing.close_conversation(conversation_id=message.conversation_id, actor=world.ada)
+    life.close(conversation_id=message.conversation_id, actor=world.ada, reason="not_needed")
     found = Conversation.objects.filter(pk=message.conversation_id)
     found.update(summary="s", key_topics=["k"], tags=["t"])
     return found.get()
 
 
 def closed(conversation: Conversation, ago: timedelta, now: datetime) -> None:
-    Conversation.objects.filter(pk=conversation.pk).update(completed_at=now - ago)
+    Conversation.objects.filter(pk=conversation.pk).update(**CLOSED, completed_at=now - ago)
 
 
 def words_of(conversation: Conversation) -> list[dict[str, Any]]:
@@ -149,7 +152,7 @@ def test_a_purge_also_takes_what_half_of_a_name_is_left_of(
     world: World, acme: Account, now: datetime, left: str
 ) -> None:
     conversation = factories.message(world.mail).conversation
-    Conversation.objects.update(status="closed", completed_at=now - timedelta(days=31))
+    Conversation.objects.update(**CLOSED, completed_at=now - timedelta(days=31))
     Conversation.objects.update(**{"customer_email": "", "customer_name": "", left: "marcus@customer.test"})
     Account.objects.update(purge_after_days=30)
     assert apply(world)["conversations"] == 1
@@ -168,9 +171,9 @@ def test_a_legal_hold_says_so_and_an_empty_address_is_nobodys(world: World, acme
     assert retention.erase_customer(account_id=world.acme.pk, email="x@y.test", dry_run=False) == held
 
 
-def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Account) -> None:
+def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Account, now: datetime) -> None:
     mine, other = corrected(world), corrected(world, "other@customer.test")
-    Conversation.objects.update(status="open", completed_at=None)
+    Conversation.objects.update(status="open", owed="message", due_at=now, completed_at=None)
     waits = factories.waiting_mail(world.mail, sender="marcus@customer.test")
     theirs = factories.waiting_mail(world.mail, sender="other@customer.test")
     read = Message.objects.filter(conversation=other, direction="inbound").get()
@@ -198,7 +201,7 @@ def test_a_dry_run_says_what_the_run_does_whatever_the_policies(
     for days in (10, 25, 45, 70, 100):
         closed(corrected(world, f"{days}@customer.test"), timedelta(days=days), now)
     nameless = factories.message(world.mail, sender=Party("")).conversation_id
-    editing.close_conversation(conversation_id=nameless, actor=world.ada)
+    life.close(conversation_id=nameless, actor=world.ada, reason="not_needed")
     Conversation.objects.filter(pk=nameless).update(completed_at=now - timedelta(days=65))
     again = Conversation.objects.order_by("pk")[3]
     Conversation.objects.filter(pk=again.pk).update(
@@ -226,7 +229,6 @@ def test_conversations_go_batch_by_batch_in_order(world: World, acme: Account, n
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(5):
         closed(factories.message(world.mail).conversation, timedelta(days=31), now)
-    Conversation.objects.update(status="closed")
     Account.objects.update(purge_after_days=30)
     assert apply(world, dry_run=True)["conversations"] == 5
     assert apply(world)["conversations"] == 5
@@ -256,7 +258,7 @@ def test_a_file_that_another_conversation_has_is_kept(
     same = File("a.txt", "text/plain", b"the same")
     one = factories.message(world.mail, files=(same,)).conversation
     factories.message(world.mail, files=(same, File("b.txt", "text/plain", b"another")))
-    Conversation.objects.filter(pk=one.pk).update(status="closed", completed_at=now - timedelta(days=31))
+    Conversation.objects.filter(pk=one.pk).update(**CLOSED, completed_at=now - timedelta(days=31))
     Account.objects.update(purge_after_days=30)
 
     def stored() -> int:
@@ -265,7 +267,7 @@ def test_a_file_that_another_conversation_has_is_kept(
     with django_capture_on_commit_callbacks(execute=True):
         assert apply(world)["files"] == 1
     assert stored() == 2
-    Conversation.objects.update(status="closed", completed_at=now - timedelta(days=31))
+    Conversation.objects.update(**CLOSED, completed_at=now - timedelta(days=31))
     with django_capture_on_commit_callbacks(execute=True):
         assert apply(world)["files"] == 2
     assert stored() == 0
