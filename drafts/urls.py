@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from drafts.views import batch, decide, deliveries, desk, exports, goldens, quality, saved, timeline, training
+from drafts.views import batch, decide, deliveries, desk, exports, goldens, life, quality, saved, timeline, training
 
 app_name = "drafts"
 urlpatterns = [
@@ -42,6 +42,14 @@ urlpatterns = [
     path("drafts/<uuid:pk>/keep/", decide.keep, name="keep"),
     path("drafts/<uuid:pk>/reopen/", decide.reopen, name="reopen"),
     path("drafts/<uuid:pk>/answered-elsewhere/", decide.answered_elsewhere, name="answered-elsewhere"),
+    path("drafts/<uuid:pk>/discard/", life.discard, name="discard"),
+    path("conversations/<uuid:pk>/close/", life.close, name="close"),
+    path("conversations/<uuid:pk>/reopen/", life.reopen, name="reopen-conversation"),
+    path("conversations/<uuid:pk>/answered-elsewhere/", life.answered, name="answered"),
+    path("conversations/<uuid:pk>/assign/", life.assign, name="assign"),
+    path("conversations/<uuid:pk>/snooze/", life.snooze, name="snooze-conversation"),
+    path("conversations/<uuid:pk>/owe/", life.owe, name="owe"),
+    path("conversations/<uuid:pk>/write/", life.write, name="write"),
     path("deliveries/<uuid:pk>/undo/", deliveries.undo, name="undo"),
     path("deliveries/<uuid:pk>/release/", deliveries.release, name="release-delivery"),
     path("deliveries/<uuid:pk>/resolve/<slug:outcome>/", deliveries.resolve, name="resolve-delivery"),

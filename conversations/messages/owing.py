@@ -52,6 +52,26 @@ def owe(conversation: Conversation, why: Owed, *, due_at: datetime | None = None
         conversation.snoozed_until = None
 
 
+def draft_waits(conversation: Conversation) -> None:
+    """A draft answers the message that had none."""
+    if conversation.owed in {Owed.MESSAGE, Owed.REJECTED}:
+        owe(conversation, Owed.DRAFT)
+
+
+def draft_rejected(conversation: Conversation, *, another_follows: bool) -> None:
+    """The message has no draft again. What else is owed keeps its name."""
+    if conversation.owed in {Owed.MESSAGE, Owed.DRAFT}:
+        owe(conversation, Owed.MESSAGE if another_follows else Owed.REJECTED)
+
+
+def draft_given_up(conversation: Conversation) -> None:
+    """A person's own begun reply went: only what was owed beside it stays."""
+    if conversation.owed == Owed.WRITING:
+        settle(conversation)
+    elif conversation.owed == Owed.DRAFT:
+        owe(conversation, Owed.MESSAGE)
+
+
 def begin(conversation: Conversation) -> None:
     """A reply is begun or wanted: where nothing is owed, it is owed from now on."""
     if conversation.status != Status.OPEN:
@@ -114,6 +134,7 @@ def taken_back(conversation: Conversation, before: Mapping[str, Any], *, seq: in
     if conversation.owed not in {*_SETTLED_BY_SENDING, Owed.PROMISED} and not closed_on_it:
         return
     why = before.get("owed", "") if seq > conversation.answered_seq else ""
+    why = Owed.MESSAGE if why == Owed.DRAFT else why
     if why in {*_SETTLED_BY_SENDING, Owed.WRITING}:  # that was about another reply: what became of it?
         why = _other_reply(conversation)
     if not why:

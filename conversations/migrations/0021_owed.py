@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='conversation',
             name='owed',
-            field=models.CharField(blank=True, choices=[('message', 'No reply yet'), ('rejected', 'Draft rejected, no reply yet'), ('promised', 'Promised a colleague'), ('note', 'To do'), ('reopened', 'Reopened'), ('writing', 'A reply was begun'), ('leaving', 'Reply on its way'), ('unsent', 'Approved, waits for Send'), ('failed', 'Delivery failed'), ('uncertain', 'Delivery uncertain'), ('bounced', 'Reply came back')], default='', editable=False, max_length=20),
+            field=models.CharField(blank=True, choices=[('message', 'No reply and no draft yet'), ('draft', 'A draft waits'), ('rejected', 'Draft rejected, no reply yet'), ('promised', 'Promised a colleague'), ('note', 'To do'), ('reopened', 'Reopened'), ('writing', 'A reply was begun'), ('leaving', 'Reply on its way'), ('unsent', 'Approved, waits for Send'), ('failed', 'Delivery failed'), ('uncertain', 'Delivery uncertain'), ('bounced', 'Reply came back')], default='', editable=False, max_length=20),
         ),
         migrations.AddField(
             model_name='conversation',

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='conversation',
-            constraint=models.CheckConstraint(condition=models.Q(('owed__in', ['', 'message', 'rejected', 'promised', 'note', 'reopened', 'writing', 'leaving', 'unsent', 'failed', 'uncertain', 'bounced'])), name='conversation_owed_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('owed__in', ['', 'message', 'draft', 'rejected', 'promised', 'note', 'reopened', 'writing', 'leaving', 'unsent', 'failed', 'uncertain', 'bounced'])), name='conversation_owed_known'),
         ),
         migrations.AddConstraint(
             model_name='conversation',
@@ -31,5 +31,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='conversation',
             index=models.Index(condition=models.Q(('owner__isnull', False), models.Q(('status', 'closed'), _negated=True)), fields=['account', 'owner'], name='idx_conversation_owner'),
+        ),
+        migrations.AddIndex(
+            model_name='conversation',
+            index=models.Index(condition=models.Q(('status', 'open'), models.Q(('owed__in', ['draft', 'leaving']), _negated=True)), fields=['account', 'due_at'], name='idx_conversation_to_see_to'),
         ),
     ]

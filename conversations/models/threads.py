@@ -18,7 +18,7 @@ from conversations.models.tenants import SHARE
 from conversations.visible import Visible
 
 OWED = (
-    "message", "rejected", "promised", "note", "reopened", "writing", "leaving", "unsent", "failed", "uncertain", "bounced",
+    "message", "draft", "rejected", "promised", "note", "reopened", "writing", "leaving", "unsent", "failed", "uncertain", "bounced",
 )  # fmt: skip
 #: Not asleep, or awake again.
 AWAKE = Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=Now())
@@ -36,6 +36,9 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def newest_first(self) -> ConversationQuerySet:
         return self.order_by("-last_message_at", "-id")
 
+    def most_urgent_first(self) -> ConversationQuerySet:
+        return self.order_by("due_at", "id")
+
     def of_customers(self) -> ConversationQuerySet:
         return self.filter(kind=Conversation.Kind.CUSTOMER)
 
@@ -49,7 +52,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
     def owed(self) -> ConversationQuerySet:
         """We owe something and no draft waits for a decision: somebody has to see to it."""
-        return self._due_now().exclude(_has_draft()).exclude(ON_ITS_WAY)
+        return self._due_now().exclude(owed="draft").exclude(_has_draft()).exclude(ON_ITS_WAY)
 
     def snoozed(self) -> ConversationQuerySet:
         return self.filter(status="open", snoozed_until__gt=Now())
@@ -90,7 +93,8 @@ class Conversation(TenantRow):
     class Owed(models.TextChoices):
         """What we owe the customer, in the words of a list. Open means that there is something, and only that."""
 
-        MESSAGE = "message", "No reply yet"
+        MESSAGE = "message", "No reply and no draft yet"
+        DRAFT = "draft", "A draft waits"
         REJECTED = "rejected", "Draft rejected, no reply yet"
         PROMISED = "promised", "Promised a colleague"
         NOTE = "note", "To do"
@@ -210,6 +214,11 @@ class Conversation(TenantRow):
             models.Index(fields=["account", "-last_message_at", "-id"], name="idx_conversation_recent"),
             models.Index(fields=["account", "customer_email"], name="idx_conversation_customer"),
             models.Index(fields=["account", "due_at", "id"], name="idx_conversation_owed", condition=Q(status="open")),
+            models.Index(
+                fields=["account", "due_at"],
+                name="idx_conversation_to_see_to",
+                condition=Q(status="open") & ~Q(owed__in=["draft", "leaving"]),
+            ),
             models.Index(
                 fields=["account", "owner"],
                 name="idx_conversation_owner",

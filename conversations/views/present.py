@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
@@ -13,9 +13,8 @@ from conversations.channels.addresses import is_same
 from conversations.channels.registry import icon_of
 from conversations.metadata import AuthenticationShape
 from conversations.models import Conversation, RelatedConversation
-from conversations.views.words import Clock, initials, size, span
-
-STATUS_CLASSES = {"open": "tag--accent", "pending": "", "closed": "tag--ok"}
+from conversations.views.life import due_words, state_of
+from conversations.views.words import Clock, initials, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,6 @@ class Heading:
     icon: str
     reference: str
     opened: str
-    status: str
-    status_class: str
     url: str
     timeline_url: str
     list_url: str
@@ -81,8 +78,6 @@ def heading(conversation: Conversation, clock: Clock) -> Heading:
         icon=channel.provided_by.icon if channel else "assist",
         reference=f"#{conversation.number}",
         opened=f"Opened {clock.stamp(conversation.started_at)}",
-        status=conversation.get_status_display(),
-        status_class=STATUS_CLASSES.get(conversation.status, ""),
         url=url,
         timeline_url=f"{url}timeline/",
         list_url=reverse("conversations:list"),
@@ -172,16 +167,6 @@ def _paragraphs(text: str) -> list[str]:
     return [part.strip("\n") for part in text.replace("\r\n", "\n").split("\n\n") if part.strip()]
 
 
-def _due(row: Mapping[str, Any], clock: Clock) -> dict[str, str]:
-    """Until when an answer is due, or how late it is; nothing for who waits for nobody."""
-    if row["due_at"] is None or row["status"] != Conversation.Status.OPEN:
-        return {"due": "", "due_class": ""}
-    left = row["due_at"] - clock.now
-    if left < timedelta(0):
-        return {"due": f"{span(-left)} late", "due_class": "bad"}
-    return {"due": f"due in {span(left)}", "due_class": ""}
-
-
 def conversation_rows(found: Sequence[Mapping[str, Any]], clock: Clock, base_url: str) -> list[dict[str, Any]]:
     """Rows of the conversation list as text. `base_url` is the list's own address: a row's is below it."""
     return [
@@ -192,11 +177,11 @@ def conversation_rows(found: Sequence[Mapping[str, Any]], clock: Clock, base_url
             "who": row["customer_name"] or row["customer_email"] or "Customer",
             "icon": icon_of(row["channel__provider"], row["channel__type"]),
             "channel": row["channel__name"] or "",
-            "status": Conversation.Status(row["status"]).label,
-            "status_class": STATUS_CLASSES.get(row["status"], ""),
+            "state": state_of(row, clock),
+            "due": due_words(row, clock),
+            "owner": row["owner__display_name"] or (row["owner__email"] or "").partition("@")[0],
             "messages": row["message_count"],
             "at": clock.stamp(row["last_message_at"]) if row["last_message_at"] else "",
-            **_due(row, clock),
         }
         for row in found
     ]

@@ -1,16 +1,12 @@
-"""Conversations: the list with its search, one conversation, its files and its HTML as it was sent."""
+"""One conversation: its thread and what can be done with it, its files, its HTML as it was sent."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import uuid
-from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
-from django.db.models import OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce, Left, NullIf
+from django.db.models import Q
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,7 +14,6 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
-from conversations import search
 from conversations.errors import Refusal
 from conversations.messages import files, inbox
 from conversations.models import Attachment, Conversation, Delivery, Message, RelatedConversation
@@ -26,21 +21,12 @@ from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import person, signed_in
-from conversations.views.links import address, see_other, with_query
+from conversations.views.life import life_of
+from conversations.views.links import see_other
 from conversations.views.words import Clock, clock_for, plural
 from conversations.visible import Visible
 
-PAGE = 50
 MESSAGES = 100
-PALETTE = 6
-MAX_QUERY = 400  # what is longer than a search may be is cut by the search, which says so
-STATUSES = {
-    "": "All",
-    "open": "Open",
-    "pending": "Waiting for the customer",
-    "closed": "Closed",
-    "automatic": "Automatic",
-}
 HTML_POLICY = {
     "default-src": ["'none'"],
     "img-src": ["data:"],
@@ -53,7 +39,9 @@ HTML_POLICY = {
 def get_conversation_for(request: HttpRequest, pk: uuid.UUID) -> Conversation:
     """The tenant's customer conversation, of the person's own channels; foreign and absent ids get the same 404."""
     channels = require_tenant(request).channels
-    found = Conversation.objects.of_customers().within(channels).select_related("channel").filter(pk=pk).first()
+    found = (
+        Conversation.objects.of_customers().within(channels).select_related("channel", "owner").filter(pk=pk).first()
+    )
     if found is None:
         raise Http404("There is no such conversation in this account.")
     return found
@@ -62,101 +50,15 @@ def get_conversation_for(request: HttpRequest, pk: uuid.UUID) -> Conversation:
 @require_safe
 @signed_in
 @require(Verb.READ)
-def conversation_list(request: HttpRequest) -> HttpResponse:
-    """Newest activity first, by keyset. `q` is a search (`conversations.search`); the palette asks for a short list."""
-    tenant = require_tenant(request)
-    clock, url = clock_for(request), reverse("conversations:list")
-    status = request.GET.get("status", "")
-    status = status if status in STATUSES else ""
-    words = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_QUERY]
-    question = search.parse(words, clock.zone)
-    place = _place(request.GET.get("after", ""))
-    mine = Conversation.objects.of_customers().within(tenant.channels)
-    page = search.find(mine.newest_first(), question, before=place[0] if place else None)
-    if status:
-        page = page.filter(search.AUTOMATIC if status == "automatic" else Q(status=status))
-    if place:
-        at, pk = place
-        page = page.filter(Q(last_message_at__lt=at) | Q(last_message_at=at, pk__lt=pk), last_message_at__lte=at)
-    snippet = Message.objects.shown().filter(conversation=OuterRef("pk")).order_by("-seq")
-    fields = (
-        "id",
-        "subject",
-        "title",
-        "customer_name",
-        "customer_email",
-        "status",
-        "message_count",
-        "last_message_at",
-        "due_at",
-    )
-    if request.headers.get("HX-Target") == "pal-found":
-        if not words:
-            return HttpResponse()
-        found = list(
-            page.filter(last_message_at__isnull=False).values(
-                *fields, "channel__type", "channel__provider", "channel__name"
-            )[:PALETTE]
-        )
-        found = [{**row, "snippet": ""} for row in found]
-        context = {"rows": present.conversation_rows(found, clock, url), "problems": question.problems, "query": words}
-        return render(request, "conversations/_found.html", context)
-    found = list(
-        page.filter(last_message_at__isnull=False)
-        .annotate(
-            snippet=Subquery(snippet.values(short=Left(Coalesce(NullIf("body_new", Value("")), "body_text"), 120))[:1])
-        )
-        .values(*fields, "channel__type", "channel__provider", "channel__name", "snippet")[: PAGE + 1]
-    )
-    asked = {key: value for key, value in (("q", words), ("status", status)) if value}
-    more = ""
-    if len(found) > PAGE:
-        last = found[PAGE - 1]
-        more = f"?{urlencode({**asked, 'after': _cursor(last['last_message_at'], last['id'])})}"
-    context = {
-        "nav": "history",
-        "rows": present.conversation_rows(found[:PAGE], clock, url),
-        "query": words,
-        "problems": question.problems,
-        "operators": search.EXAMPLES,
-        "views_url": with_query(address("drafts:views"), urlencode({"page": "history", **asked})),
-        "chips": [
-            {
-                "label": label,
-                "current": key == status,
-                "url": f"?{urlencode({k: v for k, v in (('q', words), ('status', key)) if v})}",
-            }
-            for key, label in STATUSES.items()
-        ],
-        "more_url": more,
-        "newest_url": f"?{urlencode(asked)}" if place else "",
-        "clear_url": url,
-    }
-    return render(request, "conversations/list.html", context)
-
-
-def _cursor(at: datetime, pk: uuid.UUID) -> str:
-    return base64.urlsafe_b64encode(f"{at.isoformat()}~{pk}".encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> tuple[datetime, uuid.UUID] | None:
-    try:
-        at, pk = base64.urlsafe_b64decode((cursor + "=" * (-len(cursor) % 4)).encode()).decode().split("~")
-        when, key = datetime.fromisoformat(at), uuid.UUID(pk)
-    except (ValueError, binascii.Error, UnicodeError):
-        return None
-    return (when, key) if when.tzinfo else None
-
-
-@require_safe
-@signed_in
-@require(Verb.READ)
 def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The thread, newest `MESSAGES` messages, oldest first; `before` is the sequence number to go back from."""
-    return _thread(request, get_conversation_for(request, pk))
+    return thread_page(request, get_conversation_for(request, pk))
 
 
-def _thread(request: HttpRequest, conversation: Conversation, *, problem: str = "", status: int = 200) -> HttpResponse:
+def thread_page(
+    request: HttpRequest, conversation: Conversation, *, problem: str = "", status: int = 200
+) -> HttpResponse:
+    """The page of a conversation; `problem` is why something that was pressed on it was not done."""
     tenant, clock = require_tenant(request), clock_for(request)
     before = request.GET.get("before", "")
     messages = (
@@ -166,7 +68,7 @@ def _thread(request: HttpRequest, conversation: Conversation, *, problem: str = 
         messages = messages.filter(seq__lt=int(before))
     found = list(messages[: MESSAGES + 1])
     shown = list(reversed(found[:MESSAGES]))
-    heading = present.heading(conversation, clock)
+    heading, draft_url = present.heading(conversation, clock), _draft_url(conversation)
     context = {
         "nav": "history",
         "problem": problem,
@@ -185,7 +87,8 @@ def _thread(request: HttpRequest, conversation: Conversation, *, problem: str = 
         "earlier_url": f"{heading.url}?before={shown[0].seq}" if len(found) > MESSAGES else "",
         "facts": _facts(conversation, clock),
         "deliveries": _unsettled(conversation, may(tenant, Verb.RESOLVE_DELIVERY)),
-        "draft_url": _draft_url(conversation),
+        "draft_url": draft_url,
+        "life": life_of(conversation, tenant, person(request), clock, has_draft=bool(draft_url)),
         "related": _related(conversation, tenant.channels),
     }
     return render(request, "conversations/detail.html", context, status=status)
@@ -214,8 +117,6 @@ def _facts(conversation: Conversation, clock: Clock) -> list[tuple[str, str]]:
     if conversation.customer_email:
         facts.append(("Address", conversation.customer_email))
     facts.append(("Messages", str(conversation.message_count)))
-    if conversation.due_at:
-        facts.append(("Answer due", clock.stamp(conversation.due_at)))
     if conversation.tags:
         facts.append(("Tags", ", ".join(map(str, conversation.tags))))
     return facts
@@ -280,7 +181,7 @@ def by_a_person(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     try:
         inbox.by_a_person(message_id=pk, actor=person(request))
     except Refusal as refusal:
-        return _thread(request, conversation, problem=str(refusal), status=refusal.status)
+        return thread_page(request, conversation, problem=str(refusal), status=refusal.status)
     return see_other(reverse("conversations:detail", args=[found]))
 
 

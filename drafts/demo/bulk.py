@@ -21,7 +21,7 @@ SELECT md5(%(batch)s || 'c' || n)::uuid, %(account)s, %(base)s + n, 'customer', 
     'Question ' || n, 'Question ' || n, '', CASE WHEN n %% %(pending)s = 0 THEN 'open' ELSE 'closed' END,
     'customer' || n || '@example.com', 'Customer ' || n, '[]', '[]', 0, 0, 0, 0, false, false, false,
     at, at, at, CASE WHEN n %% %(pending)s = 0 THEN at + interval '4 hours' END,
-    CASE WHEN n %% %(pending)s <> 0 THEN at END, CASE WHEN n %% %(pending)s = 0 THEN 'message' ELSE '' END, '', ''
+    CASE WHEN n %% %(pending)s <> 0 THEN at END, CASE WHEN n %% %(pending)s = 0 THEN 'draft' ELSE '' END, '', ''
 FROM (SELECT n, now() - (%(size)s - n) * interval '20 seconds' AS at FROM generate_series(1, %(size)s) n) x
 """
 MESSAGES = """

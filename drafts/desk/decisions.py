@@ -158,9 +158,8 @@ def reject(
             raise Invalid("Say why: pick a reason or write a note. The draft was not rejected.")
         draft.status = Status.REJECTED
         draft.save(update_fields=["status", "updated_at"])
-        if not draft.is_canary and conversation.owed == Conversation.Owed.MESSAGE:  # what else is owed keeps its name
-            owing.owe(conversation, Conversation.Owed.REJECTED)
-            conversation.save(update_fields=owing.FIELDS)
+        owing.draft_rejected(conversation, another_follows=draft.is_canary)
+        conversation.save(update_fields=owing.FIELDS)
         action = act(
             Type.REJECT,
             draft,
@@ -288,7 +287,8 @@ def undo(*, delivery_id: uuid.UUID, actor: User, request_id: str = "") -> DraftA
         outbox.cancel(delivery=delivery, actor=actor, reason="undone")
         if conversation.status != Conversation.Status.OPEN:  # it followed up on what was answered, or was closed since
             owing.begin(conversation)
-            conversation.save(update_fields=owing.FIELDS)
+        owing.draft_waits(conversation)
+        conversation.save(update_fields=owing.FIELDS)
         draft.status, draft.snoozed_until = Status.PENDING, conversation.snoozed_until
         draft.save(update_fields=["status", "snoozed_until", "updated_at"])
         samples.drop_samples(draft=draft)
@@ -395,6 +395,8 @@ def _decide_check(
     draft = scene.draft
     draft.status = Status.REJECTED
     draft.save(update_fields=["status", "updated_at"])
+    owing.draft_rejected(scene.conversation, another_follows=True)
+    scene.conversation.save(update_fields=owing.FIELDS)
     caught = not canaries.holds(draft, final)
     action = act(
         Type.EDIT if caught else Type.APPROVE,

@@ -12,7 +12,7 @@ from conversations import audit
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.messages import owing
-from conversations.models import Conversation, Notification, User
+from conversations.models import Notification, User
 from conversations.people.roles import Verb
 from conversations.web.bidi import isolated
 from drafts.desk import sources
@@ -173,6 +173,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
         if not text.text.strip():
             raise AlreadyDecided("There is no text in it that could be kept. Write a reply; nothing was changed.")
         owing.begin(conversation)
+        owing.draft_waits(conversation)
         conversation.save(update_fields=owing.FIELDS)
         for other in Draft.objects.filter(conversation=conversation).pending():
             retire(other, Draft.Status.SUPERSEDED, reason="an earlier draft was kept", actor=actor)
@@ -243,8 +244,7 @@ def reopen(*, draft_id: uuid.UUID, actor: User) -> Draft:
         draft.status = Draft.Status.PENDING
         draft.snoozed_until = conversation.snoozed_until
         draft.save(update_fields=["status", "snoozed_until", "updated_at"])
-        if conversation.owed == Conversation.Owed.REJECTED:
-            owing.owe(conversation, Conversation.Owed.MESSAGE)
+        owing.draft_waits(conversation)
         owing.begin(conversation)
         conversation.save(update_fields=owing.FIELDS)
         action = act(DraftAction.Type.UNDO, draft, actor, version=draft.version)

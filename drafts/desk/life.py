@@ -92,14 +92,14 @@ def close(
             return conversation
         _as_seen(conversation, last_inbound)
         place.nobody_else()
+        if reason and reason not in REASONS:
+            raise Invalid("This is no reason that is known. Nothing was changed.")
         close_here(conversation, place.draft, actor=actor, reason=reason)
     return conversation
 
 
 def close_here(conversation: Conversation, draft: Draft | None, *, actor: User | audit.Actor, reason: str) -> None:
     """The rest of `close`, in the caller's transaction and under its locks. Raises Invalid (422)."""
-    if reason and reason not in REASONS:
-        raise Invalid("This is no reason that is known. Nothing was changed.")
     if not reason and conversation.owed not in _NEEDS_NO_REASON:
         raise Invalid(f"Say why: {Owed(conversation.owed).label.lower()}. It was not closed.")
     owed = conversation.owed
@@ -360,9 +360,8 @@ def discard(*, draft_id: uuid.UUID, actor: User) -> Conversation:
         if draft.author_user_id != actor.pk and not place.policy.answer(place.role, Verb.TAKE_OVER).allowed:
             raise PermissionDenied("Somebody else began this reply. Nothing was changed; ask them.")
         retire(draft, Draft.Status.SUPERSEDED, reason="it was given up", actor=actor)
-        if conversation.owed == Owed.WRITING:
-            owing.settle(conversation)
-            conversation.save(update_fields=owing.FIELDS)
+        owing.draft_given_up(conversation)
+        conversation.save(update_fields=owing.FIELDS)
         Hold.objects.filter(conversation=conversation, user=actor).delete()
     return conversation
 

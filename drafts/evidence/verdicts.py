@@ -1,7 +1,8 @@
 """What people decided: the one place that says which acts count as a verdict on a draft.
 
 A verdict is a person's newest approval, edit or rejection of a draft that stands. What was taken back or overtaken by the
-customer, check drafts and automatic approvals are none. Figures, calibration, the quality page and lanes all ask here.
+customer, check drafts, automatic approvals and replies that a person began are none. Figures, calibration, the quality page
+and lanes all ask here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ WITH verdicts AS (
            WHERE a.account_id = %(account)s AND a.created_at >= %(since)s::timestamptz AND a.created_at < %(until)s::timestamptz
              AND a.type = ANY(%(types)s) AND a.lane_id IS NULL
              AND (NOT %(read)s OR a.type <> 'approve' OR {WAS_READ})
-             AND NOT d.is_canary AND d.status = ANY(%(statuses)s)
+             AND NOT d.is_canary AND d.model_key <> 'person' AND d.status = ANY(%(statuses)s)
              AND (%(intent)s::text IS NULL OR d.intent = %(intent)s)
              AND (%(prompt_label)s::text IS NULL OR d.prompt_label = %(prompt_label)s)
              AND (%(model_key)s::text IS NULL OR d.model_key = %(model_key)s)

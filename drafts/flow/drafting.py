@@ -151,8 +151,9 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     if conversation.status != Conversation.Status.OPEN:
         if asked_by is None:
             return None
-        owing.owe(conversation, Conversation.Owed.WRITING)
-        conversation.save(update_fields=owing.FIELDS)
+        owing.begin(conversation)
+    owing.draft_waits(conversation)
+    conversation.save(update_fields=owing.FIELDS)
     to_forwarded = _is_to_forwarded(conversation, task.base)
     for other in Draft.objects.filter(conversation=conversation).pending():
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
@@ -269,6 +270,8 @@ def store_failure(*, account_id: uuid.UUID, conversation_id: uuid.UUID, reason: 
         base = conversation.last_inbound_message
         if base is None or base.erased_at or conversation.status != Conversation.Status.OPEN:
             return None
+        owing.draft_waits(conversation)
+        conversation.save(update_fields=owing.FIELDS)
         draft = Draft.objects.create(
             account_id=account_id,
             conversation=conversation,

@@ -98,7 +98,7 @@ def delivery_moved(delivery: Delivery) -> None:
             draft.status = Draft.Status.SENT
             draft.save(update_fields=["status", "updated_at"])
     conversation = delivery.conversation
-    if conversation.status != Conversation.Status.OPEN:
-        if Draft.objects.filter(conversation=conversation).pending().exists():
-            owing.owe(conversation, Conversation.Owed.WRITING)
-            conversation.save(update_fields=owing.FIELDS)
+    is_open = conversation.status == Conversation.Status.OPEN
+    if not is_open and Draft.objects.filter(conversation=conversation).pending().exists():
+        owing.begin(conversation)
+        conversation.save(update_fields=owing.FIELDS)

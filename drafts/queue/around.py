@@ -13,10 +13,10 @@ from django.db.models import Func, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from conversations.database.compiled import Compiled
-from conversations.models import Account, AuditHead, Channel, Delivery, PolicyRule, Role, User
+from conversations.models import Account, AuditHead, Channel, Conversation, Delivery, PolicyRule, Role, User
 from conversations.people.roles import Answer, Policy
 from conversations.visible import Visible
-from drafts.models import Draft, DraftAction
+from drafts.models import DraftAction
 from drafts.queue.rows import SHOWS, Channels, Filters, visible_of, visible_values, waiting_for
 
 COUNT_CAP = 100
@@ -44,6 +44,7 @@ class Summary:
     """Everything around the list, from one statement."""
 
     counts: dict[str, int]
+    owed: int  # conversations in which we owe something and no draft waits
     oldest: datetime | None
     policy: Policy
     hold_seconds: int
@@ -52,7 +53,7 @@ class Summary:
     decided: list[Decided]
 
 
-def _capped(drafts: QuerySet[Draft]) -> Func:
+def _capped(drafts: QuerySet[Any]) -> Func:
     """How many, up to the cap. In an order that has an index: the planner would else read the table from its start."""
     inner = ArraySubquery(drafts.values("pk")[: COUNT_CAP + 1])
     return Func(inner, function="cardinality", output_field=IntegerField())
@@ -73,6 +74,7 @@ def summary(account_id: uuid.UUID, user: User, role: Role | None, within: Visibl
             "care": found.care_count,
             "snoozed": found.snoozed_count,
         },
+        owed=found.owed_count,
         oldest=found.oldest,
         policy=Policy(options.agent_approval, rules),
         hold_seconds=options.hold_seconds if own is None else own,
@@ -91,6 +93,7 @@ def _summary(given: Any) -> QuerySet[Account]:
     )
     return Account.objects.filter(pk=given.account).annotate(
         **{f"{show}_count": _capped(drafts) for show, drafts in shown.items()},
+        owed_count=_capped(Conversation.objects.of_customers().within(visible_of(given)).owed().order_by("due_at")),
         oldest=Subquery(waiting_for(given, Filters(sort="oldest")).values("created_at")[:1]),
         since=Subquery(AuditHead.objects.filter(account_id=given.account).values("seq")[:1]),
         rules=ArraySubquery(rules),

@@ -76,7 +76,7 @@ def waiting(filters: Filters, user_id: uuid.UUID | None, within: Visible) -> Que
     )
     if filters.show == "mine" and user_id:
         mine = Hold.objects.filter(conversation=OuterRef("conversation"), user_id=user_id, lease_until__gt=Now())
-        drafts = drafts.filter(Exists(mine))
+        drafts = drafts.filter(Exists(mine) | Q(conversation__owner_id=user_id))
     elif filters.show == "care":
         drafts = drafts.needing_care()
     if filters.channel:

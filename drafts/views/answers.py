@@ -164,7 +164,10 @@ def counts_context(summary: Summary, desk: Desk) -> dict[str, Any]:
     return {
         "count": present.count_words(summary.counts[desk.filters.show]),
         "queue_count": present.count_words(summary.counts[""]),
-        "tallies": [(show or "all", _tally(summary, show)) for show in queue.SHOWS],
+        "tallies": [
+            *((show or "all", _tally(summary, show)) for show in queue.SHOWS),
+            ("owed", present.count_words(summary.owed) if summary.owed else ""),
+        ],
         "oldest": f"Oldest waits {span(desk.clock.now - summary.oldest)}" if summary.oldest else "",
         "outbox": [outbox_item(entry, desk) for entry in summary.decided],
         "csrf": desk.csrf,
@@ -179,7 +182,9 @@ def chips(filters: DeskFilters, summary: Summary, desk: Desk) -> list[dict[str, 
         url = with_query(desk.queue_url, query)
         entry = {"key": show or "all", "url": url, "label": label, "count": _tally(summary, show)}
         out.append({**entry, "current": show == filters.show})
-    return out
+    owed = present.count_words(summary.owed) if summary.owed else ""
+    url = with_query(desk.conversations_url, "list=owed")
+    return [*out, {"key": "owed", "url": url, "label": "Owed", "count": owed, "current": False}]
 
 
 def _tally(summary: Summary, show: str) -> str:

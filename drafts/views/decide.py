@@ -14,22 +14,25 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
+from django_htmx.http import HttpResponseClientRedirect
 
 from conversations.database import database_time
 from conversations.errors import Invalid
+from conversations.messages.owing import Promise
 from conversations.people.roles import Verb, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import View, is_fragment, person, signed_in
 from conversations.views.links import address, see_other, with_query
 from conversations.views.words import clock_for
 from drafts import queue
-from drafts.desk import decisions, editing, life
+from drafts.desk import after, decisions, editing, life
 from drafts.desk import handover as handing_over
 from drafts.desk import readdress as addressing
 from drafts.desk.decisions import Attention, Seen
 from drafts.models import Draft
 from drafts.views import answers
 from drafts.views.conflict import both_texts
+from drafts.views.life import moment
 from drafts.views.pane import Doing, second_press
 from drafts.views.present import DeskFilters
 
@@ -106,7 +109,8 @@ def decision(name: str, *, leaves: bool) -> Callable[[Act], View]:
             form = SeenForm(request.POST)
             if not form.is_valid():
                 raise Invalid(f"{_first_error(form)} Nothing was changed.")
-            act(request, pk, form)
+            if isinstance(answer := act(request, pk, form), HttpResponse):
+                return answer
             if is_fragment(request):
                 if leaves:
                     return answers.changed(request, filters=filters, gone=[pk])
@@ -147,19 +151,48 @@ def approve(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
         notes=form.cleaned_data["note"],
         attention=form.attention(),
         request_id=form.cleaned_data["request_id"],
+        promise=_promise(request),
     )
 
 
+def _promise(request: HttpRequest) -> Promise | None:
+    """What the person saw under a holding reply; None where nothing was shown."""
+    if "promise_due" not in request.POST:
+        return None
+    owner = person(request).pk if request.POST.get("promise_by") == "me" else None
+    return Promise(moment(request, "promise_due"), owner)
+
+
 @decision("reject", leaves=True)
-def reject(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
-    decisions.reject(
+def reject(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> HttpResponse | None:
+    """Say no, and what becomes of the customer. Who writes it themselves is taken to the editor."""
+    _, begun = after.reject(
         draft_id=pk,
         actor=person(request),
         seen=form.seen(),
         reasons=request.POST.getlist("reason"),
+        follows=_next(request, form),
         notes=form.cleaned_data["note"],
         attention=form.attention(),
         request_id=form.cleaned_data["request_id"],
+    )
+    if begun is None:
+        return None
+    editor = f"{reverse('drafts:detail', args=[begun.pk])}?do=edit"
+    return HttpResponseClientRedirect(editor) if is_fragment(request) else see_other(editor)
+
+
+def _next(request: HttpRequest, form: SeenForm) -> after.Next:
+    """What follows the rejection: kept as owed unless something else was chosen."""
+    then = request.POST.get("then", after.Then.OWED)
+    if then not in after.Then.values:
+        raise Invalid("Choose what follows. Nothing was changed.")
+    return after.Next(
+        after.Then(then),
+        instruction=form.cleaned_data["instruction"],
+        reason=request.POST.get("close_reason", ""),
+        due_at=moment(request, "owed_due") if request.POST.get("owed_due") else None,
+        owner=person(request).pk if request.POST.get("owed_by") == "me" else None,
     )
 
 

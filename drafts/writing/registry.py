@@ -25,3 +25,8 @@ def get_drafter() -> Drafter:
     return ModelDrafter(
         endpoint, temperature=settings.DRAFTER_TEMPERATURE, embedder=get_remembering_embedder(), prices=get_prices()
     )
+
+
+def follows_instructions() -> bool:
+    """Whether an instruction changes what the drafter writes; the offline one quotes its sources whatever it is told."""
+    return bool(settings.DRAFTER != "offline")

@@ -63,9 +63,9 @@ def owes(conversation: Conversation) -> str:
         )
         if not (last_settled and last_settled > max(event.pk for event in broken)):
             return "its newest reply did not arrive"
-    if (held := [m for m in good if PASSED_ON in m.body_text]) and not after_it(held[-1].pk, real):
-        if not (last_settled and last_settled > held[-1].pk):
-            return "a person was promised"
+    promised = max((m.pk for m in good if PASSED_ON in m.body_text), default=None)
+    if promised and not after_it(promised, real) and not (last_settled and last_settled > promised):
+        return "a person was promised"
     noted = [e.pk for e in events.filter(kind__in=["conversation.owed", "conversation.reopened"])]
     if noted and not after_it(max(noted), real) and not (last_settled and last_settled > max(noted)):
         return "somebody said so"

@@ -9,11 +9,13 @@ from datetime import timedelta
 from conversations.messages.outbox import UNTIL_RELEASED
 from conversations.people.roles import Verb
 from conversations.views.words import Clock
+from drafts.desk.life import REASONS as REASONS_TO_CLOSE
 from drafts.desk.text import fetched_text
-from drafts.models import Draft
+from drafts.models import BY_A_PERSON, Draft
 from drafts.views.pane.desk import Desk
 from drafts.views.pane.reply import Reply
 from drafts.views.present import REASONS, Choice
+from drafts.writing.registry import follows_instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ def _blocked(draft: Draft, reply: Reply, can: Can, editing: bool) -> str:
 
 def _more(draft: Draft, desk: Desk, can: Can, urls: Urls) -> list[More]:
     items = []
+    if can.edit and draft.model_key == BY_A_PERSON and draft.status == Draft.Status.PENDING:
+        items.append(More("Discard", f"{urls.detail}discard/", "discard", "x"))
     if can.elsewhere:
         items.append(More("Answered elsewhere", urls.elsewhere, "elsewhere", "check"))
     holder = draft.holder  # type: ignore[attr-defined]
@@ -204,14 +208,27 @@ class Forms:
     reasons: list[Choice]
     snoozes: list[Choice]
     colleagues: list[Choice]
+    outcomes: list[Choice]
+    dues: list[Choice]
+    follows_instructions: bool
 
     @classmethod
     def of(cls, clock: Clock, colleagues: Sequence[tuple[str, str]]) -> Forms:
         return cls(
+            outcomes=[Choice(str(one.value), str(one.label)) for one in REASONS_TO_CLOSE],
+            dues=_dues(clock),
+            follows_instructions=follows_instructions(),
             reasons=[Choice(value, label) for value, label in REASONS.items()],
             snoozes=_snoozes(clock),
             colleagues=[Choice(pk, name) for pk, name in colleagues],
         )
+
+
+def _dues(clock: Clock) -> list[Choice]:
+    morning = (clock.local(clock.now) + timedelta(days=1)).replace(hour=10, minute=0, second=0, microsecond=0)
+    choices = [("today in 4 hours", clock.now + timedelta(hours=4)), ("tomorrow 10:00", morning)]
+    choices += [("in 3 days", morning + timedelta(days=2)), ("in a week", morning + timedelta(days=6))]
+    return [Choice(at.isoformat(timespec="minutes"), label) for label, at in choices]
 
 
 def _snoozes(clock: Clock) -> list[Choice]:

@@ -17,7 +17,8 @@ from drafts import diffing
 from drafts.desk.recipients import Choice as Recipient
 from drafts.desk.recipients import other_recipient
 from drafts.desk.scene import envelope_of
-from drafts.models import Draft
+from drafts.desk.text import promises_a_person
+from drafts.models import BY_A_PERSON, Draft
 from drafts.queue import moment
 from drafts.views.pane.desk import Desk
 from drafts.views.present import REASONS, Change, Choice, shortened
@@ -47,6 +48,7 @@ class Reply:
     instead: Recipient | None  # whom the reply could go to as well
     problems: list[str]  # why it cannot be sent as it is
     checks: list[Check]
+    promises: bool  # a holding reply: approving it leaves something owed
 
     @classmethod
     def of(cls, draft: Draft, desk: Desk, *, editing: bool) -> Reply:
@@ -60,9 +62,18 @@ class Reply:
         # Of a text that is being edited nobody can say anything yet.
         said = "" if editing else text
         problems = outgoing.problems(channel, envelope, body_text=said) if channel and open_ else []
-        failed = f"{draft.error or 'No text came out.'} Write the reply yourself, or ask for another draft."
+        by_hand = draft.model_key == BY_A_PERSON
+        failed = (
+            "Nothing is written yet."
+            if by_hand
+            else f"{draft.error or 'No text came out.'} Write the reply yourself, or ask for another draft."
+        )
         return cls(
-            title="Draft reply" if open_ else f"Draft reply, {draft.get_status_display().lower()}",
+            title="Your own reply"
+            if by_hand and open_
+            else "Draft reply"
+            if open_
+            else f"Draft reply, {draft.get_status_display().lower()}",
             written=_written(draft, revision, desk.clock),
             missing="" if text or draft.erased_at is not None else failed,
             text=text,
@@ -72,6 +83,7 @@ class Reply:
             files=[FileView(f["name"], size(f["size"]), _file_url(f["id"])) for f in draft.own_files],  # type: ignore[attr-defined]
             envelope=envelope,
             recipients=_recipients(envelope),
+            promises=open_ and promises_a_person(text),
             instead=other_recipient(draft) if open_ and channel else None,
             problems=problems,
             checks=[
@@ -150,7 +162,9 @@ class Signed:
                 ("filter", desk.filters.query),
                 ("pressed_twice", "1" if confirm else ""),
             ],
-            second="" if confirm else second_press(reply.unsourced, draft.is_about_money),
+            second=""
+            if confirm
+            else second_press(0 if draft.model_key == BY_A_PERSON else reply.unsourced, draft.is_about_money),
             stamp=f"{desk.user.pk.hex}.{draft.pk.hex}",
         )
 

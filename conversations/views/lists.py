@@ -1,0 +1,165 @@
+"""The lists of conversations, with their search: what is to be answered, owed, whose, asleep, waiting, closed."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Func, IntegerField, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, Left, NullIf
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from conversations import search
+from conversations.models import Account, Conversation, Message, User
+from conversations.models.threads import ConversationQuerySet
+from conversations.people.roles import Verb, require
+from conversations.tenancy import require_tenant
+from conversations.views import present
+from conversations.views.access import person, signed_in
+from conversations.views.links import address, with_query
+from conversations.views.words import clock_for
+
+PAGE = 50
+PALETTE = 6
+COUNTED = 100  # a count stops here
+MAX_QUERY = 400  # what is longer than a search may be is cut by the search, which says so
+#: By the word in the address: what the chip says, and the question.
+LISTS: dict[str, tuple[str, Callable[[ConversationQuerySet, User], ConversationQuerySet]]] = {
+    "": ("All", lambda found, user: found),
+    "to_answer": ("To answer", lambda found, user: found.to_answer()),
+    "owed": ("Owed", lambda found, user: found.owed()),
+    "mine": ("Mine", lambda found, user: found.of_owner(user.pk)),
+    "snoozed": ("Snoozed", lambda found, user: found.snoozed()),
+    "waiting": ("Waiting", lambda found, user: found.waiting()),
+    "closed": ("Closed", lambda found, user: found.closed()),
+    "automatic": ("Automatic", lambda found, user: found.filter(search.AUTOMATIC)),
+}
+#: How many there are stands beside the word of these; the first two are worked through, the most urgent first.
+BY_DUE = ("owed", "snoozed")
+COUNTS = (*BY_DUE, "mine")
+#: What an empty list says of itself.
+EMPTY = {
+    "": ("No conversation yet", "The first message on any channel opens one."),
+    "to_answer": ("Nothing waits for an answer", "Drafts that wait for a decision stand here and in the queue."),
+    "owed": ("Nothing is owed", "Every promise is kept."),
+    "mine": ("Nothing is yours right now", "What you own, or are given, stands here until it is closed."),
+    "snoozed": ("Nothing is snoozed", "What is put off comes back by itself."),
+    "waiting": ("No customer owes us a word", "Conversations that were answered stand here."),
+    "closed": ("Nothing is closed", "A customer's message reopens what is."),
+    "automatic": ("No machine wrote", "Away notices and bounces stand here; nobody owes them an answer."),
+}
+#: Saved views of before the lists had these words.
+_FORMER = {"open": "to_answer", "pending": "waiting"}
+FIELDS = (
+    "id", "subject", "title", "customer_name", "customer_email", "status", "owed", "owed_note", "snoozed_until", "outcome",
+    "message_count", "last_message_at", "due_at", "has_draft", "owner__display_name", "owner__email",
+    "channel__type", "channel__provider", "channel__name",
+)  # fmt: skip
+
+
+@require_safe
+@signed_in
+@require(Verb.READ)
+def conversation_list(request: HttpRequest) -> HttpResponse:
+    """One list, a page by keyset. `q` is a search (`conversations.search`); the palette asks for a short list."""
+    tenant, user = require_tenant(request), person(request)
+    clock, url = clock_for(request), reverse("conversations:list")
+    shown = _chosen(request)
+    words = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_QUERY]
+    question = search.parse(words, clock.zone)
+    by_due = shown in BY_DUE and not words
+    place = _place(request.GET.get("after", ""))
+    mine = Conversation.objects.of_customers().within(tenant.channels)
+    listed = LISTS[shown][1](mine, user).with_draft().filter(last_message_at__isnull=False)
+    listed = listed.most_urgent_first() if by_due else listed.newest_first()
+    page = search.find(listed, question, before=place[0] if place and not by_due else None)
+    if place:
+        page = page.filter(_beyond(place, by_due=by_due))
+    if request.headers.get("HX-Target") == "pal-found":
+        if not words:
+            return HttpResponse()
+        found = [{**row, "snippet": ""} for row in page.values(*FIELDS)[:PALETTE]]
+        context = {"rows": present.conversation_rows(found, clock, url), "problems": question.problems, "query": words}
+        return render(request, "conversations/_found.html", context)
+    snippet = Message.objects.shown().filter(conversation=OuterRef("pk")).order_by("-seq")
+    short = snippet.values(short=Left(Coalesce(NullIf("body_new", Value("")), "body_text"), 120))[:1]
+    found = list(page.annotate(snippet=Subquery(short)).values(*FIELDS, "snippet")[: PAGE + 1])
+    asked = {key: value for key, value in (("q", words), ("list", shown)) if value}
+    more = ""
+    if len(found) > PAGE:
+        last = found[PAGE - 1]
+        at = _cursor(last["due_at" if by_due else "last_message_at"], last["id"])
+        more = f"?{urlencode({**asked, 'after': at})}"
+    context = {
+        "nav": "history",
+        "title": LISTS[shown][0] if shown else "History",
+        "rows": present.conversation_rows(found[:PAGE], clock, url),
+        "query": words,
+        "problems": question.problems,
+        "operators": search.EXAMPLES,
+        "views_url": with_query(address("drafts:views"), urlencode({"page": "history", **asked})),
+        "chips": _chips(shown, words, _counts(mine, user, tenant.account_id)),
+        "more_url": more,
+        "newest_url": f"?{urlencode(asked)}" if place else "",
+        "clear_url": url,
+        "empty": EMPTY[shown],
+    }
+    return render(request, "conversations/list.html", context)
+
+
+def _chosen(request: HttpRequest) -> str:
+    word = request.GET.get("list", request.GET.get("status", ""))
+    word = _FORMER.get(word, word)
+    return word if word in LISTS else ""
+
+
+def _counts(mine: ConversationQuerySet, user: User, account_id: uuid.UUID) -> dict[str, str]:
+    """How many are owed, asleep and mine, up to `COUNTED`, in one statement: words for the chips."""
+
+    def up_to(name: str) -> Func:
+        inner = ArraySubquery(LISTS[name][1](mine, user).order_by().values("pk")[: COUNTED + 1])
+        return Func(inner, function="cardinality", output_field=IntegerField())
+
+    found = Account.objects.filter(pk=account_id).values(**{name: up_to(name) for name in COUNTS}).get()
+    return {name: f"{COUNTED}+" if found[name] > COUNTED else str(found[name] or "") for name in COUNTS}
+
+
+def _chips(shown: str, words: str, counts: dict[str, str]) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": label,
+            "count": counts.get(key, ""),
+            "current": key == shown,
+            "url": f"?{urlencode({k: v for k, v in (('q', words), ('list', key)) if v})}",
+        }
+        for key, (label, _) in LISTS.items()
+    ]
+
+
+def _beyond(place: tuple[datetime, uuid.UUID], *, by_due: bool) -> Q:
+    at, pk = place
+    if by_due:
+        return Q(due_at__gte=at) & (Q(due_at__gt=at) | Q(due_at=at, pk__gt=pk))
+    return Q(last_message_at__lte=at) & (Q(last_message_at__lt=at) | Q(last_message_at=at, pk__lt=pk))
+
+
+def _cursor(at: datetime, pk: uuid.UUID) -> str:
+    return base64.urlsafe_b64encode(f"{at.isoformat()}~{pk}".encode()).decode().rstrip("=")
+
+
+def _place(cursor: str) -> tuple[datetime, uuid.UUID] | None:
+    try:
+        at, pk = base64.urlsafe_b64decode((cursor + "=" * (-len(cursor) % 4)).encode()).decode().split("~")
+        when, key = datetime.fromisoformat(at), uuid.UUID(pk)
+    except (ValueError, binascii.Error, UnicodeError):
+        return None
+    return (when, key) if when.tzinfo else None
