@@ -25,6 +25,7 @@ class AccountSettings(Shape):
     `lanes` allows automatic approval at all: a lane opens when the Wilson lower bound of "sent unchanged" over the last
     `lane_reviewed` decisions reaches `lane_bound`. At most `lane_per_hour` replies leave by lanes within an hour, and
     `lane_per_sender_hour` to one address. `canary_share` of the drafts are check drafts (0: none).
+    `close_after_days` closes what waits for a customer who did not write for so long (0: nothing closes by itself).
     `second_factor` is what everybody needs to get in; it is set by `factors.require_second_factor` alone.
     """
 
@@ -39,6 +40,7 @@ class AccountSettings(Shape):
     canary_share: float = Field(default=0.0, ge=0, le=0.02)
     second_factor: bool = False
     lane_per_hour: int = Field(default=60, ge=0, le=10_000)
+    close_after_days: Literal[0, 7, 14, 30] = 0
     lane_per_sender_hour: int = Field(default=3, ge=0, le=100)
 
 

@@ -7,9 +7,10 @@ import uuid
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
+from conversations.models import Account
 from conversations.tenancy import account_directory, tenant_context
 from drafts.answers import goldens
-from drafts.desk import lanes, presence
+from drafts.desk import lanes, life, presence
 from drafts.flow import drafting
 from drafts.writing.port import DrafterUnavailable
 
@@ -65,3 +66,13 @@ def sweep_goldens(timestamp: int) -> None:
     """Approved answers come into use and go out of it when their time says so."""
     for account in account_directory():
         goldens.sweep(account_id=account["id"])
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="drafts.close_quiet", queue="drafts", queueing_lock="close_quiet")
+def close_quiet(timestamp: int) -> None:
+    """What waited for a customer who did not write any more closes, where the account wants that."""
+    for account in account_directory():
+        with tenant_context(account["id"]):
+            if days := Account.objects.get(pk=account["id"]).options.close_after_days:
+                life.close_quiet(account_id=account["id"], days=days)

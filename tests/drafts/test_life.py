@@ -12,8 +12,9 @@ from django.db import IntegrityError, connection, transaction
 
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
-from conversations.models import AuditEvent, Conversation, Delivery, MembershipChannel, User
+from conversations.models import Account, AuditEvent, Conversation, Delivery, MembershipChannel, User
 from conversations.people.members import set_channels
+from drafts import tasks
 from drafts.desk import after, decisions, editing, life
 from drafts.desk.decisions import Attention
 from drafts.models import Draft, DraftAction
@@ -421,3 +422,13 @@ def test_where_a_draft_is_said_to_wait_one_does(world: World, message: Any) -> N
     with pytest.raises(IntegrityError), transaction.atomic():
         Conversation.objects.filter(pk=message.conversation_id).update(owed="draft")
         connection.check_constraints()
+
+
+def test_the_worker_closes_only_where_the_account_wants_it(world: World, message: Any) -> None:
+    life.answered_elsewhere(conversation_id=message.conversation_id, actor=world.ada)
+    Conversation.objects.update(last_message_at=database_time.now() - timedelta(days=8))
+    tasks.close_quiet(0)
+    assert lists(message) == ["waiting"]
+    Account.objects.filter(pk=world.acme.pk).update(settings={"close_after_days": 7})
+    tasks.close_quiet(0)
+    assert lists(message) == ["closed"]

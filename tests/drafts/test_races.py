@@ -5,19 +5,23 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.db import connection
 
 from conversations.channels.base import Party
+from conversations.database import database_time
+from conversations.errors import Refusal
 from conversations.messages.envelope import digest, reply_envelope
 from conversations.messages.inbox import record_inbound
 from conversations.models import AuditEvent, Conversation, Delivery, Message
 from conversations.tenancy import tenant_context
 from drafts.demo import bulk
-from drafts.desk import decisions
+from drafts.desk import decisions, life
 from drafts.models import Draft, DraftAction
 from tests import factories
 from tests.conftest import World
+from tests.drafts.life_model import compare
 
 
 def test_fifty_people_decide_one_draft_and_one_wins(committed_world: World, in_threads) -> None:
@@ -133,3 +137,44 @@ def test_a_stale_approval_never_leaves_in_two_hundred_interleavings(committed_wo
         meetings.hold(100)
     assert meetings.wrong() == []
     assert min(meetings.outcomes.values()) > 20, meetings.outcomes
+
+
+def test_fifty_acts_on_one_conversation_lose_no_message_and_leave_one_outcome(
+    committed_world: World, in_threads: Callable[[list[Callable[[], object]]], list[object]]
+) -> None:
+    """Closing, owning and noting meet approvals and newer messages: whatever wins, the lists and the trail are whole."""
+    world, chance = committed_world, random.Random(7)
+    message = factories.message(world.mail)
+    draft = factories.draft(message)
+    seen, pk = factories.seen(draft), message.conversation_id
+
+    def inside(act: Callable[[int], object], number: int) -> Callable[[], object]:
+        def call() -> object:
+            with tenant_context(world.acme.pk):
+                return act(number)
+
+        return call
+
+    people = [world.ada, world.dan]
+    acts: list[Callable[[int], object]] = [
+        lambda n: life.close(conversation_id=pk, actor=people[n % 2], reason="other"),
+        lambda n: life.assign(conversation_id=pk, actor=people[n % 2], to=people[n % 2].pk),
+        lambda n: life.owe(
+            conversation_id=pk, actor=people[n % 2], due_at=database_time.now() + timedelta(hours=1), note=f"note {n}"
+        ),
+        lambda n: decisions.approve(draft_id=draft.pk, actor=people[n % 2], seen=seen),
+        lambda n: record_inbound(
+            channel=world.mail, inbound=factories.inbound(f"And {n}?", references=(message.external_id,))
+        ),
+    ]
+    calls = [inside(acts[n % 5], n) for n in range(50)]
+    chance.shuffle(calls)
+    results = in_threads(calls)
+    unexpected = [each for each in results if isinstance(each, Exception) and not isinstance(each, Refusal)]
+    assert unexpected == []
+    with tenant_context(world.acme.pk):
+        compare(Conversation.objects.get(pk=pk))
+        assert Message.objects.filter(conversation=pk, direction="inbound").count() == 11
+        assert Delivery.objects.exclude(status="cancelled").count() <= 1
+        assert AuditEvent.objects.filter(conversation_id=pk, kind="message.received").count() == 11
+        assert AuditEvent.objects.filter(conversation_id=pk, kind="conversation.owed").count() == 10

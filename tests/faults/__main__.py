@@ -34,6 +34,7 @@ FAULTS = {
     "F15": ("drafting", "f15_draft_workers_killed"),
     "F16": ("drafting", "f16_vectors_killed"),
     "F17": ("races", "f17_an_approval_meets_a_newer_message"),
+    "F18": ("lives", "f18_nobody_is_forgotten"),
 }
 
 
