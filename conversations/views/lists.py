@@ -102,6 +102,8 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
     context = {
         "nav": "history",
         "title": LISTS[shown][0] if shown else "History",
+        "lead": "Conversations of" if shown else "Every conversation of",
+        "order": "the most urgent first" if by_due else "newest activity first",
         "rows": present.conversation_rows(found[:PAGE], clock, url),
         "query": words,
         "problems": question.problems,

@@ -9,6 +9,7 @@ from datetime import timedelta
 from conversations.messages.outbox import UNTIL_RELEASED
 from conversations.people.roles import Verb
 from conversations.views.words import Clock
+from conversations.web.bidi import isolated
 from drafts.desk.life import REASONS as REASONS_TO_CLOSE
 from drafts.desk.text import fetched_text
 from drafts.models import BY_A_PERSON, Draft
@@ -143,6 +144,7 @@ class Toolbar:
 
     approve: str
     blocked: str  # why Approve is drawn but cannot be pressed
+    elsewhere_first: bool  # it cannot be sent from here, so the way on is another one
     more: list[More]
     hold: str
     follows: str  # the customer of the next draft
@@ -154,15 +156,17 @@ class Toolbar:
     ) -> Toolbar:
         return cls(
             approve="Press again: send anyway" if confirm else "Approve the edit" if editing else "Approve and send",
-            blocked=_blocked(draft, reply, can, editing) if can.any else "",
-            more=_more(draft, desk, can, urls),
+            blocked=_blocked(draft, desk, reply, can, editing) if can.any else "",
+            elsewhere_first=bool(reply.problems) and can.elsewhere,
+            more=_more(draft, desk, reply, can, urls),
             hold=_hold_words(desk.hold_seconds),
             follows=follows,
             readonly=_readonly(draft),
         )
 
 
-def _blocked(draft: Draft, reply: Reply, can: Can, editing: bool) -> str:
+def _blocked(draft: Draft, desk: Desk, reply: Reply, can: Can, editing: bool) -> str:
+    holder = draft.holder  # type: ignore[attr-defined]
     newer = draft.base_message_id != draft.conversation.last_inbound_message_id
     if newer or draft.status == Draft.Status.STALE:
         return "Answer the new message first"
@@ -170,16 +174,18 @@ def _blocked(draft: Draft, reply: Reply, can: Can, editing: bool) -> str:
         return "Write the reply first"
     if reply.problems:
         return "This reply cannot be sent: see above"
+    if holder and str(holder["user_id"]) != str(desk.user.pk):
+        return f"Approve is off while {isolated(holder['name'] or holder['email'].partition('@')[0])} works on it"
     if not can.approve:
         return "Your role may not approve this one; a reviewer can" if can.edit else ""
     return ""
 
 
-def _more(draft: Draft, desk: Desk, can: Can, urls: Urls) -> list[More]:
+def _more(draft: Draft, desk: Desk, reply: Reply, can: Can, urls: Urls) -> list[More]:
     items = []
     if can.edit and draft.model_key == BY_A_PERSON and draft.status == Draft.Status.PENDING:
         items.append(More("Discard", f"{urls.detail}discard/", "discard", "x"))
-    if can.elsewhere:
+    if can.elsewhere and not reply.problems:
         items.append(More("Answered elsewhere", urls.elsewhere, "elsewhere", "check"))
     holder = draft.holder  # type: ignore[attr-defined]
     if can.claim and not holder:
