@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from config.postgres import Cluster
@@ -47,6 +48,73 @@ INSERT INTO account_emailaddress (user_id, email, verified, "primary")
 """
 
 
+#: Conversations of before it was said what is owed: their status, who wrote in them (i: the customer, o: we), the state of the
+#: last delivery, of the draft; and how each stands afterwards.
+BEFORE_OWED = {
+    "no draft yet": ("open", "i", "", "", ("open", "message", "")),
+    "a draft waits": ("open", "i", "", "pending", ("open", "draft", "asleep")),
+    "rejected": ("open", "i", "", "rejected", ("open", "rejected", "")),
+    "on its way": ("open", "io", "queued", "approved", ("open", "leaving", "")),
+    "held for good": ("open", "io", "held", "approved", ("open", "unsent", "")),
+    "answered": ("pending", "io", "sent", "sent", ("pending", "", "")),
+    "failed": ("pending", "io", "failed", "approved", ("open", "failed", "")),
+    "came back": ("pending", "io", "bounced", "sent", ("open", "bounced", "")),
+    "a new draft after all": ("pending", "io", "sent", "pending", ("open", "draft", "asleep")),
+    "nobody wrote": ("open", "", "", "", ("pending", "", "")),
+    "closed": ("closed", "io", "sent", "sent", ("closed", "", "")),
+}
+_EMPTY = {"jsonb": "[]", "boolean": "false", "integer": "0", "timestamp with time zone": "2026-01-01", "smallint": "0"}
+
+
+def _insert(cursor: Any, table: str, **values: Any) -> None:
+    """One row: what is not given and must not be null is empty."""
+    cursor.execute(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_name = %s AND is_nullable = 'NO' AND column_default IS NULL",
+        [table],
+    )
+    row = {name: _EMPTY.get(kind, "") for name, kind in cursor.fetchall()} | values
+    names = ", ".join(f'"{name}"' for name in row)
+    cursor.execute(f"INSERT INTO {table} ({names}) VALUES ({', '.join(['%s'] * len(row))})", list(row.values()))
+
+
+def _before_owed(cursor: Any) -> None:
+    account, channel = uuid.uuid4(), uuid.uuid4()
+    _insert(cursor, "conversations_account", id=account, name="A", slug="a", timezone="UTC", settings="{}")
+    _insert(
+        cursor, "conversations_channel",
+        id=channel, account_id=account, type="chat", provider="intercom", external_id="c", name="C", metadata="{}",
+    )  # fmt: skip
+    for number, (name, (status, wrote, delivery, draft, _)) in enumerate(BEFORE_OWED.items(), 1):
+        mine = {"account_id": account, "conversation_id": uuid.uuid4()}
+        _insert(
+            cursor, "conversations_conversation",
+            id=mine["conversation_id"], account_id=account, number=number, kind="customer", channel_id=channel,
+            subject=name, status=status, due_at="2026-01-01",
+        )  # fmt: skip
+        message = None
+        for who in wrote:
+            message = uuid.uuid4()
+            _insert(
+                cursor, "conversations_message",
+                id=message, **mine, direction="inbound" if who == "i" else "outbound", role="user" if who == "i" else "operator",
+                body_text="Hello", metadata="{}",
+            )  # fmt: skip
+        if delivery:
+            _insert(
+                cursor, "conversations_delivery",
+                id=uuid.uuid4(), **mine, message_id=message, channel_id=channel, status=delivery, idempotency_key=name,
+                approved_by_name="Ada", envelope="{}", body_text="Hello", hold_until="2099-01-01",
+                sent_at="2026-01-01" if delivery in {"sent", "bounced"} else None,
+            )  # fmt: skip
+        if draft:
+            _insert(
+                cursor, "drafts_draft",
+                id=uuid.uuid4(), **mine, base_message_id=message, status=draft, model_key="offline", suggested_text="Hello",
+                snoozed_until="2099-01-01" if draft == "pending" else None,
+            )  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def down_and_up(cluster: Cluster, django_db_setup: None, django_db_blocker: Any) -> Iterator[BaseDatabaseWrapper]:
     """The whole schema in a cluster of its own, gone down to the users' table and up again; on the way it stops where
@@ -68,6 +136,10 @@ def down_and_up(cluster: Cluster, django_db_setup: None, django_db_blocker: Any)
                 call_command("migrate", *target, database="owner", verbosity=0)
             with owner.cursor() as cursor:
                 cursor.execute(PEOPLE)
+            for target in (("conversations", "0020"), ("drafts", "0011")):
+                call_command("migrate", *target, database="owner", verbosity=0)
+            with transaction.atomic(using="owner"), owner.cursor() as cursor:
+                _before_owed(cursor)
             call_command("migrate", database="owner", verbosity=0)
             yield owner
         finally:
@@ -97,6 +169,19 @@ def test_an_upgrade_takes_nobody_for_proven_who_was_not_asked(down_and_up: BaseD
             ("none@corp.test", False, False),
             ("proven@corp.test", True, True),
         ]
+
+
+@pytest.mark.xdist_group("down and up")  # they walk once
+def test_an_upgrade_finds_what_is_owed(down_and_up: BaseDatabaseWrapper) -> None:
+    with down_and_up.cursor() as cursor:
+        cursor.execute(
+            "SELECT subject, status, owed, CASE WHEN snoozed_until IS NULL THEN '' ELSE 'asleep' END,"
+            " due_at IS NOT NULL, completed_at IS NOT NULL, answered_seq FROM conversations_conversation"
+        )
+        found = {subject: rest for subject, *rest in cursor.fetchall()}
+    for name, (_, wrote, _, _, (status, owed, asleep)) in BEFORE_OWED.items():
+        answered = len(wrote) if found[name][0] != "open" or BEFORE_OWED[name][0] != "open" else 0
+        assert found[name] == [status, owed, asleep, status == "open", status == "closed", answered], name
 
 
 def test_every_kind_of_event_has_a_sentence() -> None:
