@@ -72,6 +72,11 @@ def database(name: str, url: str) -> dict[str, Any]:
     return dict(found)
 
 
+def give(name: str, value: str) -> None:
+    """To a library that reads the environment by itself; what somebody set stays."""
+    os.environ.setdefault(name, value)
+
+
 def is_set(name: str) -> bool:
     return any(os.environ.get(each, "").strip() for each in (name, f"{name}_FILE"))
 

@@ -348,6 +348,8 @@ EMBEDDINGS_URL = env.text("EMBEDDINGS_URL", "")
 EMBEDDINGS_MODEL = env.text("EMBEDDINGS_MODEL", "")
 EMBEDDINGS_KEY = env.text("EMBEDDINGS_KEY", "")
 EMBEDDINGS_THREADS = env.number("EMBEDDINGS_THREADS", 1, low=1)
+# Read when numpy is imported first. Its threads spin: on busy cores the small equations of `recognise` took twenty times as long.
+env.give("OPENBLAS_NUM_THREADS", str(EMBEDDINGS_THREADS))
 CHROMA_URL = env.text("CHROMA_URL", "")
 #: Networks of one's own that crawls may reach, where a site allows it too: e.g. 10.2.0.0/16. Empty: the internet only.
 CRAWL_NETWORKS = env.networks("CRAWL_NETWORKS")

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 WORDS = 0.4
 """What having every word that was asked is worth, as cosine similarity. Chosen on questions that no report uses."""
-RECOGNISED = 2 / 3  # of the score of an approved answer that was learned; the rest is its likeness
+RECOGNISED = 2 / 3  # of the score of an approved answer, where any were learned; the rest is its likeness
 DEPTH = 20  # how far down each list is looked at
 MAX_LEXEMES, MAX_QUESTIONS = 60, 4
 _QUESTION = re.compile(r"[^.!?\n]{12,300}\?")
@@ -139,12 +139,12 @@ def _rank(
     shared = _shared(asked, {key: passages[key] for key in {*dense, *words, *proposed} & passages.keys()})
     by_words = sorted((key for key in words if key in passages), key=lambda key: -shared[key])
     texts = {key: rank for rank, key in enumerate(by_words, 1)}
+    likely = _likely(near, known, passages) if known else {}
     found = []
     for key in shared:
         score = fuse(distances.get(key, farthest), shared[key])
-        learned_of = known.score(passages[key].document_id) if known else None
-        if learned_of is not None:
-            score = round(RECOGNISED * max(0.0, min(1.0, learned_of)) + (1 - RECOGNISED) * score, 6)
+        if known and _is_golden(passages[key]):
+            score = round(RECOGNISED * likely.get(passages[key].text, 0.0) + (1 - RECOGNISED) * score, 6)
         found.append(
             Found(
                 passage=passages[key],
@@ -157,12 +157,42 @@ def _rank(
     found.sort(key=lambda each: (-each.score, each.passage.pk))
     best: dict[object, Found] = {}
     for each in found:
-        is_golden = each.passage.document.kind == SourceDocument.Kind.GOLDEN
-        says: object = each.passage.text if is_golden else each.passage.pk
+        says: object = each.passage.text if _is_golden(each.passage) else each.passage.pk
         first = best.setdefault(says, each)
         if (each.similarity or 0.0) > (first.similarity or 0.0):
             best[says] = replace(each, score=first.score)
     return list(best.values())
+
+
+def _likely(near: dict[UUID, float], known: Known, passages: dict[UUID, Passage]) -> dict[str, float]:
+    """How likely each approved answer is the one that is asked for, from 0 to 1: on one scale, whatever was learned of it.
+
+    The more of what is near was not learned (accepted a minute ago, or beyond the most that are), the less what was
+    learned counts, and the more the vote of those that are near.
+    """
+    said: dict[str, float] = {}
+    votes: dict[str, float] = {}
+    everything = goldens = unlearned = 0.0
+    for key, passage in passages.items():
+        vote = known.vote(1 - near[key]) if key in near else 0.0
+        everything += vote
+        if not _is_golden(passage):
+            continue
+        goldens += vote
+        votes[passage.text] = votes.get(passage.text, 0.0) + vote
+        score = known.score(passage.document_id)
+        if score is None:
+            unlearned += vote
+        else:
+            said[passage.text] = max(said.get(passage.text, 0.0), min(1.0, score))
+    doubt = unlearned / goldens if goldens else 0.0
+    return {
+        text: (1 - doubt) * said.get(text, 0.0) + doubt * vote / (everything or 1.0) for text, vote in votes.items()
+    }
+
+
+def _is_golden(passage: Passage) -> bool:
+    return passage.document.kind == SourceDocument.Kind.GOLDEN
 
 
 def _shared(asked: str, passages: dict[UUID, Passage]) -> dict[UUID, float]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.bench import world
 from tests.eval import documents
-from tests.eval.asking import declined, draft, set_up, share, sourced
+from tests.eval.asking import answer, declined, draft, set_up, share, sourced
 from tests.eval.store import chroma
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -105,11 +105,6 @@ def _vectors(texts: Sequence[str]) -> list[list[float]]:
     new = [text for text in dict.fromkeys(texts) if text not in _VECTORS]
     _VECTORS.update(zip(new, get_embedder().embed(new), strict=True) if new else [])
     return [_VECTORS[text] for text in texts]
-
-
-def answer(topic: str) -> str:
-    """What a person would answer, one fixed text a topic; it shares no word with the question but the topic's own."""
-    return f"About {topic.replace('_', ' ').lower().rstrip('?')}: our team has looked it up and wrote it down for you."
 
 
 def retrieval(known: Sequence[Asked], held: Sequence[Asked]) -> dict[str, Any]:

@@ -25,6 +25,11 @@ def share(text: str) -> float:
     return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) / 2**32
 
 
+def answer(topic: str) -> str:
+    """What a person would answer, one fixed text a topic; it shares no word with the question but the topic's own."""
+    return f"About {topic.replace('_', ' ').lower().rstrip('?')}: our team has looked it up and wrote it down for you."
+
+
 def draft(account_id: UUID, text: str, drafter: Drafter | None = None) -> tuple[DraftResult, Sequence[Source]]:
     """What the drafter (the one of the settings, if none is given) writes to this message, and the sources it had."""
     from drafts.learning.prompts import BUILT_IN_LABEL, BUILT_IN_TEXT
