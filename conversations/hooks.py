@@ -16,3 +16,5 @@ DeliveryHandler = Callable[[Delivery], None]
 on_inbound: list[InboundHandler] = []
 #: A delivery moved to `sent`, `failed`, `uncertain`, `cancelled` or `bounced`.
 on_delivery: list[DeliveryHandler] = []
+#: How many documents drafts of this transaction's account may cite.
+documents_read: list[Callable[[], int]] = []

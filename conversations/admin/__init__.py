@@ -13,8 +13,8 @@ from django.utils.html import format_html
 
 from conversations import audit, factors
 from conversations.admin.channels import ChannelAdmin
-from conversations.admin.shapes import shape_form
 from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
+from conversations.admin_pages.shapes import shape_form
 from conversations.admin_pages.site import ReadOnlyAdmin, TenantModelAdmin
 from conversations.metadata import AccountSettings
 from conversations.models import (
@@ -38,7 +38,6 @@ _ACCOUNT = [
     "timezone",
     "archive_bodies_after_days",
     "purge_after_days",
-    "expire_sessions_after_days",
     "legal_hold",
 ]
 AccountForm = shape_form(Account, AccountSettings, "settings", _ACCOUNT)

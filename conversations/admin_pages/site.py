@@ -21,10 +21,12 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import urlencode
 
 from conversations import audit
+from conversations.admin_pages import channels as admin_channels
 from conversations.admin_pages import people as admin_people
+from conversations.admin_pages import setup as admin_setup
 from conversations.admin_pages import tenants as admin_tenants
 from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
-from conversations.models import User
+from conversations.models import Account, User
 
 __all__ = ["ReadOnlyAdmin", "TenantAdminSite", "TenantModelAdmin", "is_platform", "is_tenant_admin", "tenant_of"]
 
@@ -56,6 +58,10 @@ class TenantAdminSite(AdminSite):
             return self.admin_view(partial(view, site=self))  # type: ignore[type-var]
 
         pages: list[URLPattern | URLResolver] = [
+            path("begin/", own(admin_setup.begin), name="begin"),
+            path("setup/", own(admin_setup.setup_page), name="setup"),
+            path("channels/", own(admin_channels.channels_page), name="channels"),
+            path("channels/<uuid:pk>/test/", own(admin_channels.send_test), name="channel-test"),
             path("people/", own(admin_people.people_page), name="people"),
             path("people/<uuid:pk>/send/", own(admin_people.resend), name="invite-again"),
             path("people/<uuid:pk>/withdraw/", own(admin_people.withdraw), name="withdraw-invitation"),
@@ -74,12 +80,20 @@ class TenantAdminSite(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
         """Django's list names models; the pages of our own are none, so they are named before it to whom they are for."""
-        own = {"people": ("People", is_tenant_admin), "tenants": ("Tenants", is_platform)}
+        own = {
+            "setup": ("Set-up", is_tenant_admin),
+            "people": ("People", is_tenant_admin),
+            "tenants": ("Tenants", is_platform),
+        }
         pages = [(name, reverse(f"admin:{page}")) for page, (name, is_theirs) in own.items() if is_theirs(request)]
         return super().index(request, {"own_pages": pages, **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "is_platform": is_platform(request)}
+        tenant = tenant_of(request)
+        is_new = False
+        if tenant is not None and is_tenant_admin(request):
+            is_new = Account.objects.filter(pk=tenant.account_id, set_up_at=None).exists()
+        return {**super().each_context(request), "is_platform": is_platform(request), "to_set_up": is_new}
 
 
 class TenantModelAdmin(admin.ModelAdmin):
