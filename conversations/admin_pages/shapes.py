@@ -128,6 +128,6 @@ def parts_of(form: ShapeForm, sections: Iterable[Section], *, rest: Section | No
 
 def _box(form: ShapeForm, name: str) -> Box:
     info = form.shape.model_fields.get(name)
-    extra = _extra(info) if info else {}
+    extra = _extra(info) if info else {"unit": "days"} if name.endswith("_days") else {}
     is_check = isinstance(form.fields[name].widget, forms.CheckboxInput)
     return Box(form[name], str(extra.get("unit", "")), str(extra.get("width", "full" if is_check else "")), is_check)

@@ -5,9 +5,9 @@ Row-level security filters every query here as everywhere; the classes below dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin import AdminSite
@@ -28,7 +28,15 @@ from conversations.admin_pages import tenants as admin_tenants
 from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
 from conversations.models import Account, User
 
-__all__ = ["ReadOnlyAdmin", "TenantAdminSite", "TenantModelAdmin", "is_platform", "is_tenant_admin", "tenant_of"]
+__all__ = [
+    "Explained",
+    "ReadOnlyAdmin",
+    "TenantAdminSite",
+    "TenantModelAdmin",
+    "is_platform",
+    "is_tenant_admin",
+    "tenant_of",
+]
 
 OURS = ("conversations", "ingestion", "drafts", "procrastinate")
 
@@ -96,7 +104,22 @@ class TenantAdminSite(AdminSite):
         return {**super().each_context(request), "is_platform": is_platform(request), "to_set_up": is_new}
 
 
-class TenantModelAdmin(admin.ModelAdmin):
+class Explained(admin.ModelAdmin):
+    """Every field that somebody fills in says in words what it does: by its model's help, or by `helps` here."""
+
+    helps: ClassVar[Mapping[str, str]] = {}
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return self.explained(super().get_form(request, obj, change=change, **kwargs))
+
+    def explained(self, form: Any) -> Any:
+        for name, words in self.helps.items():
+            if name in form.base_fields:
+                form.base_fields[name].help_text = words
+        return form
+
+
+class TenantModelAdmin(Explained):
     """A tenant's rows: its admins change them, the platform with a grant reads them. Changes go to the audit trail."""
 
     show_full_result_count = False  # no COUNT(*) over the whole table

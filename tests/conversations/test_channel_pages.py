@@ -300,7 +300,7 @@ def test_the_list_says_how_each_fares(world: World, dan: Client) -> None:
     states = {
         one.h2.get_text(strip=True): one.select_one(".status").get_text(strip=True) for one in page.select(".chan")
     }  # type: ignore[union-attr]
-    assert states == {"Acme mail": "Works", "New mailbox": "Off, never used"}
+    assert states == {"Acme mail": "On, never proved", "New mailbox": "Off, never used"}
     facts = page.select_one(".chan .facts").get_text(" ", strip=True)  # type: ignore[union-attr]
     assert "Waiting to leave 1" in facts
 

@@ -127,4 +127,6 @@ def _failed(step: str, adapter: SmtpAdapter, error: ChannelError) -> Finding:
 def _words(cause: BaseException | None) -> str:
     if isinstance(cause, tls.SSLCertVerificationError):
         return str(cause.verify_message)[:200]
+    if isinstance(cause, OSError) and cause.strerror and not isinstance(cause, tls.SSLError):
+        return cause.strerror[:200]
     return " ".join(str(cause or "").split())[:200]
