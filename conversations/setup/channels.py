@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from allauth.account.models import EmailAddress
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -23,7 +22,7 @@ from conversations.messages import routing
 from conversations.messages.outgoing import adapter_of
 from conversations.models import Channel, Membership, User
 from conversations.models.base import new_id
-from conversations.people import limits
+from conversations.people import addresses, limits
 from conversations.people.letters import address_of
 from conversations.tenancy import tenant_context
 
@@ -106,9 +105,8 @@ def keep_check(*, channel: Channel, found: Check) -> None:
 
 def who_may_be_tested(account_id: uuid.UUID) -> list[str]:
     """The proven addresses of members: a test goes to nobody else."""
-    people = Membership.objects.filter(account_id=account_id, is_active=True, user__is_active=True).values("user_id")
-    found = EmailAddress.objects.filter(user_id__in=people, verified=True)
-    return sorted(found.values_list("email", flat=True))
+    rows = Membership.objects.filter(account_id=account_id, is_active=True, user__is_active=True)
+    return addresses.proven_of(list(rows.values_list("user_id", flat=True)))
 
 
 def send_test(*, channel: Channel, to: str, actor: User) -> None:

@@ -31,7 +31,7 @@ class Health:
 
     @property
     def needs_a_person(self) -> bool:
-        return self.channel.is_active and bool(self.uncertain or self.failed or self.cannot_send)
+        return self.channel.is_active and self.state[1] in {"bad", "warn"}
 
     @property
     def cannot_send(self) -> bool:
