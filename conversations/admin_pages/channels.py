@@ -117,12 +117,13 @@ def _post(
     wanted = form.instance
     if secret := form.cleaned_data.get("credentials"):
         wanted.credentials = secret
-    if missing := [name for name in wanted.missing if is_check or wanted.is_active]:
-        for name in missing:
+    if is_check or wanted.is_active:
+        for name in wanted.missing:
             form.add_error(name if name in form.fields else None, "Missing. Without it the channel cannot work.")
+    if form.errors:
         return _page(request, site, channel, provider, preset, form, status=422)
     found = None
-    if is_check or (wanted.is_active and wanted.checked_as != wanted.connection_mark and _is_new(wanted, before)):
+    if is_check or (wanted.is_active and not wanted.is_proved and _is_new(wanted, before)):
         try:
             found = setup.check(wanted)
         except Refusal as refusal:
@@ -200,7 +201,7 @@ def _page(
         "wrong": wrong,
         "findings": findings,
         "checked_at": check.at if check else stored.checked_at if stored else None,
-        "has_passed": check.has_passed if check else bool(stored and stored.checked_as),
+        "has_passed": check.has_passed if check else bool(stored and stored.is_proved),
         "can_check": provider.check is not None,
         "can_test": testable,
         "people": setup.who_may_be_tested(require_tenant(request).account_id) if testable else [],

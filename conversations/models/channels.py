@@ -79,12 +79,17 @@ class Channel(TenantRow):
                 if len(missing) > 1
                 else ("It cannot work yet: one entry is missing.")
             )
-        if self.provided_by.check is None or self.checked_as == self.connection_mark:
+        if self.is_proved:
             return ""
         before = Channel.objects.filter(account_id=self.account_id, pk=self.pk).first()
         if before is not None and before.is_active and before.connection_mark == self.connection_mark:
             return ""
         return "Its connection has to pass a check with these entries first."
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the connection passed a check as it stands, or its provider has none to pass."""
+        return self.provided_by.check is None or self.checked_as == self.connection_mark
 
     @property
     def missing(self) -> Sequence[str]:

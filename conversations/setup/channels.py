@@ -72,6 +72,8 @@ def save_channel(*, channel: Channel, actor: User, changed: Sequence[str], found
             channel.checked = [dataclasses.asdict(finding) for finding in found.findings]
             channel.checked_at = found.at
             channel.checked_as = found.mark if found.has_passed else ""
+        elif not channel.is_proved:
+            channel.checked_as = ""  # it was another connection that passed
         same = Channel.objects.filter(account_id=channel.account_id, type=channel.type, external_id=channel.external_id)
         if same.exclude(pk=channel.pk).exists():
             raise Conflict("Another channel of this account has this address or id already. Nothing was saved.")
@@ -120,6 +122,9 @@ def send_test(*, channel: Channel, to: str, actor: User) -> None:
         raise Invalid("A test goes only to a proven address of a person of this account. Nothing was sent.")
     if not channel.provided_by.by_address or channel.missing:
         raise Invalid("This channel cannot send a test as it stands. Nothing was sent.")
+    if not channel.is_proved:
+        # Else a test would show what stands behind the installation's wall, which a check may not look at.
+        raise Invalid("Its connection has to pass a check first. Nothing was sent.")
     limits.look(limits.CHANNEL_TEST, str(channel.account_id))
     at = database_time.now()
     try:

@@ -50,9 +50,9 @@ class Health:
             return "Somebody has to look", "bad"
         if self.failed:
             return "A reply did not go", "warn"
-        if self.channel.checked and not self.channel.checked_as:
+        if self.channel.checked and not self.channel.is_proved:
             return "Failed its last check", "bad"
-        if self.channel.provided_by.check and not self.channel.checked_as and self.sent_at is None:
+        if not self.channel.is_proved and self.sent_at is None:
             return "On, never proved", "warn"
         return ("Works", "ok") if self.sends else ("Receives only", "ok")
 

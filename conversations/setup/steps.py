@@ -66,7 +66,7 @@ def _day(at: datetime | None) -> str:
 def _reply(channels: list[Channel]) -> Step:
     """A channel whose connection was checked, and whose test somebody received."""
     able = [channel for channel in channels if channel.provided_by.check is not None]
-    done = next((one for one in able if one.is_active and one.checked_as and one.test_arrived_at), None)
+    done = next((one for one in able if one.is_active and one.is_proved and one.test_arrived_at), None)
     title = "A channel that can reply"
     if done is not None:
         text = (
@@ -85,7 +85,7 @@ def _reply(channels: list[Channel]) -> Step:
         return Step("reply", title, False, text, "Not begun", (Link("Add a channel", "channel-add"),))
     best = able[0]
     lines = (*best.findings, _test_line(best))
-    if not best.checked_as:
+    if not best.is_proved:
         lines = tuple(best.findings) or (Finding("no", "Connection", "Not checked yet."),)
     text = f"{best.name} is there. It can reply once its connection is checked, it is switched on and its test arrived."
     return Step(

@@ -110,29 +110,31 @@ def test_a_missing_entry_is_named_at_its_field(
     assert page.select_one(f"#{missing}")["aria-invalid"] == "true"  # type: ignore[index]
 
 
-@pytest.mark.parametrize("changes", [{"smtp_port": "1"}, {"smtp_user": "other"}, {"smtp_host": "localhost"}])
-def test_another_server_or_user_needs_a_new_check_before_it_stays_on(
-    world: World, dan: Client, serve: Serve, changes: dict[str, str]
+@pytest.mark.parametrize(
+    ("settings_", "secret"),
+    [({"smtp_port": 1}, ""), ({"smtp_host": "localhost"}, ""), ({"smtp_user": "other"}, "another"), ({}, "another")],
+)
+def test_another_server_user_or_secret_needs_a_new_check_before_it_stays_on(
+    world: World, dan: Client, serve: Serve, settings_: dict[str, Any], secret: str
 ) -> None:
     port, _ = serve()
     url = dan.post(ADD, fields(port, is_active="on"))["Location"]
     before = stored(world).connection_mark
     with tenant_context(world.acme.pk):
         channel = Channel.objects.get(name="New mailbox")
-        channel.metadata = {**channel.metadata, **changes}
+        channel.metadata, channel.credentials = {**channel.metadata, **settings_}, secret
         with pytest.raises(setup.CannotWork, match="has to pass a check"):
-            setup.save_channel(
-                channel=channel, actor=world.dan, changed=list(changes)
-            ) if "smtp_user" not in changes else (_with_secret(channel, world))
+            setup.save_channel(channel=channel, actor=world.dan, changed=["anything"])
     assert stored(world).connection_mark == before
     # What has nothing to do with the connection is saved as it was.
     assert dan.post(url, fields(port, is_active="on", sender_name="Acme")).status_code == 303
     assert (stored(world).is_active, stored(world).options.sender_name) == (True, "Acme")
 
 
-def _with_secret(channel: Channel, world: World) -> None:
-    channel.credentials = "another"
-    setup.save_channel(channel=channel, actor=world.dan, changed=["credentials"])
+def test_a_check_does_not_vouch_for_what_was_saved_after_it(world: World, dan: Client, serve: Serve) -> None:
+    url = dan.post(ADD, fields(serve()[0], is_active="on"))["Location"]
+    assert dan.post(url, fields(1)).status_code == 303
+    assert (stored(world).is_active, stored(world).is_proved, stored(world).checked_as) == (False, False, "")
 
 
 def test_the_model_itself_refuses_it(world: World) -> None:
@@ -263,6 +265,19 @@ def test_a_test_goes_to_a_member_is_marked_and_stands_in_the_trail(
     assert b"Thank you" in Client().post(link).content
     assert stored(world).test_arrived_at is not None
     assert Client().get("/channel-tests/forged/").status_code == 404
+
+
+def test_a_test_does_not_look_where_a_check_may_not(
+    world: World, dan: Client, ready: tuple[str, Any], settings: Any
+) -> None:
+    """Else an admin would save a server inside, switched off, and read its words from the test."""
+    url, keeper = ready
+    form = url.replace("/channels/", "/conversations/channel/").replace("/test/", "/change/")
+    assert dan.post(form, fields(1, smtp_host="localhost")).status_code == 303
+    answer = dan.post(url, {"to": "ada@acme.test"})
+    assert answer.status_code == 422
+    assert "has to pass a check first" in soup(answer).get_text()
+    assert keeper.envelopes == []
 
 
 @pytest.mark.parametrize("to", ["stranger@elsewhere.test", "eve@globex.test", "", "late@acme.test"])
