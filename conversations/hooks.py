@@ -5,12 +5,19 @@ Not Django signals: the list is typed, ordered and short, and an error in a hand
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from conversations.models import Conversation, Delivery, Message
 
 InboundHandler = Callable[[Conversation, Message], None]
 DeliveryHandler = Callable[[Delivery], None]
+
+
+class RetentionPreview(Protocol):
+    def __call__(self, *, account_id: uuid.UUID) -> Mapping[str, int]: ...
+
 
 #: A customer wrote; the conversation is locked. Called for automatic messages too (`message.is_automatic`).
 on_inbound: list[InboundHandler] = []
@@ -18,3 +25,5 @@ on_inbound: list[InboundHandler] = []
 on_delivery: list[DeliveryHandler] = []
 #: How many documents drafts of this transaction's account may cite.
 documents_read: list[Callable[[], int]] = []
+#: What the next run of retention would empty of this account, as its row stands in this transaction: words -> how many.
+retention_previews: list[RetentionPreview] = []

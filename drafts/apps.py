@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -10,6 +12,7 @@ class DraftsConfig(AppConfig):
     def ready(self) -> None:
         from conversations import hooks
         from conversations.trail import texts
+        from drafts import retention
         from drafts.answers import golden_files
         from drafts.desk import bound, sources
         from drafts.flow import reactions
@@ -18,6 +21,7 @@ class DraftsConfig(AppConfig):
         from ingestion import jobs
         from ingestion.models import JobRun
 
+        hooks.retention_previews.append(partial(retention.apply, dry_run=True))
         hooks.on_inbound.append(reactions.customer_wrote)
         hooks.on_delivery.append(reactions.delivery_moved)
         texts.places.extend(bound.PLACES)

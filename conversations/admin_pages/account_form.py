@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.db import transaction
 
+from conversations import hooks
 from conversations.admin_pages.shapes import Part, ShapeForm, parts_of, shape_form
 from conversations.admin_pages.zones import zone_choices
 from conversations.channels.provider import Section
@@ -45,10 +50,27 @@ SECTIONS = (
     ),
     Section("security", "Security", "", ("second_factor",)),
 )
+PERIODS = ("archive_bodies_after_days", "purge_after_days")
+KEEPING = (*PERIODS, "legal_hold")
+NEVER = 10**9
 REST = Section("more", "More", "", ())
 
 
+def preview(account_id: uuid.UUID, values: dict[str, Any]) -> Counter[str]:
+    """What the next run would empty if these were the account's periods. They are put in place and taken back."""
+    found: Counter[str] = Counter()
+    with transaction.atomic():
+        Account.objects.filter(pk=account_id).update(**values)
+        for handler in hooks.retention_previews:
+            found += Counter(handler(account_id=account_id))
+        transaction.set_rollback(True)
+    return found
+
+
 class _AccountForm(ShapeForm):
+    confirm = ""
+    would_empty: Sequence[tuple[str, int]] = ()
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         known = Account._meta.get_field("timezone")
@@ -60,6 +82,27 @@ class _AccountForm(ShapeForm):
                 help_text=known.help_text,
                 widget=forms.Select(attrs={"class": "input"}),
             )
+
+    def clean(self) -> dict[str, Any]:
+        """What empties more than before is shown with its numbers, and asks for a second press."""
+        cleaned = super().clean()
+        if self.errors or not self._empties_more(cleaned) or self.data.get("confirm") == self._wanted(cleaned):
+            return cleaned
+        found = preview(self.instance.pk, {name: cleaned[name] for name in KEEPING})
+        self.would_empty = [(words, count) for words, count in found.items() if count]
+        self.confirm = self._wanted(cleaned)
+        raise forms.ValidationError("Shorter periods ask for a second press: look at the numbers, then save again.")
+
+    def _empties_more(self, cleaned: dict[str, Any]) -> bool:
+        if cleaned["legal_hold"]:
+            return False
+        before = Account.objects.get(pk=self.instance.pk)
+        shorter = any(0 < cleaned[name] < (getattr(before, name) or NEVER) for name in PERIODS)
+        return shorter or (before.legal_hold and any(cleaned[name] for name in PERIODS))
+
+    @staticmethod
+    def _wanted(cleaned: dict[str, Any]) -> str:
+        return "-".join(str(cleaned[name]) for name in KEEPING)
 
     @property
     def parts(self) -> list[Part]:

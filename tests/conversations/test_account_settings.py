@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +12,9 @@ from django.contrib import admin
 from django.test import Client, RequestFactory
 
 from conversations.metadata import AccountSettings
-from conversations.models import Account, AuditEvent, User
+from conversations.models import Account, AuditEvent, Conversation, User
 from conversations.tenancy import enter, tenant_context
+from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
 
@@ -74,6 +76,28 @@ def test_periods_say_what_they_count_from(dan: Client, url: str) -> None:
         words = page.select_one(f"#id_{name}_helptext").get_text()  # type: ignore[union-attr]
         assert "from the closing of a conversation" in words
         assert page.select_one(f".unit #id_{name}").parent.get_text(strip=True) == "days"  # type: ignore[union-attr]
+
+
+def test_shorter_periods_show_what_would_go_and_ask_for_a_second_press(world: World, dan: Client, url: str) -> None:
+    message = factories.message(world.mail)
+    with tenant_context(world.acme.pk):
+        long_ago = message.created_at - timedelta(days=400)
+        Conversation.objects.filter(pk=message.conversation_id).update(status="closed", completed_at=long_ago)
+    sent = {**filled(soup(dan.get(url))), "archive_bodies_after_days": "365"}
+    with tenant_context(world.acme.pk), assert_nothing_written():
+        answer = dan.post(url, sent)
+    page = soup(answer)
+    assert answer.status_code == 422
+    shown = page.select_one("#would-empty").get_text(" ", strip=True)  # type: ignore[union-attr]
+    assert shown == "What the next run would empty with these periods conversations: 1 messages: 1"
+    again = filled(page)
+    assert again["archive_bodies_after_days"] == "365"
+    # Other numbers than those that were shown ask anew; the same ones are saved, and longer ones need no second press.
+    assert dan.post(url, {**again, "archive_bodies_after_days": "30"}).status_code == 422
+    assert dan.post(url, again).status_code == 302
+    assert dan.post(url, {**again, "confirm": "", "archive_bodies_after_days": "700"}).status_code == 302
+    with tenant_context(world.acme.pk):
+        assert Account.objects.get().archive_bodies_after_days == 700
 
 
 def test_time_zones_are_chosen_from_a_list(world: World, dan: Client, url: str) -> None:
