@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import subprocess
 import sys
@@ -121,9 +122,10 @@ class Cluster:
                 )
             if self.is_running():
                 return False
-            options = ["listen_addresses=''", f"unix_socket_directories='{self.socket_dir}'", "timezone=UTC"]
+            # pg_ctl hands the flags to a shell, and the server reads a list of folders: a name is quoted for both.
+            options = ["listen_addresses=", f'unix_socket_directories="{self.socket_dir}"', "timezone=UTC"]
             options += ["max_connections=200", "shared_buffers=256MB", "jit=off", *settings]
-            flags = " ".join(f"-c {option}" for option in options)
+            flags = " ".join(f"-c {shlex.quote(option)}" for option in options)
             for left in range(30, 0, -1):
                 # After a crash the old postmaster's lock file can outlive it for some seconds.
                 started = self._run(

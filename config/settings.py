@@ -353,6 +353,8 @@ env.give("OPENBLAS_NUM_THREADS", str(EMBEDDINGS_THREADS))
 CHROMA_URL = env.text("CHROMA_URL", "")
 #: Networks of one's own that crawls may reach, where a site allows it too: e.g. 10.2.0.0/16. Empty: the internet only.
 CRAWL_NETWORKS = env.networks("CRAWL_NETWORKS")
+#: Networks of one's own in which an account's channel may name its mail server. Empty: the internet only.
+CHANNEL_NETWORKS = env.networks("CHANNEL_NETWORKS")
 #: A folder: each night's corrections go there as JSON lines, for whoever trains on them. Empty: nowhere.
 CORRECTIONS_DIR = env.text("CORRECTIONS_DIR", "")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.views import lost_factor
+from conversations.views import invitations, lost_factor, passwords
 
 urlpatterns = [
+    path("password/not-me/<str:token>/", passwords.not_me, name="password_not_me"),
+    path("second-factor/", invitations.second_factor, name="factor_offer"),
     path("lost-factor/", lost_factor.lost, name="factor_lost"),
     path("lost-factor/keep/", lost_factor.keep, name="factor_lost_keep"),
     path("lost-factor/prove/<str:token>/", lost_factor.prove, name="factor_lost_prove"),

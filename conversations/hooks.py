@@ -5,7 +5,9 @@ Not Django signals: the list is typed, ordered and short, and an error in a hand
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from conversations.models import Conversation, Delivery, Message
 
@@ -13,9 +15,24 @@ InboundHandler = Callable[[Conversation, Message], None]
 DeliveryHandler = Callable[[Delivery], None]
 ConversationHandler = Callable[[Conversation], None]
 
+
+class ClosingPreview(Protocol):
+    def __call__(self, *, account_id: uuid.UUID, days: int) -> int: ...
+
+
+class RetentionPreview(Protocol):
+    def __call__(self, *, account_id: uuid.UUID) -> Mapping[str, int]: ...
+
+
 #: A customer wrote; the conversation is locked. Called for automatic messages too (`message.is_automatic`).
 on_inbound: list[InboundHandler] = []
 #: A delivery moved to `sent`, `failed`, `uncertain`, `cancelled` or `bounced`.
 on_delivery: list[DeliveryHandler] = []
 #: Somebody answered outside of this desk; the conversation is locked.
 on_answered_elsewhere: list[ConversationHandler] = []
+#: How many documents drafts of this transaction's account may cite.
+documents_read: list[Callable[[], int]] = []
+#: How many conversations would close by themselves if so many quiet days were enough.
+closing_previews: list[ClosingPreview] = []
+#: What the next run of retention would empty of this account, as its row stands in this transaction: words -> how many.
+retention_previews: list[RetentionPreview] = []

@@ -29,19 +29,104 @@ class AccountSettings(Shape):
     `second_factor` is what everybody needs to get in; it is set by `factors.require_second_factor` alone.
     """
 
-    agent_approval: Literal["none", "sourced", "all"] = "sourced"
-    hold_seconds: int = Field(default=10, ge=0, le=60)
-    reply_name: str = ""
-    due_minutes: int = Field(default=240, ge=1, le=60 * 24 * 30)
-    draft_burst_seconds: float = Field(default=0.0, ge=0, le=600)
-    lanes: bool = False
-    lane_reviewed: int = Field(default=50, ge=20, le=10_000)
-    lane_bound: float = Field(default=0.9, ge=0.5, lt=1)
-    canary_share: float = Field(default=0.0, ge=0, le=0.02)
-    second_factor: bool = False
-    lane_per_hour: int = Field(default=60, ge=0, le=10_000)
-    close_after_days: Literal[0, 7, 14, 30] = 0
-    lane_per_sender_hour: int = Field(default=3, ge=0, le=100)
+    agent_approval: Literal["none", "sourced", "all"] = Field(
+        default="sourced",
+        title="Agents approve",
+        description="Reviewers and admins approve every draft, auditors none.",
+        json_schema_extra={
+            "choices": {
+                "none": "Nothing, they hand over",
+                "sourced": "What has a source for every statement",
+                "all": "Everything",
+            }
+        },
+    )
+    hold_seconds: int = Field(
+        default=10,
+        ge=0,
+        le=60,
+        title="Hold approved replies",
+        description="They can be taken back that long. 0 to 60; each person may choose a longer time.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    reply_name: str = Field(
+        default="", title="Sender name", description="Used by channels that have none of their own."
+    )
+    due_minutes: int = Field(
+        default=240,
+        ge=1,
+        le=60 * 24 * 30,
+        title="First answer within",
+        description="From the customer's newest message. A channel may have its own.",
+        json_schema_extra={"unit": "minutes"},
+    )
+    draft_burst_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=600,
+        title="Wait before drafting",
+        description="Customers often write twice. 0 drafts at once, 600 at most.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    lanes: bool = Field(
+        default=False,
+        title="Let proven kinds of question leave by themselves (lanes)",
+        description="Each kind opens alone, after enough of its drafts went out unchanged, and shuts by itself. "
+        "Never money, never a failed proof of sender.",
+    )
+    lane_reviewed: int = Field(
+        default=50,
+        ge=20,
+        le=10_000,
+        title="A kind needs",
+        description="That many decisions of people come first. 20 to 10,000.",
+        json_schema_extra={"unit": "decided drafts"},
+    )
+    lane_bound: float = Field(
+        default=0.9,
+        ge=0.5,
+        lt=1,
+        title="Of these, unchanged",
+        description="A share: 0.9 is nine of ten. The lower end of the 95 % interval counts, so luck does not.",
+        json_schema_extra={"unit": "at least"},
+    )
+    canary_share: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.02,
+        title="Check drafts",
+        description="Wrong on purpose, never sent, revealed at once: they show if drafts are read. 0 to 0.02.",
+        json_schema_extra={"unit": "of all drafts"},
+    )
+    close_after_days: Literal[0, 7, 14, 30] = Field(
+        default=0,
+        title="Close by itself",
+        description="What was answered and to which the customer said nothing. Their next message opens it again.",
+        json_schema_extra={
+            "choices": {0: "Never", 7: "After 7 quiet days", 14: "After 14 quiet days", 30: "After 30 quiet days"}
+        },
+    )
+    second_factor: bool = Field(
+        default=False,
+        title="Everybody needs a second factor",
+        description="Who has none is led to set one up and sees nothing of the account until then.",
+    )
+    lane_per_hour: int = Field(
+        default=60,
+        ge=0,
+        le=10_000,
+        title="By lanes at most",
+        description="What is more waits for a person.",
+        json_schema_extra={"unit": "an hour"},
+    )
+    lane_per_sender_hour: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        title="To one address at most",
+        description="So that two machines do not answer each other without end.",
+        json_schema_extra={"unit": "an hour"},
+    )
 
 
 class Preferences(Shape):

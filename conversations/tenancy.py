@@ -107,14 +107,15 @@ def accounts_without_admin() -> dict[uuid.UUID, datetime | None]:
     return {row["account_id"]: row["invited_until"] for row in _ask("SELECT * FROM accounts_without_admin()")}
 
 
-def create_account(*, name: str, slug: str, actor: Any, timezone: str = "UTC") -> Account:
-    """A new tenant. Its row is the first that its own policy lets in.
+def create_account(*, name: str, slug: str, actor: Any, timezone: str = "UTC", is_set_up: bool = True) -> Account:
+    """A new tenant. Its row is the first that its own policy lets in. The admins of one that is not set up are led there.
 
     Raises ValueError for a short name that is taken.
     """
     from conversations import audit
 
-    account = Account(id=new_id(), name=name, slug=slug, timezone=timezone)
+    set_up_at = database_time.now() if is_set_up else None
+    account = Account(id=new_id(), name=name, slug=slug, timezone=timezone, set_up_at=set_up_at)
     if any(entry["slug"] == slug for entry in account_directory()):
         raise ValueError(f"An account with the short name {slug!r} exists. Choose another; nothing was created.")
     with tenant_context(account.pk):

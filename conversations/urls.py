@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from django.urls import path
 
-from conversations.views import invitations, lists, live, notices, people, threads
+from conversations.views import channel_tests, invitations, lists, live, notices, people, threads
 
 app_name = "conversations"
 urlpatterns = [
+    path("channel-tests/<str:token>/", channel_tests.arrived, name="channel-test"),
     path("conversations/", lists.conversation_list, name="list"),
     path("conversations/<uuid:pk>/", threads.conversation_detail, name="detail"),
     path("messages/<uuid:pk>/by-a-person/", threads.by_a_person, name="by-a-person"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -10,14 +12,17 @@ class DraftsConfig(AppConfig):
     def ready(self) -> None:
         from conversations import hooks
         from conversations.trail import texts
+        from drafts import retention
         from drafts.answers import golden_files
-        from drafts.desk import bound, sources
+        from drafts.desk import bound, life, sources
         from drafts.flow import reactions
         from drafts.learning import corrections, evaluation
         from ingestion import hooks as knowledge
         from ingestion import jobs
         from ingestion.models import JobRun
 
+        hooks.closing_previews.append(partial(life.close_quiet, dry_run=True))
+        hooks.retention_previews.append(partial(retention.apply, dry_run=True))
         hooks.on_inbound.append(reactions.customer_wrote)
         hooks.on_delivery.append(reactions.delivery_moved)
         hooks.on_answered_elsewhere.append(reactions.answered_elsewhere)

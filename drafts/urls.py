@@ -6,8 +6,8 @@ from drafts.views import batch, decide, deliveries, desk, exports, goldens, life
 
 app_name = "drafts"
 urlpatterns = [
-    path("", desk.queue_page, name="home"),
-    path("queue/", desk.queue_page, name="queue"),
+    path("", desk.home, name="home"),
+    path("queue/", desk.home, name="queue"),
     path("queue/pulse/", desk.pulse, name="pulse"),
     path("queue/batch/", batch.batch, name="batch"),
     path("queue/batch/done/", batch.done, name="batch-done"),

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -36,6 +36,11 @@ class SiteAdmin(TenantModelAdmin):
     list_display = ("url", "name", "max_pages", "every_hours", "allow_private", "is_active", "crawled_at")
     list_filter = ("is_active",)
     form = SiteForm
+    helps: ClassVar = {
+        "name": "How your team calls it. Empty: its address.",
+        "max_pages": "The crawl stops there, so that a site without end does not fill your sources.",
+        "is_active": "Off: its pages stay as they are and are no longer refreshed.",
+    }
 
 
 @admin.register(InboundEvent)

@@ -16,6 +16,11 @@ from ingestion.models import SourceDocument
 REMOVED = "removed"  # of a document's metadata: a person took it out, and a crawl leaves it out from then on
 
 
+def count_usable() -> int:
+    """How many documents drafts of this transaction's account may cite."""
+    return SourceDocument.objects.filter(status=SourceDocument.Status.INDEXED).count()
+
+
 def take_out(*, document_id: uuid.UUID, actor: User) -> SourceDocument:
     """Nothing of the document can be quoted any more; waiting drafts that cite it are marked. Its row stays.
 

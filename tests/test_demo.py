@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from config.demo import mailbox
-from config.demo.__main__ import Supervisor, free_port
+from config.demo.__main__ import ROOT, Supervisor, customer, free_port, manage
 from config.demo.sink import store
 from config.urls import urlpatterns as product
 from tests.conftest import World
@@ -34,6 +35,23 @@ def test_mail_that_left_can_be_read_in_the_browser(world: World, signed_in, sett
 
 def test_the_mail_page_is_not_part_of_the_product(world: World, signed_in) -> None:
     assert signed_in(world.ada).get("/demo/mail/").status_code == 404
+
+
+def test_the_printed_line_means_this_demo_wherever_its_data_are_and_wherever_it_is_typed(tmp_path) -> None:
+    local = tmp_path / "it's another folder"
+    environment = {name: value for name, value in os.environ.items() if name != "COUNTERSIGN_LOCAL_DIR"}
+    line = manage("diffsettings", local=local)
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment, cwd="/")
+    assert f"LOCAL_DIR = {local!r}" in done.stdout, done.stderr
+    assert line.removesuffix("diffsettings") in customer(local=local)
+    assert "COUNTERSIGN_LOCAL_DIR" not in customer(local=ROOT / ".local")
+
+
+def test_the_printed_mail_is_one(tmp_path) -> None:
+    printed = customer(local=tmp_path).partition(" | ")[0]
+    mail = subprocess.run(["bash", "-c", printed], capture_output=True, check=True).stdout.decode()
+    assert mail.startswith("From: Pat Doe <pat@example.com>\nTo: support@hotrodan.example\n")
+    assert mail.endswith("\n\nHi, is PTFE hose safe with E85 on the return line?\n")
 
 
 def test_a_port_that_is_taken_is_not_offered() -> None:
@@ -78,8 +96,6 @@ def test_a_child_that_dies_is_brought_back_and_one_that_keeps_dying_ends_all(tmp
     ],
 )
 def test_a_wrong_setting_stops_the_start_and_names_itself(name: str, value: str, words: str, tmp_path) -> None:
-    import subprocess
-
     environment = {
         **os.environ,
         "COUNTERSIGN_LOCAL_DIR": str(tmp_path),

@@ -47,6 +47,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "conversations:keys": ("own", EVERYBODY),
     "conversations:switch": ("own", EVERYBODY),
     "conversations:invitation": ("own", EVERYBODY),  # for whoever holds its link
+    "conversations:channel-test": ("own", EVERYBODY),  # the same: the link in a test mail
     "drafts:views": ("own", DECIDERS),
     "drafts:remove-view": ("own", DECIDERS),
     "drafts:approve": ("approve", DECIDERS),  # agents: see `may_approve`
@@ -95,6 +96,7 @@ TABLE: dict[str, tuple[str, str]] = {
 #: Controls of states that are not in the scene (fifty decisions, an endless hold, a second account); their refusals are.
 RARE = {
     "conversations:invitation",
+    "conversations:channel-test",
     "drafts:open-lane",
     "drafts:shut-lane",
     "drafts:release-delivery",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -37,12 +38,30 @@ WELCOME = """
     password   {password}
 
   Mail that leaves is kept in {mail} and shown at {url}/demo/mail/
-  Be a customer, from a second terminal in this folder:
+  Be a customer, from a second terminal:
 
-    printf 'From: Pat Doe <pat@example.com>\\nTo: support@hotrodan.example\\nSubject: E85 hose\\nMessage-ID: <%s@example.com>\\n\\nHi, is PTFE hose safe with E85 on the return line?\\n' $RANDOM | .venv/bin/python manage.py receive_mail --channel support@hotrodan.example -
+    {customer}
 
   Internal API: {url}/internal/docs   Ctrl-C stops everything; the data stays for the next `make demo`.
 """
+
+MAIL = (
+    "From: Pat Doe <pat@example.com>\\nTo: support@hotrodan.example\\nSubject: E85 hose\\n"
+    "Message-ID: <%s@example.com>\\n\\nHi, is PTFE hose safe with E85 on the return line?\\n"
+)
+
+
+def manage(command: str, *, local: Path) -> str:
+    """A command line for this very demo, wherever it is typed: this checkout, and the folder that its data are in."""
+    local = local.resolve()
+    where = "" if local == ROOT / ".local" else f"COUNTERSIGN_LOCAL_DIR={shlex.quote(str(local))} "
+    return f"{where}{shlex.quote(sys.executable)} {shlex.quote(str(ROOT / 'manage.py'))} {command}"
+
+
+def customer(*, local: Path) -> str:
+    """What a person types to be a customer. A server that DATABASE_URL names has to be named there, too."""
+    receive = manage("receive_mail --channel support@hotrodan.example -", local=local)
+    return f"printf '{MAIL}' $(date +%s) | {receive}"
 
 
 def free_port(wanted: int = 0) -> int:
@@ -60,12 +79,12 @@ def wait_for(url: str, process: subprocess.Popen[bytes], name: str, seconds: flo
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise SystemExit(
-                f"{name} stopped with code {process.returncode} while starting; see .local/logs/{name}.log"
+                f"{name} stopped with code {process.returncode} while starting; see {name}.log among its logs"
             )
         with contextlib.suppress(OSError, urllib.error.URLError), urllib.request.urlopen(url, timeout=2):  # noqa: S310
             return
         time.sleep(0.1)
-    raise SystemExit(f"{name} did not answer within {seconds:.0f} s; see .local/logs/{name}.log")
+    raise SystemExit(f"{name} did not answer within {seconds:.0f} s; see {name}.log among its logs")
 
 
 def _die_with_parent() -> None:
@@ -121,7 +140,7 @@ class Supervisor:
         code, now = child.process.returncode, time.monotonic()
         child.deaths = [*(at for at in child.deaths if now - at < self.WITHIN_SECONDS), now]
         if len(child.deaths) >= self.MAX_DEATHS:
-            print(f"\n  {child.name} keeps stopping (code {code}); see .local/logs/{child.name}.log")
+            print(f"\n  {child.name} keeps stopping (code {code}); see {self.logs / child.name}.log")
             return False
         print(f"\n  {child.name} stopped by itself (code {code}) and is started again", flush=True)
         child.process = self._spawn(child.name, child.command, child.env)
@@ -219,7 +238,7 @@ def run(supervisor: Supervisor, url: str, web_port: int, sink_port: int, mail: P
             "--fetch-job-polling-interval", "1", "--delete-jobs", "successful", env=env,
         )  # fmt: skip
         wait_for(url + "/readyz", web, "web")
-        print(WELCOME.format(url=url, password=PASSWORD, mail=mail), flush=True)
+        print(WELCOME.format(url=url, password=PASSWORD, mail=mail, customer=customer(local=local)), flush=True)
         supervisor.watch()
     finally:
         print("\n  Stopping ...", flush=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -13,9 +13,9 @@ from django.utils.html import format_html
 
 from conversations import audit, factors
 from conversations.admin.channels import ChannelAdmin
-from conversations.admin.shapes import shape_form
+from conversations.admin_pages.account_form import AccountForm
 from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
-from conversations.admin_pages.site import ReadOnlyAdmin, TenantModelAdmin
+from conversations.admin_pages.site import Explained, ReadOnlyAdmin, TenantModelAdmin
 from conversations.metadata import AccountSettings
 from conversations.models import (
     Account,
@@ -33,16 +33,6 @@ from conversations.models import (
 from conversations.people import members, tokens
 from conversations.people.roles import Verb
 
-_ACCOUNT = [
-    "name",
-    "timezone",
-    "archive_bodies_after_days",
-    "purge_after_days",
-    "expire_sessions_after_days",
-    "legal_hold",
-]
-AccountForm = shape_form(Account, AccountSettings, "settings", _ACCOUNT)
-
 
 @admin.register(Account)
 class AccountAdmin(TenantModelAdmin):
@@ -50,6 +40,23 @@ class AccountAdmin(TenantModelAdmin):
     audit_kind = audit.Kind.ACCOUNT_CHANGED
 
     form = AccountForm
+    change_form_template = "console/account.html"
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return AccountForm  # as it is: the admin's own boxes and buttons are not of this page
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = context["adminform"].form
+        wrong = [form[name] for name in form.errors if name in form.fields]
+        status = 422 if form.errors else 200
+        context.update(side="settings", nav="admin", form=form, wrong=wrong, may_change=is_tenant_admin(request))
+        response = super().render_change_form(request, context, *args, **kwargs)
+        response.status_code = status
+        return response
+
+    def response_change(self, request: HttpRequest, obj: Account) -> HttpResponse:
+        messages.success(request, "Saved. It counts from now on, and stands in the audit trail.")
+        return redirect("admin:conversations_account_change", obj.pk)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # made on the tenants page, with the invitation of its first admin
@@ -99,6 +106,10 @@ class MembershipAdmin(TenantModelAdmin):
 
     form = OwnChannelsForm
     fields = ("role", "is_active", "channels")
+    helps: ClassVar = {
+        "role": "What they may do here. Another admin changes yours.",
+        "is_active": "Off: they see nothing of this account from now on. Their name stays in the trail.",
+    }
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # nobody is put into an account: they are invited, and accept
@@ -125,6 +136,12 @@ class PolicyRuleAdmin(TenantModelAdmin):
     list_display = ("role", "verb", "kind", "allowed", "four_eyes")
     list_filter = ("role", "verb")
     fields = ("role", "verb", "kind", "allowed", "four_eyes")
+    helps: ClassVar = {
+        "role": "Whom the rule is for.",
+        "verb": "The act that it allows or forbids, over what comes with the role.",
+        "kind": "Only for approving: which drafts. Any: all of them, and every other act.",
+        "allowed": "Ticked: they may. Not ticked: they may not.",
+    }
     audit_kind = audit.Kind.POLICY_CHANGED
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -157,11 +174,16 @@ admin.site.register(Channel, ChannelAdmin)
 class ServiceTokenAdmin(TenantModelAdmin):
     list_display = ("name", "key", "scopes", "last_used_at", "expires_at", "revoked_at")
     actions = ("revoke",)
+    helps: ClassVar = {
+        "name": "Which service uses it: it stands in the audit trail as who acted.",
+        "scopes": "What it may do. Give it no more than it needs.",
+        "expires_at": "It opens nothing after that. Empty: it ends when you revoke it.",
+    }
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         scopes = forms.MultipleChoiceField(choices=tokens.Scope.choices, widget=forms.CheckboxSelectMultiple)
         meta = type("Meta", (), {"model": ServiceToken, "fields": ("name", "expires_at")})
-        return type("TokenForm", (forms.ModelForm,), {"scopes": scopes, "Meta": meta})
+        return self.explained(type("TokenForm", (forms.ModelForm,), {"scopes": scopes, "Meta": meta}))
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ["name", "scopes", "expires_at"]
@@ -192,8 +214,15 @@ class ServiceTokenAdmin(TenantModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):
+class UserAdmin(Explained):
     """People across accounts: for the platform alone. A tenant's admin works with memberships."""
+
+    helps: ClassVar = {
+        "display_name": "As others see them. They change it themselves, too.",
+        "is_active": "Off: they sign in nowhere.",
+        "is_superuser": "A platform operator: creates tenants, and looks inside with a reason.",
+        "is_staff": "Whether the menu offers them the administration.",
+    }
 
     list_display = ("email", "display_name", "is_active", "is_superuser", "last_login")
     search_fields = ("email", "display_name")

@@ -5,9 +5,9 @@ Row-level security filters every query here as everywhere; the classes below dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin import AdminSite
@@ -21,12 +21,22 @@ from django.urls import URLPattern, URLResolver, path, reverse
 from django.utils.http import urlencode
 
 from conversations import audit
+from conversations.admin_pages import channels as admin_channels
 from conversations.admin_pages import people as admin_people
+from conversations.admin_pages import setup as admin_setup
 from conversations.admin_pages import tenants as admin_tenants
 from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
-from conversations.models import User
+from conversations.models import Account, User
 
-__all__ = ["ReadOnlyAdmin", "TenantAdminSite", "TenantModelAdmin", "is_platform", "is_tenant_admin", "tenant_of"]
+__all__ = [
+    "Explained",
+    "ReadOnlyAdmin",
+    "TenantAdminSite",
+    "TenantModelAdmin",
+    "is_platform",
+    "is_tenant_admin",
+    "tenant_of",
+]
 
 OURS = ("conversations", "ingestion", "drafts", "procrastinate")
 
@@ -56,6 +66,10 @@ class TenantAdminSite(AdminSite):
             return self.admin_view(partial(view, site=self))  # type: ignore[type-var]
 
         pages: list[URLPattern | URLResolver] = [
+            path("begin/", own(admin_setup.begin), name="begin"),
+            path("setup/", own(admin_setup.setup_page), name="setup"),
+            path("channels/", own(admin_channels.channels_page), name="channels"),
+            path("channels/<uuid:pk>/test/", own(admin_channels.send_test), name="channel-test"),
             path("people/", own(admin_people.people_page), name="people"),
             path("people/<uuid:pk>/send/", own(admin_people.resend), name="invite-again"),
             path("people/<uuid:pk>/withdraw/", own(admin_people.withdraw), name="withdraw-invitation"),
@@ -74,15 +88,38 @@ class TenantAdminSite(AdminSite):
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
         """Django's list names models; the pages of our own are none, so they are named before it to whom they are for."""
-        own = {"people": ("People", is_tenant_admin), "tenants": ("Tenants", is_platform)}
+        own = {
+            "setup": ("Set-up", is_tenant_admin),
+            "people": ("People", is_tenant_admin),
+            "tenants": ("Tenants", is_platform),
+        }
         pages = [(name, reverse(f"admin:{page}")) for page, (name, is_theirs) in own.items() if is_theirs(request)]
         return super().index(request, {"own_pages": pages, **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "is_platform": is_platform(request)}
+        tenant = tenant_of(request)
+        is_new = False
+        if tenant is not None and is_tenant_admin(request):
+            is_new = Account.objects.filter(pk=tenant.account_id, set_up_at=None).exists()
+        return {**super().each_context(request), "is_platform": is_platform(request), "to_set_up": is_new}
 
 
-class TenantModelAdmin(admin.ModelAdmin):
+class Explained(admin.ModelAdmin):
+    """Every field that somebody fills in says in words what it does: by its model's help, or by `helps` here."""
+
+    helps: ClassVar[Mapping[str, str]] = {}
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return self.explained(super().get_form(request, obj, change=change, **kwargs))
+
+    def explained(self, form: Any) -> Any:
+        for name, words in self.helps.items():
+            if name in form.base_fields:
+                form.base_fields[name].help_text = words
+        return form
+
+
+class TenantModelAdmin(Explained):
     """A tenant's rows: its admins change them, the platform with a grant reads them. Changes go to the audit trail."""
 
     show_full_result_count = False  # no COUNT(*) over the whole table

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from conversations import audit
 from conversations.admin_pages.people import back_to, link_of
 from conversations.admin_pages.rights import is_platform
+from conversations.admin_pages.zones import zone_choices
 from conversations.database import database_time
 from conversations.errors import Invalid, Refusal
 from conversations.models import Account, Invitation, Role, User
@@ -149,9 +150,7 @@ def _page(
         "accounts": accounts,
         "enter": enter or EnterForm(),
         "form": new or NewTenantForm(),
-        "zones": sorted(
-            z for z in zoneinfo.available_timezones() if z == "UTC" or ("/" in z and not z.startswith("Etc/"))
-        ),
+        "zones": zone_choices(),
         "can_send": can_send(),
         **words,
     }

@@ -9,8 +9,23 @@ from conversations.channels.provider import ChannelType, Limits, Provider
 
 _LIMITS = Limits(text=0)  # nothing can be sent
 
+
+def _inward(key: str, type_: ChannelType, label: str, icon: str, about: str) -> Provider:
+    return Provider(
+        key,
+        type_,
+        label,
+        icon,
+        _LIMITS,
+        threads=True,
+        about=f"{about} Drafts are written; replies are given there, for nothing can be sent from here yet.",
+        needs="an API token for the service that hands the messages over",
+        external=("Its id there", "What your service names when it hands a message over."),
+    )
+
+
 PROVIDERS = (
-    Provider("intercom", ChannelType.CHAT, "Chat", "chat", _LIMITS, threads=True),
-    Provider("shopify", ChannelType.SHOPIFY, "Shopify", "bag", _LIMITS, threads=True),
-    Provider("slack", ChannelType.SLACK, "Slack", "hash", _LIMITS, threads=True),
+    _inward("intercom", ChannelType.CHAT, "Chat", "chat", "Conversations of your chat."),
+    _inward("shopify", ChannelType.SHOPIFY, "Shopify", "bag", "Comments and messages of your shop."),
+    _inward("slack", ChannelType.SLACK, "Slack", "hash", "Messages of your workspace."),
 )

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from django.db.models import TextChoices
@@ -33,11 +33,39 @@ class ChannelSettings(Shape):
     many messages of one sender, and in all, come in within an hour; what is over waits in quarantine.
     """
 
-    address: str = ""
-    sender_name: str = ""
-    due_minutes: int | None = Field(default=None, ge=1)
-    sender_per_hour: int = Field(default=30, ge=1, le=100_000)
-    mails_per_hour: int = Field(default=600, ge=1, le=1_000_000)
+    address: str = Field(
+        default="",
+        title="Replies come from",
+        description="Empty: from the address or id that customers write to.",
+    )
+    sender_name: str = Field(
+        default="",
+        title="Sender name",
+        description="Stands before the address in the customer's inbox. Empty: as in the account's settings.",
+    )
+    due_minutes: int | None = Field(
+        default=None,
+        ge=1,
+        title="First answer within",
+        description="When an answer counts as late in the lists. Empty: as the account has it.",
+        json_schema_extra={"unit": "minutes"},
+    )
+    sender_per_hour: int = Field(
+        default=30,
+        ge=1,
+        le=100_000,
+        title="From one sender",
+        description="What is more within an hour waits in quarantine until somebody looks at it.",
+        json_schema_extra={"unit": "an hour"},
+    )
+    mails_per_hour: int = Field(
+        default=600,
+        ge=1,
+        le=1_000_000,
+        title="From everybody together",
+        description="What is more within an hour waits in quarantine, so that a flood does not reach the queue.",
+        json_schema_extra={"unit": "an hour"},
+    )
 
     @property
     def refuses_unproved(self) -> bool:
@@ -122,6 +150,55 @@ SettingsShape = type[ChannelSettings]
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of a check: what was tried, how it went, the server's own words, and what helps.
+
+    "warn" works and should be looked at; "no" was not tried because something before it failed.
+    """
+
+    state: Literal["ok", "bad", "warn", "no"]
+    title: str
+    said: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Fields of a form that belong together: of the settings by name, of the channel itself, or "credentials"."""
+
+    key: str
+    title: str
+    text: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What is the same for everybody at one vendor, filled in: `settings` by name."""
+
+    key: str
+    label: str
+    about: str
+    needs: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: The first and the last section of every channel's form; the provider's own stand between.
+ABOUT = Section(
+    "about",
+    "What it is",
+    "How your team and your customers see it.",
+    ("name", "external_id", "sender_name", "address"),
+)
+PACE = Section(
+    "pace",
+    "Pace",
+    "When an answer is late, and how much may come in before somebody looks.",
+    ("due_minutes", "sender_per_hour", "mails_per_hour"),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """One way in and out. `settings` and `secrets` (what is secret, in words) are what an admin fills in.
 
@@ -129,6 +206,12 @@ class Provider:
     before they decide that nothing can be sent. `read(arrival, settings)` turns bytes into a message; None: messages come
     by the internal API alone. `threads`: the provider groups messages by a thread id of its own, which a reply has to
     name. `by_address`: messages are routed to the channel by its mail address, which one account alone may claim.
+
+    For the page on which an admin sets it up: `about` and `needs` are one line each, `external` is what its address or id
+    is called there, with its help; `sections` group the settings, `presets` fill them in. `missing(settings, secret)` names
+    the fields without which it cannot send. `check(settings, secret)` tries the connection and sends nothing; a provider
+    that has one is switched on only when it passed, and again when one of the settings in `connection`, or the secret,
+    was changed.
     """
 
     key: str
@@ -143,3 +226,11 @@ class Provider:
     ids: Ids = PLAIN_IDS
     threads: bool = False
     by_address: bool = False
+    about: str = ""
+    needs: str = ""
+    external: tuple[str, str] = ("Address or id", "As the provider knows it. Messages are filed here by it.")
+    sections: tuple[Section, ...] = ()
+    presets: tuple[Preset, ...] = ()
+    connection: tuple[str, ...] = ()
+    missing: Callable[[Any, str], Sequence[str]] | None = None
+    check: Callable[[Any, str], Sequence[Finding]] | None = None

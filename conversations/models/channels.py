@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.crypto import salted_hmac
 from pydantic import ValidationError as SchemaError
 
-from conversations.channels.provider import ChannelSettings, ChannelType, Provider
+from conversations.channels.provider import ChannelSettings, ChannelType, Finding, Provider
 from conversations.channels.registry import provider_of
 from conversations.database.encryption import EncryptedTextField
 from conversations.database.guards import Trigger, json_under_64k, one_of, tenant_guards
@@ -17,18 +20,28 @@ from conversations.models.base import TenantRow
 
 
 class Channel(TenantRow):
+    """One way in and out. `checked` is what the last check of the connection found, `checked_as` which entries passed one."""
+
     Type = ChannelType
 
     type = models.CharField(max_length=20, choices=Type.choices)
     provider = models.CharField(max_length=40, blank=True, help_text="A key of channels/registry.py.")
     external_id = models.CharField(max_length=255, help_text="The address or id that the provider knows it by.")
-    name = models.CharField(max_length=120)
+    name = models.CharField(max_length=120, help_text="Only your team sees it: in the queue, filters and reports.")
     metadata = models.JSONField(
         default=dict,
         blank=True,
     )
     credentials = EncryptedTextField(blank=True, default="", help_text="Secret; stored encrypted, never shown back.")
-    is_active = models.BooleanField(default=True)
+    is_active = models.BooleanField(
+        "switched on", default=True, help_text="Off: nothing comes in and nothing leaves. What is there stays."
+    )
+    checked_at = models.DateTimeField(null=True, editable=False)
+    checked_as = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
+    checked = models.JSONField(default=list, db_default=[], blank=True, editable=False)
+    tested_at = models.DateTimeField(null=True, editable=False)
+    tested_to = models.CharField(max_length=254, blank=True, default="", db_default="", editable=False)
+    test_arrived_at = models.DateTimeField(null=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -37,6 +50,7 @@ class Channel(TenantRow):
             models.UniqueConstraint(fields=["account", "type", "external_id"], name="channel_external"),
             one_of("channel", "type", ChannelType.values),
             json_under_64k("channel", "metadata"),
+            json_under_64k("channel", "checked"),
             Trigger(
                 name="channel_claims",
                 when="BEFORE INSERT OR UPDATE OF external_id, metadata, is_active, type",
@@ -49,10 +63,50 @@ class Channel(TenantRow):
         return self.name
 
     def clean(self) -> None:
+        """The settings in the shape of its provider; and what cannot work is not switched on."""
         try:
             self.provided_by.settings.model_validate(self.metadata)
         except SchemaError as error:
             raise ValidationError({"metadata": [explain(each) for each in error.errors()]}) from error
+        if self.is_active and (why := self.why_off()):
+            raise ValidationError({"is_active": why})
+
+    def why_off(self) -> str:
+        """Why it cannot be switched on as it stands, "" if it can. One that is on stays on while its connection stays."""
+        if missing := self.missing:
+            return (
+                f"It cannot work yet: {len(missing)} entries are missing."
+                if len(missing) > 1
+                else ("It cannot work yet: one entry is missing.")
+            )
+        if self.is_proved:
+            return ""
+        before = Channel.objects.filter(account_id=self.account_id, pk=self.pk).first()
+        if before is not None and before.is_active and before.connection_mark == self.connection_mark:
+            return ""
+        return "Its connection has to pass a check with these entries first."
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the connection passed a check as it stands, or its provider has none to pass."""
+        return self.provided_by.check is None or self.checked_as == self.connection_mark
+
+    @property
+    def missing(self) -> Sequence[str]:
+        """The names of the fields without which it cannot send."""
+        missing = self.provided_by.missing
+        return missing(self.options, self.credentials) if missing else ()
+
+    @property
+    def connection_mark(self) -> str:
+        """Another one for every other server, user or secret; nothing of them can be read from it."""
+        provider, options = self.provided_by, self.options
+        parts = [provider.key, [str(getattr(options, name)) for name in provider.connection], self.credentials]
+        return salted_hmac("countersign.channel", json.dumps(parts), algorithm="sha256").hexdigest()
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [Finding(**line) for line in self.checked]
 
     @property
     def provided_by(self) -> Provider:

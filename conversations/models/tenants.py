@@ -17,19 +17,38 @@ from conversations.models.base import Row, TenantForeignKey, TenantRow
 class Account(Row):
     """A tenant. Its row is its own tenant row: `id` plays the part that `account_id` plays elsewhere."""
 
-    name = models.CharField(max_length=200)
-    slug = models.SlugField(max_length=60)
-    timezone = models.CharField(max_length=64, default="UTC")
-    is_active = models.BooleanField(default=True)
+    name = models.CharField(max_length=200, help_text="In the top bar and in invitations.")
+    slug = models.SlugField(max_length=60, help_text="In addresses and commands. It cannot be changed.")
+    timezone = models.CharField(
+        "time zone",
+        max_length=64,
+        default="UTC",
+        help_text="For due times, reports and the nightly run. People may choose their own for what they see.",
+    )
+    is_active = models.BooleanField(default=True, help_text="Off: nobody works in this account.")
     settings = models.JSONField(default=dict, blank=True, validators=[validate_with(AccountSettings)])
     archive_bodies_after_days = models.PositiveIntegerField(
-        default=0, help_text="Closed conversations lose their texts after this many days. 0 keeps them."
+        "empty texts after",
+        default=0,
+        help_text="Days from the closing of a conversation. Texts and files go; figures and the trail stay. 0 keeps them.",
     )
     purge_after_days = models.PositiveIntegerField(
-        default=0, help_text="Closed conversations are removed, all but the audit skeleton, after this many days."
+        "remove whose they were after",
+        default=0,
+        help_text="Days from the closing of a conversation. All but the audit skeleton goes, names too. 0 keeps it.",
     )
-    expire_sessions_after_days = models.PositiveIntegerField(default=30)
-    legal_hold = models.BooleanField(default=False, help_text="While set, retention removes nothing.")
+    expire_sessions_after_days = models.PositiveIntegerField(
+        "end practice chats after", default=30, help_text="Days from the last word of a chat with the assistant."
+    )
+    legal_hold = models.BooleanField(
+        default=False,
+        help_text="Nothing is emptied or removed, also not on a customer's wish, until you take this off.",
+    )
+    set_up_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When every step of the set-up was done. Until then its admins are led there.",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -7,6 +7,8 @@ installation trusts, or by whoever has its shell. What somebody merely says is t
 from __future__ import annotations
 
 import logging
+import uuid
+from collections.abc import Sequence
 
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
@@ -34,6 +36,12 @@ def person_with(address: str) -> User | None:
 
 def has_proven(user: User, address: str) -> bool:
     return bool(EmailAddress.objects.filter(user=user, email=fold(address), verified=True).exists())
+
+
+def proven_of(people: Sequence[uuid.UUID]) -> list[str]:
+    """Every address that one of these people has proven, in order."""
+    found = EmailAddress.objects.filter(user_id__in=people, verified=True)
+    return sorted(found.values_list("email", flat=True))
 
 
 def says_is_own(user: User, address: str) -> bool:

@@ -160,7 +160,7 @@ def found_account(*, name: str, slug: str, timezone: str, admin_address: str, ac
     if not actor.is_superuser:
         raise PermissionDenied("Only platform operators create tenants. Nothing was created.")
     with transaction.atomic():
-        account = create_account(name=name, slug=slug, timezone=timezone, actor=actor)
+        account = create_account(name=name, slug=slug, timezone=timezone, actor=actor, is_set_up=False)
         return account, invite(account_id=account.pk, address=admin_address, role=Role.ADMIN, actor=actor)
 
 

@@ -50,6 +50,10 @@ FORMS = {
     # Nothing in a passkey can be guessed: this only keeps a flood away.
     "mfa_login_webauthn": Limit("passkey", 600, 300),
 }
+#: What an account's admins have sent out from the administration. Looked at before and counted after: a count is locked until
+#: its request ends, and nobody waits for a slow server's answer to somebody else.
+CHANNEL_CHECK = Limit("channel check", 30, 3600)
+CHANNEL_TEST = Limit("channel test", 5, 3600)
 #: Their tries are counted where the person or the address is known: in conversations.people.signin.
 COUNTED_ELSEWHERE = {"account_login", "account_logout"}
 
@@ -81,12 +85,27 @@ RETURNING count, ceil(extract(epoch FROM until - clock_timestamp()))::int
 """
 
 
+LOOK_SQL = """
+SELECT count, ceil(extract(epoch FROM until - clock_timestamp()))::int FROM conversations_tally
+ WHERE key = %s AND until > clock_timestamp()
+"""
+
+
 def take(limit: Limit, *subject: str) -> None:
     """Count one try of this subject. Raises TooMany (429) when it was one too many."""
     with connection.cursor() as cursor:
         cursor.execute(COUNT_SQL, {"key": _key(limit, subject), "seconds": limit.seconds})
         count, left = cursor.fetchone()
     if count > limit.most:
+        raise TooMany(max(1, left))
+
+
+def look(limit: Limit, *subject: str) -> None:
+    """Raises TooMany (429) if the next try of this subject would be one too many. Counts nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK_SQL, [_key(limit, subject)])
+        count, left = cursor.fetchone() or (0, 0)
+    if count >= limit.most:
         raise TooMany(max(1, left))
 
 

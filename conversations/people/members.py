@@ -15,12 +15,12 @@ from django.urls import reverse
 from conversations import audit
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
-from conversations.models import Channel, Invitation, Membership, MembershipChannel, Role, User
+from conversations.models import Account, Channel, Invitation, Membership, MembershipChannel, Role, User
 from conversations.people import addresses
 from conversations.people.proofs import ProvenAddresses
 from conversations.people.roles import role_of
 from conversations.people.signin import CountedAdapter
-from conversations.tenancy import memberships_of
+from conversations.tenancy import memberships_of, tenant_context
 
 
 class InvitedOnlyAdapter(ProvenAddresses, CountedAdapter):
@@ -28,12 +28,21 @@ class InvitedOnlyAdapter(ProvenAddresses, CountedAdapter):
         return False
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
-        """The desk; for the platform's operators, who have none, their tenants."""
+        """The desk; for the platform's operators, who have none, their tenants; for admins of a new account its set-up."""
         user = request.user
-        if isinstance(user, User) and user.is_superuser and not memberships_of(user):
+        assert isinstance(user, User)
+        own = memberships_of(user)
+        if user.is_superuser and not own:
             return reverse("admin:tenants")
+        if own and own[0]["role"] == Role.ADMIN and is_to_be_set_up(own[0]["account_id"]):
+            return reverse("admin:setup")
         url: str = super().get_login_redirect_url(request)
         return url
+
+
+def is_to_be_set_up(account_id: uuid.UUID) -> bool:
+    with tenant_context(account_id):
+        return Account.objects.filter(pk=account_id, set_up_at=None).exists()
 
 
 class InvitedOnlySocialAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]

@@ -27,7 +27,7 @@ from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.jobs import wake
 from conversations.models import User
-from conversations.people import addresses, limits
+from conversations.people import addresses, limits, passwords
 from conversations.people.letters import address_of, can_send, letter, try_to_send
 
 RESET_TASK = "conversations.mail_reset"
@@ -43,6 +43,13 @@ class ProvenAddresses:
         context = {**context, "verify_url": address_of(reverse("account_email_verification_sent"))}
         message = self.render_mail(template_prefix, email, context)  # type: ignore[attr-defined]
         transaction.on_commit(lambda: try_to_send(message))
+
+    def send_notification_mail(
+        self, template_prefix: str, user: User, context: dict[str, Any] | None = None, email: str | None = None
+    ) -> None:
+        """Of what allauth would tell a person, a changed password alone, in our own words."""
+        if template_prefix.rpartition("/")[2].startswith("password_"):
+            passwords.tell_changed(user)
 
     def get_login_stages(self) -> list[str]:
         allauths = f"{EmailVerificationStage.__module__}.{EmailVerificationStage.__qualname__}"

@@ -73,9 +73,9 @@ def _address(name: str) -> str:
 
 
 def _administration(tenant: Tenant | None, user: User) -> str:
-    """Where the administration begins: an account's admin with its people, the platform with its tenants."""
+    """Where the administration begins: an account's admin with what is to be set up, the platform with its tenants."""
     if tenant is not None and tenant.role == Role.ADMIN:
-        return "admin:people"
+        return "admin:begin"
     return "admin:tenants" if tenant is None and user.is_superuser else "admin:index"
 
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
 from allauth.account.utils import perform_login
 from django import forms
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.decorators import login_not_required, login_required
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
+from conversations import factors
 from conversations.errors import Refusal
-from conversations.models import User
-from conversations.people import addresses, invitations
+from conversations.models import Role, User
+from conversations.people import addresses, invitations, members
 from conversations.people.invitations import Gone, Offer, SomebodyElse
 from conversations.tenancy import SESSION_KEY
 from conversations.views.links import address, see_other
 
-DESK = "drafts:queue"
+DESK, OFFER = "drafts:queue", "factor_offer"
 
 
 class NewPersonForm(forms.Form):
@@ -80,16 +82,34 @@ def _join(request: HttpRequest, token: str, offer: Offer) -> HttpResponse:
     except SomebodyElse as refusal:
         return _page(request, token, offer, problem=str(refusal), status=refusal.status)
     proven = None if offer.is_shown else offer.address
-    response: HttpResponse = perform_login(request, user, redirect_url=address(DESK), email=proven)
+    response: HttpResponse = perform_login(request, user, redirect_url=address(OFFER), email=proven)
     if request.user.is_authenticated:
+        # They chose it a moment ago: setting up a second factor need not ask for it again.
+        reauthenticate_by_password(request)
         _come_in(request, offer)
     return response
 
 
 def _come_in(request: HttpRequest, offer: Offer) -> HttpResponse:
+    """Signed in, in that account, and offered a second factor by whoever has none."""
     request.session[SESSION_KEY] = str(offer.account_id)
     messages.success(request, f"You are in {offer.account} now, as {offer.role.label.lower()}.")
-    return see_other(address(DESK))
+    assert isinstance(request.user, User)
+    is_new = offer.role == Role.ADMIN and members.is_to_be_set_up(offer.account_id)
+    return see_other(_onwards(is_new) if factors.has_factor(request.user) else address(OFFER))
+
+
+def _onwards(is_new: bool) -> str:
+    return reverse("admin:setup") if is_new else address(DESK)
+
+
+@login_required
+@require_safe
+def second_factor(request: HttpRequest) -> HttpResponse:
+    """Offered once, after somebody came in. Nobody is held up: where it must be, the account's rule asks for it."""
+    tenant = getattr(request, "tenant", None)
+    is_new = tenant is not None and tenant.role == Role.ADMIN and members.is_to_be_set_up(tenant.account_id)
+    return render(request, "mfa/offer.html", {"onwards": _onwards(is_new), "is_new": is_new})
 
 
 def _page(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -44,6 +44,10 @@ class PromptVersionAdmin(TenantModelAdmin):
 
     list_display = ("label", "status", "trial_share", "note", "evaluated", "created_at")
     fields = ("key", "text", "note")
+    helps: ClassVar = {
+        "key": 'Which prompt it is a version of; there is one, "reply".',
+        "text": "What the model is told before it writes. It never changes: another text is another version.",
+    }
     actions = ("evaluate", "try_on_a_tenth", "end_trial", "activate")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -24,6 +24,15 @@ from drafts.views.present import DeskFilters
 
 MAX_ROWS = 200  # of a list that was lengthened by "Show more": a pulse keeps its length up to here
 DOINGS = {"edit", "reject", "redraft", "snooze", "handover"}
+
+
+@require_safe
+@signed_in
+def home(request: HttpRequest) -> HttpResponseBase:
+    """Where work begins: the queue; for the platform's operators, who have none, their tenants."""
+    if person(request).is_superuser and request.tenant is None:  # type: ignore[attr-defined]
+        return redirect("admin:tenants")
+    return queue_page(request)
 
 
 @require_safe

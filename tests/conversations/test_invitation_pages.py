@@ -183,7 +183,7 @@ def test_a_new_person_joins_and_is_in_the_account(world: World, dan: Client) -> 
     assert BeautifulSoup(weak.content, "html.parser").select_one("#id_name")["value"] == "Nora New"  # type: ignore[index]
     assert b"short" not in weak.content.replace(b"too short", b"")
     answer = browser.post(link, NEW)
-    assert (answer.status_code, answer["Location"]) == (302, "/queue/")
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/second-factor/")
     assert browser.session[SESSION_KEY] == str(world.acme.pk)
     assert browser.get("/queue/").status_code == 200
     again = Client()

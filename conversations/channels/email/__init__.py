@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from conversations.channels.base import Inbound
+from conversations.channels.email.checking import check_smtp, missing
 from conversations.channels.email.ids import MailIds
+from conversations.channels.email.presets import PRESETS
 from conversations.channels.email.settings import MailSettings
 from conversations.channels.email.smtp import open_smtp
-from conversations.channels.provider import Arrival, ChannelType, Limits, Provider
+from conversations.channels.provider import Arrival, ChannelType, Limits, Provider, Section
 
 
 def _read(arrival: Arrival, settings: MailSettings) -> Inbound:
@@ -34,4 +36,25 @@ SMTP = Provider(
     read=_read,
     ids=MailIds(),
     by_address=True,
+    about="One mailbox that customers write to. Your mail server hands its mail over; replies leave by SMTP.",
+    needs="server name, user, password",
+    external=("Address customers write to", "Mail is filed here by this address, so no other account can have it."),
+    sections=(
+        Section(
+            "sending",
+            "Sending",
+            "Approved replies leave through this server.",
+            ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "credentials"),
+        ),
+        Section(
+            "receiving",
+            "Receiving",
+            "Your mail server hands each mail over on this installation. What it says of senders is believed as set here.",
+            ("authserv_id", "server_checks", "signed_return_path"),
+        ),
+    ),
+    presets=PRESETS,
+    connection=("smtp_host", "smtp_port", "smtp_security", "smtp_user"),
+    missing=missing,
+    check=check_smtp,
 )

@@ -18,13 +18,50 @@ class MailSettings(ChannelSettings):
     what comes back there is a bounce; the mail server has to deliver `local+anything@domain` here.
     """
 
-    smtp_host: str = ""
-    smtp_port: int = Field(default=587, ge=1, le=65535)
-    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
-    smtp_user: str = ""
-    authserv_id: str = ""
-    server_checks: bool = False
-    signed_return_path: bool = False
+    smtp_host: str = Field(
+        default="",
+        title="SMTP server",
+        description="Its name, as your mail provider states it.",
+        json_schema_extra={"width": "two3"},
+    )
+    smtp_port: int = Field(
+        default=587,
+        ge=1,
+        le=65535,
+        title="Port",
+        description="587 or 465, mostly.",
+        json_schema_extra={"width": "third"},
+    )
+    smtp_security: Literal["none", "starttls", "tls"] = Field(
+        default="starttls",
+        title="Encryption",
+        description="Without encryption anybody on the way reads the password and the mail.",
+        json_schema_extra={
+            "choices": {
+                "starttls": "STARTTLS (usual with 587)",
+                "tls": "TLS (usual with 465)",
+                "none": "None, only inside your own network",
+            }
+        },
+    )
+    smtp_user: str = Field(
+        default="", title="User", description="Often the whole address. Empty: the server asks for no password."
+    )
+    authserv_id: str = Field(
+        default="",
+        title="Name in Authentication-Results",
+        description="How your mail server signs what it found out about a sender. Empty: no such header is believed.",
+    )
+    server_checks: bool = Field(
+        default=False,
+        title="It refuses what it cannot authenticate",
+        description="Tick this only if your mail server turns such mail away and writes no header about it.",
+    )
+    signed_return_path: bool = Field(
+        default=False,
+        title="Bounces come back to a signed address",
+        description="Only what comes back there counts as a bounce. The server has to deliver name+anything@domain here.",
+    )
 
     @property
     def refuses_unproved(self) -> bool:

@@ -29,7 +29,7 @@ class SmtpAdapter:
 
     `ssl` speaks TLS from the first byte (port 465), `starttls` upgrades and refuses to go on in the clear.
     `timeout_seconds` bounds the whole call after the connection stands, so that it ends before the sender's lease.
-    `tls_context` replaces the system's trust store.
+    `tls_context` replaces the system's trust store. `address` is where to connect, if the name was looked up before.
     """
 
     host: str
@@ -40,6 +40,7 @@ class SmtpAdapter:
     ssl: bool = False
     timeout_seconds: float = 30.0
     tls_context: tls.SSLContext | None = field(default=None, repr=False)
+    address: str = ""
 
     def problems(self, outbound: Outbound) -> Sequence[str]:
         """Why it cannot become a mail: it is built, and nobody is called."""
@@ -66,7 +67,7 @@ class SmtpAdapter:
         failpoint("smtp.before_connect")
         content = build_mail(outbound)
         recipients = list(dict.fromkeys(wire_address(party.address) for party in (*outbound.to, *outbound.cc)))
-        with self._session() as smtp:
+        with self.session() as smtp:
             failpoint("smtp.connected")
             self._open(smtp)
             sender = wire_address(outbound.return_path or outbound.sender.address)
@@ -80,7 +81,7 @@ class SmtpAdapter:
             return self._finish(smtp, outbound)
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator[smtplib.SMTP]:
+    def session(self) -> Iterator[smtplib.SMTP]:
         with _before_the_dot("connecting"):
             # Its own name for EHLO: the default asks the DNS for it, which can hang.
             hello = socket.gethostname() or "localhost"
@@ -92,7 +93,7 @@ class SmtpAdapter:
                 smtp = smtplib.SMTP(local_hostname=hello, timeout=self.timeout_seconds)
             # smtplib needs the name for the certificate when it is not given to the constructor.
             smtp._host = self.host  # type: ignore[attr-defined]
-            answer = smtp.connect(self.host, self.port)
+            answer = smtp.connect(self.address or self.host, self.port)
         # A server that answers a byte now and then would stretch the socket's own timeout without end.
         deadline = threading.Timer(self.timeout_seconds, _hang_up, args=(smtp,))
         deadline.daemon = True
@@ -105,26 +106,33 @@ class SmtpAdapter:
             smtp.close()
 
     def _open(self, smtp: smtplib.SMTP) -> None:
+        self.greet(smtp)
+        if self.starttls:
+            self.encrypt(smtp)
+        if self.user:
+            self.log_in(smtp)
+
+    def greet(self, smtp: smtplib.SMTP) -> None:
         with _before_the_dot("greeting the server"):
             smtp.ehlo_or_helo_if_needed()
-        if self.starttls:
-            with _before_the_dot("switching to encryption"):
-                context = self.tls_context or tls.create_default_context()
-                smtp.starttls(context=context)
-                smtp.ehlo_or_helo_if_needed()
-        if self.user:
-            try:
-                with _before_the_dot("logging in"):
-                    smtp.login(self.user, self.password)
-            except (smtplib.SMTPAuthenticationError, UnicodeError) as error:
-                _quit(smtp)
-                response = (
-                    _response(error.smtp_code, error.smtp_error)
-                    if isinstance(error, smtplib.SMTPResponseException)
-                    else ""
-                )
-                detail = "The mail server refused the login. Nothing was sent; correct the channel's user and password."
-                raise ChannelError(Failure.TRANSIENT, detail, response=response) from error
+
+    def encrypt(self, smtp: smtplib.SMTP) -> None:
+        with _before_the_dot("switching to encryption"):
+            context = self.tls_context or tls.create_default_context()
+            smtp.starttls(context=context)
+            smtp.ehlo_or_helo_if_needed()
+
+    def log_in(self, smtp: smtplib.SMTP) -> None:
+        try:
+            with _before_the_dot("logging in"):
+                smtp.login(self.user, self.password)
+        except (smtplib.SMTPAuthenticationError, UnicodeError) as error:
+            _quit(smtp)
+            response = (
+                _response(error.smtp_code, error.smtp_error) if isinstance(error, smtplib.SMTPResponseException) else ""
+            )
+            detail = "The mail server refused the login. Nothing was sent; correct the channel's user and password."
+            raise ChannelError(Failure.TRANSIENT, detail, response=response) from error
 
     def _envelope(self, smtp: smtplib.SMTP, sender: str, recipients: list[str], *, size: int) -> None:
         options = [f"SIZE={size}"] if smtp.has_extn("size") else []

@@ -1,0 +1,121 @@
+"""The form of a channel: the fields of its own provider, in sections, and no others."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest
+
+from conversations.admin_pages.shapes import Part, ShapeForm, parts_of, shape_form
+from conversations.channels import registry
+from conversations.channels.addresses import normal_address
+from conversations.channels.provider import ABOUT, PACE, Preset, Provider, Section
+from conversations.database.encryption import ring
+from conversations.messages import routing
+from conversations.models import Channel
+from conversations.tenancy import address_is_usable
+
+_FIELDS = ["external_id", "name", "is_active"]
+REST = Section("connection", "Connection", "What the provider needs of you.", ())
+#: Where a secret waits that was typed for a check and not saved yet: in the session, encrypted.
+KEPT = "channel_secret"
+
+
+class ChannelForm(ShapeForm):
+    provider_: Provider
+
+    def __init__(self, *args: Any, kept: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kept = kept
+        self.instance.type = self.provider_.type
+        self.instance.provider = self.provider_.key
+        label, help_text = self.provider_.external
+        self.fields["external_id"].label, self.fields["external_id"].help_text = label, help_text
+        if self.provider_.by_address:
+            self.fields["external_id"].widget.input_type = "email"  # type: ignore[attr-defined]
+        if "credentials" in self.fields and (kept or self.instance.credentials):
+            self.fields["credentials"].widget.attrs["placeholder"] = (
+                "Kept for this page" if kept else "Stored, leave empty to keep"
+            )
+
+    def clean_credentials(self) -> str:
+        """An empty box keeps the secret: what was typed for the last check of this page, else the stored one."""
+        typed = self.cleaned_data["credentials"] or self.kept
+        return typed or (self.instance.credentials if self.instance.pk else "")
+
+    def clean(self) -> dict[str, Any]:
+        """Addresses in the one form that mail is routed by. The trigger `channel_claims` has the last word."""
+        cleaned = super().clean()
+        if not self.provider_.by_address:
+            return cleaned
+        for name in ("external_id", "address"):
+            if "@" in str(cleaned.get(name) or ""):
+                self._address(name, str(cleaned[name]), is_active=bool(cleaned.get("is_active")))
+        return cleaned
+
+    def _address(self, name: str, written: str, *, is_active: bool) -> None:
+        normal = normal_address(written)
+        if not normal:
+            self.add_error(name, "This is not a mail address. Nothing was saved.")
+        elif is_active and not address_is_usable(normal):
+            self.add_error(name, routing.UNUSABLE)
+        elif name == "external_id":
+            self.cleaned_data[name] = normal
+        else:
+            self.instance.metadata = {**self.instance.metadata, "address": normal}
+
+    def _post_clean(self) -> None:
+        """Whether it may be on is asked when it is saved, after a check; the form knows the entries alone."""
+        wanted = self.cleaned_data.get("is_active", False)
+        self.cleaned_data["is_active"] = False
+        super()._post_clean()  # type: ignore[misc]
+        self.cleaned_data["is_active"] = self.instance.is_active = wanted
+
+    @property
+    def parts(self) -> list[Part]:
+        return parts_of(self, [ABOUT, *self.provider_.sections, PACE], rest=REST)
+
+
+def form_class(provider: Provider) -> type[ChannelForm]:
+    """A form with the settings of `provider`, and a secret if it has one."""
+    declared: dict[str, Any] = {"is_active": forms.BooleanField(required=False, widget=forms.HiddenInput)}
+    fields = list(_FIELDS)
+    if provider.secrets:
+        fields.append("credentials")
+        words = " and ".join(provider.secrets)
+        declared["credentials"] = forms.CharField(
+            required=False,
+            label=(words.removeprefix("the ")[:1].upper() + words.removeprefix("the ")[1:]),
+            widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+            help_text="Stored encrypted and never shown. Leave it empty to keep what is stored.",
+        )
+    shape = shape_form(Channel, provider.settings, "metadata", fields, **declared)
+    return type("ChannelForm", (ChannelForm, shape), {"provider_": provider})
+
+
+def chosen(request: HttpRequest, channel: Channel | None) -> tuple[Provider, Preset | None]:
+    """The provider whose fields are shown, and what is filled in. A channel keeps its type."""
+    choices = [one for one in registry.PROVIDERS if channel is None or one.type == channel.type]
+    wanted = request.POST.get("provider") or request.GET.get("provider")
+    fallback = choices[0] if channel is None else channel.provided_by
+    provider = next((one for one in choices if one.key == wanted), fallback)
+    preset = request.POST.get("preset") or request.GET.get("preset")
+    return provider, next((one for one in provider.presets if one.key == preset), None)
+
+
+def keep_secret(request: HttpRequest, pk: uuid.UUID | None, provider: Provider, secret: str) -> None:
+    request.session[KEPT] = {"for": f"{pk}:{provider.key}", "secret": ring().encrypt(secret.encode()).decode()}
+
+
+def kept_secret(request: HttpRequest, pk: uuid.UUID | None, provider: Provider) -> str:
+    """What was typed for the last check of this very page; it goes with the session, or when the channel is saved."""
+    kept = request.session.get(KEPT) or {}
+    if kept.get("for") != f"{pk}:{provider.key}":
+        return ""
+    return ring().decrypt(kept["secret"].encode()).decode()
+
+
+def forget_secret(request: HttpRequest) -> None:
+    request.session.pop(KEPT, None)

@@ -1,0 +1,180 @@
+"""Saving a channel, trying its connection and sending a test through it (docs/decisions/0049)."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from conversations import audit
+from conversations.channels.base import ChannelError, Outbound, Party
+from conversations.channels.provider import Finding
+from conversations.database import database_time
+from conversations.errors import Conflict, Invalid
+from conversations.messages import routing
+from conversations.messages.outgoing import adapter_of
+from conversations.models import Channel, Membership, User
+from conversations.models.base import new_id
+from conversations.people import addresses, limits
+from conversations.people.letters import address_of
+from conversations.tenancy import tenant_context
+
+SALT = "countersign.channel-test"
+#: A link that confirms a test is of no use to anybody after that.
+LINK_SECONDS = 7 * 86_400
+
+
+class CannotWork(Invalid):
+    """It cannot be switched on as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a try of the connection found, for exactly these entries."""
+
+    findings: tuple[Finding, ...]
+    mark: str
+    at: datetime
+
+    @property
+    def has_passed(self) -> bool:
+        return all(finding.state in {"ok", "warn"} for finding in self.findings)
+
+
+def check(channel: Channel) -> Check | None:
+    """Try the connection that this channel's entries describe; None where its provider has nothing to try.
+
+    The channel need not be saved. No row is locked meanwhile: it takes as long as the provider takes. Raises TooMany (429).
+    """
+    try_it = channel.provided_by.check
+    if try_it is None:
+        return None
+    account = str(channel.account_id)
+    limits.look(limits.CHANNEL_CHECK, account)
+    findings = tuple(try_it(channel.options, channel.credentials))
+    limits.take(limits.CHANNEL_CHECK, account)
+    return Check(findings, channel.connection_mark, database_time.now())
+
+
+def save_channel(*, channel: Channel, actor: User, changed: Sequence[str], found: Check | None = None) -> Channel:
+    """Save it, with what a check of the same entries found. Raises CannotWork (422) if it is to be on and cannot work,
+    Invalid (422) for a setting that is none, Conflict (409) for an address that another channel or account has."""
+    with transaction.atomic():
+        list(Channel.objects.select_for_update(of=("self",)).filter(account_id=channel.account_id, pk=channel.pk))
+        if found is not None and found.mark == channel.connection_mark:
+            channel.checked = [dataclasses.asdict(finding) for finding in found.findings]
+            channel.checked_at = found.at
+            channel.checked_as = found.mark if found.has_passed else ""
+        elif not channel.is_proved:
+            channel.checked_as = ""  # it was another connection that passed
+        same = Channel.objects.filter(account_id=channel.account_id, type=channel.type, external_id=channel.external_id)
+        if same.exclude(pk=channel.pk).exists():
+            raise Conflict("Another channel of this account has this address or id already. Nothing was saved.")
+        try:
+            channel.full_clean(exclude=["account", "credentials"])
+        except ValidationError as error:
+            kind = CannotWork if "is_active" in error.message_dict else Invalid
+            raise kind(f"{' '.join(error.messages)} Nothing was saved.") from error
+        try:
+            with transaction.atomic():
+                channel.save()
+        except IntegrityError as error:
+            # Somebody was first between the form's look and the database's.
+            if "channel_claims" not in str(error) and "cannot be used" not in str(error):
+                raise
+            raise Conflict(routing.UNUSABLE) from error
+        data = {"what": f"channel {channel}"[:120], "name": str(channel)[:120], "fields": ", ".join(changed)}
+        audit.record(audit.Kind.CHANNEL_CHANGED, actor=actor, about=channel, data=data)
+    return channel
+
+
+def keep_check(*, channel: Channel, found: Check) -> None:
+    """What a check of unsaved entries found is kept with its time; only that of the saved entries counts for them."""
+    stored = Channel.objects.get(account_id=channel.account_id, pk=channel.pk)
+    stored.checked = [dataclasses.asdict(finding) for finding in found.findings]
+    stored.checked_at = found.at
+    if found.mark == stored.connection_mark:
+        stored.checked_as = found.mark if found.has_passed else ""
+    stored.save(update_fields=["checked", "checked_at", "checked_as"])
+
+
+def who_may_be_tested(account_id: uuid.UUID) -> list[str]:
+    """The proven addresses of members: a test goes to nobody else."""
+    rows = Membership.objects.filter(account_id=account_id, is_active=True, user__is_active=True)
+    return addresses.proven_of(list(rows.values_list("user_id", flat=True)))
+
+
+def send_test(*, channel: Channel, to: str, actor: User) -> None:
+    """One mail through this channel, marked as a test, to a member's proven address. Kept in the trail however it ends.
+
+    Raises Invalid (422) for an address that is none of these, or a channel that cannot send; TooMany (429); Conflict (409)
+    if the server did not take it, in the server's own words.
+    """
+    address = to.strip().lower()
+    if address not in who_may_be_tested(channel.account_id):
+        raise Invalid("A test goes only to a proven address of a person of this account. Nothing was sent.")
+    if not channel.provided_by.by_address or channel.missing:
+        raise Invalid("This channel cannot send a test as it stands. Nothing was sent.")
+    if not channel.is_proved:
+        # Else a test would show what stands behind the installation's wall, which a check may not look at.
+        raise Invalid("Its connection has to pass a check first. Nothing was sent.")
+    limits.look(limits.CHANNEL_TEST, str(channel.account_id))
+    at = database_time.now()
+    try:
+        adapter_of(channel).send(_test_mail(channel, address, at), before_handover=lambda: None)
+    except ChannelError as error:
+        _record_test(channel, actor, "it was not taken")
+        said = f" The server said: {error.response}" if error.response else ""
+        raise Conflict(f"{error}{said}") from error
+    finally:
+        limits.take(limits.CHANNEL_TEST, str(channel.account_id))
+    channel.tested_at, channel.tested_to, channel.test_arrived_at = at, address, None
+    channel.save(update_fields=["tested_at", "tested_to", "test_arrived_at"])
+    _record_test(channel, actor, "the server took it")
+
+
+def _test_mail(channel: Channel, to: str, at: datetime) -> Outbound:
+    token = signing.dumps([str(channel.account_id), str(channel.pk), at.isoformat()], salt=SALT)
+    link = address_of(f"/channel-tests/{token}/")
+    name = channel.options.sender_name or channel.account.options.reply_name or channel.account.name
+    return Outbound(
+        message_id=channel.provided_by.ids.make(new_id()),
+        sender=Party(channel.sends_as, name),
+        to=(Party(to),),
+        subject=f"Test of the channel {channel.name}",
+        body_text=(
+            f"This is a test. It left through the channel {channel.name}, as replies to customers do.\n\n"
+            f"Say that it arrived: {link}\n\nNobody else was sent anything."
+        ),
+        automatic=True,
+    )
+
+
+def _record_test(channel: Channel, actor: User, outcome: str) -> None:
+    data: dict[str, Any] = {"name": channel.name[:120], "outcome": outcome}
+    audit.record(audit.Kind.CHANNEL_TESTED, actor=actor, about=channel, data=data)
+
+
+def test_of(token: str) -> Channel | None:
+    """The channel whose newest test this link came with, None for every other link."""
+    try:
+        account_id, channel_id, at = signing.loads(token, salt=SALT, max_age=LINK_SECONDS)
+    except (signing.BadSignature, ValueError):
+        return None
+    with tenant_context(account_id):
+        found = Channel.objects.filter(pk=channel_id, tested_at=datetime.fromisoformat(at))
+        return found.select_related("account").first()
+
+
+def note_arrival(channel: Channel) -> None:
+    """Somebody holds the test in their hands."""
+    with tenant_context(channel.account_id):
+        rows = Channel.objects.filter(pk=channel.pk, tested_at=channel.tested_at, test_arrived_at=None)
+        rows.update(test_arrived_at=database_time.now())
