@@ -308,7 +308,7 @@ def _approve(draft: Draft, conversation: Conversation, lane: Lane, evidence: Evi
         draft=draft,
         text=current_text(draft),
         envelope=envelope,
-        actor=audit.model_actor(f"lane {name_of(lane)}"[:100]),
+        actor=audit.model_actor(f"lane {name_of(lane)}"),
         hold_seconds=max(MIN_HOLD_SECONDS, conversation.account.options.hold_seconds),
         seen=Seen(draft.version, draft.base_message_id, digest(envelope)),
         about={"lane": str(lane.pk), "evidence": evidence.words},

@@ -97,6 +97,11 @@ def test_a_long_name_is_cut_and_not_refused(world: World, acme: Account) -> None
     assert event(world, actor=audit.Actor(AuditEvent.ActorType.MODEL, "y" * 200)).actor_name == "y" * 120
 
 
+def test_a_models_long_key_is_cut_in_both_its_places(world: World, acme: Account) -> None:
+    event = audit.record(audit.Kind.DRAFT_WRITTEN, actor=audit.model_actor("m" * 130), about=world.mail)
+    assert (event.actor_name, event.actor_id) == ("m" * 120, "m" * 64)
+
+
 def test_a_customers_name_is_bound_and_not_stored(world: World, acme: Account) -> None:
     made = event(world, actor=audit.customer_actor("Pat Lee"))
     assert made.actor_name == "Customer"

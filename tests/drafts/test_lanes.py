@@ -397,6 +397,20 @@ def test_the_database_refuses_an_open_lane_without_evidence(lane_world: World) -
         lane.save()
 
 
+@pytest.mark.parametrize("length", [30, 100])
+def test_a_long_topic_has_a_lane_like_any_other(lane_world: World, length: int) -> None:
+    """The id of who acts had no room for its name, and no draft of it was ever approved."""
+    decide(lane_world, unchanged=REVIEWED)
+    long = "c" * length
+    Draft.objects.update(intent=long)
+    lane = opened(lane_world, intent=long)
+    action = lanes.consider(draft_id=a_draft(lane_world, intent=long).pk)
+    assert action is not None
+    name = f"lane {lanes.name_of(lane)}"[:120]
+    event = AuditEvent.objects.get(kind="draft.approved", data__lane=str(lane.pk))
+    assert (action.user_name, event.actor_name, event.actor_id) == (name, name, name[:64])
+
+
 # --- to whom, how often ----------------------------------------------------------------------------------------------
 CUSTOMER = Party("marcus@customer.test", "Marcus Delgado")
 ELSEWHERE = Party("thief@evil.test", "Marcus Delgado")
