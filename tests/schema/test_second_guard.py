@@ -1,0 +1,81 @@
+"""The second guard: what asks for one account's rows asks for the account too, and does not leave it to row-level security.
+
+A backup's restore, a superuser's shell or a policy dropped by mistake takes the first guard away. Here it is off.
+"""
+
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import PermissionDenied
+
+from conversations import audit
+from conversations.models import Account, AuditCheckpoint, AuditEvent, Membership, PolicyRule
+from conversations.people.roles import Verb, check
+from conversations.tenancy import tenant_context
+from conversations.trail import checkpoints
+from drafts.desk.scene import lock
+from tests import factories
+from tests.conftest import World
+
+
+def test_row_level_security_is_off_here(unbound: World) -> None:
+    """Else the others would say nothing."""
+    with tenant_context(unbound.acme.pk):
+        assert Account.objects.count() == 2
+
+
+def test_a_trail_is_exported_for_one_account(unbound: World) -> None:
+    with tenant_context(unbound.acme.pk):
+        event = audit.record_export(account_id=unbound.acme.pk, actor=unbound.dan, what="the trail", rows=1)
+        rows = list(audit.export(unbound.acme.pk))
+    assert event.object_id == str(unbound.acme.pk)
+    assert {row["account_id"] for row in rows} == {unbound.acme.pk}
+    assert AuditEvent.objects.count() > len(rows)
+
+
+def test_an_accounts_checkpoints_are_its_own(unbound: World) -> None:
+    signed = []
+    for channel in (unbound.mail, unbound.mail, unbound.other_mail, unbound.mail):
+        factories.message(channel)
+        with tenant_context(channel.account_id):
+            signed.append(checkpoints.checkpoint(channel.account_id))
+    assert [point and point.number for point in signed] == [1, 2, 1, 3]
+    for account in (unbound.acme, unbound.globex):
+        with tenant_context(account.pk):
+            assert checkpoints.first_forged(account.pk) is None
+    assert AuditCheckpoint.objects.count() == 4
+
+
+def test_what_somebody_may_is_asked_of_the_account_they_act_in(unbound: World) -> None:
+    with tenant_context(unbound.globex.pk):
+        Account.objects.filter(pk=unbound.globex.pk).update(settings={"agent_approval": "all"})
+        PolicyRule.objects.create(account=unbound.globex, role="agent", verb="approve", kind="any", allowed=True)
+    Account.objects.filter(pk=unbound.acme.pk).update(settings={"agent_approval": "none"})
+    with tenant_context(unbound.acme.pk), pytest.raises(PermissionDenied):
+        check(unbound.cy, Verb.APPROVE, account_id=unbound.acme.pk)
+
+
+@pytest.fixture
+def elsewhere(unbound: World) -> World:
+    """Ada is an agent of the other account too, which has rules of its own."""
+    with tenant_context(unbound.globex.pk):
+        Membership.objects.create(account=unbound.globex, user=unbound.ada, role="agent")
+        PolicyRule.objects.create(account=unbound.globex, role="reviewer", verb="approve", kind="any", allowed=False)
+    return unbound
+
+
+def test_a_decision_looks_at_the_role_and_the_rules_of_the_drafts_account(elsewhere: World) -> None:
+    for channel, role, rules in (
+        (elsewhere.mail, "reviewer", {}),
+        (elsewhere.other_mail, "agent", {("reviewer", "approve", "any")}),
+    ):
+        draft = factories.draft(factories.message(channel))
+        with tenant_context(channel.account_id):
+            scene = lock(draft.pk, actor=elsewhere.ada)
+        assert (scene.role, set(scene.policy.rules)) == (role, set(rules))
+
+
+def test_who_belongs_only_to_another_account_has_no_role(elsewhere: World) -> None:
+    draft = factories.draft(factories.message(elsewhere.other_mail))
+    with tenant_context(elsewhere.globex.pk):
+        assert lock(draft.pk, actor=elsewhere.cy).role is None
