@@ -27,7 +27,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/people/members.py": ["conversations/test_people", "conversations/test_invitations", "conversations/test_addresses", "test_own_channels"],
     "conversations/people/roles.py": ["conversations/test_roles", "schema/test_second_guard"],
-    "conversations/tenancy.py": ["conversations/test_tenancy", "conversations/test_required_factor"],
+    "conversations/tenancy.py": ["conversations/test_tenant_rows", "conversations/test_tenancy"],
     "conversations/people/tokens.py": ["conversations/test_tokens"],
     "conversations/channels/email/reading/authentication.py": ["ingestion/test_authentication"],
     "conversations/channels/email/reading/automatic.py": ["ingestion/test_mail_automatic", "ingestion/test_mail_bounces"],
