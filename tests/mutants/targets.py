@@ -9,7 +9,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/diffing.py": ["drafts/test_diffing"],
     "drafts/writing/statements.py": ["drafts/test_statement_words", "drafts/test_statements"],
     "drafts/evidence/canaries.py": ["drafts/test_canaries"],
-    "drafts/learning/compare.py": ["drafts/test_prompts"],
+    "drafts/learning/compare.py": ["drafts/test_compare", "drafts/test_prompts"],
     "drafts/learning/redaction.py": ["drafts/test_redaction"],
     "drafts/erasure.py": ["drafts/test_erasure", "drafts/test_retention"],
     "drafts/retention.py": ["drafts/test_retention", "drafts/test_commands"],
