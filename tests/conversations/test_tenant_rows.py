@@ -19,6 +19,7 @@ from conversations.errors import Conflict, Invalid
 from conversations.models import (
     Account,
     AuditEvent,
+    Invitation,
     Membership,
     MembershipChannel,
     Notification,
@@ -26,6 +27,7 @@ from conversations.models import (
     Role,
     User,
 )
+from conversations.people import invitations, tokens
 from conversations.tenancy import GRANT_KEY, SESSION_KEY, Tenant, TenantMiddleware, current_account_id, tenant_context
 from conversations.visible import ALL, kept_to
 from tests.asserts import assert_nothing_written, counted
@@ -123,6 +125,27 @@ def test_what_is_not_there_is_none(world: World) -> None:
     assert tenancy.service_token_by_key("nothing") is None
     assert tenancy.invitation_by_digest("nothing") is None
     assert [row["slug"] for row in tenancy.memberships_of(world.ada)] == ["acme"]
+
+
+def test_a_channel_is_found_by_its_address_from_outside(world: World) -> None:
+    [found] = tenancy.channels_at(" Support@ACME.test ")
+    assert (found["account_id"], found["slug"], found["channel_id"]) == (world.acme.pk, "acme", world.mail.pk)
+    with tenant_context(world.globex.pk):
+        assert tenancy.address_is_usable("Support@Globex.test") is True
+        assert tenancy.address_is_usable("support@acme.test") is False
+
+
+def test_a_token_and_a_link_are_found_by_what_their_bearer_shows(world: World) -> None:
+    with tenant_context(world.acme.pk):
+        token, _ = tokens.issue(account=world.acme, name="shop", scopes=["conversations:read"], actor=world.dan)
+        invitations.invite(account_id=world.acme.pk, address="new@person.test", role=Role.AGENT, actor=world.dan)
+        Invitation.objects.update(token_digest="d" * 64)
+        invitation = Invitation.objects.get()
+    found = tenancy.service_token_by_key(token.key)
+    assert found is not None and found["account_id"] == world.acme.pk
+    assert tenancy.invitation_by_digest("d" * 64) == {
+        "account_id": world.acme.pk, "invitation_id": invitation.pk,
+    }  # fmt: skip
 
 
 def test_an_account_without_an_admin_is_named_with_nobody_invited(world: World) -> None:
