@@ -5,11 +5,16 @@ A backup's restore, a superuser's shell or a policy dropped by mistake takes the
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Now
 
 from conversations import audit
-from conversations.models import Account, AuditCheckpoint, AuditEvent, Membership, PolicyRule
+from conversations.errors import Invalid
+from conversations.models import Account, AuditCheckpoint, AuditEvent, Invitation, Membership, PolicyRule, Role, User
+from conversations.people import addresses, members
 from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
 from conversations.trail import checkpoints
@@ -79,3 +84,64 @@ def test_who_belongs_only_to_another_account_has_no_role(elsewhere: World) -> No
     draft = factories.draft(factories.message(elsewhere.other_mail))
     with tenant_context(elsewhere.globex.pk):
         assert lock(draft.pk, actor=elsewhere.cy).role is None
+
+
+# --- members -----------------------------------------------------------------------------------------------------------
+@pytest.fixture
+def both(unbound: World) -> World:
+    """Cy is an agent of both accounts; the other one has an admin too."""
+    with tenant_context(unbound.globex.pk):
+        Membership.objects.create(account=unbound.globex, user=unbound.cy, role="agent")
+        Membership.objects.filter(user=unbound.eve).update(role="admin")
+    return unbound
+
+
+def invited(account: Account, address: str, by: User) -> Invitation:
+    found: Invitation = Invitation.objects.create(
+        account=account, address=address, role="agent", invited_by=by, sent_at=Now(), expires_at=Now() + timedelta(1)
+    )
+    return found
+
+
+def test_another_accounts_admin_is_none_of_this_one(both: World) -> None:
+    with tenant_context(both.acme.pk):
+        for user, error in ((both.dan, Invalid), (both.eve, Membership.DoesNotExist)):
+            with pytest.raises(error):
+                members.set_role(account_id=both.acme.pk, user=user, role=Role.AGENT, actor=audit.SYSTEM)
+        with pytest.raises(PermissionDenied):
+            members.set_role(account_id=both.acme.pk, user=both.cy, role=Role.ADMIN, actor=both.eve)
+        members.set_role(account_id=both.acme.pk, user=both.cy, role=Role.REVIEWER, actor=both.dan)
+    assert dict(Membership.objects.filter(user=both.cy).values_list("account_id", "role")) == {
+        both.acme.pk: "reviewer",
+        both.globex.pk: "agent",
+    }
+
+
+def test_who_is_switched_off_here_keeps_their_links_elsewhere(both: World) -> None:
+    addresses.prove(both.ada, "ada@home.test")
+    for account, actor in ((both.acme, both.dan), (both.globex, both.eve)):
+        with tenant_context(account.pk):
+            invited(account, "ada@home.test", actor)
+    with tenant_context(both.acme.pk):
+        members.set_role(account_id=both.acme.pk, user=both.ada, role=Role.AGENT, actor=both.dan, is_active=False)
+    assert [invitation.account_id for invitation in Invitation.objects.open()] == [both.globex.pk]
+
+
+def test_who_is_kept_to_channels_here_is_not_kept_to_them_elsewhere(both: World) -> None:
+    for account, channel, actor in ((both.acme, both.mail, both.dan), (both.globex, both.other_mail, both.eve)):
+        with tenant_context(account.pk):
+            assert members.channels_of(account.pk, both.cy.pk) == ()
+            members.set_channels(account_id=account.pk, user=both.cy, channels=[channel.pk], actor=actor)
+            assert members.channels_of(account.pk, both.cy.pk) == (channel.pk,)
+            other = both.other_mail if channel == both.mail else both.mail
+            with pytest.raises(Invalid):
+                members.set_channels(account_id=account.pk, user=both.cy, channels=[other.pk], actor=actor)
+
+
+def test_a_member_of_one_account_may_join_another(both: World) -> None:
+    with tenant_context(both.acme.pk):
+        members.join(invitation=invited(both.acme, "eve@globex.test", both.dan), user=both.eve)
+    assert dict(Membership.objects.filter(user=both.eve).values_list("account_id", "role")) == {
+        both.acme.pk: "agent",
+        both.globex.pk: "admin",
+    }
