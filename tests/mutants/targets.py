@@ -14,7 +14,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/erasure.py": ["drafts/test_erasure", "drafts/test_retention"],
     "drafts/retention.py": ["drafts/test_retention", "drafts/test_commands"],
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only", "schema/test_second_guard"],
-    "conversations/trail/anchors.py": ["conversations/test_anchors"],
+    "conversations/trail/anchors.py": ["conversations/test_anchor_lines", "conversations/test_anchors"],
     "conversations/trail/chain.py": ["conversations/test_audit", "conversations/test_tampering"],
     "conversations/trail/checkpoints.py": ["conversations/test_audit", "conversations/test_anchors", "conversations/test_tampering", "schema/test_second_guard"],
     "conversations/trail/texts.py": ["conversations/test_tampering", "conversations/test_anchors"],
