@@ -366,6 +366,13 @@ def test_the_installation_wants_one_of_its_operators(committed_world: World, set
     assert tenancy.tenant(request) == {"tenant": request.tenant, "factor_wanted_by": ""}  # type: ignore[attr-defined]
 
 
+def test_the_account_that_wants_one_is_named_before_the_installation(strict: World, settings: Any) -> None:
+    settings.OPERATORS_NEED_FACTOR = True
+    User.objects.filter(pk=strict.ada.pk).update(is_superuser=True)
+    _, request = ask(User.objects.get(pk=strict.ada.pk), "/accounts/2fa/")
+    assert tenancy.tenant(request)["factor_wanted_by"] == "Acme"
+
+
 # --- the platform looks inside -------------------------------------------------------------------------------------------------
 @pytest.fixture
 def root(committed_world: World) -> User:

@@ -25,7 +25,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/messages/joining.py": ["conversations/test_joining", "conversations/test_return_path", "conversations/test_record_inbound"],
     "conversations/messages/once.py": ["conversations/test_once"],
     "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
-    "conversations/people/members.py": ["conversations/test_people", "conversations/test_invitations", "conversations/test_addresses", "test_own_channels", "schema/test_second_guard"],
+    "conversations/people/members.py": ["conversations/test_people", "conversations/test_addresses", "schema/test_second_guard"],
     "conversations/people/roles.py": ["conversations/test_roles", "schema/test_second_guard"],
     "conversations/tenancy.py": ["conversations/test_tenant_rows", "conversations/test_tenancy"],
     "conversations/people/tokens.py": ["conversations/test_tokens"],
