@@ -426,6 +426,15 @@ def test_an_operator_who_is_a_member_somewhere_is_there_without_a_look(committed
     assert said(root, session=session) == "globex off True"
 
 
+def test_an_operator_who_is_a_member_there_works_as_one(committed_world: World, root: User) -> None:
+    with tenant_context(committed_world.acme.pk):
+        Membership.objects.create(account=committed_world.acme, user=root, role="agent")
+    session = granted(committed_world.acme.pk)
+    answer, request = ask(root, session=session)
+    assert answer.content == b"acme off True"
+    assert request.tenant.role == Role.AGENT  # type: ignore[attr-defined]
+
+
 def test_a_look_is_for_operators_alone(committed_world: World) -> None:
     session = granted(committed_world.acme.pk)
     assert said(committed_world.eve, session=session).startswith("globex")
