@@ -10,7 +10,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/writing/statements.py": ["drafts/test_statement_words", "drafts/test_statements"],
     "drafts/evidence/canaries.py": ["drafts/test_canaries"],
     "drafts/learning/compare.py": ["drafts/test_compare", "drafts/test_prompts"],
-    "drafts/learning/redaction.py": ["drafts/test_redaction"],
+    "drafts/learning/redaction.py": ["drafts/test_redaction_cases"],
     "drafts/erasure.py": ["drafts/test_erasure", "drafts/test_retention"],
     "drafts/retention.py": ["drafts/test_retention"],
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only", "schema/test_second_guard"],
