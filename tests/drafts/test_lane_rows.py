@@ -220,6 +220,17 @@ def test_a_lane_that_is_shut_says_by_whom_and_why(lane_world: World) -> None:
         assert lanes.shut_lane(lane_id=lane.pk, actor=lane_world.dan, reason="again").state == "shut"
 
 
+def test_each_lane_opens_and_shuts_by_itself(lane_world: World) -> None:
+    other = Lane.objects.create(
+        account=lane_world.acme, channel=lane_world.mail, intent="rare", prompt_label="reply-v1", model_key="offline"
+    )
+    decide(lane_world, unchanged=REVIEWED)
+    lane = opened(lane_world)
+    Lane.objects.filter(pk=other.pk).update(state="open", evidence={"low": 1})
+    assert lanes.shut_lane(lane_id=lane.pk, actor=lane_world.dan).pk == lane.pk
+    assert dict(Lane.objects.values_list("intent", "state")) == {"compatibility": "shut", "rare": "open"}
+
+
 def test_a_long_reason_is_cut_and_not_refused(lane_world: World) -> None:
     decide(lane_world, unchanged=REVIEWED)
     lanes.shut_lane(lane_id=opened(lane_world).pk, actor=lane_world.dan, reason="x" * 400)

@@ -5,7 +5,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/desk/signing.py": ["drafts/test_signing", "drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more"],
     "drafts/desk/scene.py": ["drafts/test_scene", "drafts/test_decisions", "drafts/test_approve", "drafts/test_reject_and_more", "drafts/test_presence", "schema/test_second_guard"],
     "drafts/desk/editing.py": ["drafts/test_editing_rows", "drafts/test_reject_and_more", "drafts/test_approve", "drafts/test_handover"],
-    "drafts/desk/lanes.py": ["drafts/test_lanes", "drafts/test_lane_rows"],
+    "drafts/desk/lanes.py": ["drafts/test_lanes", "drafts/test_lane_rows", "schema/test_second_guard"],
     "drafts/diffing.py": ["drafts/test_diffing"],
     "drafts/writing/statements.py": ["drafts/test_statement_words", "drafts/test_statements"],
     "drafts/evidence/canaries.py": ["drafts/test_canaries"],

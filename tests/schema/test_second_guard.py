@@ -18,9 +18,12 @@ from conversations.people import addresses, members
 from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
 from conversations.trail import checkpoints
+from drafts.desk import lanes
 from drafts.desk.scene import lock
+from drafts.models import PromptVersion
 from tests import factories
 from tests.conftest import World
+from tests.drafts import test_lanes
 
 
 def test_row_level_security_is_off_here(unbound: World) -> None:
@@ -145,3 +148,16 @@ def test_a_member_of_one_account_may_join_another(both: World) -> None:
         both.acme.pk: "agent",
         both.globex.pk: "admin",
     }
+
+
+# --- lanes ---------------------------------------------------------------------------------------------------------------
+def test_a_lane_asks_what_its_own_account_allows(unbound: World) -> None:
+    Account.objects.filter(pk=unbound.acme.pk).update(settings={"lanes": True, "lane_reviewed": 20, "lane_bound": 0.8})
+    with tenant_context(unbound.acme.pk):
+        PromptVersion.objects.create(account=unbound.acme, key="reply", version=1, text="x", status="active")
+        test_lanes.decide(unbound, unchanged=20)
+        lane = test_lanes.opened(unbound)
+        assert lanes.watch(account_id=unbound.acme.pk) == 0
+        action = lanes.consider(draft_id=test_lanes.a_draft(unbound).pk)
+        assert action is not None
+        assert action.lane_id == lane.pk
