@@ -13,8 +13,9 @@ from conversations.database import database_time
 from conversations.errors import Conflict
 from conversations.models import Account, AuditEvent, Channel, Delivery, Notification
 from conversations.models.base import new_id
-from drafts.desk import decisions, lanes
-from drafts.models import Draft, DraftAction, Lane, PromptVersion
+from drafts.desk import decisions, editing, lanes
+from drafts.evidence.sampling import bucket
+from drafts.models import Draft, DraftAction, Hold, Lane, PromptVersion
 from tests import factories
 from tests.asserts import assert_nothing_written, counted
 from tests.conftest import World
@@ -278,6 +279,23 @@ def test_each_open_lane_is_watched_by_its_own_evidence(lane_world: World) -> Non
     assert [states[lane.pk] for lane in others] == ["suspended", "suspended", "shut"]
 
 
+def test_a_lane_that_was_shut_while_others_were_looked_at_is_left_shut(lane_world: World, monkeypatch: Any) -> None:
+    for intent in ("one", "two"):
+        Lane.objects.create(
+            account=lane_world.acme, channel=lane_world.mail, intent=intent, prompt_label="reply-v1",
+            model_key="offline", state="open", evidence={"low": 1},
+        )  # fmt: skip
+    really = lanes._still_open
+
+    def meanwhile(lane: Lane, account: Account) -> Any:
+        Lane.objects.exclude(pk=lane.pk).update(state="shut")
+        return really(lane, account)
+
+    monkeypatch.setattr(lanes, "_still_open", meanwhile)
+    assert lanes.watch(account_id=lane_world.acme.pk) == 1
+    assert sorted(Lane.objects.values_list("state", flat=True)) == ["shut", "suspended"]
+
+
 # --- approving -----------------------------------------------------------------------------------------------------------
 def test_an_automatic_approval_is_written_down_like_a_persons(open_lane: World) -> None:
     draft = a_draft(open_lane)
@@ -304,21 +322,39 @@ def test_a_person_has_a_minute_to_take_it_back(open_lane: World, hold: int, seco
 
 
 def test_only_the_lane_of_the_drafts_own_kind_is_asked(lane_world: World) -> None:
-    """Others are open, and by evidence of their own."""
+    """Others were open before it, with evidence of their own."""
     chat = Channel.objects.create(account=lane_world.acme, type="chat", name="Chat", external_id="chat-1")
     decide(lane_world, unchanged=REVIEWED)
     of = {"intent": "compatibility", "channel": lane_world.mail, "prompt_label": "reply-v1", "model_key": "offline"}
-    opened(lane_world, intent="compatibility")
     for changes in ({"intent": "returns"}, {"channel": chat}, {"prompt_label": "reply-v2"}, {"model_key": "another"}):
         Lane.objects.create(
             account=lane_world.acme, state="open", evidence={"low": 1}, sampling_rate=0, **{**of, **changes}
         )
-    mine = Lane.objects.get(**of)
+    mine = opened(lane_world)
     for _ in range(2):
         action = lanes.consider(draft_id=a_draft(lane_world).pk)
         assert action is not None
         assert action.lane_id == mine.pk
     assert Lane.objects.filter(state="open").count() == 5
+
+
+def test_the_share_that_people_still_see_ends_below_its_bound(open_lane: World) -> None:
+    draft = a_draft(open_lane)
+    Lane.objects.update(sampling_rate=bucket(draft.pk, "sample") + 1e-9)
+    assert lanes.consider(draft_id=draft.pk) is None
+    Lane.objects.update(sampling_rate=bucket(draft.pk, "sample"))
+    assert lanes.consider(draft_id=draft.pk) is not None
+
+
+def test_a_conversation_in_somebodys_hands_stays_there_when_the_customer_writes_again(open_lane: World) -> None:
+    first = factories.message(open_lane.mail, authentication=factories.PROVED)
+    editing.claim(draft_id=factories.draft(first, intent="compatibility").pk, actor=open_lane.cy)
+    draft = test_lanes.of_mail(open_lane, first)
+    assert not draft.actions.exists()
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+    Hold.objects.all().delete()
+    assert lanes.consider(draft_id=draft.pk) is not None
 
 
 def test_replies_that_were_taken_back_do_not_count_against_the_limits(open_lane: World) -> None:
