@@ -357,6 +357,25 @@ def test_a_conversation_in_somebodys_hands_stays_there_when_the_customer_writes_
     assert lanes.consider(draft_id=draft.pk) is not None
 
 
+def test_a_draft_of_an_older_message_than_the_newest_is_a_persons(open_lane: World) -> None:
+    first = factories.message(open_lane.mail, authentication=factories.PROVED)
+    newer = factories.reply_to(first, authentication=factories.PROVED)
+    late = factories.draft(first, intent="compatibility")
+    assert lanes.consider(draft_id=late.pk) is None
+    Draft.objects.filter(pk=late.pk).update(status="superseded")
+    assert lanes.consider(draft_id=factories.draft(newer, intent="compatibility").pk) is not None
+
+
+def test_what_a_person_took_back_stays_theirs_though_its_lane_stays_open(open_lane: World) -> None:
+    options(open_lane, lane_bound=0.5)
+    draft = a_draft(open_lane)
+    assert lanes.consider(draft_id=draft.pk)
+    decisions.undo(delivery_id=Delivery.objects.get(is_automatic=True).pk, actor=open_lane.ada)
+    assert Draft.objects.get(pk=draft.pk).status == "pending"
+    assert lanes.consider(draft_id=draft.pk) is None
+    assert the_lane().state == "open"
+
+
 def test_replies_that_were_taken_back_do_not_count_against_the_limits(open_lane: World) -> None:
     options(open_lane, lane_per_sender_hour=1, lane_reviewed=REVIEWED, lane_bound=0.5)
     assert lanes.consider(draft_id=a_draft(open_lane).pk)
