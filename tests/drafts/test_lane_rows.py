@@ -376,6 +376,16 @@ def test_what_a_person_took_back_stays_theirs_though_its_lane_stays_open(open_la
     assert the_lane().state == "open"
 
 
+def test_one_statement_without_a_source_is_a_persons_to_read(open_lane: World) -> None:
+    draft = a_draft(open_lane)
+    [sourced] = draft.statements
+    bare = {**sourced, "sources": []}
+    for statements, leaves in (([sourced, bare], False), ([sourced], True)):
+        like = a_draft(open_lane, statements=statements)
+        assert like.unsourced_count == len(statements) - 1
+        assert (lanes.consider(draft_id=like.pk) is not None) is leaves
+
+
 def test_replies_that_were_taken_back_do_not_count_against_the_limits(open_lane: World) -> None:
     options(open_lane, lane_per_sender_hour=1, lane_reviewed=REVIEWED, lane_bound=0.5)
     assert lanes.consider(draft_id=a_draft(open_lane).pk)
