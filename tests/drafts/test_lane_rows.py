@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from conversations.channels.base import Party
 from conversations.database import database_time
 from conversations.errors import Conflict
-from conversations.models import Account, AuditEvent, Channel, Delivery, Notification
+from conversations.models import Account, AuditEvent, Channel, Delivery, Message, Notification
 from conversations.models.base import new_id
 from drafts.desk import decisions, editing, lanes
 from drafts.evidence.sampling import bucket
@@ -384,6 +385,29 @@ def test_one_statement_without_a_source_is_a_persons_to_read(open_lane: World) -
         like = a_draft(open_lane, statements=statements)
         assert like.unsourced_count == len(statements) - 1
         assert (lanes.consider(draft_id=like.pk) is not None) is leaves
+
+
+def test_who_names_a_thread_that_is_not_theirs_is_answered_by_a_person(open_lane: World) -> None:
+    theirs = factories.message(open_lane.mail, sender=Party("ingrid@customer.test"))
+    draft = test_lanes.of_mail(open_lane, None, references=(theirs.external_id,))
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+
+
+def test_mail_that_says_it_is_from_ourselves_is_answered_by_a_person(open_lane: World) -> None:
+    """Not from the address that brings mail in, but from the one that replies come from."""
+    Channel.objects.update(metadata={**open_lane.mail.metadata, "address": "replies@acme.test"})
+    draft = test_lanes.of_mail(open_lane, sender=Party("Replies@acme.test"))
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+
+
+def test_mail_that_turned_out_to_be_automatic_is_left_to_a_person(open_lane: World) -> None:
+    draft = a_draft(open_lane)
+    Message.objects.filter(pk=draft.base_message_id).update(is_automatic=True)
+    assert lanes.consider(draft_id=draft.pk) is None
+    Message.objects.filter(pk=draft.base_message_id).update(is_automatic=False)
+    assert lanes.consider(draft_id=draft.pk) is not None
 
 
 def test_replies_that_were_taken_back_do_not_count_against_the_limits(open_lane: World) -> None:
