@@ -23,7 +23,7 @@ from conversations import audit
 from conversations.channels.addresses import is_same
 from conversations.database import database_time
 from conversations.errors import Conflict
-from conversations.messages import outgoing
+from conversations.messages import outbox, outgoing
 from conversations.messages.envelope import digest
 from conversations.models import Account, Channel, Conversation, Delivery, Notification, User
 from conversations.people.roles import Verb, check
@@ -86,7 +86,7 @@ class Evidence:
 def judge(verdicts: Sequence[bool], *, needed: int, bound: float) -> Evidence:
     """`verdicts`, newest first: True where a person sent the draft unchanged."""
     window = list(verdicts[:needed])
-    low, _ = wilson(sum(window), len(window)) if window else (0.0, 1.0)
+    low, _ = wilson(sum(window), len(window))
     return Evidence(len(window), sum(window), round(low, 4), needed, bound)
 
 
@@ -243,10 +243,7 @@ def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
 def _may_leave(draft: Draft, conversation: Conversation) -> bool:
     """Whether the reply may leave without a person: to the customer's proved address alone, not to who asks for no automatic
     answer, and within the limits. Whatever is not known counts against it."""
-    channel = conversation.channel
-    if channel is None:
-        return False
-    base = draft.base_message
+    channel, base = outbox.channel_of(conversation), draft.base_message
     proved = recipients.proved_address(conversation, channel, base)
     envelope = envelope_of(conversation, draft)
     to = envelope["to"]
