@@ -12,7 +12,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/learning/compare.py": ["drafts/test_compare", "drafts/test_prompts"],
     "drafts/learning/redaction.py": ["drafts/test_redaction_cases"],
     "drafts/erasure.py": ["drafts/test_erasure", "drafts/test_retention"],
-    "drafts/retention.py": ["drafts/test_retention"],
+    "drafts/retention.py": ["drafts/test_retention", "schema/test_second_guard"],
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only", "schema/test_second_guard"],
     "conversations/trail/anchors.py": ["conversations/test_anchor_lines", "conversations/test_anchors"],
     "conversations/trail/chain.py": ["conversations/test_audit", "conversations/test_tampering"],

@@ -18,6 +18,7 @@ from conversations.people import addresses, members
 from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
 from conversations.trail import checkpoints
+from drafts import retention
 from drafts.desk import lanes
 from drafts.desk.scene import lock
 from drafts.models import PromptVersion
@@ -161,3 +162,14 @@ def test_a_lane_asks_what_its_own_account_allows(unbound: World) -> None:
         action = lanes.consider(draft_id=test_lanes.a_draft(unbound).pk)
         assert action is not None
         assert action.lane_id == lane.pk
+
+
+# --- retention -------------------------------------------------------------------------------------------------------------
+def test_one_accounts_legal_hold_is_its_own(unbound: World) -> None:
+    Account.objects.filter(pk=unbound.acme.pk).update(legal_hold=True)
+    for act in (
+        lambda account: retention.apply(account_id=account.pk, dry_run=True),
+        lambda account: retention.erase_customer(account_id=account.pk, email="nobody@customer.test", dry_run=True),
+    ):
+        assert act(unbound.acme) == retention.HELD
+        assert act(unbound.globex) != retention.HELD
