@@ -22,7 +22,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/search.py": ["conversations/test_search", "conversations/test_search_cases", "conversations/test_search_words"],
     "conversations/messages/envelope.py": ["conversations/test_envelope", "drafts/test_approve"],
     "conversations/messages/inbox.py": ["conversations/test_by_a_person", "conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
-    "conversations/messages/joining.py": ["conversations/test_joining", "conversations/test_record_inbound"],
+    "conversations/messages/joining.py": ["conversations/test_joining_rows", "conversations/test_joining", "conversations/test_record_inbound"],
     "conversations/messages/once.py": ["conversations/test_once"],
     "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/people/members.py": ["conversations/test_people", "conversations/test_addresses", "schema/test_second_guard"],
