@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,8 @@ class Trials:
 
         items = [self._items[name] for name in names]
         for item, following in zip(items, [*items[1:], None], strict=True):
+            if item.nodeid in self._seconds:  # one that a fault makes endless: the fork ends, and that is noticed
+                signal.alarm(30 + ceil(8 * self._seconds[item.nodeid]))
             reports = runtestprotocol(item, nextitem=following, log=False)
             failed = [report for report in reports if report.failed]
             if failed:
