@@ -172,6 +172,14 @@ def test_it_makes_one_replacement_of_very_long_texts() -> None:
     assert ops_of(f"one {shorter} two", f"1 {shorter} 2")[2][0] == "="
 
 
+def test_one_long_side_is_enough_for_the_cap() -> None:
+    """What stands in the middle of both is not looked for; it would be below it."""
+    long, short = f"q {'a ' * (MAX_TOKENS // 2)}b r", "s b t"
+    assert ops_of(long, short) == [["-", long], ["+", short]]
+    assert ops_of(short, long) == [["-", short], ["+", long]]
+    assert ["=", 3] in ops_of("q b r", short)
+
+
 def test_it_replays_adversarial_texts_below_the_cap() -> None:
     random.seed(7)
     source = " ".join(random.choice("ab") for _ in range(MAX_TOKENS // 2))
@@ -234,7 +242,7 @@ def test_it_counts_nothing_in_damaged_operations(ops: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"v": 2}, {"unit": "byte"}, {"src_sha256": None}, {"dst_sha256": 3}, {"src_len": "7"}]
+    "change", [{"v": 2}, {"unit": "byte"}, {"src_sha256": None}, {"dst_sha256": 3}, {"src_len": "7"}, {"dst_len": 8}]
 )
 def test_it_refuses_another_format(change: dict[str, Any]) -> None:
     diff = copy.deepcopy(diff_ops("one two", "one three"))

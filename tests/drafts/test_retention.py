@@ -272,6 +272,13 @@ def test_raw_bytes_go_when_their_date_has_passed(world: World, acme: Account, no
     assert apply(world, now=now) == Counter()
 
 
+def test_what_has_no_raw_bytes_any_more_is_not_counted_as_gone(world: World, acme: Account, now: datetime) -> None:
+    factories.waiting_mail(world.mail, payload=None, expires_at=now - timedelta(days=1))
+    for dry_run in (True, False):
+        with assert_nothing_written():
+            assert apply(world, dry_run=dry_run, now=now) == Counter()
+
+
 def test_a_file_that_another_conversation_has_is_kept(
     world: World, acme: Account, now: datetime, attachments_dir: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
