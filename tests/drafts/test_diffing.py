@@ -180,6 +180,13 @@ def test_one_long_side_is_enough_for_the_cap() -> None:
     assert ["=", 3] in ops_of("q b r", short)
 
 
+def test_above_the_cap_the_ends_that_both_have_are_kept() -> None:
+    long = f"same {'a ' * (MAX_TOKENS // 2)}b end"
+    assert ops_of(long, "same s b end") == [["=", 5], ["-", long[5:-6]], ["+", "s"], ["=", 6]]
+    assert ops_of("same s b end", long) == [["=", 5], ["-", "s"], ["+", long[5:-6]], ["=", 6]]
+    assert ops_of(long, long) == [["=", len(long)]]
+
+
 def test_it_replays_adversarial_texts_below_the_cap() -> None:
     random.seed(7)
     source = " ".join(random.choice("ab") for _ in range(MAX_TOKENS // 2))
