@@ -43,5 +43,4 @@ NOT_YET: dict[str, float] = {
     "conversations/trail/checkpoints.py": 0.0,
     "conversations/trail/texts.py": 0.0,
     "drafts/erasure.py": 0.0,
-    "drafts/retention.py": 0.0,
 }
