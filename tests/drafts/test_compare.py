@@ -37,7 +37,8 @@ def test_a_not_more_on_the_same_matter_is_another_statement(answer: str, reply: 
     [
         ("Hoses.", "Never hoses."),  # one meaningful word is on no particular matter
         ("Alpha bravo charlie delta.", "Alpha bravo never golf hotel."),  # half
-        ("Alpha bravo 12.", "Charlie never 12."),  # a figure is no matter
+        ("Alpha 12 13 14.", "Charlie never 12 13 14."),  # a figure is no matter
+        ("Alpha 1.2 1.3 1.4.", "Charlie never 1.2 1.3 1.4."),
     ],
 )
 def test_a_statement_on_another_matter_contradicts_nothing(answer: str, reply: str) -> None:
@@ -54,7 +55,9 @@ def test_the_nearest_statement_of_the_answer_is_the_one_that_is_asked() -> None:
 
 
 def test_two_denials_say_what_none_does() -> None:
-    assert not is_other("Alpha bravo charlie lasts.", "Alpha bravo charlie lasts, no doubt, without question.")
+    plain, sure = "Alpha bravo charlie lasts.", "Alpha bravo charlie lasts, no doubt, without question."
+    assert not is_other(plain, sure)
+    assert not is_other(sure, plain)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +76,7 @@ def test_what_can_be_done_is_not_what_cannot_though_both_deny_something(answer: 
     [
         ("Hoses can be returned.", "Hoses are returned."),
         ("Hoses are returned.", "Hoses can be returned."),
+        ("Hoses cannot ever be returned.", "Hoses are returned, no doubt."),
         ("Hoses can be returned.", "Hoses can be returned and can be changed."),
         ("Hoses cannot ever be returned.", "Hoses cannot ever be returned."),
         ("Hoses can be cut and cannot ever be returned.", "Hoses can be cut, and returned, no doubt."),  # says both
