@@ -187,6 +187,18 @@ def test_above_the_cap_the_ends_that_both_have_are_kept() -> None:
     assert ops_of(long, long) == [["=", len(long)]]
 
 
+def test_a_mark_belongs_to_the_sign_before_it_and_a_word_only_to_a_letter() -> None:
+    """An accent after a blank stands alone; a word goes on after an accented letter, not after an accented sign."""
+    assert ops_of("a \u0301", "a b") == [["=", 2], ["-", "\u0301"], ["+", "b"]]
+    assert ops_of("-\u0301b", "-\u0301c") == [["=", 2], ["-", "b"], ["+", "c"]]
+    assert ops_of("e\u0301b", "e\u0301c") == [["-", "e\u0301b"], ["+", "e\u0301c"]]
+
+
+def test_operations_may_be_pairs_of_any_kind() -> None:
+    diff = diff_ops("one two", "one three")
+    assert apply_ops("one two", {**diff, "ops": [tuple(op) for op in diff["ops"]]}) == "one three"
+
+
 def test_it_replays_adversarial_texts_below_the_cap() -> None:
     random.seed(7)
     source = " ".join(random.choice("ab") for _ in range(MAX_TOKENS // 2))
@@ -224,6 +236,8 @@ def test_it_refuses_operations_that_lead_elsewhere() -> None:
         [["-", 3]],
         [["+", ""]],
         [["*", "x"]],
+        [["=", 3, 4]],
+        [["="]],
         [[["="], 3]],
         ["="],
         [3],

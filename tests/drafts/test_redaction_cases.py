@@ -92,6 +92,7 @@ def clean(text: str, known: Known = redaction.NOTHING_KNOWN) -> str:
 
 def test_what_the_report_says_is_looked_for_is_what_is_shown_here() -> None:
     assert list(FOUND) == list(redaction.LOOKED_FOR)
+    assert all("[" in clean(text, KNOWN) for pairs in FOUND.values() for text, _ in pairs[:1])
     assert list(LEFT) == list(redaction.NOT_LOOKED_FOR)
 
 
