@@ -236,6 +236,7 @@ def test_it_refuses_operations_that_lead_elsewhere() -> None:
         [["-", 3]],
         [["+", ""]],
         [["*", "x"]],
+        [["=", 0], ["=", 4], ["-", "two"], ["+", "three"]],
         [["=", 3, 4]],
         [["="]],
         [[["="], 3]],
