@@ -181,9 +181,9 @@ def test_one_long_side_is_enough_for_the_cap() -> None:
 
 
 def test_above_the_cap_the_ends_that_both_have_are_kept() -> None:
-    long = f"same {'a ' * (MAX_TOKENS // 2)}b end"
-    assert ops_of(long, "same s b end") == [["=", 5], ["-", long[5:-6]], ["+", "s"], ["=", 6]]
-    assert ops_of("same s b end", long) == [["=", 5], ["-", "s"], ["+", long[5:-6]], ["=", 6]]
+    long = f"same, {'a ' * (MAX_TOKENS // 2)}b end"
+    assert ops_of(long, "same, s b end") == [["=", 6], ["-", long[6:-6]], ["+", "s"], ["=", 6]]
+    assert ops_of("same, s b end", long) == [["=", 6], ["-", "s"], ["+", long[6:-6]], ["=", 6]]
     assert ops_of(long, long) == [["=", len(long)]]
 
 

@@ -159,6 +159,8 @@ def test_parts_that_touch_are_one_address(spans: list[tuple[int, int]], joined: 
         ("of all things", "of all things"),
         ("the Hot Rod line", "the Hot Rod line"),  # the account's own words
         ("the Hot Miller line", "the Hot Miller line"),  # one name beside a word of the account's
+        ("the Anna Hot line", "the Anna Hot line"),
+        ("the Hot de la Miller line", "the Hot de la Miller line"),  # the account's word, and one name
         ("the Hot Anna Miller line", "the Hot [name] line"),
         ("Hello Hot Anna, it fits", "Hello Hot [name], it fits"),
         ("Hello Hot Rod, it fits", "Hello Hot Rod, it fits"),
