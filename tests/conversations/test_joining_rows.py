@@ -73,6 +73,8 @@ def test_only_what_came_in_on_this_channel_is_known_by_its_own_id(world: World, 
     )
     assert place(world.mail, references=(delivery.idempotency_key,)) == Place(first.conversation_id)
     assert place(sales, references=(delivery.idempotency_key,)) == Place(None, None)
+    beside = ("<nobody@knows.test>", delivery.idempotency_key)
+    assert place(world.mail, references=beside) == Place(first.conversation_id)
 
 
 # --- who takes part --------------------------------------------------------------------------------------------------------
