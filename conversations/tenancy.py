@@ -23,7 +23,6 @@ from conversations.channels.addresses import normal_address
 from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.models import Account, Role, User
-from conversations.models.base import new_id
 from conversations.visible import ALL, Visible, kept_to
 
 SETTING = "app.account_id"
@@ -115,11 +114,11 @@ def create_account(*, name: str, slug: str, actor: Any, timezone: str = "UTC", i
     from conversations import audit
 
     set_up_at = database_time.now() if is_set_up else None
-    account = Account(id=new_id(), name=name, slug=slug, timezone=timezone, set_up_at=set_up_at)
+    account = Account(name=name, slug=slug, timezone=timezone, set_up_at=set_up_at)
     if any(entry["slug"] == slug for entry in account_directory()):
         raise ValueError(f"An account with the short name {slug!r} exists. Choose another; nothing was created.")
     with tenant_context(account.pk):
-        account.save(force_insert=True)
+        account.save()
         audit.record(audit.Kind.ACCOUNT_CREATED, account=account, actor=actor, about=account, data={"name": name})
     return account
 
@@ -203,7 +202,6 @@ class _Work:
         self.is_taken_back = True
         transaction.set_rollback(True)
         self._open.__exit__(None, None, None)
-        self._open = transaction.atomic()
         self._open.__enter__()
         if self._is_read_only:
             self.read_only()

@@ -41,8 +41,8 @@ def diff_ops(source: str, target: str) -> dict[str, Any]:
     """
     ops: list[list[Any]] = []
     for kind, text in _edits(source, target):
-        if ops and ops[-1][0] == kind:
-            ops[-1][1] += len(text) if kind == "=" else text
+        if kind == "=" and ops and ops[-1][0] == "=":
+            ops[-1][1] += len(text)
         else:
             ops.append([kind, len(text) if kind == "=" else text])
     return {
@@ -127,10 +127,8 @@ def render_ops(ops: dict[str, Any], source: str) -> list[tuple[RenderKind, str]]
                 raise ReplayError(f"The text to remove is not at position {position}.")
             pieces.append(("del", value))
             position += len(value)
-        if position > len(source):
-            raise ReplayError("The operations run past the end of the text.")
     if position != len(source):
-        raise ReplayError("The operations end before the text does.")
+        raise ReplayError("The operations end before the text does, or run past its end.")
     return pieces
 
 
@@ -138,13 +136,10 @@ def _edits(source: str, target: str) -> Iterator[tuple[str, str]]:
     """(kind, text) in order, empty pieces left out."""
     left, right = _tokens(source), _tokens(target)
     if len(left) > MAX_TOKENS or len(right) > MAX_TOKENS:
-        groups = [("=", left, right)] if source == target else [("!", left, right)]
+        groups = [("!", left, right)]
     else:
         groups = _grouped(left, right)
-    for kind, removed, added in groups:
-        if kind == "=":
-            yield "=", "".join(removed)
-            continue
+    for _, removed, added in groups:
         head, tail = _common_ends(removed, added)
         pieces = (
             ("=", removed[:head]),

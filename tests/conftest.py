@@ -166,6 +166,18 @@ def committed_world(committed: None) -> World:
 
 
 @pytest.fixture
+def unbound(committed_world: World) -> Iterator[World]:
+    """The product's connection as a superuser, whom row-level security does not bind: only what a question asks by itself
+    still keeps the tenants apart."""
+    ours = connections["default"]
+    ours.close()
+    bound, ours.settings_dict["USER"] = ours.settings_dict["USER"], SUPERUSER
+    yield committed_world
+    ours.close()
+    ours.settings_dict["USER"] = bound
+
+
+@pytest.fixture
 def acme(world: World) -> Iterator[Account]:
     """Inside Acme for the whole test. Its transaction is the test's own, as Django's is: what promises a commit
     (`durable=True`) may run inside it."""

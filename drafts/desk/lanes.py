@@ -23,7 +23,7 @@ from conversations import audit
 from conversations.channels.addresses import is_same
 from conversations.database import database_time
 from conversations.errors import Conflict
-from conversations.messages import outgoing
+from conversations.messages import outbox, outgoing
 from conversations.messages.envelope import digest
 from conversations.models import Account, Channel, Conversation, Delivery, Notification, User
 from conversations.people.roles import Verb, check
@@ -86,7 +86,7 @@ class Evidence:
 def judge(verdicts: Sequence[bool], *, needed: int, bound: float) -> Evidence:
     """`verdicts`, newest first: True where a person sent the draft unchanged."""
     window = list(verdicts[:needed])
-    low, _ = wilson(sum(window), len(window)) if window else (0.0, 1.0)
+    low, _ = wilson(sum(window), len(window))
     return Evidence(len(window), sum(window), round(low, 4), needed, bound)
 
 
@@ -197,7 +197,7 @@ def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
     The caller is in the tenant.
     """
     with transaction.atomic():
-        of_draft = Draft.objects.filter(pk=draft_id).values("account_id")[:1]
+        of_draft = Draft.objects.filter(pk=draft_id).values("account_id")
         # Most accounts have none: they are asked first, and nothing is locked for them.
         if not Account.objects.get(pk=Subquery(of_draft)).options.lanes:
             return None
@@ -243,10 +243,7 @@ def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
 def _may_leave(draft: Draft, conversation: Conversation) -> bool:
     """Whether the reply may leave without a person: to the customer's proved address alone, not to who asks for no automatic
     answer, and within the limits. Whatever is not known counts against it."""
-    channel = conversation.channel
-    if channel is None:
-        return False
-    base = draft.base_message
+    channel, base = outbox.channel_of(conversation), draft.base_message
     proved = recipients.proved_address(conversation, channel, base)
     envelope = envelope_of(conversation, draft)
     to = envelope["to"]
@@ -308,7 +305,7 @@ def _approve(draft: Draft, conversation: Conversation, lane: Lane, evidence: Evi
         draft=draft,
         text=current_text(draft),
         envelope=envelope,
-        actor=audit.model_actor(f"lane {name_of(lane)}"[:100]),
+        actor=audit.model_actor(f"lane {name_of(lane)}"),
         hold_seconds=max(MIN_HOLD_SECONDS, conversation.account.options.hold_seconds),
         seen=Seen(draft.version, draft.base_message_id, digest(envelope)),
         about={"lane": str(lane.pk), "evidence": evidence.words},

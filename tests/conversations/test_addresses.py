@@ -408,6 +408,28 @@ def test_a_provider_that_knows_the_person_proves_what_they_name(world: World, by
     assert list(proven) == ["late@corp.test"]
 
 
+def test_who_a_provider_joined_is_kept_with_the_person(world: World, by_provider: Any) -> None:
+    by_provider("ada@acme.test")
+    kept = User.objects.get(pk=world.ada.pk)
+    assert (kept.auth_provider, kept.auth_subject) == ("company", "subject-1")
+
+
+def test_a_provider_is_not_asked_who_somebody_is_who_is_signed_in(world: World, by_provider: Any, rf: Any) -> None:
+    """They add it to their own account, and allauth asks them for that."""
+    from conversations.people.members import InvitedOnlySocialAdapter
+
+    request = rf.get("/")
+    request.user = world.eve
+    row = EmailAddress(email="ada@acme.test", verified=True)
+    login = SocialLogin(user=User(), account=SocialAccount(provider="company", uid="s"), email_addresses=[row])
+    adapter = InvitedOnlySocialAdapter()
+    adapter.pre_social_login(request, login)
+    assert not SocialAccount.objects.exists()
+    assert adapter.is_open_for_signup(request, login) is False
+    adapter.authenticate_by_email(login)
+    assert not login.is_existing
+
+
 # --- the shell -----------------------------------------------------------------------------------------------------
 def test_the_shell_vouches_for_an_address(world: World) -> None:
     person = unproven("late@corp.test")

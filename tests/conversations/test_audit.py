@@ -12,7 +12,16 @@ from psycopg.errors import UniqueViolation
 
 from config.postgres import SUPERUSER
 from conversations import audit
-from conversations.models import Account, AuditCheckpoint, AuditEvent, AuditHead, AuditSalt, ServiceToken
+from conversations.models import (
+    Account,
+    AuditCheckpoint,
+    AuditEvent,
+    AuditHead,
+    AuditSalt,
+    Channel,
+    Membership,
+    ServiceToken,
+)
 from conversations.tenancy import tenant_context
 from conversations.trail import checkpoints, report
 from conversations.trail.chain import Break
@@ -97,6 +106,12 @@ def test_a_long_name_is_cut_and_not_refused(world: World, acme: Account) -> None
     assert event(world, actor=audit.Actor(AuditEvent.ActorType.MODEL, "y" * 200)).actor_name == "y" * 120
 
 
+def test_a_models_long_key_is_cut_in_both_its_places(world: World, acme: Account) -> None:
+    event = audit.record(audit.Kind.DRAFT_WRITTEN, actor=audit.model_actor("m" * 130), about=world.mail)
+    assert (event.actor_name, event.actor_id) == ("m" * 120, "m" * 64)
+    assert audit.model_actor("m" * 130).name == "m" * 120, "who acts is written in other rows too"
+
+
 def test_a_customers_name_is_bound_and_not_stored(world: World, acme: Account) -> None:
     made = event(world, actor=audit.customer_actor("Pat Lee"))
     assert made.actor_name == "Customer"
@@ -136,6 +151,25 @@ def test_only_the_named_conversations_are_forgotten(world: World, acme: Account)
     assert count > 0
     assert audit.forget([gone.conversation_id]) == count
     assert AuditSalt.objects.filter(conversation_id=kept.conversation_id).exists()
+
+
+def test_what_is_forgotten_about_a_row_is_forgotten_about_no_other(world: World, acme: Account) -> None:
+    member = Membership.objects.get(user=world.cy)
+    rows = [world.mail, acme, member]
+
+    def salted() -> list[str]:
+        told = AuditSalt.objects.filter(event__commitments__has_key="text").order_by("event__seq")
+        return list(told.values_list("event__object_id", flat=True))
+
+    for row in rows:
+        about: Any = {"about": row, "account": acme, "commit": {"text": "a secret"}}
+        audit.record(audit.Kind.ADMIN_CHANGED, actor=world.dan, **about)
+    assert salted() == [str(row.pk) for row in rows]
+    assert audit.forget_about([]) == 0
+    assert audit.forget_about([Channel(pk=member.pk), Channel(pk=acme.pk)]) == 0, "of another kind"
+    assert audit.forget_about([world.mail, world.other_mail]) == 1
+    assert salted() == [str(acme.pk), str(member.pk)]
+    assert audit.forget_about([world.mail]) == 0
 
 
 def test_an_export_is_an_event_of_the_account_or_of_what_was_taken(world: World, acme: Account) -> None:

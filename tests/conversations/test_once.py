@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from conversations.database import database_time
@@ -56,12 +57,28 @@ def test_a_row_that_somebody_has_locked_is_not_waited_for(committed_world: World
     assert [one for one in found if one is not None] == [delivery]
 
 
+def test_who_asks_while_it_is_locked_is_answered_at_once(committed_world: World, in_threads) -> None:
+    delivery = queued(committed_world)
+
+    def ask() -> Delivery | None:
+        with tenant_context(committed_world.acme.pk):
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL lock_timeout = '2s'")
+            return once.due(rows(delivery))
+
+    with tenant_context(committed_world.acme.pk):
+        assert once.due(rows(delivery)) == delivery
+        assert in_threads([ask]) == [None]
+
+
 def test_a_lease_counts_the_attempt_and_forgets_the_last_hand_over(row: Delivery) -> None:
     Delivery.objects.update(handover_at=timezone.now(), attempt_count=2)
     row.refresh_from_db()
+    before = row.updated_at
     assert once.lease(row, working=WORKING, seconds=60) == 3
     row.refresh_from_db()
     assert (row.status, row.attempt_count, row.handover_at) == (WORKING, 3, None)
+    assert row.updated_at > before
     assert row.lease_until is not None
     assert timedelta(seconds=55) < row.lease_until - timezone.now() <= timedelta(seconds=60)
 
@@ -112,6 +129,15 @@ def test_a_row_is_lost_when_its_lease_has_run_out_and_not_before(row: Delivery) 
     row.refresh_from_db()
     assert not once.is_lost(row, working=WORKING, attempt=attempt, now=late)
     assert once.crashed(rows(row), working=WORKING, now=late) == []
+
+
+def test_a_row_that_nobody_works_on_is_not_lost_whatever_its_lease_says(row: Delivery) -> None:
+    attempt = once.lease(row, working=WORKING, seconds=60)
+    late = timezone.now() + timedelta(hours=1)
+    rows(row).update(status="queued")
+    assert once.crashed(rows(row), working=WORKING, now=late) == []
+    row.lease_until = None
+    assert not once.is_lost(row, working=WORKING, attempt=attempt, now=late)
 
 
 @pytest.mark.parametrize(("attempt", "wait"), [(1, 5), (2, 30), (3, 120), (4, 120), (9, 120)])

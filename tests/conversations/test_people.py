@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Now
 from django.test import RequestFactory
 
 from conversations import audit
@@ -13,7 +14,7 @@ from conversations.errors import Conflict, Invalid
 from conversations.models import Account, AuditEvent, Channel, Invitation, Membership, MembershipChannel, Role, User
 from conversations.people import addresses, invitations, members
 from tests import factories
-from tests.asserts import assert_nothing_written
+from tests.asserts import assert_nothing_written, counted
 from tests.conftest import World
 
 
@@ -121,6 +122,34 @@ def test_who_is_admin_no_more_leaves_no_open_links(world: World, acme: Account, 
     set_role(world, world.ada, role, is_active=is_active)
     assert not is_open(theirs)
     assert is_open(others)
+
+
+def test_a_link_that_was_withdrawn_is_worth_nothing_and_one_that_was_over_is_left(world: World, acme: Account) -> None:
+    set_role(world, world.ada, Role.ADMIN)
+    invitation, over = (invite(world, f"{name}@person.test", actor=world.ada) for name in ("one", "two"))
+    Invitation.objects.filter(pk=invitation.pk).update(token_digest="d" * 64)
+    Invitation.objects.filter(pk=over.pk).update(declined_at=Now())
+    set_role(world, world.ada, Role.REVIEWER)
+    invitation.refresh_from_db()
+    assert (invitation.token_digest, invitation.revoked_at is not None) == ("", True)
+    over.refresh_from_db()
+    assert over.revoked_at is None
+    assert AuditEvent.objects.get(kind="invitation.revoked").object_id == str(invitation.pk)
+    third = invite(world, "three@person.test")
+    assert members.withdraw(third, actor=world.dan) == third
+
+
+def test_members_and_their_links_are_locked_before_they_change(world: World, acme: Account) -> None:
+    with counted() as queries:
+        set_role(world, world.cy, Role.REVIEWER)
+    told = [query["sql"] for query in queries]
+    [members_locked] = [at for at, sql in enumerate(told) if 'FOR UPDATE OF "conversations_membership"' in sql]
+    [links_locked] = [at for at, sql in enumerate(told) if 'FOR UPDATE OF "conversations_invitation"' in sql]
+    [changed] = [at for at, sql in enumerate(told) if sql.startswith('UPDATE "conversations_membership"')]
+    assert members_locked < changed < links_locked
+    with counted() as queries:
+        members.set_channels(account_id=acme.pk, user=world.cy, channels=[world.mail.pk], actor=world.dan)
+    assert [q for q in queries if 'FOR UPDATE OF "conversations_membership"' in q["sql"]]
 
 
 # --- joining -----------------------------------------------------------------------------------------------------------

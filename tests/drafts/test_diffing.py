@@ -172,6 +172,33 @@ def test_it_makes_one_replacement_of_very_long_texts() -> None:
     assert ops_of(f"one {shorter} two", f"1 {shorter} 2")[2][0] == "="
 
 
+def test_one_long_side_is_enough_for_the_cap() -> None:
+    """What stands in the middle of both is not looked for; it would be below it."""
+    long, short = f"q {'a ' * (MAX_TOKENS // 2)}b r", "s b t"
+    assert ops_of(long, short) == [["-", long], ["+", short]]
+    assert ops_of(short, long) == [["-", short], ["+", long]]
+    assert ["=", 3] in ops_of("q b r", short)
+
+
+def test_above_the_cap_the_ends_that_both_have_are_kept() -> None:
+    long = f"same, {'a ' * (MAX_TOKENS // 2)}b end"
+    assert ops_of(long, "same, s b end") == [["=", 6], ["-", long[6:-6]], ["+", "s"], ["=", 6]]
+    assert ops_of("same, s b end", long) == [["=", 6], ["-", "s"], ["+", long[6:-6]], ["=", 6]]
+    assert ops_of(long, long) == [["=", len(long)]]
+
+
+def test_a_mark_belongs_to_the_sign_before_it_and_a_word_only_to_a_letter() -> None:
+    """An accent after a blank stands alone; a word goes on after an accented letter, not after an accented sign."""
+    assert ops_of("a \u0301", "a b") == [["=", 2], ["-", "\u0301"], ["+", "b"]]
+    assert ops_of("-\u0301b", "-\u0301c") == [["=", 2], ["-", "b"], ["+", "c"]]
+    assert ops_of("e\u0301b", "e\u0301c") == [["-", "e\u0301b"], ["+", "e\u0301c"]]
+
+
+def test_operations_may_be_pairs_of_any_kind() -> None:
+    diff = diff_ops("one two", "one three")
+    assert apply_ops("one two", {**diff, "ops": [tuple(op) for op in diff["ops"]]}) == "one three"
+
+
 def test_it_replays_adversarial_texts_below_the_cap() -> None:
     random.seed(7)
     source = " ".join(random.choice("ab") for _ in range(MAX_TOKENS // 2))
@@ -209,6 +236,9 @@ def test_it_refuses_operations_that_lead_elsewhere() -> None:
         [["-", 3]],
         [["+", ""]],
         [["*", "x"]],
+        [["=", 0], ["=", 4], ["-", "two"], ["+", "three"]],
+        [["=", 3, 4]],
+        [["="]],
         [[["="], 3]],
         ["="],
         [3],
@@ -234,7 +264,7 @@ def test_it_counts_nothing_in_damaged_operations(ops: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"v": 2}, {"unit": "byte"}, {"src_sha256": None}, {"dst_sha256": 3}, {"src_len": "7"}]
+    "change", [{"v": 2}, {"unit": "byte"}, {"src_sha256": None}, {"dst_sha256": 3}, {"src_len": "7"}, {"dst_len": 8}]
 )
 def test_it_refuses_another_format(change: dict[str, Any]) -> None:
     diff = copy.deepcopy(diff_ops("one two", "one three"))

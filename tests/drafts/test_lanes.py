@@ -19,6 +19,7 @@ from conversations.messages import outbox
 from conversations.messages.envelope import reply_envelope
 from conversations.messages.inbox import record_inbound
 from conversations.models import Account, AuditEvent, Channel, Conversation, Delivery, Message, Notification
+from conversations.models.base import new_id
 from conversations.tenancy import tenant_context
 from drafts.desk import batch, decisions, editing, lanes
 from drafts.evidence.quality import quality_of
@@ -47,16 +48,33 @@ def a_draft(world: World, **changes: object) -> Draft:
 
 
 def decide(world: World, *, unchanged: int, edited: int = 0) -> None:
-    for number in range(unchanged + edited):
+    """First those that were edited, through the verb; the many that were sent unchanged are the rows that it leaves behind."""
+    for _ in range(edited):
         draft = a_draft(world)
-        text = None if number >= edited else draft.suggested_text + "\n\nSee you soon, really."
+        text = draft.suggested_text + "\n\nSee you soon, really."
         decisions.approve(
-            draft_id=draft.pk,
-            actor=world.ada,
-            seen=factories.seen(draft),
-            final_text=text,
-            attention=READ,
+            draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), final_text=text, attention=READ
         )
+    if not unchanged:
+        return
+    like = a_draft(world, status="sent")
+    values = {field.attname: getattr(like, field.attname) for field in Draft._meta.concrete_fields}
+    drafts = [Draft(**{**values, "id": new_id()}) for _ in range(unchanged - 1)]
+    Draft.objects.bulk_create(drafts)
+    DraftAction.objects.bulk_create(
+        DraftAction(
+            account=world.acme,
+            draft=draft,
+            conversation_id=draft.conversation_id,
+            user=world.ada,
+            user_name="Ada",
+            type="approve",
+            version=0,
+            viewed_ms=READ.viewed_ms,
+            pressed_twice=True,
+        )
+        for draft in (like, *drafts)
+    )
 
 
 def opened(world: World, **changes: object) -> Lane:
@@ -377,6 +395,20 @@ def test_the_database_refuses_an_open_lane_without_evidence(lane_world: World) -
     lane.state = "open"
     with pytest.raises(IntegrityError, match="lane_opens_on_evidence"), transaction.atomic():
         lane.save()
+
+
+@pytest.mark.parametrize("length", [30, 100])
+def test_a_long_topic_has_a_lane_like_any_other(lane_world: World, length: int) -> None:
+    """The id of who acts had no room for its name, and no draft of it was ever approved."""
+    decide(lane_world, unchanged=REVIEWED)
+    long = "c" * length
+    Draft.objects.update(intent=long)
+    lane = opened(lane_world, intent=long)
+    action = lanes.consider(draft_id=a_draft(lane_world, intent=long).pk)
+    assert action is not None
+    name = f"lane {lanes.name_of(lane)}"[:120]
+    event = AuditEvent.objects.get(kind="draft.approved", data__lane=str(lane.pk))
+    assert (action.user_name, event.actor_name, event.actor_id) == (name, name, name[:64])
 
 
 # --- to whom, how often ----------------------------------------------------------------------------------------------

@@ -225,6 +225,28 @@ def _has_no_letter(conversation_id: Any) -> bool:
     return Conversation.objects.filter(pk=conversation_id, archived_at__isnull=False).exists()
 
 
+def test_a_thread_whose_reply_is_being_sent_waits_for_the_next_run_and_that_is_said(
+    world: World, acme: Account
+) -> None:
+    sending, other = corrected(world), corrected(world)
+    delivery = sending.deliveries.get()
+    for status in ("queued", "sending"):
+        Delivery.objects.filter(pk=delivery.pk).update(status=status, lease_until=database_time.now())
+    left = {"left for the next run, because a reply is being sent": 1}
+    before = words_of(sending)
+    for dry_run in (True, False):
+        done = retention.erase_customer(account_id=acme.pk, email="marcus@customer.test", dry_run=dry_run)
+        assert {name: done[name] for name in left} == left
+        assert done["conversations"] == 1
+    assert words_of(sending) == before
+    other.refresh_from_db()
+    assert other.customer_email == ""
+    Delivery.objects.filter(pk=delivery.pk).update(status="uncertain")
+    done = retention.erase_customer(account_id=acme.pk, email="marcus@customer.test", dry_run=False)
+    assert done["conversations"] == 1
+    assert not set(left) & set(done)
+
+
 def test_conversations_go_batch_by_batch_in_order(world: World, acme: Account, now: datetime, monkeypatch: Any) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
     for _ in range(5):
@@ -250,6 +272,13 @@ def test_raw_bytes_go_when_their_date_has_passed(world: World, acme: Account, no
     blank(events[0], payload=events[0].payload, sender="pat@customer.test")
     blank(events[1], payload=None, sender="", subject="", recipient="", expires_at=None)
     assert apply(world, now=now) == Counter()
+
+
+def test_what_has_no_raw_bytes_any_more_is_not_counted_as_gone(world: World, acme: Account, now: datetime) -> None:
+    factories.waiting_mail(world.mail, payload=None, expires_at=now - timedelta(days=1))
+    for dry_run in (True, False):
+        with assert_nothing_written():
+            assert apply(world, dry_run=dry_run, now=now) == Counter()
 
 
 def test_a_file_that_another_conversation_has_is_kept(

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from config.postgres import embedded
 from conversations.database.compiled import Compiled
 from tests import ready_cluster
 from tests.mutants.operators import Mutant
-from tests.mutants.swap import DoesNotFit, put_in
+from tests.mutants.swap import DoesNotFit, functions_of, put_in
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KILLED, SURVIVED, NOT_PUT_IN, BROKEN = 1, 0, 3, 4
@@ -66,6 +67,9 @@ class Trials:
         from django.db import connections
 
         connections.close_all()
+        self._live = functions_of({mutant.path for mutant in self.mutants})
+        self._compiled = [each for each in gc.get_objects() if type(each) is Compiled]
+        gc.freeze()  # what is there stays: a fork that looked through it would copy it
         signal.signal(signal.SIGTERM, _stop)
         signal.signal(signal.SIGHUP, _stop)
         self._work = Path(tempfile.mkdtemp(prefix="countersign-mutants-"))
@@ -123,14 +127,13 @@ class Trials:
         measured.start()
         failed, seconds = [], {}
         names = list(self._items)
-        compiled = [each for each in gc.get_objects() if type(each) is Compiled]
         measured.switch_context(names[0])
         began = time.monotonic()
         for (name, has_failed), following in zip(self._run(names), [*names[1:], ""], strict=True):
             failed += [name] * has_failed
             seconds[name] = time.monotonic() - began
             measured.switch_context(following)
-            for each in compiled:  # built once a process: else only the first test would pass through its lines
+            for each in self._compiled:  # built once a process: else only the first test would pass through its lines
                 each._plans.clear()
             began = time.monotonic()
         measured.stop()
@@ -193,7 +196,7 @@ class Trials:
 
     def _try(self, mutant: Mutant, names: list[str], note: Path) -> int:
         try:
-            put_in(mutant, ROOT)
+            put_in(mutant, ROOT, self._live)
         except DoesNotFit as why:
             note.write_text(str(why))
             return NOT_PUT_IN
@@ -212,6 +215,8 @@ class Trials:
 
         items = [self._items[name] for name in names]
         for item, following in zip(items, [*items[1:], None], strict=True):
+            if item.nodeid in self._seconds:  # one that a fault makes endless: the fork ends, and that is noticed
+                signal.alarm(30 + ceil(8 * self._seconds[item.nodeid]))
             reports = runtestprotocol(item, nextitem=following, log=False)
             failed = [report for report in reports if report.failed]
             if failed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import gc
 import importlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType
 
@@ -20,12 +20,21 @@ class DoesNotFit(Exception):
     """The process cannot be given this mutant (a closure with other variables)."""
 
 
-def put_in(mutant: Mutant, root: Path) -> None:
+def functions_of(paths: Collection[str]) -> list[FunctionType]:
+    """The living functions of these modules. Asked once, before the forks: looking at every object copies its page."""
+    ends = tuple(paths)
+    return [
+        found
+        for found in gc.get_objects()
+        if isinstance(found, FunctionType) and found.__code__.co_filename.endswith(ends)
+    ]
+
+
+def put_in(mutant: Mutant, root: Path, live: Iterable[FunctionType]) -> None:
     path = root / mutant.path
     original = compile(path.read_text(), mutant.path, "exec", dont_inherit=True)
     changed = dict(_differences(original, mutant.code))
     if changed:
-        live = [found for found in gc.get_objects() if isinstance(found, FunctionType)]
         for (name, line), code in changed.items():
             ours = [
                 found
