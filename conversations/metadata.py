@@ -103,7 +103,12 @@ class AccountSettings(Shape):
         title="Close by itself",
         description="What was answered and to which the customer said nothing. Their next message opens it again.",
         json_schema_extra={
-            "choices": {0: "Never", 7: "After 7 quiet days", 14: "After 14 quiet days", 30: "After 30 quiet days"}
+            "choices": {
+                "0": "Never",
+                "7": "After 7 quiet days",
+                "14": "After 14 quiet days",
+                "30": "After 30 quiet days",
+            }
         },
     )
     second_factor: bool = Field(

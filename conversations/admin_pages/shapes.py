@@ -36,8 +36,8 @@ def form_field(name: str, info: FieldInfo) -> forms.Field:
     options = [option for option in get_args(annotation) if option is not type(None)]
     if get_origin(annotation) is Literal:
         said = _extra(info).get("choices") or {}
-        values = [*said, *(value for value in get_args(annotation) if value not in said)]
-        of_numbers = all(isinstance(value, int) for value in values)
+        values = [*said, *(value for value in get_args(annotation) if str(value) not in said)]
+        of_numbers = all(isinstance(value, int) for value in get_args(annotation))
         return forms.TypedChoiceField(
             choices=[(value, said.get(value, value)) for value in values], coerce=int if of_numbers else str, **words
         )

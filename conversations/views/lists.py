@@ -131,7 +131,8 @@ def _counts(mine: ConversationQuerySet, user: User, account_id: uuid.UUID) -> di
         inner = ArraySubquery(LISTS[name][1](mine, user).order_by().values("pk")[: COUNTED + 1])
         return Func(inner, function="cardinality", output_field=IntegerField())
 
-    found = Account.objects.filter(pk=account_id).values(**{name: up_to(name) for name in COUNTS}).get()
+    counted = Account.objects.filter(pk=account_id).values_list(*(up_to(name) for name in COUNTS)).get()
+    found = dict(zip(COUNTS, counted, strict=True))
     return {name: f"{COUNTED}+" if found[name] > COUNTED else str(found[name] or "") for name in COUNTS}
 
 
