@@ -24,7 +24,7 @@ from conversations.models import Account, Delivery, Notification, PolicyRule, Us
 from conversations.people.roles import Verb
 from conversations.tenancy import tenant_context
 from drafts.answers import goldens
-from drafts.desk import decisions, editing, handover
+from drafts.desk import decisions, editing, handover, life
 from drafts.learning import prompts
 from drafts.models import Draft, Golden, SavedView
 from ingestion.knowledge.index import index_document
@@ -67,6 +67,14 @@ TABLE: dict[str, tuple[str, str]] = {
     "drafts:hold-on": ("claim", DECIDERS),
     "take over": ("take_over", REVIEWERS),  # drafts:claim with `take_over`
     "drafts:answered-elsewhere": ("answer_elsewhere", DECIDERS),
+    "drafts:write": ("edit", DECIDERS),
+    "drafts:discard": ("edit", DECIDERS),
+    "drafts:answered": ("answer_elsewhere", DECIDERS),
+    "drafts:close": ("close", DECIDERS),
+    "drafts:reopen-conversation": ("close", DECIDERS),
+    "drafts:assign": ("assign", DECIDERS),
+    "drafts:owe": ("assign", DECIDERS),
+    "drafts:snooze-conversation": ("snooze", DECIDERS),
     "drafts:undo": ("undo", DECIDERS),
     "drafts:release-delivery": ("undo", DECIDERS),
     "drafts:resolve-delivery": ("resolve_delivery", REVIEWERS),
@@ -205,6 +213,11 @@ class Scene:
             Account.objects.filter(pk=world.acme.pk).update(settings={"agent_approval": policy.agent_approval})
             for role, verb, allowed in policy.rules:
                 PolicyRule.objects.create(account=world.acme, role=role, verb=verb, kind="any", allowed=allowed)
+        self.owed, self.ended = factories.message(world.mail, QUESTION), factories.message(world.mail, QUESTION)
+        with tenant_context(world.acme.pk):
+            life.close(conversation_id=self.ended.conversation_id, actor=world.dan, reason="other")
+        begun = factories.message(world.mail, QUESTION)
+        self.drafts["begun"] = factories.draft(begun, suggested_text="", model_key="person", author_user=person)
         self.waiting, self.unread = factories.waiting_mail(world.mail), factories.waiting_mail(world.mail, "failed")
         self.document: SourceDocument = index_document(
             account_id=world.acme.pk, source_url="file:hose.md", title="Hose", text="PTFE hose is safe with E85."
@@ -213,7 +226,10 @@ class Scene:
     def pages(self) -> list[str]:
         shown = [f"/drafts/{draft.pk}/" for draft in self.drafts.values()]
         asked = [f"/drafts/{self.drafts['sourced'].pk}/?do={do}" for do in ("edit", "reject", "redraft", "snooze", "handover")]  # fmt: skip
-        told = [f"/conversations/{pk}/" for pk in (self.drafts["failed"].conversation_id, self.notice.conversation_id)]
+        talks = (self.drafts["failed"], self.owed, self.ended)
+        told = [
+            f"/conversations/{pk}/" for pk in (*(one.conversation_id for one in talks), self.notice.conversation_id)
+        ]
         return [
             "/queue/", "/queue/?mode=focus", "/queue/batch/", *shown, *asked, *told, f"{told[0]}timeline/", "/conversations/",
             "/notifications/", "/profile/", "/switch/", "/views/", "/sources/", f"/sources/jobs/{self.live.pk}/",
@@ -242,6 +258,15 @@ class Scene:
         yield "drafts:hold-on", "post", of("mine", "keep-claim"), {}
         yield "take over", "post", of("held", "claim"), {"take_over": "1"}
         yield "drafts:answered-elsewhere", "post", of("sourced", "answered-elsewhere"), seen["sourced"]
+        talk = f"/conversations/{self.owed.conversation_id}"
+        yield "drafts:write", "post", f"{talk}/write/", {}
+        yield "drafts:discard", "post", of("begun", "discard"), {}
+        yield "drafts:answered", "post", f"{talk}/answered-elsewhere/", {}
+        yield "drafts:close", "post", f"{talk}/close/", {"reason": "other"}
+        yield "drafts:reopen-conversation", "post", f"/conversations/{self.ended.conversation_id}/reopen/", {}
+        yield "drafts:assign", "post", f"{talk}/assign/", {"to": ""}
+        yield "drafts:owe", "post", f"{talk}/owe/", {"due": later}
+        yield "drafts:snooze-conversation", "post", f"{talk}/snooze/", {"until": later}
         yield "drafts:undo", "post", f"/deliveries/{self.delivery.pk}/undo/", {}
         yield "drafts:release-delivery", "post", f"/deliveries/{self.delivery.pk}/release/", {}
         yield "drafts:resolve-delivery", "post", f"/deliveries/{self.unsure.pk}/resolve/sent/", {}

@@ -142,8 +142,8 @@ def test_a_token_is_shown_once_and_revoked(world: World, dan: Client) -> None:
 
 
 def test_retention_and_policy_are_edited_by_fields(world: World, dan: Client) -> None:
-    form = {"name": "Acme", "timezone": "UTC", "archive_bodies_after_days": "30", "purge_after_days": "0", "expire_sessions_after_days": "30", "agent_approval": "all", "hold_seconds": "20", "due_minutes": "60", "draft_burst_seconds": "0", "reply_name": ""}  # fmt: skip
-    answer = dan.post(f"/admin/conversations/account/{world.acme.pk}/change/", {**form, "confirm": "30-0-False"})
+    form = {"name": "Acme", "timezone": "UTC", "archive_bodies_after_days": "30", "purge_after_days": "0", "expire_sessions_after_days": "30", "agent_approval": "all", "close_after_days": "0", "hold_seconds": "20", "due_minutes": "60", "draft_burst_seconds": "0", "reply_name": ""}  # fmt: skip
+    answer = dan.post(f"/admin/conversations/account/{world.acme.pk}/change/", {**form, "confirm": "30-0-False-0"})
     assert answer.status_code == 302, re.findall(r"errorlist.*", answer.content.decode())
     with tenant_context(world.acme.pk):
         account = Account.objects.get()

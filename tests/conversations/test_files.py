@@ -117,7 +117,7 @@ def test_bytes_that_arrive_again_while_retention_drops_them_stay(committed_world
     with tenant_context(world.acme.pk):
         Account.objects.filter(pk=world.acme.pk).update(purge_after_days=30)
         Conversation.objects.filter(pk=message.conversation_id).update(
-            status="closed", completed_at=timezone.now() - timedelta(days=365)
+            status="closed", owed="", due_at=None, completed_at=timezone.now() - timedelta(days=365)
         )
     with ThreadPoolExecutor(max_workers=1) as other:
 

@@ -51,7 +51,7 @@ def test_another_accounts_rule_cannot_be_set(world: World) -> None:
 
 def test_an_admin_sets_it_in_the_settings_through_the_verb(world: World, signed_in: Any) -> None:
     url = f"/admin/conversations/account/{world.acme.pk}/change/"
-    form = {"name": "Acme", "timezone": "UTC", "archive_bodies_after_days": "0", "purge_after_days": "0", "expire_sessions_after_days": "30", "agent_approval": "all", "hold_seconds": "20", "due_minutes": "60", "draft_burst_seconds": "0", "reply_name": "", "second_factor": "on"}  # fmt: skip
+    form = {"name": "Acme", "timezone": "UTC", "archive_bodies_after_days": "0", "purge_after_days": "0", "expire_sessions_after_days": "30", "agent_approval": "all", "close_after_days": "0", "hold_seconds": "20", "due_minutes": "60", "draft_burst_seconds": "0", "reply_name": "", "second_factor": "on"}  # fmt: skip
     for name in ("cy", "ada", "bo"):
         assert signed_in(getattr(world, name)).post(url, form).status_code in {302, 403}
     with tenant_context(world.acme.pk):

@@ -27,6 +27,8 @@ MAY = {
     "regenerate": "agent reviewer admin",
     "snooze": "agent reviewer admin",
     "answer_elsewhere": "agent reviewer admin",
+    "close": "agent reviewer admin",
+    "assign": "agent reviewer admin",
     "approve": "reviewer admin",
     "undo": "agent reviewer admin",
     "batch_approve": "reviewer admin",

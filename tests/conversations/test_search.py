@@ -89,7 +89,7 @@ def test_every_operator_narrows(world: World, mail: dict[str, Message]) -> None:
     approved = factories.approved(factories.draft(mail["carl"]), world.ada)
     with tenant_context(world.acme.pk):
         Conversation.objects.filter(pk=mail["dana"].conversation_id).update(
-            status="closed", tags=["vip"], is_archived=True
+            status="closed", owed="", due_at=None, completed_at=timezone.now(), tags=["vip"], is_archived=True
         )
         for status in ("queued", "sending", "sent"):
             now = timezone.now()
@@ -210,7 +210,7 @@ def test_the_page_takes_as_many_statements_for_any_search(
 def test_it_pages_through_all_that_matches_once(
     world: World, signed_in: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conversations.views.threads.PAGE", 3)
+    monkeypatch.setattr("conversations.views.lists.PAGE", 3)
     for at in range(8):
         a_message(world, f"N{at}", "One more hose")
     client, url, seen = signed_in(world.ada), "/conversations/?q=hose", []

@@ -99,7 +99,7 @@ drafts_lane: evidence
 
 = Of the account's own people, or set by them about the account
 conversations_account: name slug timezone settings
-conversations_channel: external_id name metadata credentials
+conversations_channel: external_id name metadata credentials checked checked_as tested_to
 mail_address_claim: mailbox
 conversations_delivery: approved_by_name
 conversations_invitation: address channels token_digest
@@ -148,7 +148,8 @@ socialaccount_socialtoken: token token_secret
 DIRECT = {
     "conversations_conversation": {"summary": "'{m}'", "key_topics": "'[\"{m}\"]'", "tags": "'[\"{m}\"]'", "owed_note": "'{m}'"},
     "conversations_message": {"intent": "'{m}'"},
-    "conversations_delivery": {"receipt": "'{m}'", "error": "'{m}'", "provider_id": "'{m}'", "body_html": "'{m}'"},
+    "conversations_delivery": {"receipt": "'{m}'", "error": "'{m}'", "provider_id": "'{m}'", "body_html": "'{m}'",
+        "owed_before": "'{{\"note\": \"{m}\"}}'"},
     "conversations_deliveryattempt": {"response": "'{m}'"},
     "conversations_attachment": {"mime_type": "'x/{m}'"},
     "drafts_draft": {

@@ -26,6 +26,7 @@ def now(acme: Account, attachments_dir: Any) -> datetime:
     return moment
 
 
+AGAIN_OPEN = {"status": "open", "owed": "reopened", "completed_at": None, "outcome": ""}
 CLOSED = {"status": "closed", "owed": "", "due_at": None}
 
 
@@ -129,7 +130,7 @@ def test_without_a_policy_nothing_goes_and_what_is_open_stays(world: World, acme
     with assert_nothing_written():
         apply(world)
     Account.objects.update(purge_after_days=30, archive_bodies_after_days=30)
-    Conversation.objects.update(status="open")
+    Conversation.objects.update(**AGAIN_OPEN, due_at=now)
     with assert_nothing_written():
         assert apply(world)["conversations"] == 0
 
@@ -173,7 +174,7 @@ def test_a_legal_hold_says_so_and_an_empty_address_is_nobodys(world: World, acme
 
 def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Account, now: datetime) -> None:
     mine, other = corrected(world), corrected(world, "other@customer.test")
-    Conversation.objects.update(status="open", owed="message", due_at=now, completed_at=None)
+    Conversation.objects.update(**AGAIN_OPEN, due_at=now)
     waits = factories.waiting_mail(world.mail, sender="marcus@customer.test")
     theirs = factories.waiting_mail(world.mail, sender="other@customer.test")
     read = Message.objects.filter(conversation=other, direction="inbound").get()
