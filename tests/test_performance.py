@@ -44,7 +44,8 @@ HTMX = {"HX-Request": "true"}
 DATABASE = "countersign_test"
 QUEUE_STATEMENTS = 6
 #: With log-in, tenant, commit and the next panes; the goal is 15 for every decision.
-DECISION_STATEMENTS = {"approve": 13, "edit": 15, "reject": 10}
+#: One of each says what is owed (docs/decisions/0050).
+DECISION_STATEMENTS = {"approve": 14, "edit": 16, "reject": 11}
 INGEST_STATEMENTS = {"new": 11, "repeated": 6}
 FEED_BUFFERS = 600
 SUMMARY_BUFFERS = 300
@@ -342,7 +343,7 @@ def decide(world: World, client: Client, verb: str) -> int:
 
 
 @pytest.mark.parametrize("verb", list(DECISION_STATEMENTS))
-def test_a_decision_takes_at_most_fifteen_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
+def test_a_decision_takes_few_statements(committed_world: World, signed_in: Browser, verb: str) -> None:
     assert decide(committed_world, signed_in(committed_world.ada), verb) <= DECISION_STATEMENTS[verb]
 
 

@@ -4,10 +4,6 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [("conversations", "0022_owed_filled")]
     operations = [
-        migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(condition=models.Q(('status', 'open')), fields=['account', 'due_at', 'id'], name='idx_conversation_owed'),
-        ),
         migrations.AddConstraint(
             model_name='conversation',
             constraint=models.CheckConstraint(condition=models.Q(('owed__in', ['', 'message', 'draft', 'rejected', 'promised', 'note', 'reopened', 'writing', 'leaving', 'unsent', 'failed', 'uncertain', 'bounced'])), name='conversation_owed_known'),
@@ -34,6 +30,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='conversation',
-            index=models.Index(condition=models.Q(('status', 'open'), models.Q(('owed__in', ['draft', 'leaving']), _negated=True)), fields=['account', 'due_at'], name='idx_conversation_to_see_to'),
+            index=models.Index(condition=models.Q(('status', 'open'), models.Q(('owed', 'draft'), _negated=True)), fields=['account', 'due_at', 'id'], name='idx_conversation_owed'),
         ),
     ]

@@ -213,11 +213,10 @@ class Conversation(TenantRow):
             models.Index(fields=["channel", "created_at"], name="idx_conversation_chan_created"),
             models.Index(fields=["account", "-last_message_at", "-id"], name="idx_conversation_recent"),
             models.Index(fields=["account", "customer_email"], name="idx_conversation_customer"),
-            models.Index(fields=["account", "due_at", "id"], name="idx_conversation_owed", condition=Q(status="open")),
             models.Index(
-                fields=["account", "due_at"],
-                name="idx_conversation_to_see_to",
-                condition=Q(status="open") & ~Q(owed__in=["draft", "leaving"]),
+                fields=["account", "due_at", "id"],
+                name="idx_conversation_owed",
+                condition=Q(status="open") & ~Q(owed="draft"),
             ),
             models.Index(
                 fields=["account", "owner"],

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import models, transaction
 
 from conversations.errors import Invalid
-from conversations.models import User
+from conversations.models import Conversation, User
 from drafts.desk import decisions, life
 from drafts.desk.scene import UNRECORDED, Attention, Seen, lock
 from drafts.models import Draft, DraftAction
@@ -28,13 +28,13 @@ class Then(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What follows a rejection, with what it needs: an instruction, a reason, or until when and by whom it is owed."""
+    """What follows a rejection, with what it needs: an instruction, a reason, or until when it is owed, and by whom."""
 
     then: Then = Then.OWED
     instruction: str = ""
     reason: str = ""
     due_at: datetime | None = None
-    owner: uuid.UUID | None = None
+    is_mine: bool = False
 
 
 def reject(
@@ -55,36 +55,39 @@ def reject(
     """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
-        action = decisions.reject(
-            draft_id=draft_id,
-            actor=actor,
-            seen=seen,
-            reasons=reasons,
-            notes=notes,
-            attention=attention,
-            request_id=request_id,
+        conversation, draft = scene.conversation, scene.draft
+        if done := decisions.repeat_of(scene, {DraftAction.Type.REJECT}):
+            return done, Draft.objects.filter(conversation=conversation, author_user=actor).pending().first()
+        if follows.then == Then.OWED and not draft.is_canary:
+            _keep_owed(conversation, follows, actor)
+        action = decisions.reject_here(
+            scene, actor=actor, seen=seen, reasons=reasons, notes=notes, attention=attention, request_id=request_id
         )
-        conversation_id, draft = scene.conversation.pk, scene.draft
-        if scene.repeated is not None:
-            return action, Draft.objects.filter(conversation_id=conversation_id, author_user=actor).pending().first()
         if draft.is_canary:
             if follows.then in {Then.ELSEWHERE, Then.CLOSE}:
                 raise Invalid("This was a check draft; the real one follows. Decide that one; nothing was changed.")
             return action, None
         match follows.then:
             case Then.WRITE:
-                return action, life.write(conversation_id=conversation_id, actor=actor)
+                return action, life.write(conversation_id=conversation.pk, actor=actor)
             case Then.REDRAFT:
                 decisions.regenerate(draft_id=draft_id, actor=actor, seen=seen, instruction=follows.instruction)
             case Then.ELSEWHERE:
-                life.answered_elsewhere(conversation_id=conversation_id, actor=actor, last_inbound=seen.last_inbound)
+                life.answered_elsewhere(conversation_id=conversation.pk, actor=actor, last_inbound=seen.last_inbound)
             case Then.CLOSE:
                 life.close(
-                    conversation_id=conversation_id,
+                    conversation_id=conversation.pk,
                     actor=actor,
                     reason=follows.reason,
                     last_inbound=seen.last_inbound,
                 )
-            case Then.OWED:
-                life.keep_owed(conversation_id=conversation_id, actor=actor, due_at=follows.due_at, to=follows.owner)
     return action, None
+
+
+def _keep_owed(conversation: Conversation, follows: Next, actor: User) -> None:
+    """Whose it is and until when; the rejection saves it. Raises Invalid (422)."""
+    if follows.due_at is not None:
+        life.within_a_year(follows.due_at)
+        conversation.due_at = follows.due_at
+    if follows.is_mine:
+        conversation.owner = actor

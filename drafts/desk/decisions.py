@@ -83,7 +83,7 @@ def approve(
     """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
-        if repeated := _repeated(scene, {Type.APPROVE, Type.EDIT}):
+        if repeated := repeat_of(scene, {Type.APPROVE, Type.EDIT}):
             return repeated
         conversation, draft = scene.conversation, scene.draft
         now_text = current_text(draft)
@@ -148,42 +148,59 @@ def reject(
     """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
-        if repeated := _repeated(scene, {Type.REJECT}):
+        if repeated := repeat_of(scene, {Type.REJECT}):
             return repeated
-        scene.permit(Verb.REJECT)
-        conversation, draft = scene.conversation, scene.draft
-        still_open(scene, seen)
-        known = _known(reasons)
-        if not known and not notes.strip():
-            raise Invalid("Say why: pick a reason or write a note. The draft was not rejected.")
-        draft.status = Status.REJECTED
-        draft.save(update_fields=["status", "updated_at"])
-        owing.draft_rejected(conversation, another_follows=draft.is_canary)
-        conversation.save(update_fields=owing.FIELDS)
-        action = act(
-            Type.REJECT,
-            draft,
-            actor,
-            seen=seen,
-            version=draft.version,
-            reasons=known,
-            notes=notes,
-            attention=attention,
-            request_id=request_id,
+        return reject_here(
+            scene, actor=actor, seen=seen, reasons=reasons, notes=notes, attention=attention, request_id=request_id
         )
-        let_go(scene)
-        if draft.is_canary:
-            _ask_for_another(draft)
-            _record_check(draft, action, actor, "caught")
-        audit.record(
-            audit.Kind.DRAFT_REJECTED,
-            actor=actor,
-            about=draft,
-            conversation_id=conversation.pk,
-            data={"version": draft.version, "reasons": ", ".join(known) or "see the note", "action": str(action.pk)},
-            commit={"notes": notes},
-            act_id=action.pk,
-        )
+
+
+def reject_here(
+    scene: Scene,
+    *,
+    actor: User,
+    seen: Seen,
+    reasons: Sequence[str],
+    notes: str = "",
+    attention: Attention = UNRECORDED,
+    request_id: str = "",
+) -> DraftAction:
+    """The rest of `reject`, in the caller's transaction and under its locks. Raises what it raises."""
+    scene.permit(Verb.REJECT)
+    conversation, draft = scene.conversation, scene.draft
+    still_open(scene, seen)
+    known = _known(reasons)
+    if not known and not notes.strip():
+        raise Invalid("Say why: pick a reason or write a note. The draft was not rejected.")
+    draft.status = Status.REJECTED
+    draft.save(update_fields=["status", "updated_at"])
+    owing.draft_rejected(conversation, another_follows=draft.is_canary)
+    conversation.save(update_fields=owing.FIELDS)
+    action = act(
+        Type.REJECT,
+        draft,
+        actor,
+        seen=seen,
+        version=draft.version,
+        reasons=known,
+        notes=notes,
+        attention=attention,
+        request_id=request_id,
+    )
+    let_go(scene)
+    if draft.is_canary:
+        _ask_for_another(draft)
+        _record_check(draft, action, actor, "caught")
+    audit.record(
+        audit.Kind.DRAFT_REJECTED,
+        actor=actor,
+        about=draft,
+        conversation_id=conversation.pk,
+        data={"version": draft.version, "reasons": ", ".join(known) or "see the note", "action": str(action.pk)},
+        commit={"notes": notes},
+        act_id=action.pk,
+    )
+
     return action
 
 
@@ -197,7 +214,7 @@ def regenerate(
     """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
-        if repeated := _repeated(scene, {Type.REGENERATE}):
+        if repeated := repeat_of(scene, {Type.REGENERATE}):
             return repeated
         scene.permit(Verb.REGENERATE)
         conversation, draft = scene.conversation, scene.draft
@@ -240,7 +257,7 @@ def answered_elsewhere(*, draft_id: uuid.UUID, actor: User, seen: Seen, request_
     """
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
-        if repeated := _repeated(scene, {Type.ANSWER_ELSEWHERE}):
+        if repeated := repeat_of(scene, {Type.ANSWER_ELSEWHERE}):
             return repeated
         scene.permit(Verb.ANSWER_ELSEWHERE)
         conversation, draft = scene.conversation, scene.draft
@@ -276,7 +293,7 @@ def undo(*, delivery_id: uuid.UUID, actor: User, request_id: str = "") -> DraftA
         if draft_id is None:
             raise Invalid("This reply was not written from a draft. Stop it in the outbox instead.")
         scene = lock(draft_id, actor=actor, request_id=request_id)
-        if repeated := _repeated(scene, {Type.UNDO}):
+        if repeated := repeat_of(scene, {Type.UNDO}):
             return repeated
         scene.permit(Verb.UNDO)
         draft = scene.draft
@@ -372,7 +389,7 @@ def _second_press(parts: list[str]) -> str:
     return f"{' and '.join(parts).capitalize()}. Approve again to send it anyway; nothing was sent yet."
 
 
-def _repeated(scene: Scene, types: set[Type]) -> DraftAction | None:
+def repeat_of(scene: Scene, types: set[Type]) -> DraftAction | None:
     """The person's own act with this request id: its repeat is answered with its first outcome."""
     if scene.repeated is None:
         return None

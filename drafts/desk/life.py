@@ -254,33 +254,11 @@ def owe(
     return place.conversation
 
 
-def keep_owed(
-    *, conversation_id: uuid.UUID, actor: User, due_at: datetime | None = None, to: uuid.UUID | None = None
-) -> Conversation:
-    """What is owed stays owed for the reason that stands; until `due_at`, if it is given, and by `to` or whoever comes first.
-
-    Raises what `owe` raises, and Conflict (409: nothing is owed).
-    """
-    with transaction.atomic():
-        place = look(conversation_id, actor=actor)
-        place.permit(Verb.ASSIGN)
-        conversation = place.conversation
-        if conversation.status != Status.OPEN:
-            raise Conflict("Nothing is owed here. Nothing was changed.")
-        if due_at is not None and not database_time.now() < due_at <= database_time.now() + timedelta(days=MAX_DAYS):
-            raise Invalid("Say until when: a time within a year. Nothing was changed.")
-        conversation.owner = _somebody(place, to)
-        conversation.due_at = due_at or conversation.due_at
-        conversation.save(update_fields=owing.FIELDS)
-    return conversation
-
-
 def owe_here(place: Place, *, actor: User, due_at: datetime, note: str, to: uuid.UUID | None) -> None:
     """The rest of `owe`, in the caller's transaction and under its locks. Raises Invalid (422)."""
     conversation = place.conversation
     _not_gone(conversation)
-    if not database_time.now() < due_at <= database_time.now() + timedelta(days=MAX_DAYS):
-        raise Invalid("Say until when: a time within a year. Nothing was changed.")
+    within_a_year(due_at)
     if len(note.strip()) > MAX_NOTE:
         raise Invalid(f"A note can have {MAX_NOTE} characters; this one has {len(note.strip())}. Nothing was changed.")
     conversation.owner = _somebody(place, to)
@@ -390,6 +368,12 @@ def quiet_for(account_id: uuid.UUID, days: int) -> QuerySet[Conversation]:
     since = database_time.now() - timedelta(days=days)
     waiting = Conversation.objects.of_customers().filter(account_id=account_id, status=Status.PENDING)
     return waiting.filter(last_message_at__lt=since).order_by("last_message_at", "pk")
+
+
+def within_a_year(due_at: datetime) -> None:
+    """Raises Invalid (422) for a time that is past or too far."""
+    if not database_time.now() < due_at <= database_time.now() + timedelta(days=MAX_DAYS):
+        raise Invalid("Say until when: a time within a year. Nothing was changed.")
 
 
 def _as_seen(conversation: Conversation, last_inbound: uuid.UUID | None) -> None:

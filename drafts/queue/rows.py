@@ -15,11 +15,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Value
+from django.db.models import F, FilteredRelation, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Left, Now, NullIf
 
 from conversations.database.compiled import Compiled
-from conversations.models import Channel, User
+from conversations.models import Channel, Conversation, User
 from conversations.visible import ALL, Visible, kept_to
 from drafts.models import Draft, Hold
 
@@ -75,8 +75,10 @@ def waiting(filters: Filters, user_id: uuid.UUID | None, within: Visible) -> Que
         else Draft.objects.in_queue()
     )
     if filters.show == "mine" and user_id:
-        mine = Hold.objects.filter(conversation=OuterRef("conversation"), user_id=user_id, lease_until__gt=Now())
-        drafts = drafts.filter(Exists(mine) | Q(conversation__owner_id=user_id))
+        # Two small lists put together: OR would look at every draft that waits.
+        held = Hold.objects.filter(user_id=user_id, lease_until__gt=Now()).values("conversation_id")
+        owned = Conversation.objects.of_owner(user_id).values("pk")
+        drafts = drafts.filter(conversation_id__in=held.union(owned, all=True))
     elif filters.show == "care":
         drafts = drafts.needing_care()
     if filters.channel:

@@ -192,7 +192,7 @@ def _next(request: HttpRequest, form: SeenForm) -> after.Next:
         instruction=form.cleaned_data["instruction"],
         reason=request.POST.get("close_reason", ""),
         due_at=moment(request, "owed_due") if request.POST.get("owed_due") else None,
-        owner=person(request).pk if request.POST.get("owed_by") == "me" else None,
+        is_mine=request.POST.get("owed_by") == "me",
     )
 
 

@@ -54,7 +54,6 @@ ACTS: dict[str, Callable[[Any, User], Any]] = {
     "assign": lambda m, u: life.assign(conversation_id=m.conversation_id, actor=u, to=u.pk),
     "snooze": lambda m, u: life.snooze(conversation_id=m.conversation_id, actor=u, until=in_hours(1)),
     "owe": lambda m, u: life.owe(conversation_id=m.conversation_id, actor=u, due_at=in_hours(1), note="call her"),
-    "keep_owed": lambda m, u: life.keep_owed(conversation_id=m.conversation_id, actor=u, due_at=in_hours(1)),
     "answered_elsewhere": lambda m, u: life.answered_elsewhere(conversation_id=m.conversation_id, actor=u),
     "write": lambda m, u: life.write(conversation_id=m.conversation_id, actor=u),
 }
@@ -340,7 +339,7 @@ def rejected(draft: Draft, user: User, then: str, **changes: Any) -> tuple[Draft
 
 def test_rejected_and_kept_it_is_owed_by_who_rejected_it(world: World, message: Any) -> None:
     due = in_hours(30)
-    rejected(factories.draft(message), world.cy, "owed", due_at=due, owner=world.cy.pk)
+    rejected(factories.draft(message), world.cy, "owed", due_at=due, is_mine=True)
     found = fresh(message)
     assert (found.owed, found.due_at, found.owner, lists(message)) == ("rejected", due, world.cy, ["owed"])
 

@@ -240,3 +240,13 @@ def test_where_a_channel_cannot_send_answered_elsewhere_goes_first(world: World,
     assert (first.text.strip(), "btn--primary" in first["class"]) == ("Answered elsewhere", True)
     assert shown.select_one("[data-act=approve]")["aria-disabled"] == "true"
     assert "btn--primary" not in shown.select_one("[data-act=approve]")["class"]
+
+
+def test_mine_shows_what_one_owns_and_what_one_holds(world: World, signed_in: Browser) -> None:
+    owned, held, others = (factories.draft(factories.message(world.mail)) for _ in range(3))
+    with tenant_context(world.acme.pk):
+        life.assign(conversation_id=owned.conversation_id, actor=world.dan, to=world.ada.pk)
+        editing.claim(draft_id=held.pk, actor=world.ada)
+        life.assign(conversation_id=others.conversation_id, actor=world.ada, to=world.dan.pk)
+    rows = soup(signed_in(world.ada).get("/queue/?show=mine")).select("#rows .row")
+    assert {row["data-id"] for row in rows} == {str(owned.pk), str(held.pk)}

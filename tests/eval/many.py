@@ -99,7 +99,7 @@ def retrieval(
     recogniser: Any, goldens: Sequence[Made], ids: Sequence[uuid.UUID], vectors: Any, held: Sequence[Made], asked: Any
 ) -> dict[str, float]:
     """Shares of the questions whose topic comes first, and among five: by meaning alone, and as the product ranks."""
-    from conversations import database_time
+    from conversations.database import database_time
     from ingestion.knowledge import search
     from ingestion.models import Passage, SourceDocument
 
