@@ -21,6 +21,8 @@ from conversations.messages.envelope import digest
 from conversations.messages.owing import Promise
 from conversations.models import AuditEvent, Conversation, Delivery, User
 from conversations.people.roles import Verb
+from drafts.desk import check_drafts
+from drafts.desk.check_drafts import WRITE_TASK, ask_for_another
 from drafts.desk.scene import (
     UNRECORDED,
     AlreadyDecided,
@@ -32,13 +34,13 @@ from drafts.desk.scene import (
     Seen,
     Stale,
     envelope_of,
+    let_go,
     lock,
 )
 from drafts.desk.signing import act, sign
 from drafts.desk.text import Text, current_text, edited_text, statements_to_json
-from drafts.evidence import canaries
 from drafts.learning import samples
-from drafts.models import BY_A_PERSON, Draft, DraftAction, DraftRevision, Hold
+from drafts.models import BY_A_PERSON, Draft, DraftAction, DraftRevision
 
 __all__ = [
     "AlreadyDecided",
@@ -57,7 +59,6 @@ __all__ = [
 
 Status = Draft.Status
 Type = DraftAction.Type
-WRITE_TASK = "drafts.write"
 REASONS = ("unsupported_claim", "missing_detail", "tone", "wrong_product", "policy")
 
 
@@ -97,7 +98,7 @@ def approve(
         if not text.text.strip():
             raise Invalid("There is no text to send. Write the reply, then approve it.")
         if draft.is_canary:
-            return _decide_check(scene, actor, seen, attention, request_id, final=text.text)
+            return check_drafts.decide(scene, actor, seen, attention, request_id, final=text.text)
         if (doubts := _doubts(text, scene)) and not attention.pressed_twice:
             raise NeedsSecondPress(_second_press(doubts), unsourced=text.unsourced)
         if answer.four_eyes and (text is not now_text or _wrote(draft, actor)):
@@ -189,8 +190,8 @@ def reject_here(
     )
     let_go(scene)
     if draft.is_canary:
-        _ask_for_another(draft)
-        _record_check(draft, action, actor, "caught")
+        ask_for_another(draft)
+        check_drafts.record(draft, action, actor, "caught")
     audit.record(
         audit.Kind.DRAFT_REJECTED,
         actor=actor,
@@ -242,7 +243,7 @@ def regenerate(
             act_id=action.pk,
         )
         if draft.is_canary:
-            _record_check(draft, action, actor, "caught")
+            check_drafts.record(draft, action, actor, "caught")
         wake(
             WRITE_TASK, queue="drafts", account_id=draft.account_id, conversation_id=conversation.pk, asked_by=action.pk
         )
@@ -269,7 +270,7 @@ def answered_elsewhere(*, draft_id: uuid.UUID, actor: User, seen: Seen, request_
         action = act(Type.ANSWER_ELSEWHERE, draft, actor, seen=seen, version=draft.version, request_id=request_id)
         let_go(scene)
         if draft.is_canary:
-            _record_check(draft, action, actor, "answered elsewhere")
+            check_drafts.record(draft, action, actor, "answered elsewhere")
         audit.record(
             audit.Kind.DRAFT_ANSWERED_ELSEWHERE,
             actor=actor,
@@ -397,54 +398,6 @@ def repeat_of(scene: Scene, types: set[Type]) -> DraftAction | None:
     if found.draft_id != scene.draft.pk or found.type not in types:
         raise Invalid("This request id was used for another decision. Reload the page; nothing was changed.")
     return found
-
-
-def let_go(scene: Scene) -> None:
-    """A decision ends whatever hold there was on the conversation."""
-    if scene.is_held:
-        Hold.objects.filter(conversation=scene.conversation).delete()
-
-
-def _decide_check(
-    scene: Scene, actor: User, seen: Seen, attention: Attention, request_id: str, *, final: str
-) -> DraftAction:
-    """A check draft was approved (missed) or its planted sentence taken out (caught). It never leaves; the real one follows."""
-    draft = scene.draft
-    draft.status = Status.REJECTED
-    draft.save(update_fields=["status", "updated_at"])
-    owing.draft_rejected(scene.conversation, another_follows=True)
-    scene.conversation.save(update_fields=owing.FIELDS)
-    caught = not canaries.holds(draft, final)
-    action = act(
-        Type.EDIT if caught else Type.APPROVE,
-        draft,
-        actor,
-        seen=seen,
-        version=draft.version,
-        final_text=final,
-        attention=attention,
-        request_id=request_id,
-    )
-    let_go(scene)
-    _ask_for_another(draft)
-    _record_check(draft, action, actor, "caught" if caught else "missed", text=final)
-    return action
-
-
-def _record_check(draft: Draft, action: DraftAction, actor: User, outcome: str, text: str | None = None) -> None:
-    audit.record(
-        audit.Kind.CHECK_DECIDED,
-        actor=actor,
-        about=draft,
-        conversation_id=draft.conversation_id,
-        data={"outcome": outcome},
-        commit=None if text is None else {"text": text},
-        act_id=action.pk,
-    )
-
-
-def _ask_for_another(draft: Draft) -> None:
-    wake(WRITE_TASK, queue="drafts", account_id=draft.account_id, conversation_id=draft.conversation_id)
 
 
 def _wrote(draft: Draft, actor: User) -> bool:

@@ -149,3 +149,9 @@ def envelope_of(conversation: Conversation, draft: Draft) -> dict[str, Any]:
     """Where an approval of this draft would go, as things stand."""
     channel = outbox.channel_of(conversation)
     return reply_envelope(conversation, channel, draft.base_message, to_forwarded=draft.to_forwarded)
+
+
+def let_go(scene: Scene) -> None:
+    """A decision ends whatever hold there was on the conversation."""
+    if scene.is_held:
+        Hold.objects.filter(conversation=scene.conversation).delete()

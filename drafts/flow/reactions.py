@@ -13,7 +13,7 @@ from conversations.database.compiled import Compiled
 from conversations.jobs import wake
 from conversations.messages import outbox, owing
 from conversations.models import Conversation, Delivery, Message, Notification
-from drafts.desk.decisions import WRITE_TASK
+from drafts.desk.check_drafts import WRITE_TASK
 from drafts.desk.editing import retire
 from drafts.learning import samples
 from drafts.models import Draft, Hold

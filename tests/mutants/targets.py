@@ -6,6 +6,10 @@ TARGETS: dict[str, list[str]] = {
     "drafts/desk/scene.py": ["drafts/test_scene", "drafts/test_decisions", "drafts/test_approve", "drafts/test_reject_and_more", "drafts/test_presence", "schema/test_second_guard"],
     "drafts/desk/editing.py": ["drafts/test_editing_rows", "drafts/test_reject_and_more", "drafts/test_approve", "drafts/test_handover"],
     "drafts/desk/lanes.py": ["drafts/test_lanes", "drafts/test_lane_rows", "schema/test_second_guard"],
+    "drafts/desk/check_drafts.py": ["drafts/test_canaries", "drafts/test_decisions"],
+    "drafts/desk/life.py": ["drafts/test_life"],
+    "drafts/desk/after.py": ["drafts/test_life"],
+    "conversations/messages/owing.py": ["drafts/test_life", "drafts/test_nobody_is_forgotten"],
     "drafts/diffing.py": ["drafts/test_diffing"],
     "drafts/writing/statements.py": ["drafts/test_statement_words", "drafts/test_statements"],
     "drafts/evidence/canaries.py": ["drafts/test_canaries"],
@@ -38,6 +42,10 @@ FLOOR = 0.9
 #: Not there yet: what was measured last, which such a module may not fall below (0: not measured whole). Each line that goes is progress. CI's sample is
 #: drawn from the others.
 NOT_YET: dict[str, float] = {
+    "drafts/desk/check_drafts.py": 0.0,
+    "drafts/desk/life.py": 0.0,
+    "drafts/desk/after.py": 0.0,
+    "conversations/messages/owing.py": 0.0,
     "conversations/trail/anchors.py": 0.0,
     "conversations/trail/chain.py": 0.0,
     "conversations/trail/checkpoints.py": 0.0,
