@@ -239,7 +239,7 @@ def test_another_persons_claim_is_shown_and_respected(queue: Queue, open_page: O
     expect(page.locator("#banner")).to_contain_text("Cy is working on this")
     armed(page)
     page.keyboard.press("a")
-    expect(page.locator("#banner[role=alert]")).to_contain_text("Cy is working on this conversation")
+    expect(page.locator("#say")).to_contain_text("Approve is off while")
     assert statuses(queue)["A"] == "pending"
     page.get_by_role("button", name="Take over").click()
     expect(page.locator("#banner")).to_have_count(0)

@@ -79,3 +79,18 @@ def test_modules_import_in_one_direction_only() -> None:
     for name in _modules("desk.js"):
         behind = {other for each in _imports(name) for other in _modules(each)}
         assert name not in behind, name
+
+
+def test_no_form_is_included_without_what_proves_it_ours() -> None:
+    """`include ... only` leaves the token of {% csrf_token %} out: the form would be refused by every real browser."""
+    root = Path(settings.BASE_DIR) / "templates"
+    texts = {path.relative_to(root).as_posix(): path.read_text("utf-8") for path in TEMPLATES}
+    with_token = {name for name, text in texts.items() if "{% csrf_token %}" in text}
+    bare = [
+        (name, included)
+        for name, text in texts.items()
+        for included, given in re.findall(r'{% include "([^"]+)"([^%]*) only %}', text)
+        if included in with_token and "csrf_token=" not in given
+    ]
+    assert len(with_token) > 10
+    assert bare == []
