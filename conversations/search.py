@@ -27,6 +27,8 @@ _THOUSANDS = re.compile(r"(?<![\w#:.-])\d{1,3}(?:\s\d{3})+(?!\w)")
 _IS = {
     "pending": "a draft waits for a decision",
     "open": "open",
+    "owed": "owed an answer without a draft",
+    "snoozed": "snoozed",
     "waiting": "waiting for the customer",
     "closed": "closed",
     "sent": "a reply was sent",
@@ -38,7 +40,7 @@ EXAMPLES = (
     ("from:dana", "who wrote"),
     ("to:support@", "who was written to"),
     ("channel:email", "where"),
-    ("is:pending", "or open, waiting, closed, sent, archived, automatic"),
+    ("is:pending", "or open, owed, snoozed, waiting, closed, sent, archived, automatic"),
     ("has:attachment", "with a file"),
     ("tag:vip", "with a tag"),
     ("after:2026-01-31", "and before:"),
@@ -160,8 +162,8 @@ def _is(value: str, zone: tzinfo) -> Q | None:
             return Q(Exists(drafts._default_manager.filter(conversation=OuterRef("pk"), status="pending")))  # type: ignore[union-attr]
         case "open":
             return Q(status=Conversation.Status.OPEN)
-        case "waiting":
-            return Q(status=Conversation.Status.PENDING)
+        case "owed" | "snoozed" | "waiting" as word:  # the lists of these names
+            return Q(pk__in=getattr(Conversation.objects, word)().values("pk"))
         case "closed":
             return Q(status=Conversation.Status.CLOSED)
         case "sent":

@@ -14,6 +14,7 @@ ALL_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pract
 #: What a scheme or some pixels of width can break on a page that was looked at; names, roles and order are what they were.
 RULES_OF_A_LOOK = ["color-contrast", "target-size"]
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 AXE = Axe().axe_script
 
 
@@ -35,6 +36,7 @@ def looks(page: Page, screen: tuple[int, int]) -> Iterator[tuple[str, list[str]]
     for scheme, width, rules in (("light", screen[0], ALL_RULES), ("dark", screen[1], RULES_OF_A_LOOK)):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_viewport_size({"width": width, "height": height})
+        page.evaluate(PAINTED)  # what is looked at is what is painted: the scheme may arrive a frame later
         yield f"{width}-{scheme}", rules
     page.emulate_media(color_scheme="light")
     page.set_viewport_size({"width": screen[0], "height": height})

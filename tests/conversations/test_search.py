@@ -103,6 +103,8 @@ def test_every_operator_narrows(world: World, mail: dict[str, Message]) -> None:
     assert names(world, "is:pending") == ["Anna"]
     assert names(world, "is:closed") == names(world, "is:archived") == names(world, "tag:vip") == ["Dana"]
     assert names(world, "is:open -is:pending -is:sent") == ["Bob"]
+    assert names(world, "is:owed") == ["Bob"]
+    assert names(world, "is:waiting -is:sent") == names(world, "is:snoozed") == []
     assert names(world, "is:sent") == ["Carl"]
     assert names(world, "has:attachment") == ["Bob"]
     assert names(world, f"#{number}") == ["Bob"]
