@@ -197,7 +197,7 @@ def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
     The caller is in the tenant.
     """
     with transaction.atomic():
-        of_draft = Draft.objects.filter(pk=draft_id).values("account_id")
+        of_draft = Draft.objects.filter(pk=draft_id).values("account_id")[:1]  # Django 6.1 compares with one row only
         # Most accounts have none: they are asked first, and nothing is locked for them.
         if not Account.objects.get(pk=Subquery(of_draft)).options.lanes:
             return None
