@@ -98,3 +98,28 @@ def test_without_a_script_every_act_is_a_form(committed_world: World, open_page:
     expect(page.locator(".rv-meta .state")).to_have_text("Owed")
     page.get_by_role("button", name="Write a reply").click()
     expect(page.locator("#final")).to_have_value("")
+
+
+def test_the_frame_of_the_desk_stands_still_while_its_columns_scroll(
+    committed_world: World, open_page: OpenPage
+) -> None:
+    world = committed_world
+    sources = [
+        {
+            "passage": str(n),
+            "document": str(n),
+            "url": "https://shop.test/",
+            "indexed_at": "2026-11-01T00:00:00+00:00",
+            "score": 0.5,
+            "title": "Hose",
+            "quote": "PTFE is safe. " * 20,
+            "cited": True,
+        }
+        for n in range(6)
+    ]
+    draft = factories.draft(factories.message(world.mail, "Hello. " * 400), top_sources=sources)
+    page = open_page(world.ada, f"/drafts/{draft.pk}/")
+    armed(page)
+    page.keyboard.press("r")
+    expect(page.locator("[data-ask] [name=then]")).to_have_count(5)
+    assert page.evaluate("[scrollY, document.scrollingElement.scrollHeight - innerHeight]") == [0, 0]
