@@ -10,8 +10,10 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection, transaction
 
+from conversations.channels.base import Receipt
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
+from conversations.messages import outbox
 from conversations.models import Account, AuditEvent, Conversation, Delivery, MembershipChannel, User
 from conversations.people.members import set_channels
 from drafts import tasks
@@ -236,13 +238,7 @@ def test_a_holding_reply_leaves_its_promise_owed(world: World, message: Any) -> 
     delivery = factories.approved(held, world.ada, promise=promise, attention=PRESSED)
     found = fresh(message)
     assert (found.owed, found.due_at, found.owner, lists(message)) == ("promised", promise.due_at, world.dan, ["owed"])
-    Delivery.objects.filter(pk=delivery.pk).update(hold_until=in_hours(-1), next_attempt_at=in_hours(-1))
-    from conversations.channels.base import Receipt
-    from conversations.messages import outbox
-
-    claimed = outbox._claim(delivery.pk)
-    assert claimed is not None
-    outbox._record_sent(delivery.pk, claimed[0].attempt_count, Receipt("250 ok"))
+    left(delivery)
     assert (fresh(message).owed, lists(message)) == ("promised", ["owed"])
 
 
@@ -431,3 +427,38 @@ def test_the_worker_closes_only_where_the_account_wants_it(world: World, message
     Account.objects.filter(pk=world.acme.pk).update(settings={"close_after_days": 7})
     tasks.close_quiet(0)
     assert lists(message) == ["closed"]
+
+
+def test_nobody_owns_what_they_do_not_see(world: World, message: Any) -> None:
+    other = factories.channel(world.acme, external_id="other@acme.test", name="Other")
+    set_channels(account_id=world.acme.pk, user=world.cy, channels=[other.pk], actor=world.dan)
+    with assert_nothing_written(), pytest.raises(Invalid):
+        life.assign(conversation_id=message.conversation_id, actor=world.ada, to=world.cy.pk)
+
+
+def left(delivery: Delivery) -> None:
+    past = in_hours(-1)
+    Delivery.objects.filter(pk=delivery.pk).update(hold_until=past, next_attempt_at=past)
+    claimed = outbox._claim(delivery.pk)
+    assert claimed is not None
+    outbox._record_sent(delivery.pk, claimed[0].attempt_count, Receipt("250 ok"))
+
+
+def test_a_reply_that_left_leaves_the_one_behind_it_on_its_way(world: World, message: Any) -> None:
+    first = factories.approved(factories.draft(message), world.ada)
+    begun = life.write(conversation_id=message.conversation_id, actor=world.ada)
+    second = factories.approved(begun, world.ada, final_text="One more thing: it ships on Monday.")
+    left(first)
+    assert (fresh(message).owed, fresh(message).due_at is not None) == ("leaving", True)
+    left(second)
+    assert (fresh(message).status, lists(message)) == ("pending", ["waiting"])
+
+
+def test_an_approval_is_not_taken_back_beside_a_reply_that_was_begun_since(world: World, message: Any) -> None:
+    delivery = factories.approved(factories.draft(message), world.ada)
+    begun = life.write(conversation_id=message.conversation_id, actor=world.ada)
+    with assert_nothing_written(), pytest.raises(Conflict, match="Another reply was begun"):
+        decisions.undo(delivery_id=delivery.pk, actor=world.ada)
+    life.discard(draft_id=begun.pk, actor=world.ada)
+    decisions.undo(delivery_id=delivery.pk, actor=world.ada)
+    assert lists(message) == ["to_answer"]
