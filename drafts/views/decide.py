@@ -29,7 +29,7 @@ from drafts.desk import after, decisions, editing, life
 from drafts.desk import handover as handing_over
 from drafts.desk import readdress as addressing
 from drafts.desk.decisions import Attention, Seen
-from drafts.models import Draft
+from drafts.models import BY_A_PERSON, Draft
 from drafts.views import answers
 from drafts.views.conflict import both_texts
 from drafts.views.life import moment
@@ -277,7 +277,8 @@ def edit(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpRespo
     response = HttpResponse(status=204)
     response["ETag"], response["X-Version"] = f'"{draft.version}"', str(draft.version)
     response["X-Saved"] = clock_for(request).time(database_time.now())
-    response["X-Second"] = second_press(draft.unsourced_count, draft.is_about_money)
+    unsourced = 0 if draft.model_key == BY_A_PERSON else draft.unsourced_count
+    response["X-Second"] = second_press(unsourced, draft.is_about_money)
     return response
 
 

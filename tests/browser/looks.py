@@ -14,7 +14,12 @@ ALL_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pract
 #: What a scheme or some pixels of width can break on a page that was looked at; names, roles and order are what they were.
 RULES_OF_A_LOOK = ["color-contrast", "target-size"]
 WIDER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-PAINTED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+#: Two frames, and the end of what moves from the one scheme's colours to the other's (what turns for ever is not waited for).
+PAINTED = """async () => {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const ends = document.getAnimations().filter((one) => one.effect?.getComputedTiming().iterations !== Infinity);
+  await Promise.race([Promise.allSettled(ends.map((one) => one.finished)), new Promise((done) => setTimeout(done, 2000))]);
+}"""
 AXE = Axe().axe_script
 
 

@@ -250,3 +250,17 @@ def test_mine_shows_what_one_owns_and_what_one_holds(world: World, signed_in: Br
         life.assign(conversation_id=others.conversation_id, actor=world.ada, to=world.dan.pk)
     rows = soup(signed_in(world.ada).get("/queue/?show=mine")).select("#rows .row")
     assert {row["data-id"] for row in rows} == {str(owned.pk), str(held.pk)}
+
+
+def test_a_persons_own_words_are_asked_for_no_source_also_after_a_save(
+    world: World, signed_in: Browser, message: Any
+) -> None:
+    client = signed_in(world.ada)
+    address = press(client, message, "write")["Location"].partition("?")[0]
+    with tenant_context(world.acme.pk):
+        begun = Draft.objects.pending().get()
+    values = {**form_of(client, begun), "final_text": "It ships on Monday."}
+    saved = client.post(f"{address}edit/", values, headers={"HX-Request": "true"})
+    assert (saved.status_code, saved["X-Second"]) == (204, "")
+    money = {**form_of(client, begun), "final_text": "We refund 20 USD."}
+    assert client.post(f"{address}edit/", money, headers={"HX-Request": "true"})["X-Second"] == "money"
