@@ -10,7 +10,7 @@ from django import template
 from django.middleware.csrf import get_token
 from django.urls import NoReverseMatch
 
-from conversations.keys import keys_of
+from conversations.keys import acts_at
 from conversations.models import Role, User
 from conversations.people.roles import Verb, may
 from conversations.tenancy import Tenant
@@ -26,7 +26,7 @@ PAGES = (
     ("history", "History", "lines", "conversations:list"),
     ("sources", "Sources", "db", "ingestion:sources"),
     ("quality", "Quality", "chart", "drafts:quality"),
-    ("assistant", "Assistant", "assist", "drafts:assistant"),
+    ("assistant", "Assistant", "assist", "conversations:chats"),
 )
 LINKS = {
     "queue": "drafts:queue",
@@ -43,7 +43,7 @@ MODULES = (
     "sources", "strip", "toolbar",
 )  # fmt: skip
 #: What the palette and the list of keys offer beside pages, each only to whom it is allowed.
-COMMANDS = ("claim", "edit", "reject", "regenerate", "snooze", "undo", "batch_approve")
+COMMANDS = ("assist", "claim", "edit", "reject", "regenerate", "snooze", "undo", "batch_approve")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Shell:
     keys: str
     caps: dict[str, str]
     acts: str
+    talk_acts: str
     person: str
     initials: str
     role: str
@@ -70,6 +71,10 @@ def _address(name: str) -> str:
         return address(name)
     except NoReverseMatch:
         return ""
+
+
+def _as_json(values: dict[str, str]) -> str:
+    return json.dumps(values, separators=(",", ":"))
 
 
 def _administration(tenant: Tenant | None, user: User) -> str:
@@ -92,6 +97,8 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
     admin = user.is_staff or (tenant is not None and tenant.role == Role.ADMIN)
     urls["admin"] = _address(_administration(tenant, user)) if admin else ""
     nav = [{"key": key, "label": label, "icon": icon, "url": _address(name)} for key, label, icon, name in PAGES]
+    if not may(tenant, Verb.ASSIST):
+        nav = [item for item in nav if item["key"] != "assistant"]
     if tenant is not None and tenant.role == Role.ADMIN:
         nav.append({"key": "admin", "label": "Administration", "short": "Admin", "icon": "gear", "url": urls["admin"]})
     elif tenant is None and user.is_superuser:  # without an account there is no queue to lead to
@@ -100,7 +107,8 @@ def desk_shell(context: template.Context) -> Shell | dict[str, Any]:
         theme=choices.theme,
         keys=choices.single_keys,
         caps=choices.caps,
-        acts=json.dumps({key: act for act, key in keys_of(choices.moved).items()}, separators=(",", ":")),
+        acts=_as_json(acts_at(choices.moved, conversation=False)),
+        talk_acts=_as_json(acts_at(choices.moved, conversation=True)),
         person=user.name,
         initials=initials(user.name),
         role=tenant.role.label if tenant and tenant.role else "Platform operator" if user.is_superuser else "No role",
