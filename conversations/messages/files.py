@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.files.base import ContentFile
@@ -95,23 +96,23 @@ def drop(account_id: uuid.UUID, digest: str, *, needed: Callable[[], bool]) -> b
 
 
 def attach(message: Message, files: Iterable[File]) -> list[Attachment]:
-    rows = []
-    for file in files:
-        digest, key = store(message.account_id, file.content)
-        rows.append(
-            Attachment(
-                account_id=message.account_id,
-                message=message,
-                file_name=file.file_name[:255] or "attachment",
-                mime_type=file.mime_type[:127],
-                size_bytes=len(file.content),
-                sha256=digest,
-                storage_key=key,
-                content_id=file.content_id[:255],
-                is_inline=file.inline,
-            )
-        )
-    return Attachment.objects.bulk_create(rows)
+    return Attachment.objects.bulk_create(row_for(message.account_id, file, message=message) for file in files)
+
+
+def row_for(account_id: uuid.UUID, file: File, **of: Any) -> Attachment:
+    """The file's row, not stored yet, with its bytes kept. `of` says whose it is. Raises OSError like `store`."""
+    digest, key = store(account_id, file.content)
+    return Attachment(
+        account_id=account_id,
+        file_name=file.file_name[:255] or "attachment",
+        mime_type=file.mime_type[:127],
+        size_bytes=len(file.content),
+        sha256=digest,
+        storage_key=key,
+        content_id=file.content_id[:255],
+        is_inline=file.inline,
+        **of,
+    )
 
 
 def read(attachment: Attachment) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 
 from conversations.channels.base import Party
 from conversations.models import Conversation, Message
@@ -128,3 +129,18 @@ def test_no_batch_takes_a_mail_that_may_be_forged(world: World, acme: Any) -> No
     found = {one.draft.pk: one.why_not for one in batch.candidates([good.pk, forged.pk, unmarked.pk], world.ada, ALL)}
     assert found[good.pk] == ""
     assert found[forged.pk] == found[unmarked.pk] == "Its sender is not proved, and it asks for the answer elsewhere"
+
+
+def test_the_page_and_the_drafter_name_who_wrote_the_message_and_not_who_opened_the_thread(
+    world: World, signed_in: Any
+) -> None:
+    ann = Party("ann@customer.test", "Ann Lee")
+    first = factories.message(world.mail, sender=INGRID, answer_to=(INGRID, ann))
+    draft, drafter = written(factories.reply_to(first, sender=ann))
+    assert drafter.request.customer_name == "Ann Lee"
+    page = BeautifulSoup(signed_in(world.ada).get(f"/drafts/{draft.pk}/").content, "html.parser")
+    assert page.select_one("#decide")["data-who"] == "Ann Lee"
+    with tenant_context(world.acme.pk):
+        assert Draft.objects.get(pk=draft.pk).conversation.customer == "Ingrid"
+        Message.objects.filter(pk=draft.base_message_id).update(erased_at=draft.created_at)
+        assert recipients.who_is_answered(Draft.objects.get(pk=draft.pk)) == "Ingrid"

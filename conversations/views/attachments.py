@@ -1,0 +1,136 @@
+"""Files of messages and of drafts: one as a download, a picture of it to look at, all of a message in one archive."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+import zipfile
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from django.core.files import File as DjangoFile
+from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.views.decorators.http import require_safe
+
+from conversations.messages import files
+from conversations.models import Attachment, Conversation, Message
+from conversations.people.roles import Verb, require
+from conversations.tenancy import require_tenant
+from conversations.views.access import signed_in
+from conversations.visible import Visible
+
+#: What a browser draws by itself and cannot run, told by its first bytes; what a sender calls a file is never believed.
+PICTURES = {
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/gif": b"GIF8",
+}
+IN_MEMORY = 5_000_000  # bytes of an archive; a larger one is built on disk
+_NOTHING = {"default-src": ["'none'"], "sandbox": []}
+
+
+@require_safe
+@signed_in
+@require(Verb.READ)
+def attachment(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+    """One file as a download, never shown inline; the name is sent by RFC 6266, the type is never guessed."""
+    found = _find(request, pk)
+    return _download(_opened(found), found.file_name, found.size_bytes)
+
+
+@require_safe
+@signed_in
+@require(Verb.READ)
+def picture(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """The same file for an `img` element, if it is a PNG, a JPEG or a GIF; else there is no picture of it (404)."""
+    stream = _opened(_find(request, pk))
+    first = stream.read(16)
+    stream.seek(0)
+    kind = next((kind for kind, magic in PICTURES.items() if first.startswith(magic)), None)
+    if kind is None:
+        stream.close()
+        raise Http404("This file is no picture.")
+    response = FileResponse(stream, content_type=kind)
+    response["Content-Disposition"] = "inline"
+    response["X-Content-Type-Options"] = "nosniff"
+    response.csp = _NOTHING  # type: ignore[attr-defined]
+    return response
+
+
+@require_safe
+@signed_in
+@require(Verb.READ)
+def all_files(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+    """All files of one message as a ZIP archive, each under its own name. One that is not in the store any more is left out
+    and named in `missing.txt`."""
+    mine = Message.objects.within(require_tenant(request).channels)
+    message = mine.filter(pk=pk).first()
+    found = list(message.attachments.order_by("id")) if message else []
+    if not found:
+        raise Http404("There are no such files in this account.")
+    archive = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  the response closes it
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as into:  # pictures, PDF: packed already
+        missing = []
+        for name, file in zip(_names(one.file_name for one in found), found, strict=True):
+            try:
+                with files.open_whole(file.storage_key, file.sha256) as stream, into.open(name, "w") as entry:
+                    for chunk in stream.chunks():
+                        entry.write(chunk)
+            except files.Damaged as error:
+                missing.append(f"{name}: {error}")
+        if missing:
+            into.writestr("missing.txt", "\n".join(missing))
+    size = archive.tell()
+    archive.seek(0)
+    return _download(archive, f"message {message.seq if message else 0}.zip", size)
+
+
+def _names(given: Iterable[str]) -> list[str]:
+    """Names for an archive: no folder, no way up, no name twice whatever its case."""
+    out: list[str] = []
+    taken: set[str] = set()
+    for name in given:
+        plain = "".join("_" if c in '/\\:*?"<>|' or not c.isprintable() else c for c in name).strip(". ") or "file"
+        path, number, free = PurePosixPath(plain), 1, plain
+        while free.casefold() in taken:
+            number += 1
+            free = f"{path.stem} ({number}){path.suffix}"
+        taken.add(free.casefold())
+        out.append(free)
+    return out
+
+
+def _find(request: HttpRequest, pk: uuid.UUID) -> Attachment:
+    found = Attachment.objects.filter(pk=pk).first()
+    if found is None or not _may_see(found, require_tenant(request).channels):
+        raise Http404("There is no such file in this account.")
+    return found
+
+
+def _opened(found: Attachment) -> DjangoFile:
+    try:
+        return files.open_whole(found.storage_key, found.sha256)
+    except files.Damaged as error:
+        raise Http404(str(error)) from None
+
+
+def _download(stream: object, name: str, size: int) -> FileResponse:
+    response = FileResponse(stream, content_type="application/octet-stream")
+    ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)[:150]
+    utf8 = quote(name.replace("\x00", ""), safe="")
+    response["Content-Disposition"] = f"attachment; filename=\"{ascii_name or 'file'}\"; filename*=UTF-8''{utf8}"
+    response["Content-Length"] = str(size)
+    response["X-Content-Type-Options"] = "nosniff"
+    response.csp = _NOTHING  # type: ignore[attr-defined]
+    return response
+
+
+def _may_see(found: Attachment, channels: Visible) -> bool:
+    """Whether a file's message, or the draft that it belongs to, is in the person's own channels."""
+    if channels.is_all:
+        return True
+    mine = Conversation.objects.of_customers().within(channels)
+    # This app knows drafts only as data.
+    of_it = {"drafts__id": found.draft_id} if found.draft_id else {"messages__id": found.message_id}
+    return mine.filter(**of_it).exists()
