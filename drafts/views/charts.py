@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 from conversations.views.words import MONTHS
+from conversations.web.bidi import isolated
 from drafts.evidence.quality import BINS, BUCKETS, Bin, Day
 
 WIDTH, LEFT, TOP, BOTTOM = 820.0, 34.0, 14.0, 208.0
@@ -44,7 +47,7 @@ def step_for(most: int) -> int:
 
 
 def short(day: Day) -> str:
-    return f"{day.day.day} {MONTHS[day.day.month - 1]}"
+    return _day(day.day)
 
 
 def stacked(days: Sequence[Day]) -> Bars:
@@ -71,24 +74,96 @@ def stacked(days: Sequence[Day]) -> Bars:
     return Bars(boxes, lines, labels, words, [])
 
 
-def columns(counts: Sequence[int]) -> Bars:
-    """How many edits changed how many words."""
+def columns(counts: Sequence[int], names: Sequence[str], what: str) -> Bars:
+    """A column for each name, in a picture of 380 by 196; `what` begins its words."""
     most, pitch = max(counts, default=0) or 1, 380.0 / max(len(counts), 1)
     boxes, labels, notes = [], [], []
-    names = bucket_names()
     for at, count in enumerate(counts):
         height = 152.0 * count / most
         middle = _r(pitch * (at + 0.5))
         boxes.append(Box(_r(pitch * at + 5), _r(174 - height), _r(pitch - 10), _r(max(height, 0.5)), "c1"))
         labels.append(Box(middle, 191.0, words=names[at]))
         notes.append(Box(middle, _r(168 - height), words=f"{count:,}"))
-    words = ", ".join(f"{name} words {count:,} edits" for name, count in zip(names, counts, strict=False))
-    return Bars(boxes, [], labels, f"Words changed per edit: {words}.", notes)
+    words = ", ".join(f"{name} {count:,}" for name, count in zip(names, counts, strict=False))
+    return Bars(boxes, [], labels, f"{what}: {words}.", notes)
 
 
 def bucket_names() -> list[str]:
     lows = [1, *(most + 1 for most in BUCKETS)]
     return [f"{low}–{high}" for low, high in zip(lows, BUCKETS, strict=False)] + [f"{lows[-1]}+"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Two lines over days, of 820 by 230: SVG points, the lines across, the days below, and the whole in words."""
+
+    median: str
+    p90: str
+    lines: list[Box]
+    labels: list[Box]
+    words: str
+
+
+def lines(days: Sequence[tuple[date, float | None, float | None]]) -> Lines | None:
+    """Minutes a day, median and p90, at a step for each day of which anything is known; None for fewer than two."""
+    known = [(day, median, p90) for day, median, p90 in days if median is not None and p90 is not None]
+    if len(known) < 2:
+        return None
+    hours = step_for(max(1, round(max(p90 for *_, p90 in known) / 60)))
+    top = hours * max(1, -(-round(max(p90 for *_, p90 in known)) // (60 * hours)))
+    first, length = known[0][0], (known[-1][0] - known[0][0]).days
+    across = [LEFT + 8 + (WIDTH - LEFT - 30) * (day - first).days / length for day, *_ in known]
+    down = [[BOTTOM - (BOTTOM - TOP) * value / (60 * top) for value in pair] for _, *pair in known]
+    every = -(-len(known) // 8)
+    return Lines(
+        median=" ".join(f"{_r(x)},{_r(y[0])}" for x, y in zip(across, down, strict=True)),
+        p90=" ".join(f"{_r(x)},{_r(y[1])}" for x, y in zip(across, down, strict=True)),
+        lines=[Box(LEFT, _r(BOTTOM - (BOTTOM - TOP) * at / top), words=f"{at} h") for at in range(0, top + 1, hours)],
+        labels=[Box(_r(x), 225.0, words=_day(day)) for x, (day, *_) in zip(across, known, strict=True)][::every],
+        words=f"First response a day in business hours, {_day(known[0][0])} to {_day(known[-1][0])}; the same as a table below.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    name: str
+    y: float
+    cells: list[tuple[float, float, str]]  # x, opacity, words
+    total: str
+
+
+def heat(rows: Sequence[tuple[str, Sequence[int]]]) -> dict[str, Any]:
+    """Messages by channel and hour of the day, 820 wide: the darker the more. Drawn are the hours in which any came."""
+    busy = [hour for hour in range(24) if any(counts[hour] for _, counts in rows)]
+    if not busy:
+        return {}
+    shown = range(busy[0], busy[-1] + 1)
+    most, pitch = max(max(counts) for _, counts in rows), 640.0 / len(shown)
+    return {
+        "height": 26 + 32 * len(rows),
+        "width": _r(pitch - 3),
+        "labels": [Box(_r(130 + pitch * (at + 0.5)), 12, words=str(hour)) for at, hour in enumerate(shown)],
+        "rows": [
+            HeatRow(
+                isolated(name if len(name) <= 18 else f"{name[:17]}…"),
+                22.0 + 32 * row,
+                [
+                    (
+                        _r(130 + pitch * at),
+                        round(0.06 + 0.94 * counts[hour] / most, 2),
+                        f"{isolated(name)}, {hour}:00: {counts[hour]:,}",
+                    )
+                    for at, hour in enumerate(shown)
+                ],
+                f"{sum(counts):,}",
+            )
+            for row, (name, counts) in enumerate(rows)
+        ],
+    }
+
+
+def _day(day: date) -> str:
+    return f"{day.day} {MONTHS[day.month - 1]}"
 
 
 def spark(values: Iterable[float | None]) -> str:
