@@ -11,15 +11,20 @@ from drafts.writing.markdown import NAME_ENDS, Kind
 from drafts.writing.relevance import Ask, Candidate
 from ingestion.knowledge.words import terms
 
-ENOUGH = 0.49
+ENOUGH = 0.48
 """A piece that is worth less (`_worth_of`) is no answer. Chosen on the halves for choosing of four sets of questions (docs/quality.md);
 a lower one answers more questions, and more of those that no page answers."""
-LEAD, MAX_LEAD, UNKNOWN_LEAD = 0.75, 0.2, 0.1
+LEAD, MAX_LEAD, UNKNOWN_LEAD = 1.0, 0.2, 0.1
 """What the lead over the next document counts, how much of it, and what stands for it where there is no other document."""
+ALONE = 0.22  # of its own a question must have so much, whatever the message around it is about
+AT_HAND = 0.06  # so much less is enough for a piece of a document that answers another question of the message
+UNCLEAR = 0.62  # what is enough where the message says so little that it should rather be asked back
 CLOSE = 0.80  # another piece of the passage joins the best one from this share of its score,
 MIN_SCORE = 0.42  # if it has so much itself,
 CONTINUED = 0.68  # and the one right after it from this share: it usually goes on about the same
 MAX_ALSO = 3
+SHORT_BLOCK = 400  # characters; of so short a paragraph all is quoted
+BESIDE = 0.6  # that is worth this share of the best
 MAX_LIST = 10  # items; of a longer one only those that answer are quoted
 
 _NEEDS_CONTEXT = re.compile(
@@ -31,49 +36,77 @@ Unit = list[Candidate]  # what is quoted together or not at all
 
 
 def choose(
-    asks: Sequence[Ask], scored: Sequence[Candidate], *, most: int, settled: Collection[Ask] = ()
+    asks: Sequence[Ask],
+    scored: Sequence[Candidate],
+    *,
+    most: int,
+    settled: Collection[Ask] = (),
+    enough: float | None = None,
 ) -> tuple[list[Quote], list[Ask]]:
     """(what to quote, in the order of the asks and then as the passage has it; the asks without an answer).
 
     At most ``most`` pieces, where a list counts as one. ``settled`` asks are answered otherwise.
     """
+    enough = ENOUGH if enough is None else enough
+    rows = [row for row, ask in enumerate(asks) if ask not in settled]
+    units = {row: _answer(asks[row], row, scored, enough) for row in rows}
+    # What answers one question of a letter makes it likely that the same page answers the next.
+    at_hand = {unit[0].source.document_id for found in units.values() for unit in found}
+    for row in rows:
+        if not units[row] and at_hand:
+            near = [each for each in scored if each.source.document_id in at_hand]
+            units[row] = _answer(asks[row], row, near, enough - AT_HAND, among=scored)
     chosen: dict[tuple[UUID, int], Candidate] = {}
     count = 0
-    open_asks: list[Ask] = []
-    for row, ask in enumerate(asks):
-        if ask in settled:
-            continue
-        units = _answer(ask, row, scored)
-        if not units:
-            open_asks.append(ask)
-        for unit in units:
+    for row in rows:
+        for n, unit in enumerate(units[row]):
             new = {_place(each): each for each in unit if _place(each) not in chosen}
             said = {each.text for each in chosen.values()}
-            if new and count < most and not said & {each.text for each in new.values()}:
+            # The piece that answers is quoted however many questions came before it; only what stands beside it is counted out.
+            if new and (count < most or n == 0) and not said & {each.text for each in new.values()}:
                 count += 1 if unit[0].piece.group else len(new)
                 chosen |= new
     passages = list(dict.fromkeys(passage for passage, _ in chosen))
     ordered = sorted(chosen.values(), key=lambda each: (passages.index(each.source.passage_id), each.position))
-    return [Quote(each.source, each.text, each.piece) for each in ordered], open_asks
+    quotes = [Quote(each.source, each.text, each.piece) for each in ordered]
+    return quotes, [asks[row] for row in rows if not units[row]]
 
 
-def _answer(ask: Ask, row: int, scored: Sequence[Candidate]) -> list[Unit]:
+def _answer(
+    ask: Ask, row: int, scored: Sequence[Candidate], enough: float, *, among: Sequence[Candidate] | None = None
+) -> list[Unit]:
     """The best piece that is worth enough, and what of its passage goes with it; nothing where no piece is."""
     by_place = {_place(each): each for each in scored}
-    worth = _worth_of(row, scored)
+    worth = _worth_of(row, among or scored)
     # Ties go to the better found passage, then to the earlier piece: the order must not depend on chance.
     ranked = sorted(scored, key=lambda c: (-c.scores[row], -c.source.score, str(c.source.passage_id), c.position))
-    enough = (each for each in ranked if worth(each) >= ENOUGH)
-    best, unit = next(((each, unit) for each in enough if (unit := _unit(each, by_place))), (None, []))
+    worthy = (each for each in ranked if worth(each) >= enough and each.own(row) >= ALONE)
+    best, unit = next(((each, unit) for each in worthy if (unit := _unit(each, by_place))), (None, []))
     if best is None:
         return []
-    passage, top = best.source.passage_id, best.scores[row]
-    close = [c for c in ranked if c.source.passage_id == passage and c.scores[row] >= max(MIN_SCORE, CLOSE * top)]
-    after = by_place.get((passage, unit[-1].position + 1))
+    also = _beside(best, row, ask, unit, ranked)
+    return [unit, *(_unit(each, by_place) for each in also)]
+
+
+def _beside(best: Candidate, row: int, ask: Ask, unit: Unit, ranked: Sequence[Candidate]) -> list[Candidate]:
+    """What of its passage joins the best piece: all that stands with it under one heading where that is short, because a rule without
+    its condition is half of an answer; else what is about as good, and what goes on right after it."""
+    top, mine = best.scores[row], [c for c in ranked if c.source.passage_id == best.source.passage_id]
+    if not best.piece.group:
+        block = [c for c in mine if c.piece.block == best.piece.block and c.piece.heading == best.piece.heading]
+        if len(best.piece.block) <= SHORT_BLOCK and not any(c.piece.group for c in block):
+            goes_on = best.position + 1  # "It must be uncut." is the condition of what stands before it
+            return [
+                c
+                for c in block
+                if c is not best
+                and (c.scores[row] >= BESIDE * top or (c.position == goes_on and _NEEDS_CONTEXT.match(c.text)))
+            ]
+    close = [c for c in mine if c.scores[row] >= max(MIN_SCORE, CLOSE * top)]
+    after = next((c for c in mine if c.position == unit[-1].position + 1), None)
     if after and not best.piece.group and after.scores[row] >= CONTINUED * top:
         close = [*close[:MAX_ALSO], after]
-    also = [each for each in close[: MAX_ALSO + 1] if _is_of_the_same(each, best, ask)]
-    return [unit, *(_unit(each, by_place) for each in also)]
+    return [each for each in close[: MAX_ALSO + 1] if _is_of_the_same(each, best, ask)]
 
 
 def _place(candidate: Candidate) -> tuple[UUID, int]:

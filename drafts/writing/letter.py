@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from drafts.writing.acts import Act
+from drafts.writing.frames import Frame, frame_of
 from drafts.writing.markdown import Kind, Piece
 from drafts.writing.port import DraftRequest, Source, Statement
 from drafts.writing.reading import Need
-from drafts.writing.statements import NOT_FOUND, PARTLY_FOUND, PASSED_ON, factual_sentences
+from drafts.writing.slots import Slot
+from drafts.writing.statements import factual_sentences
 
 
 @dataclass(frozen=True)
@@ -22,32 +25,65 @@ class Quote:
     piece: Piece | None = None
 
 
-def belongs_to_a_person(needs: Sequence[Need]) -> bool:
-    """A quoted policy is no answer to an injury, a lawyer, a call for a person, or anger about money."""
-    return bool({Need.LEGAL, Need.SAFETY, Need.PERSON} & set(needs)) or {Need.REFUND, Need.UPSET} <= set(needs)
-
-
 def compose(
-    request: DraftRequest, needs: Sequence[Need], quotes: Sequence[Quote], *, partly: bool
+    request: DraftRequest,
+    act: Act,
+    needs: Sequence[Need],
+    quotes: Sequence[Quote],
+    *,
+    missing: Sequence[Slot] = (),
+    quoted_in: str = "",
 ) -> tuple[str, tuple[Statement, ...]]:
-    """(the text, its statements in order). Without quotes it is a holding reply; ``partly``: some of what was asked is open."""
+    """(the text, its statements in order) of a reply that does ``act``, in the customer's language as far as there is a frame.
+
+    ``quoted_in`` is the language of the quotes, where it is not the customer's.
+    """
+    frame = frame_of(request.language_hint)
     name = _greeting_name(request.customer_name)
-    opening = "I am sorry about the trouble." if Need.UPSET in needs else "Thanks for getting in touch."
-    text = f"{f'Hi {name}' if name else 'Hello'},\n\n{opening}"
-    spans: list[tuple[int, int, UUID]] = []
-    for last, quote, after in zip([None, *quotes], quotes, [*quotes[1:], None], strict=False):
-        text += _joint(last, quote, after)
-        spans.append((len(text), len(text) + len(quote.text), quote.source.passage_id))
-        text += quote.text
-    if not quotes:
-        text += f"\n\n{PASSED_ON}" if belongs_to_a_person(needs) else f"\n\n{NOT_FOUND} {PASSED_ON}"
-    elif partly:
-        text += f"\n\n{PARTLY_FOUND} {PASSED_ON}"
-    else:
-        text += "\n\nPlease let us know if you have any questions."
-    text += f"\n\nBest regards,\n{request.account_name}"
+    text = f"{f'{frame.hello_name} {name}' if name else frame.hello},\n\n{_opening(frame, act, needs)}"
+    if quotes and quoted_in and frame.in_english:
+        text += f"\n\n{frame.in_english}"
+    text, spans = lay_out(quotes, after=text)
+    if end := _end(frame, act, missing):
+        text += f"\n\n{end}"
+    text += f"\n\n{frame.regards}\n{request.account_name}"
     said = [(each.start, each.end, _borne(each.start, each.end, spans)) for each in factual_sentences(text)]
     return text, tuple(Statement(start, end, keys) for start, end, keys in said if keys)
+
+
+def lay_out(quotes: Sequence[Quote], *, after: str = "") -> tuple[str, list[tuple[int, int, UUID]]]:
+    """The quotes as paragraphs and lists behind a text, and where each of them stands in it."""
+    text, spans = after, []
+    for last, quote, following in zip([None, *quotes], quotes, [*quotes[1:], None], strict=False):
+        joint = _joint(last, quote, following)
+        text += joint if text else joint.lstrip("\n")
+        spans.append((len(text), len(text) + len(quote.text), quote.source.passage_id))
+        text += quote.text
+    return text, spans
+
+
+def _opening(frame: Frame, act: Act, needs: Sequence[Need]) -> str:
+    if act is Act.NONE:
+        return frame.glad
+    if act is Act.PERSON and {Need.SAFETY, Need.FURIOUS} & set(needs):
+        return frame.very_sorry
+    return frame.sorry if Need.UPSET in needs else frame.thanks
+
+
+def _end(frame: Frame, act: Act, missing: Sequence[Slot]) -> str:
+    match act:
+        case Act.ANSWER:
+            return frame.closing
+        case Act.PARTLY:
+            return f"{frame.partly_found} {frame.passed_on}"
+        case Act.ASK:
+            return " ".join([frame.ask_back, *(frame.slots[slot] for slot in missing or (Slot.WHAT,))])
+        case Act.HOLD:
+            return f"{frame.not_found} {frame.passed_on}"
+        case Act.PERSON:
+            return frame.passed_on
+        case _:
+            return ""
 
 
 def _borne(start: int, end: int, spans: Sequence[tuple[int, int, UUID]]) -> tuple[UUID, ...]:

@@ -26,6 +26,8 @@ from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from drafts.llm.endpoint import Endpoint, Prices, Tokens, cost_micros
 from drafts.writing import confidence
+from drafts.writing.acts import WISHES, before_reading_sources, of_a_reply
+from drafts.writing.coverage import coverage
 from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, OnText, Statement
 from drafts.writing.reading import Need, plants_instruction, read_question
 from drafts.writing.relevance import asks_of, best_by_passage, score_pieces
@@ -125,7 +127,7 @@ class ModelDrafter:
         used = (request.spent[0] + asked[0], request.spent[1] + asked[1])
         text, named, unknown = _compose(reply, request)
         statements = check_statements(text, named, request.sources)
-        reading = read_question(request.question, request.topics)
+        reading = read_question(request.question, request.topics, subject=request.subject)
         needs = list(reading.needs)
         needs += [need for need in Need if need in reply.needs_human and need not in needs]
         warnings = _warnings(request, text, named, statements, unknown)
@@ -133,9 +135,11 @@ class ModelDrafter:
             needs.append(Need.NO_SOURCE)  # whatever the model thinks of its reply
         if _foreign_links(text, request) and Need.INJECTION not in needs:
             needs.append(Need.INJECTION)
-        scored = score_pieces(
-            asks=asks_of(request.question, subject=request.subject), sources=request.sources, embedder=self._embedder
-        )
+        asks = asks_of(request.question, subject=request.subject)
+        scored = score_pieces(asks=asks, sources=request.sources, embedder=self._embedder)
+        asked_for = coverage(asks, scored, text, statements)
+        if any(one.statement is None for one in asked_for) and Need.NO_SOURCE not in needs:
+            needs.append(Need.NO_SOURCE)
         sure, reasons = confidence.rate(
             statements=statements, sources=request.sources, needs=needs, relevance=best_by_passage(scored)
         )
@@ -152,6 +156,15 @@ class ModelDrafter:
             cost_micros=cost_micros(used, self._prices),
             latency_ms=round((time.monotonic() - began) * 1000),
             warnings=warnings,
+            asked=asked_for,
+            act=request.act
+            or of_a_reply(
+                text,
+                states=any(statement.source_ids for statement in statements),
+                is_open=any(one.statement is None for one in asked_for),
+                reading=reading,
+            ),
+            facts=reading.facts,
         )
 
     def _ask(self, request: DraftRequest, on_text: OnText | None) -> tuple[Reply, Tokens]:
@@ -258,7 +271,11 @@ def _instructions(request: DraftRequest, mark: str) -> str:
     language = f" (probably {request.language_hint})" if request.language_hint else ""
     rules = RULES.format(account=request.account_name, mark=mark, language=language)
     wish = f"\nThe person who will sign asks for this version: {request.instruction}" if request.instruction else ""
-    return f"{request.prompt_text.strip()}\n{rules}{wish}"
+    calls_for = request.act or before_reading_sources(
+        read_question(request.question, request.topics, subject=request.subject), asks_outright=True
+    )
+    act = f"\nThis reply should {WISHES[calls_for]}." if calls_for else ""
+    return f"{request.prompt_text.strip()}\n{rules}{wish}{act}"
 
 
 def _message(request: DraftRequest, mark: str) -> str:

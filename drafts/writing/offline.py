@@ -9,14 +9,18 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drafts.writing import confidence
-from drafts.writing.choice import choose
-from drafts.writing.letter import Quote, belongs_to_a_person, compose
+from drafts.writing.acts import Act, after_choosing, before_reading_sources
+from drafts.writing.choice import UNCLEAR, choose
+from drafts.writing.coverage import coverage
+from drafts.writing.letter import Quote, compose
 from drafts.writing.port import DraftRequest, DraftResult, OnText, Source
 from drafts.writing.reading import Need, plants_instruction, read_question
-from drafts.writing.relevance import Ask, asks_of, best_by_passage, score_pieces
+from drafts.writing.relevance import Ask, Candidate, asks_of, best_by_passage, score_pieces
+from drafts.writing.slots import Slot, missing
 from ingestion.knowledge.embed import Embedder, EmbedderDown
 from ingestion.knowledge.words import terms
 
@@ -54,31 +58,38 @@ class OfflineDrafter:
     def write(self, request: DraftRequest, *, on_text: OnText | None = None) -> DraftResult:
         """Never raises for any text: with nothing to quote the draft is a holding reply."""
         began = time.monotonic()
-        reading = read_question(request.question, request.topics)
+        reading = read_question(request.question, request.topics, subject=request.subject)
         needs, warnings = list(reading.needs), []
-        if not _ENGLISH.match(request.language_hint):
+        foreign = "" if _ENGLISH.match(request.language_hint) else request.language_hint
+        if foreign:
             needs.append(Need.LANGUAGE)
-            warnings.append(
-                f"The built-in drafter writes English only; the customer may write {request.language_hint}."
-            )
+            warnings.append(f"The built-in drafter quotes your pages as they are; the customer may write {foreign}.")
         if any(plants_instruction(source.text) for source in request.sources):
             warnings.append("A source contains text that reads like an instruction to the model.")
 
         asks = _asks(request, reading.intent)
-        scored = score_pieces(asks=asks, sources=request.sources, embedder=self._embedder)
-        most = _size(request.instruction)
+        message = f"{request.subject} {request.question}"
+        scored = score_pieces(
+            asks=asks, sources=request.sources, embedder=self._embedder, message=message, language=request.language_hint
+        )
+        outright = any(ask.outright for ask in asks)
+        act = request.act or before_reading_sources(reading, asks_outright=outright)
         quotes: list[Quote] = []
         open_asks: list[Ask] = []
-        if not belongs_to_a_person(needs):
-            approved = _approved_answers(asks, request, self._embedder)
-            pages = [candidate for candidate in scored if not _is_golden(candidate.source)]
-            quotes, open_asks = choose(asks, pages, most=most, settled=approved.keys())
-            # An approved answer is quoted whole where its question is asked, and nowhere else: a person stands for it as that.
-            whole = dict.fromkeys(approved.values())
-            quotes = [*(Quote(source, source.text.strip()) for source in whole), *quotes]
-        if not quotes or open_asks:
+        lacking: tuple[Slot, ...] = ()
+        if act in (None, Act.ANSWER, Act.PARTLY):
+            lacking = missing(request.question, reading.facts)
+            enough = UNCLEAR if lacking and not act else None
+            quotes, open_asks = _quotes(request, asks, scored, self._embedder, enough=enough)
+            found = after_choosing(answered=bool(quotes), is_open=bool(open_asks), missing=lacking)
+            act = found if act is None or not quotes else act
+        elif act is Act.NONE:
+            asks = []  # nothing is asked any more
+        else:
+            open_asks = list(asks)
+        if act in (Act.PARTLY, Act.HOLD, Act.PERSON, Act.ASK):
             needs.append(Need.NO_SOURCE)
-        text, statements = compose(request, needs, quotes, partly=bool(open_asks))
+        text, statements = compose(request, act, needs, quotes, missing=lacking, quoted_in="en" if foreign else "")
         sure, reasons = confidence.rate(
             statements=statements, sources=request.sources, needs=needs, relevance=best_by_passage(scored)
         )
@@ -93,7 +104,42 @@ class OfflineDrafter:
             tokens_used=0,
             latency_ms=round((time.monotonic() - began) * 1000),
             warnings=tuple(warnings),
+            asked=coverage(asks, scored, text, statements, left_open=open_asks),
+            act=act,
+            facts=reading.facts,
         )
+
+
+@dataclass(frozen=True)
+class Found:
+    """What of the sources answers the asks, and the asks that nothing answers."""
+
+    scored: list[Candidate]
+    quotes: list[Quote]
+    open_asks: list[Ask]
+
+
+def find_quotes(request: DraftRequest, asks: Sequence[Ask], embedder: Embedder | None) -> Found:
+    """What to quote in answer to the asks."""
+    scored = score_pieces(asks=asks, sources=request.sources, embedder=embedder, language=request.language_hint)
+    return Found(scored, *_quotes(request, asks, scored, embedder))
+
+
+def _quotes(
+    request: DraftRequest,
+    asks: Sequence[Ask],
+    scored: Sequence[Candidate],
+    embedder: Embedder | None,
+    *,
+    enough: float | None = None,
+) -> tuple[list[Quote], list[Ask]]:
+    """(what answers, the asks that nothing answers)."""
+    approved = _approved_answers(asks, request, embedder)
+    pages = [candidate for candidate in scored if not _is_golden(candidate.source)]
+    quotes, open_asks = choose(asks, pages, most=_size(request.instruction), settled=approved.keys(), enough=enough)
+    # An approved answer is quoted whole where its question is asked, and nowhere else: a person stands for it as that.
+    whole = dict.fromkeys(approved.values())
+    return [*(Quote(source, source.text.strip()) for source in whole), *quotes], open_asks
 
 
 def _asks(request: DraftRequest, intent: str) -> list[Ask]:
@@ -106,7 +152,7 @@ def _asks(request: DraftRequest, intent: str) -> list[Ask]:
         asks = [Ask(request.question, before=" ".join([request.subject, *earlier[-1:]]).strip())] if earlier else asks
     wish = _LONGER.sub(" ", _SHORTER.sub(" ", request.instruction))
     if len(terms(wish)) >= 2:
-        asks.append(Ask(wish.strip()))
+        asks.append(Ask(wish.strip(), outright=False))
     return asks
 
 

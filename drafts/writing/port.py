@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from uuid import UUID
 
 from drafts.llm.endpoint import Tokens
+from drafts.writing.acts import Act
+from drafts.writing.facts import Fact
 from drafts.writing.topics import NEUTRAL, Topics
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ class DraftRequest:
 
     ``subject`` is the thread's, as the customer wrote it; ``instruction`` is what the operator asked for on regenerating ("shorter"); the operator is trusted, the customer
     and the sources are not. ``recogniser`` knows the account's approved answers, if enough of them were learned from; ``spent`` is
-    what a model took to order the sources, and counts as the draft's; ``topics`` are the account's.
+    what a model took to order the sources, and counts as the draft's; ``topics`` are the account's; ``act`` is what a reviewer
+    chose that the reply should do.
     """
 
     thread: tuple[Turn, ...]
@@ -76,6 +79,7 @@ class DraftRequest:
     instruction: str = ""
     language_hint: str = ""
     subject: str = ""
+    act: Act | None = None
     recogniser: Recogniser | None = None
     spent: Tokens = (0, 0)
     topics: Topics = NEUTRAL
@@ -96,12 +100,21 @@ class Statement:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A question of the message, and the place in ``statements`` of the one that answers it; None: nothing does."""
+
+    text: str
+    statement: int | None
+
+
+@dataclass(frozen=True)
 class DraftResult:
     """A draft. Each factual sentence is a statement, in order; greetings, courtesies and questions are not.
 
     ``confidence`` is 0 to 1 and ``reasons`` say why, for people. ``needs_human`` holds codes of ``reading.Need`` (why a
     person should look twice); ``warnings`` are sentences about the writing itself; ``cost_micros`` are millionths of the
-    price list's currency, None where there is no price.
+    price list's currency, None where there is no price. ``asked`` are the questions of the message (`coverage`), ``facts`` what
+    it tells, ``act`` what the reply does.
     """
 
     text: str
@@ -114,7 +127,10 @@ class DraftResult:
     tokens_used: int
     latency_ms: int
     warnings: tuple[str, ...] = ()
+    asked: tuple[Asked, ...] = ()
     cost_micros: int | None = None
+    act: Act = Act.ANSWER
+    facts: tuple[Fact, ...] = ()
 
 
 OnText = Callable[[str], None]

@@ -6,30 +6,40 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from uuid import UUID
 
+from drafts.writing.glossary import in_english
 from drafts.writing.markdown import Kind, Piece, pieces_of
 from drafts.writing.port import Source
 from drafts.writing.sentences import split_sentences
 from drafts.writing.statements import is_courtesy
-from ingestion.knowledge.embed import Embedder, EmbedderDown
+from ingestion.knowledge.embed import Embedder, EmbedderDown, knows_only_english
 from ingestion.knowledge.words import overlap, rarity, terms
 
 log = logging.getLogger(__name__)
 
 WEIGHTS = (0.45, 0.15, 0.15)  # of the likeness of a piece, of its heading, and of its passage
+MESSAGE = 0.5  # of a score is the whole message's: "can it be saved?" is about what stands around it,
+VAGUE, MESSAGE_OF_VAGUE = 2, 0.75  # and more of it where a question itself has so few meaningful words
+FOUND = 0.15  # of a score is what the search thought of the passage
 SHORT = 2  # an ask of so few meaningful words needs the words before it,
 ALONE = 4  # and one of so many can be understood without
 MAX_ASKS = 6  # a long letter is read for its first questions; the rest is for the person
 
-_ASKING_WORDS = (
-    "what|how|which|who|when|where|why|is|are|do|does|did|can|could|should|shall|will|would|may|has|have|any chance"
+_ASKING_WORDS = "what|how|which|who|when|where|why|is|are|do(?! not\\b)|does|did|can|could|should|shall|will(?! do\\b)|would|may|has|have(?! a\\b)|any chance"
+_ASKING = re.compile(
+    rf"(?:(?:and|but|so|also|plus|or|then|hey|hi|hello|oh|ok|okay|ps|btw|by the way|quick question|one more(?: thing)?)[:,. ]+)*(?:{_ASKING_WORDS})\b",
+    re.IGNORECASE,
 )
-_ASKING = re.compile(rf"(?:(?:and|but|so|also|plus|or|hey|hi|hello)[, ]+)*(?:{_ASKING_WORDS})\b", re.IGNORECASE)
 _AND_ASKING = re.compile(rf"[,;]? and (?:also )?(?=(?:{_ASKING_WORDS})\b)", re.IGNORECASE)
 _WONDERING = re.compile(
     r"\b(?:(?:not|un)[ -]?sure|wonder(?:ing)?|(?:like|need|want) to know|don'?t know)\b", re.IGNORECASE
+)
+_WISHING = re.compile(
+    r"\b(?:would|'d) (?:also |really )?(?:like|love|need) (?:to (?:see|have|get|receive)|an?|the)\b|\bplease (?:send|tell|give|confirm|explain|advise)\b",
+    re.IGNORECASE,
 )
 _REPLY_MARK = re.compile(r"^(?:(?:re|fwd?|aw|wg|sv|rv)\s*(?:\[\d+\])?:\s*)+", re.IGNORECASE)
 _LEANING = re.compile(r"\b(?:it|its|that|this|they|them|these|those|ones?|either|both)\b", re.IGNORECASE)
@@ -58,12 +68,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a reply could quote of a source, the ``position``-th there. ``scores`` has one figure from 0 to 1 for each ask."""
+    """What a reply could quote of a source, the ``position``-th there. ``scores`` has one figure from 0 to 1 for each ask, and
+    ``alone`` what of it is the ask's own, without the message around it."""
 
     source: Source
     position: int
     piece: Piece
     scores: tuple[float, ...]
+    alone: tuple[float, ...] = ()
 
     @property
     def text(self) -> str:
@@ -73,6 +85,9 @@ class Candidate:
     def score(self) -> float:
         return max(self.scores, default=0.0)
 
+    def own(self, row: int) -> float:
+        return (self.alone or self.scores)[row]
+
 
 def asks_of(question: str, *, subject: str = "") -> list[Ask]:
     """The separate things a message asks: its questions, or the whole message when it asks none outright."""
@@ -81,7 +96,7 @@ def asks_of(question: str, *, subject: str = "") -> list[Ask]:
     for sentence, last, following in zip(sentences, ["", *sentences], [*sentences[1:], ""], strict=False):
         if not _asks_something(sentence):
             continue
-        for n, part in enumerate(_AND_ASKING.split(sentence)):
+        for n, part in enumerate(_parts(sentence)):
             short = len(terms(part)) <= SHORT
             leans = n == 0 and len(last.split()) <= 30 and ((short and _states(last)) or _LEANING.search(part))
             # "Where is my order? Tracking has not moved for a week."
@@ -94,12 +109,20 @@ def asks_of(question: str, *, subject: str = "") -> list[Ask]:
     return [Ask(whole, before=_topic(subject), outright=False)] if whole else []
 
 
+def _parts(sentence: str) -> list[str]:
+    """The questions of a sentence: "how long and what does it cost" is two, "once I know the number and which parts, how soon" is one."""
+    parts = _AND_ASKING.split(sentence)
+    return parts if all(map(_asks_something, parts[:-1])) else [sentence]
+
+
 def _states(sentence: str) -> bool:
     return bool(sentence) and not _asks_something(sentence) and not is_courtesy(sentence)
 
 
 def _asks_something(sentence: str) -> bool:
-    return bool(sentence.endswith("?") or _ASKING.match(sentence) or _WONDERING.search(sentence))
+    return bool(
+        sentence.endswith("?") or _ASKING.match(sentence) or _WONDERING.search(sentence) or _WISHING.search(sentence)
+    )
 
 
 def _topic(subject: str) -> str:
@@ -108,17 +131,28 @@ def _topic(subject: str) -> str:
     return f"{words}." if words else ""
 
 
-def score_pieces(*, asks: Sequence[Ask], sources: Sequence[Source], embedder: Embedder | None) -> list[Candidate]:
+def score_pieces(
+    *,
+    asks: Sequence[Ask],
+    sources: Sequence[Source],
+    embedder: Embedder | None,
+    message: str = "",
+    language: str = "",
+) -> list[Candidate]:
     """What could be quoted of the sources, in reading order, each piece scored against each ask.
 
     score = 0.45 likeness of the piece + 0.15 of its heading + 0.15 of its whole passage + 0.25 words shared with what stands
-    under its heading, rare words counting more; the better of an ask's forms counts. Without an embedder, or when it is down,
-    it is 0.6 of the words that the piece itself shares: a caller's threshold then makes the draft more cautious, not less.
+    under its heading, rare words counting more; the better of an ask's forms counts, and beside it the same of the whole
+    ``message`` (`MESSAGE`) and the search's own score (`FOUND`). Without an embedder, or when it is down, it is 0.6 of the words that the piece itself shares: a
+    caller's threshold then makes the draft more cautious, not less. In another ``language`` the words are read in English.
     """
     quotable = [(source, n, piece) for source in sources for n, piece in enumerate(quotable_pieces(source))]
     if not quotable or not asks:
         return []
-    forms = [form for ask in asks for form in ask.forms]
+    english = partial(in_english, language=language if embedder is None or knows_only_english(embedder) else "")
+    whole = " ".join(english(message).split())[:1000]
+    forms_of = {ask: [english(form) for form in ask.forms] for ask in asks}
+    forms = [*chain.from_iterable(forms_of.values()), *([whole] if whole else [])]
     likeness = _likeness(forms, quotable, embedder)
     words = [
         # The rows of a table are told apart by their own words.
@@ -128,11 +162,20 @@ def score_pieces(*, asks: Sequence[Ask], sources: Sequence[Source], embedder: Em
         for source, _, piece in quotable
     ]
     rare = rarity(words)
+    asked = {form: set(terms(form)) for form in forms}
     found: list[Candidate] = []
     for place, (source, n, piece) in enumerate(quotable):
-        shared = {form: overlap(words[place], set(terms(form)), rare) for form in forms}
+        shared = {form: overlap(words[place], asked[form], rare) for form in forms}
         scored = {f: 0.25 * shared[f] + likeness[f][place] if likeness else 0.6 * shared[f] for f in forms}
-        found.append(Candidate(source, n, piece, tuple(round(max(scored[f] for f in ask.forms), 4) for ask in asks)))
+        scores, alone = [], []
+        for ask in asks:
+            own = max(scored[f] for f in forms_of[ask])
+            around = scored[whole] if whole and likeness and ask.outright else own
+            share = MESSAGE_OF_VAGUE if len(terms(ask.text)) <= VAGUE else MESSAGE
+            score = (1 - share) * own + share * around
+            scores.append(round((1 - FOUND) * score + FOUND * source.score if likeness else score, 4))
+            alone.append(round(own, 4))
+        found.append(Candidate(source, n, piece, tuple(scores), tuple(alone)))
     return found
 
 

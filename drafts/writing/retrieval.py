@@ -5,17 +5,30 @@ from __future__ import annotations
 import uuid
 
 from drafts.llm.endpoint import Tokens
+from drafts.writing.glossary import in_english
 from drafts.writing.port import Source
 from drafts.writing.rerank import LOOKED_AT, MAX_PASSAGES, get_reranker
+from ingestion.knowledge.embed import get_embedder, knows_only_english
 from ingestion.knowledge.search import Findings, find_passages
 
 
-def find_sources(*, account_id: uuid.UUID, text: str) -> tuple[tuple[Source, ...], Findings, Tokens]:
+def find_sources(
+    *, account_id: uuid.UUID, text: str, language: str = ""
+) -> tuple[tuple[Source, ...], Findings, Tokens]:
     """What a draft that answers ``text`` is written from, best first, the search it came from, and what a model took to order it.
-    Waits for the network."""
+    Waits for the network.
+
+    In another language than the embedder's, approved answers in that language come first, then what the text says in English.
+    """
     reranker = get_reranker()
-    findings = find_passages(account_id=account_id, text=text, limit=LOOKED_AT if reranker else MAX_PASSAGES)
+    limit = LOOKED_AT if reranker else MAX_PASSAGES
+    findings = find_passages(account_id=account_id, text=text, limit=limit)
     found = sources_of(findings)
+    english = in_english(text, language) if knows_only_english(get_embedder()) else text
+    if english != text:
+        approved = [source for source in found if source.url.startswith("golden:")]
+        also = sources_of(find_passages(account_id=account_id, text=english, limit=limit))
+        found = tuple({source.passage_id: source for source in (*approved, *also)}.values())
     found, spent = reranker.order(text, found) if reranker else (found, (0, 0))
     return found[:MAX_PASSAGES], findings, spent
 

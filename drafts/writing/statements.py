@@ -12,6 +12,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from drafts.diffing import render_ops
+from drafts.writing.frames import ENGLISH, HOLDING, SAID_OF_NOBODY
 from drafts.writing.markdown import NAME_ENDS, Kind, Line, lines_of, plain_text
 from drafts.writing.port import Source, Statement
 from drafts.writing.sentences import Sentence, split_sentences
@@ -54,10 +55,8 @@ _NAME_WORDS = frozenset({"at", "from", "the", "and", "of", "team", "de", "van", 
 _COURTESY = re.compile("|".join(f"(?:{pattern})" for pattern in _COURTESIES), re.IGNORECASE)
 
 #: What a holding reply says: that a person will answer, and nothing else.
-NOT_FOUND = "I could not find a reliable answer to this in our documentation, and I do not want to guess."
-PARTLY_FOUND = "I could not find a reliable answer to the rest of your message in our documentation."
-PASSED_ON = "I have passed your message to a colleague, who will get back to you."
-HOLDING_SENTENCES = frozenset({NOT_FOUND, PARTLY_FOUND, PASSED_ON})
+NOT_FOUND, PARTLY_FOUND, PASSED_ON = ENGLISH.not_found, ENGLISH.partly_found, ENGLISH.passed_on
+HOLDING_SENTENCES = HOLDING
 
 
 def factual_sentences(text: str) -> list[Sentence]:
@@ -70,7 +69,7 @@ def factual_sentences(text: str) -> list[Sentence]:
 def is_courtesy(sentence: str) -> bool:
     """True for a sentence that claims nothing: a greeting, thanks, a question, the holding reply."""
     plain = _TRAILING_SIGNS.sub("", " ".join(sentence.split()).strip("*_ "))
-    if not any(sign.isalnum() for sign in plain) or plain in HOLDING_SENTENCES:
+    if not any(sign.isalnum() for sign in plain) or plain in HOLDING_SENTENCES | SAID_OF_NOBODY:
         return True
     if plain.endswith(("?", "？")):  # a question states nothing, unless it is a statement in disguise
         return not _MONEY.search(plain) and not plain.casefold().startswith(("did you know", "do you know that"))

@@ -31,6 +31,11 @@ _NEUTRAL = {
 }
 
 
+def in_words(topic: str) -> str:
+    """A topic as people read it: "order_status" is "Order status"."""
+    return topic.replace("_", " ")[:1].upper() + topic.replace("_", " ")[1:]
+
+
 @dataclass(frozen=True, slots=True)
 class Topics:
     """The topics of one account, its own before the neutral ones."""

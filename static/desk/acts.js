@@ -22,7 +22,9 @@ function move(step, atTheEnd) {
 }
 
 export const ACTS = {
+  act: () => ask('redraft', 'regenerate', '[name=act]'),
   approve: () => $('[data-act=approve]', review)?.click(),
+  assist: () => $('[data-act=assist]', review)?.click(),
   cancel,
   changes: () => $('[data-diff]')?.scrollIntoView(),
   edit,
@@ -42,17 +44,19 @@ export const ACTS = {
   restore,
   snooze: () => ask('snooze', 'snooze'),
   source,
-  timeline: () => { if (pane()) location.assign(pane().dataset.timeline); },
+  timeline: () => $('[data-act=timeline]', review)?.click(),
   undo,
   unsourced,
 };
+
+on('htmx:afterSwap', () => { if ($('.act')) import('./action-cards.js'); }); // the assistant beside a draft
 
 /** A click on a citation, a row or a button that is no form's. Returns whether it was one. */
 function clicked(near) {
   const act = near('.desk :is([data-act], [data-nav])'), name = act?.dataset.nav || act?.dataset.act, listed = near('.row');
   if (near('.cite')) source(+near('.cite').textContent);
   else if (listed && !narrow()) go(listed);
-  else if (act && act.type !== 'submit' && name !== 'timeline' && ACTS[name]) ACTS[name]();
+  else if (act && act.type !== 'submit' && name !== 'timeline' && name !== 'assist' && ACTS[name]) ACTS[name]();
   else return false;
   return true;
 }

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import world
-from tests.eval import documents
+from tests.eval import documents, mails
 from tests.eval.asking import answer, declined, draft, set_up, share, sourced
 from tests.eval.store import chroma
 
@@ -49,6 +49,7 @@ def main() -> None:
         found["grounding"] = grounding(known, sample)
         found["learning"] = learning(held)
         found["documents"] = {name: documents.grounding(name) for name in documents.SETS}
+        found["mails"] = mails.report()
     found["lanes"] = lane_simulation()
     print(json.dumps(found, indent=1))
     target = ROOT / ".local" / "eval.json"

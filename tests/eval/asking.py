@@ -48,9 +48,8 @@ def draft(account_id: UUID, text: str, drafter: Drafter | None = None) -> tuple[
 
 
 def declined(result: DraftResult) -> bool:
-    from drafts.writing.statements import NOT_FOUND, PASSED_ON
-
-    return not result.statements and (NOT_FOUND in result.text or PASSED_ON in result.text)
+    """Whether it states nothing: it holds, hands over, or asks back."""
+    return not result.statements
 
 
 def sourced(result: DraftResult, sources: Sequence[Source]) -> tuple[int, int]:

@@ -10,9 +10,10 @@ from conversations.messages.outbox import UNTIL_RELEASED
 from conversations.people.roles import Verb
 from conversations.views.words import Clock
 from conversations.web.bidi import isolated
+from drafts.desk.after import Sent
 from drafts.desk.life import REASONS as REASONS_TO_CLOSE
 from drafts.desk.text import fetched_text
-from drafts.models import BY_A_PERSON, Draft
+from drafts.models import ACTS, BY_A_PERSON, NOTHING_ASKED, Draft
 from drafts.views.pane.desk import Desk
 from drafts.views.pane.reply import Reply
 from drafts.views.present import REASONS, Choice
@@ -30,8 +31,10 @@ class Can:
     snooze: bool = False
     claim: bool = False
     elsewhere: bool = False
+    close: bool = False
     take_over: bool = False
     keep: bool = False
+    assist: bool = False
 
     @property
     def any(self) -> bool:
@@ -47,19 +50,21 @@ class Can:
         may = desk.may
         approve = desk.policy.answer(desk.role, Verb.APPROVE, fetched_text(draft).kind).allowed
         if draft.status == Draft.Status.STALE:
-            return cls(approve=approve, regenerate=may(Verb.REGENERATE), keep=may(Verb.EDIT))
+            return cls(approve=approve, regenerate=may(Verb.REGENERATE), keep=may(Verb.EDIT), assist=may(Verb.ASSIST))
         if draft.status != Draft.Status.PENDING:
-            return cls()
+            return cls(assist=may(Verb.ASSIST))
         return cls(
             approve=approve,
             edit=may(Verb.EDIT),
             reject=may(Verb.REJECT),
-            regenerate=may(Verb.REGENERATE),
+            regenerate=may(Verb.REGENERATE) and draft.base_message_id is not None,
             snooze=may(Verb.SNOOZE),
             claim=may(Verb.CLAIM),
             elsewhere=may(Verb.ANSWER_ELSEWHERE),
+            close=may(Verb.CLOSE),
             take_over=may(Verb.TAKE_OVER),
             keep=may(Verb.EDIT),
+            assist=may(Verb.ASSIST),
         )
 
 
@@ -74,6 +79,8 @@ class Urls:
     reject: str
     regenerate: str
     readdress: str
+    files: str
+    format: str
     snooze: str
     claim: str
     release: str
@@ -83,12 +90,14 @@ class Urls:
     progress: str
     hold_on: str
     elsewhere: str
+    no_answer: str
     keep: str
     reopen: str
     queue: str
     next: str
     prev: str
     conversation: str
+    assistant: str
     timeline: str
 
     @classmethod
@@ -109,6 +118,8 @@ class Urls:
                     "reject",
                     "regenerate",
                     "readdress",
+                    "files",
+                    "format",
                     "snooze",
                     "claim",
                     "release",
@@ -122,10 +133,12 @@ class Urls:
             },
             hold_on=f"{own}keep-claim/",
             elsewhere=f"{own}answered-elsewhere/",
+            no_answer=f"{own}no-answer/",
             queue=listed,
             next=f"{listed}{sign}next={draft.pk}",
             prev=f"{listed}{sign}prev={draft.pk}",
             conversation=conversation,
+            assistant=f"{conversation}assistant/",
             timeline=f"{conversation}timeline/",
         )
 
@@ -145,10 +158,12 @@ class Toolbar:
     approve: str
     blocked: str  # why Approve is drawn but cannot be pressed
     elsewhere_first: bool  # it cannot be sent from here, so the way on is another one
+    closes: bool  # nothing is asked: closing is the first thing offered
     more: list[More]
     hold: str
     follows: str  # the customer of the next draft
     readonly: str
+    sent: list[tuple[str, str]]  # what may follow an approval
 
     @classmethod
     def of(
@@ -158,10 +173,12 @@ class Toolbar:
             approve="Press again: send anyway" if confirm else "Approve the edit" if editing else "Approve and send",
             blocked=_blocked(draft, desk, reply, can, editing) if can.any else "",
             elsewhere_first=bool(reply.problems) and can.elsewhere,
+            closes=draft.act == NOTHING_ASKED and can.close and not editing,
             more=_more(draft, desk, reply, can, urls),
             hold=_hold_words(desk.hold_seconds),
             follows=follows,
             readonly=_readonly(draft),
+            sent=[(one.value, one.label) for one in Sent] if can.approve and not reply.promises else [],
         )
 
 
@@ -216,6 +233,7 @@ class Forms:
     colleagues: list[Choice]
     outcomes: list[Choice]
     dues: list[Choice]
+    acts: list[tuple[str, str]]
     follows_instructions: bool
 
     @classmethod
@@ -223,6 +241,7 @@ class Forms:
         return cls(
             outcomes=[Choice(str(one.value), str(one.label)) for one in REASONS_TO_CLOSE],
             dues=_dues(clock),
+            acts=ACTS,
             follows_instructions=follows_instructions(),
             reasons=[Choice(value, label) for value, label in REASONS.items()],
             snoozes=_snoozes(clock),
