@@ -27,11 +27,12 @@ from conversations.visible import Visible
 from drafts import queue
 from drafts.desk import handover
 from drafts.desk.presence import asked_of
+from drafts.desk.recipients import who_is_answered
 from drafts.evidence.rates import topic_rates
 from drafts.models import Draft
 from drafts.queue import Decided, Summary
 from drafts.views import focus, present
-from drafts.views.pane import NOTHING, Banner, Desk, Doing, Pane, Urls, banners, build
+from drafts.views.pane import NOTHING, Banner, Can, Desk, Doing, Pane, Urls, banners, build
 from drafts.views.present import DeskFilters
 
 PREFETCH = 2
@@ -65,7 +66,7 @@ def shown_pane(draft: Draft, desk: Desk, doing: Doing, *, follows: str = "") -> 
 
 def became(draft: Draft, desk: Desk) -> Banner | None:
     """What there is to say of a draft that is no longer in the queue, when another row knows it."""
-    if draft.status == Draft.Status.SUPERSEDED:
+    if draft.status in {Draft.Status.SUPERSEDED, Draft.Status.STALE}:
         return replaced(draft, desk)
     if draft.status not in {Draft.Status.APPROVED, Draft.Status.SENT}:
         return None
@@ -75,9 +76,14 @@ def became(draft: Draft, desk: Desk) -> Banner | None:
 
 
 def replaced(draft: Draft, desk: Desk) -> Banner | None:
-    """The newer draft of the same conversation, if there is one, against this one's text."""
+    """The newer draft of the same conversation, if there is one: against this one's text, or after the customer wrote again."""
     newer = Draft.objects.filter(conversation_id=draft.conversation_id, pk__gt=draft.pk).order_by("-pk").first()
-    return banners.replaced(draft, newer, Urls.of(newer, desk).detail) if newer else None
+    if newer is None:
+        return None
+    url = Urls.of(newer, desk).detail
+    if draft.status == Draft.Status.STALE:
+        return banners.answered_anew(draft, Urls.of(draft, desk), desk.clock, Can.of(draft, desk), url)
+    return banners.replaced(draft, newer, url)
 
 
 def draft_or_404(pk: uuid.UUID, within: Visible) -> Draft:
@@ -145,7 +151,7 @@ def page(
 
 def _who(panes: Sequence[Draft]) -> str:
     """The customer of the draft after the shown one."""
-    return panes[1].conversation.customer if len(panes) > 1 else ""
+    return who_is_answered(panes[1]) if len(panes) > 1 else ""
 
 
 def rows_context(found: Sequence[dict[str, Any]], more: str, desk: Desk, current: str = "") -> dict[str, Any]:
@@ -280,13 +286,14 @@ def pane_answer(
     *,
     filters: DeskFilters,
     doing: Doing = NOTHING,
+    spoken: str = "",
 ) -> HttpResponse:
-    """The review pane alone for htmx, else the page with it."""
+    """The review pane alone for htmx, else the page with it; `spoken` says in words what a press has done."""
     if not is_fragment(request):
         return page(request, filters=filters, draft_id=pk, doing=doing)
     desk, _ = desk_of(request, filters)
     shown = shown_pane(draft_or_404(pk, desk.within), desk, doing)
-    return render(request, "drafts/_pane.html", {"pane": shown, "csrf": desk.csrf})
+    return render(request, "drafts/touched.html", {"pane": shown, "csrf": desk.csrf, "spoken": spoken})
 
 
 def handover_form(request: HttpRequest, pk: uuid.UUID, *, filters: DeskFilters) -> HttpResponse:
@@ -321,7 +328,12 @@ def refusal(
 
 
 def changed(
-    request: HttpRequest, *, filters: DeskFilters, gone: Sequence[uuid.UUID], restored: uuid.UUID | None = None
+    request: HttpRequest,
+    *,
+    filters: DeskFilters,
+    gone: Sequence[uuid.UUID],
+    restored: uuid.UUID | None = None,
+    spoken: str = "",
 ) -> HttpResponse:
     """After a decision, for htmx: counts, strip, rows that left, and the panes that the client will need next."""
     desk, summary = desk_of(request, filters)
@@ -335,6 +347,7 @@ def changed(
         ahead = queue.following_panes(filters, desk.user, skip=skip, limit=max(short, 0), within=desk.within)
     context = {
         "gone": [str(pk) for pk in gone],
+        "spoken": spoken,
         "prefetched": [build(draft, desk) for draft in ahead],
         "empty": empty(filters, summary, desk) if not (wanted or ahead) and short == PREFETCH else None,
         "strip": focus.strip(desk, summary.counts[filters.show]) if filters.mode else None,

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-import httpx2
 import stamina
 from django.conf import settings
 
@@ -34,6 +33,8 @@ class VectorStore:
     """The collections of one server, written and read with one embedder. Safe to share between threads."""
 
     def __init__(self, *, url: str, embedder_name: str, timeout: float = 5.0) -> None:
+        import httpx2
+
         self._embedder_name = embedder_name
         self._client = httpx2.Client(base_url=url.rstrip("/"), timeout=timeout)
         self._collections: dict[UUID, tuple[str, dict[str, Any]]] = {}
@@ -165,6 +166,8 @@ class VectorStore:
         timeout: float | None = None,
     ) -> Any:
         """One call, tried twice: every call here may be repeated without harm. Raises VectorStoreDown."""
+        import httpx2
+
         extra: dict[str, Any] = {} if timeout is None else {"timeout": timeout}
         try:
             for attempt in self._attempts():
@@ -201,6 +204,8 @@ def _name(account_id: UUID) -> str:
 
 
 def _is_passing(error: Exception) -> bool:
+    import httpx2
+
     if isinstance(error, httpx2.HTTPStatusError):
         return error.response.status_code == 429 or error.response.status_code >= 500
     return isinstance(error, httpx2.TransportError)

@@ -1,0 +1,1 @@
+"""A person's own conversations with an assistant: begun, written in, ordered, taken along, forgotten."""
