@@ -363,10 +363,14 @@ CORRECTIONS_DIR = env.text("CORRECTIONS_DIR", "")
 MESSAGE_ID_KEY = (env.text("MESSAGE_ID_KEY", "") or SECRET_KEY).encode()
 MAIL_DOMAIN = env.text("MAIL_DOMAIN", "countersign.localhost")
 SMTP_TIMEOUT_SECONDS = env.number("SMTP_TIMEOUT_SECONDS", 20.0, low=0.1)
+#: For one step with a mailbox that is fetched from.
+IMAP_TIMEOUT_SECONDS = env.number("IMAP_TIMEOUT_SECONDS", 20.0, low=0.1)
 #: All mail goes here instead of to the channel's own server, whatever a channel says. The demo's sink.
 SMTP_OVERRIDE = env.text("SMTP_OVERRIDE", "")
 DELIVERY_LEASE_SECONDS = env.number("DELIVERY_LEASE_SECONDS", 120.0, low=0.1)
 DELIVERY_MAX_ATTEMPTS = env.number("DELIVERY_MAX_ATTEMPTS", 8, low=1)
+# Replies of one channel that are handed over at the same time: one that hangs holds so many workers and not all.
+CHANNEL_PARALLEL = env.number("CHANNEL_PARALLEL", 2, low=1)
 INBOUND_RAW_DAYS = env.number("INBOUND_RAW_DAYS", 90, low=1)
 #: Names a point at which the process kills itself; for the crash tests, refused outside of them.
 FAILPOINT = env.text("FAILPOINT", "")
