@@ -12,7 +12,8 @@ from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.jobs import wake
 from conversations.messages import outbox, owing
-from conversations.models import Conversation, Delivery, Message, Notification
+from conversations.models import Conversation, Delivery, Message, Notification, Watcher
+from drafts.desk import notify
 from drafts.desk.check_drafts import WRITE_TASK
 from drafts.desk.editing import retire
 from drafts.learning import samples
@@ -35,6 +36,8 @@ def customer_wrote(conversation: Conversation, message: Message) -> None:
         _take_back(conversation)
     if ends["hold"]:
         Hold.objects.filter(conversation=conversation, lease_until__lte=database_time.now()).delete()
+    if ends["watched"]:
+        notify.watchers(conversation, "the customer wrote")
     wait = conversation.account.options.draft_burst_seconds
     wake(
         WRITE_TASK,
@@ -48,12 +51,13 @@ def customer_wrote(conversation: Conversation, message: Message) -> None:
 
 @Compiled
 def _ends(given: Any) -> QuerySet[Conversation, Any]:
-    """What a new message ends. Most conversations have nothing of it, and are asked once."""
+    """What a new message ends, and whether anybody watches. Most conversations have nothing of it, and are asked once."""
     of = OuterRef("pk")
     not_sent = Delivery.objects.filter(conversation=of, status__in=_NOT_YET_SENT, draft_id__isnull=False)
     return Conversation.objects.filter(pk=given.conversation).values(
         draft=Exists(Draft.objects.filter(conversation=of).pending()),
         delivery=Exists(not_sent),
+        watched=Exists(Watcher.objects.filter(conversation=of)),
         hold=Exists(Hold.objects.filter(conversation=of, lease_until__lte=given.now)),
     )
 
@@ -98,7 +102,10 @@ def delivery_moved(delivery: Delivery) -> None:
             draft.status = Draft.Status.SENT
             draft.save(update_fields=["status", "updated_at"])
     conversation = delivery.conversation
-    is_open = conversation.status == Conversation.Status.OPEN
-    if not is_open and Draft.objects.filter(conversation=conversation).pending().exists():
+    waiting = Draft.objects.filter(conversation=conversation).pending()
+    if conversation.status != Conversation.Status.OPEN and waiting.exists():
         owing.begin(conversation)
         conversation.save(update_fields=owing.FIELDS)
+    # A reply that left woke the conversation; what was begun sleeps no longer than it.
+    if delivery.status == Delivery.Status.SENT:
+        waiting.exclude(snoozed_until=conversation.snoozed_until).update(snoozed_until=conversation.snoozed_until)
