@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 
@@ -39,6 +40,7 @@ class Automatic(enum.StrEnum):
     BOUNCE = "bounce"
     BULK = "bulk"
     OWN = "own"
+    HISTORY = "history"  # it was there before the channel was: nobody waits for an answer to it here
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class Inbound:
 class Outbound:
     """One approved reply, frozen at approval. `message_id` is deterministic: it is also the idempotency key.
 
-    `return_path` is where bounces go ("": to the sender); `automatic` says that no person approved it. `thread_id` and
+    `bcc` get it, and nobody reads of them in it. `return_path` is where bounces go ("": to the sender); `automatic` says that no person approved it. `thread_id` and
     `answers` are the provider's own ids of the thread and of the message that is answered, where it has threads.
     """
 
@@ -105,6 +107,7 @@ class Outbound:
     body_text: str
     body_html: str = ""
     cc: tuple[Party, ...] = ()
+    bcc: tuple[Party, ...] = ()
     in_reply_to: str = ""
     references: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
@@ -131,12 +134,66 @@ class Failure(enum.StrEnum):
 
 
 class ChannelError(Exception):
-    """The provider did not confirm the message; `failure` says what is known."""
+    """The provider did not confirm the message; `failure` says what is known.
 
-    def __init__(self, failure: Failure, detail: str, *, response: str = "") -> None:
+    `channel_fault`: the channel itself did not work (nobody answers, the sign-in is refused, too many calls), whatever the
+    message: nothing else is handed to it for a while, and the message loses no try. `retry_at` is when the provider wants
+    to be asked again, where it says so. Only what was provably not taken can be the channel's fault.
+    """
+
+    def __init__(
+        self,
+        failure: Failure,
+        detail: str,
+        *,
+        response: str = "",
+        channel_fault: bool = False,
+        retry_at: datetime | None = None,
+    ) -> None:
         super().__init__(detail)
         self.failure = failure
         self.response = response[:500]
+        self.channel_fault = channel_fault and failure == Failure.TRANSIENT
+        self.retry_at = retry_at
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """One message as a folder holds it: its number there, its bytes, and when the server received it."""
+
+    number: int
+    content: bytes
+    at: datetime | None = None
+
+
+class Folder(Protocol):
+    """A place where messages lie in the order of their numbers, open for reading; nothing in it is changed.
+
+    `generation`: with another one the numbers mean other messages. `newest` is the highest number that was given so far.
+    Each call raises `ChannelError` when the provider does not answer.
+    """
+
+    generation: int
+    newest: int
+
+    def after(self, number: int) -> list[int]: ...
+
+    def since(self, day: date) -> list[int]: ...
+
+    def sizes(self, numbers: Sequence[int]) -> dict[int, int]: ...
+
+    def read(self, numbers: Sequence[int]) -> list[Raw]: ...
+
+    def heads(self, numbers: Sequence[int]) -> list[Raw]: ...
+
+
+class Polls(Protocol):
+    """The receiving half of a channel that is asked for messages. `folder` names the place, as its provider does."""
+
+    @property
+    def folder(self) -> str: ...
+
+    def open(self) -> AbstractContextManager[Folder]: ...
 
 
 class Sends(Protocol):

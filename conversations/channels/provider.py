@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
 from django.db.models import TextChoices
 from pydantic import Field
 
-from conversations.channels.base import Inbound, Sends
+from conversations.channels.base import Inbound, Polls, Sends
 from conversations.shapes import Shape
 
 
@@ -43,12 +44,24 @@ class ChannelSettings(Shape):
         title="Sender name",
         description="Stands before the address in the customer's inbox. Empty: as in the account's settings.",
     )
+    signature: str = Field(
+        default="",
+        max_length=1000,
+        title="Signature",
+        description="Below every reply. A person's own stands there instead of it below what they wrote themselves.",
+        json_schema_extra={"lines": 4, "width": "full"},
+    )
     due_minutes: int | None = Field(
         default=None,
         ge=1,
         title="First answer within",
         description="When an answer counts as late in the lists. Empty: as the account has it.",
         json_schema_extra={"unit": "minutes"},
+    )
+    in_turn: bool = Field(
+        default=False,
+        title="Give new conversations to people in turn",
+        description="Whoever sees this channel and may decide, the longest without one first. Off: whoever comes first.",
     )
     sender_per_hour: int = Field(
         default=30,
@@ -188,14 +201,31 @@ ABOUT = Section(
     "about",
     "What it is",
     "How your team and your customers see it.",
-    ("name", "external_id", "sender_name", "address"),
+    ("name", "external_id", "sender_name", "address", "signature"),
 )
 PACE = Section(
     "pace",
     "Pace",
     "When an answer is late, and how much may come in before somebody looks.",
-    ("due_minutes", "sender_per_hour", "mails_per_hour"),
+    ("due_minutes", "in_turn", "sender_per_hour", "mails_per_hour"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """How a provider is asked for messages, where it does not bring them. All get the settings and the secret for it,
+    which `asks_for` calls by its words.
+
+    `open` gives the folder that is read, None where the settings name none; `missing`, `check` and `connection` are as
+    those of `Provider`, for this half; the first of `connection` is empty where nothing is fetched. `since(settings)` is the day from which older messages are fetched too.
+    """
+
+    asks_for: str
+    open: Callable[[Any, str], Polls | None]
+    missing: Callable[[Any, str], Sequence[str]]
+    check: Callable[[Any, str], Sequence[Finding]]
+    connection: tuple[str, ...]
+    since: Callable[[Any], date | None] = lambda settings: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +241,7 @@ class Provider:
     is called there, with its help; `sections` group the settings, `presets` fill them in. `missing(settings, secret)` names
     the fields without which it cannot send. `check(settings, secret)` tries the connection and sends nothing; a provider
     that has one is switched on only when it passed, and again when one of the settings in `connection`, or the secret,
-    was changed.
+    was changed. `incoming`: how messages are fetched, if an admin says from where.
     """
 
     key: str
@@ -234,3 +264,4 @@ class Provider:
     connection: tuple[str, ...] = ()
     missing: Callable[[Any, str], Sequence[str]] | None = None
     check: Callable[[Any, str], Sequence[Finding]] | None = None
+    incoming: Incoming | None = None

@@ -174,11 +174,32 @@ def test_a_fault_before_the_dot_is_transient_and_nothing_was_handed_over(stage: 
         assert server.mails == []
 
 
-@pytest.mark.parametrize("stage", BEFORE_THE_DOT)
+@pytest.mark.parametrize(
+    ("script", "is_channels"),
+    [
+        ({"greeting": CLOSE}, True),
+        ({"greeting": SILENCE}, True),
+        ({"greeting": "554 no service here"}, True),
+        ({"ehlo": "550 not you", "helo": "550 not you"}, True),
+        ({"mail": "421 closing"}, True),
+        ({"rcpt_ada": "421 closing"}, True),
+        ({"dot": "421 closing"}, True),
+        ({"mail": "451 later"}, False),
+        ({"mail": CLOSE}, False),
+        ({"rcpt_ada": "450 greylisted"}, False),
+        ({"dot": "452 full"}, False),
+    ],
+)
+def test_what_comes_before_any_mail_is_the_channels_fault(script: dict[str, str], is_channels: bool) -> None:
+    with ScriptedServer(**script) as server:
+        error, _ = send(server)
+    assert error is not None
+    assert (error.failure, error.channel_fault) == (Failure.TRANSIENT, is_channels)
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt_ada", "rcpt_bo", "data"])
 def test_a_refusal_for_good_before_the_dot_is_permanent(stage: str) -> None:
     script = {stage: "550 5.1.1 no such thing"}
-    if stage == "ehlo":
-        script["helo"] = script["ehlo"]
     with ScriptedServer(**script) as server:
         error, happened = send(server)
     assert error is not None
@@ -288,6 +309,7 @@ def test_a_refused_login_is_transient_because_the_mail_is_not_at_fault() -> None
         error, happened = send(server, user="desk", password="wrong")
     assert error is not None
     assert (error.failure, error.response, happened) == (Failure.TRANSIENT, "535 5.7.8 bad password", [])
+    assert error.channel_fault
 
 
 def test_it_never_falls_back_to_clear_text_when_encryption_is_demanded() -> None:

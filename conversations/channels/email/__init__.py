@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from conversations.channels.base import Inbound
-from conversations.channels.email.checking import check_smtp, missing
+from collections.abc import Sequence
+
+from conversations.channels.base import Inbound, Polls
+from conversations.channels.email.checking import check_smtp, missing, missing_imap
 from conversations.channels.email.ids import MailIds
 from conversations.channels.email.presets import PRESETS
 from conversations.channels.email.settings import MailSettings
 from conversations.channels.email.smtp import open_smtp
-from conversations.channels.provider import Arrival, ChannelType, Limits, Provider, Section
+from conversations.channels.provider import Arrival, ChannelType, Finding, Incoming, Limits, Provider, Section
 
 
 def _read(arrival: Arrival, settings: MailSettings) -> Inbound:
@@ -21,6 +23,19 @@ def _read(arrival: Arrival, settings: MailSettings) -> Inbound:
         authserv_id=settings.authserv_id,
         recipient=arrival.recipient,
     )
+
+
+def _open_imap(settings: MailSettings, secret: str) -> Polls | None:
+    # Imported by whoever fetches: pages need none of it.
+    from conversations.channels.email.imap import open_imap
+
+    return open_imap(settings, secret)
+
+
+def _check_imap(settings: MailSettings, secret: str) -> Sequence[Finding]:
+    from conversations.channels.email.imap_checking import check_imap
+
+    return check_imap(settings, secret)
 
 
 SMTP = Provider(
@@ -36,7 +51,7 @@ SMTP = Provider(
     read=_read,
     ids=MailIds(),
     by_address=True,
-    about="One mailbox that customers write to. Your mail server hands its mail over; replies leave by SMTP.",
+    about="One mailbox that customers write to: fetched by IMAP or handed over; replies leave by SMTP.",
     needs="server name, user, password",
     external=("Address customers write to", "Mail is filed here by this address, so no other account can have it."),
     sections=(
@@ -49,7 +64,23 @@ SMTP = Provider(
         Section(
             "receiving",
             "Receiving",
-            "Your mail server hands each mail over on this installation. What it says of senders is believed as set here.",
+            "Mail is fetched by IMAP, or your mail server hands it over on this installation. A folder is only read: what is "
+            "marked, answered or deleted there stays yours.",
+            (
+                "imap_host",
+                "imap_port",
+                "imap_security",
+                "imap_user",
+                "imap_sign_in",
+                "incoming_credentials",
+                "imap_folder",
+                "imap_since",
+            ),
+        ),
+        Section(
+            "senders",
+            "Senders",
+            "What your mail server says of senders is believed as set here.",
             ("authserv_id", "server_checks", "signed_return_path"),
         ),
     ),
@@ -57,4 +88,12 @@ SMTP = Provider(
     connection=("smtp_host", "smtp_port", "smtp_security", "smtp_user"),
     missing=missing,
     check=check_smtp,
+    incoming=Incoming(
+        asks_for="the IMAP password or token",
+        open=_open_imap,
+        missing=missing_imap,
+        check=_check_imap,
+        connection=("imap_host", "imap_port", "imap_security", "imap_user", "imap_sign_in", "imap_folder"),
+        since=lambda settings: settings.history_since,
+    ),
 )

@@ -83,7 +83,7 @@ def build_mail(outbound: Outbound) -> bytes:
 
 def check(outbound: Outbound) -> None:
     """Raises `CannotBeMail` for what no mail can carry; nobody is asked."""
-    parties = (outbound.sender, *outbound.to, *outbound.cc)
+    parties = (outbound.sender, *outbound.to, *outbound.cc, *outbound.bcc)
     lines = [outbound.subject, *(party.name for party in parties), *(party.address for party in parties)]
     lines += [text for file in outbound.files for text in (file.file_name, file.mime_type, file.content_id)]
     if any(CONTROL.search(line) for line in lines):
@@ -103,7 +103,7 @@ def check(outbound: Outbound) -> None:
 
 def is_plain(outbound: Outbound) -> bool:
     """Whether a checked reply is such that a mail can always be built of it: pages ask often, building takes 0.7 ms."""
-    parties = (outbound.sender, *outbound.to, *outbound.cc)
+    parties = (outbound.sender, *outbound.to, *outbound.cc, *outbound.bcc)
     lines = (outbound.subject, *(party.name for party in parties))
     return (
         not (outbound.body_html or outbound.files)

@@ -28,6 +28,14 @@ def missing(settings: MailSettings, secret: str) -> Sequence[str]:
     return [*found, "credentials"] if settings.smtp_user and not secret else found
 
 
+def missing_imap(settings: MailSettings, secret: str) -> Sequence[str]:
+    """The fields without which no mail is fetched, where it is to be."""
+    if not settings.imap_host:
+        return []
+    found = [] if settings.imap_user or settings.smtp_user else ["imap_user"]
+    return found if secret else [*found, "incoming_credentials"]
+
+
 def check_smtp(settings: MailSettings, secret: str) -> Sequence[Finding]:
     """One line for each step, in order, all within SECONDS; what comes after a failure was not tried."""
     ends = time.monotonic() + SECONDS
@@ -42,7 +50,7 @@ def check_smtp(settings: MailSettings, secret: str) -> Sequence[Finding]:
         found.append(Finding("ok", "Server found", where))
     except Unreachable as error:
         found.append(Finding("bad", error.title, remedy=error.remedy))
-        return _not_tried(found, steps[1:])
+        return not_tried(found, steps[1:])
     adapter = dataclasses.replace(
         adapter, timeout_seconds=max(1.0, min(adapter.timeout_seconds, ends - time.monotonic()))
     )
@@ -52,7 +60,7 @@ def check_smtp(settings: MailSettings, secret: str) -> Sequence[Finding]:
                 found.append(act())
             except ChannelError as error:
                 found.append(_failed(step, adapter, error))
-                return _not_tried(found, steps[steps.index(step) + 1 :])
+                return not_tried(found, steps[steps.index(step) + 1 :])
     return found
 
 
@@ -71,7 +79,7 @@ def _acts(adapter: SmtpAdapter, stack: contextlib.ExitStack) -> list[tuple[str, 
             return Finding(
                 "warn", "Not encrypted", "Everything travels in the clear.", "Use STARTTLS or TLS if you can."
             )
-        return Finding("ok", "Encrypted", _certificate(sessions[0]))
+        return Finding("ok", "Encrypted", certificate_of(sessions[0].sock))
 
     def log_in() -> Finding:
         if not adapter.user:
@@ -82,13 +90,14 @@ def _acts(adapter: SmtpAdapter, stack: contextlib.ExitStack) -> list[tuple[str, 
     return [("Connected", connect), ("Encrypted", encrypt), ("Signed in", log_in)]
 
 
-def _certificate(smtp: smtplib.SMTP) -> str:
-    sock = smtp.sock
+def certificate_of(sock: object) -> str:
+    """Until when the certificate of an encrypted connection is good, in words."""
     until = (sock.getpeercert() or {}).get("notAfter", "") if isinstance(sock, tls.SSLSocket) else ""
     return f"Certificate until {until}" if until else ""
 
 
-def _not_tried(found: list[Finding], steps: Sequence[str]) -> list[Finding]:
+def not_tried(found: list[Finding], steps: Sequence[str]) -> list[Finding]:
+    """What was found, and what was not tried because of it."""
     return [*found, *(Finding("no", step, "Not tried.") for step in steps)]
 
 

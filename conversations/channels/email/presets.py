@@ -6,35 +6,42 @@ from conversations.channels.provider import Preset
 
 _STARTTLS = {"smtp_port": 587, "smtp_security": "starttls"}
 _TLS = {"smtp_port": 465, "smtp_security": "tls"}
+_IMAPS = {"imap_port": 993, "imap_security": "tls"}
 
 PRESETS = (
     Preset(
         "google",
         "Google Workspace or Gmail",
-        "The server is filled in. Google takes an app password, not the one you sign in with.",
+        "The servers are filled in. Google takes an app password, not the one you sign in with.",
         "two-step verification at Google, an app password",
-        {"smtp_host": "smtp.gmail.com", **_STARTTLS},
+        {"smtp_host": "smtp.gmail.com", **_STARTTLS, "imap_host": "imap.gmail.com", **_IMAPS},
     ),
     Preset(
         "microsoft",
         "Microsoft 365 or Outlook",
-        "The server is filled in. SMTP AUTH has to be allowed for the mailbox by your Microsoft admin.",
-        "SMTP AUTH for this mailbox, its password",
-        {"smtp_host": "smtp.office365.com", **_STARTTLS},
+        "The servers are filled in. SMTP AUTH has to be allowed for the mailbox, and IMAP takes an access token.",
+        "SMTP AUTH for this mailbox, its password, an access token for IMAP",
+        {
+            "smtp_host": "smtp.office365.com",
+            **_STARTTLS,
+            "imap_host": "outlook.office365.com",
+            **_IMAPS,
+            "imap_sign_in": "xoauth2",
+        },
     ),
     Preset(
         "zoho",
         "Zoho Mail",
-        "The server of the .com region is filled in; other regions end in .eu, .in or .com.au.",
+        "The servers of the .com region are filled in; other regions end in .eu, .in or .com.au.",
         "an app password",
-        {"smtp_host": "smtp.zoho.com", **_TLS},
+        {"smtp_host": "smtp.zoho.com", **_TLS, "imap_host": "imap.zoho.com", **_IMAPS},
     ),
     Preset(
         "fastmail",
         "Fastmail",
-        "The server is filled in.",
-        "an app password for SMTP",
-        {"smtp_host": "smtp.fastmail.com", **_TLS},
+        "The servers are filled in.",
+        "an app password for mail",
+        {"smtp_host": "smtp.fastmail.com", **_TLS, "imap_host": "imap.fastmail.com", **_IMAPS},
     ),
     Preset("other", "Another mail server", "Any server that speaks SMTP.", "server name, user, password"),
 )

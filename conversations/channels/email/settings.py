@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from conversations.channels.provider import ChannelSettings
 
@@ -12,7 +13,7 @@ from conversations.channels.provider import ChannelSettings
 class MailSettings(ChannelSettings):
     """Where replies are handed over, and what the mail server in front says and does.
 
-    `authserv_id` is the name by which that server signs its Authentication-Results (RFC 8601); without it no such header
+    `imap_*`: the folder that mail is fetched from, where it is not handed over. `authserv_id` is the name by which that server signs its Authentication-Results (RFC 8601); without it no such header
     is believed. `server_checks`: it refuses what it cannot authenticate, and says so nowhere.
     `signed_return_path`: what we send names a return path of its own for each delivery (`local+b.TOKEN@domain`), and only
     what comes back there is a bounce; the mail server has to deliver `local+anything@domain` here.
@@ -47,6 +48,54 @@ class MailSettings(ChannelSettings):
     smtp_user: str = Field(
         default="", title="User", description="Often the whole address. Empty: the server asks for no password."
     )
+    imap_host: str = Field(
+        default="",
+        title="IMAP server",
+        description="Mail is fetched from it every minute. Empty: your mail server hands mail over here.",
+        json_schema_extra={"width": "two3"},
+    )
+    imap_port: int = Field(
+        default=993,
+        ge=1,
+        le=65535,
+        title="IMAP port",
+        description="993 or 143, mostly.",
+        json_schema_extra={"width": "third"},
+    )
+    imap_security: Literal["none", "starttls", "tls"] = Field(
+        default="tls",
+        title="Encryption of IMAP",
+        description="Without encryption anybody on the way reads the password and the mail.",
+        json_schema_extra={
+            "choices": {
+                "tls": "TLS (usual with 993)",
+                "starttls": "STARTTLS (usual with 143)",
+                "none": "None, only inside your own network",
+            }
+        },
+    )
+    imap_user: str = Field(default="", title="IMAP user", description="Empty: the same as for sending.")
+    imap_sign_in: Literal["password", "xoauth2", "oauthbearer"] = Field(
+        default="password",
+        title="Sign-in",
+        description="A token stands in the place of the password. It has to be renewed here before it ends.",
+        json_schema_extra={
+            "choices": {
+                "password": "Password or app password",
+                "xoauth2": "Access token, XOAUTH2 (Google, Microsoft 365)",
+                "oauthbearer": "Access token, OAUTHBEARER",
+            }
+        },
+    )
+    imap_folder: str = Field(
+        default="INBOX", min_length=1, max_length=200, title="Folder", description="Nothing in it is changed or marked."
+    )
+    imap_since: str = Field(
+        default="",
+        pattern=r"^(\d{4}-\d{2}-\d{2})?$",
+        title="Also what came since",
+        description="A day, as 2026-11-30, read when the folder is first opened: kept without drafts. Empty: from now on.",
+    )
     authserv_id: str = Field(
         default="",
         title="Name in Authentication-Results",
@@ -63,9 +112,22 @@ class MailSettings(ChannelSettings):
         description="Only what comes back there counts as a bounce. The server has to deliver name+anything@domain here.",
     )
 
+    @field_validator("imap_since")
+    @classmethod
+    def _is_a_day(cls, value: str) -> str:
+        if value:
+            date.fromisoformat(value)
+        return value
+
+    @property
+    def history_since(self) -> date | None:
+        return date.fromisoformat(self.imap_since) if self.imap_since else None
+
     @property
     def refuses_unproved(self) -> bool:
         return self.server_checks
 
     def own_addresses(self, external_id: str) -> frozenset[str]:
-        return frozenset(one.lower() for one in (self.address, external_id, self.smtp_user) if "@" in one)
+        return frozenset(
+            one.lower() for one in (self.address, external_id, self.smtp_user, self.imap_user) if "@" in one
+        )

@@ -22,6 +22,9 @@ from conversations.channels.email.building import CannotBeMail, build_mail, cann
 from conversations.channels.email.settings import MailSettings
 from conversations.failpoints import failpoint
 
+#: "Service not available, closing transmission channel" (RFC 5321 section 3.8), at whatever moment.
+_CLOSING = 421
+
 
 @dataclass(frozen=True, slots=True)
 class SmtpAdapter:
@@ -58,15 +61,16 @@ class SmtpAdapter:
         `before_handover` is called when the text is written and only the final dot is missing, the byte with which the
         server may take the mail; when it raises, the connection is dropped and nothing was sent. Raises `ChannelError`:
 
-        - PERMANENT: the mail cannot be built, or the server answered 5xx to the session, the envelope or the mail.
-        - TRANSIENT: everything else before the final dot, and an explicit 4xx after it. A refused login counts as
-          transient although it is 5xx: the fault is the channel's password, not the mail, and once an administrator
-          has corrected it every waiting reply must go out by itself.
+        - PERMANENT: the mail cannot be built, or the server answered 5xx to the envelope or the mail.
+        - TRANSIENT: everything else before the final dot, and an explicit 4xx after it. Until the envelope is named it is
+          the channel's fault, also a 5xx: no mail was looked at yet, so the server is away or the password is wrong, and
+          once that is put right every waiting reply must go out by itself. So is 421 ("closing") at any time.
         - UNCERTAIN: the final dot was written and no valid answer came back (RFC 5321 section 4.5.3.2.6).
         """
         failpoint("smtp.before_connect")
         content = build_mail(outbound)
-        recipients = list(dict.fromkeys(wire_address(party.address) for party in (*outbound.to, *outbound.cc)))
+        everybody = (*outbound.to, *outbound.cc, *outbound.bcc)
+        recipients = list(dict.fromkeys(wire_address(party.address) for party in everybody))
         with self.session() as smtp:
             failpoint("smtp.connected")
             self._open(smtp)
@@ -82,7 +86,7 @@ class SmtpAdapter:
 
     @contextlib.contextmanager
     def session(self) -> Iterator[smtplib.SMTP]:
-        with _before_the_dot("connecting"):
+        with _before_the_dot("connecting", channel_fault=True):
             # Its own name for EHLO: the default asks the DNS for it, which can hang.
             hello = socket.gethostname() or "localhost"
             smtp: smtplib.SMTP
@@ -99,7 +103,7 @@ class SmtpAdapter:
         deadline.daemon = True
         deadline.start()
         try:
-            _expect(answer, {220}, "connecting")
+            _expect(answer, {220}, "connecting", channel_fault=True)
             yield smtp
         finally:
             deadline.cancel()
@@ -113,18 +117,18 @@ class SmtpAdapter:
             self.log_in(smtp)
 
     def greet(self, smtp: smtplib.SMTP) -> None:
-        with _before_the_dot("greeting the server"):
+        with _before_the_dot("greeting the server", channel_fault=True):
             smtp.ehlo_or_helo_if_needed()
 
     def encrypt(self, smtp: smtplib.SMTP) -> None:
-        with _before_the_dot("switching to encryption"):
+        with _before_the_dot("switching to encryption", channel_fault=True):
             context = self.tls_context or tls.create_default_context()
             smtp.starttls(context=context)
             smtp.ehlo_or_helo_if_needed()
 
     def log_in(self, smtp: smtplib.SMTP) -> None:
         try:
-            with _before_the_dot("logging in"):
+            with _before_the_dot("logging in", channel_fault=True):
                 smtp.login(self.user, self.password)
         except (smtplib.SMTPAuthenticationError, UnicodeError) as error:
             _quit(smtp)
@@ -132,7 +136,7 @@ class SmtpAdapter:
                 _response(error.smtp_code, error.smtp_error) if isinstance(error, smtplib.SMTPResponseException) else ""
             )
             detail = "The mail server refused the login. Nothing was sent; correct the channel's user and password."
-            raise ChannelError(Failure.TRANSIENT, detail, response=response) from error
+            raise ChannelError(Failure.TRANSIENT, detail, response=response, channel_fault=True) from error
 
     def _envelope(self, smtp: smtplib.SMTP, sender: str, recipients: list[str], *, size: int) -> None:
         options = [f"SIZE={size}"] if smtp.has_extn("size") else []
@@ -158,7 +162,9 @@ class SmtpAdapter:
             permanent = any(500 <= code < 600 for code, _ in refused)
             listed = "; ".join(text for _, text in refused)
             detail = f"The mail server refused {len(refused)} of {len(recipients)} recipients; nobody got the mail."
-            raise ChannelError(Failure.PERMANENT if permanent else Failure.TRANSIENT, detail, response=listed)
+            failure = Failure.PERMANENT if permanent else Failure.TRANSIENT
+            closing = any(code == _CLOSING for code, _ in refused)
+            raise ChannelError(failure, detail, response=listed, channel_fault=closing)
 
     def _finish(self, smtp: smtplib.SMTP, outbound: Outbound) -> Receipt:
         try:
@@ -176,7 +182,7 @@ class SmtpAdapter:
             _quit(smtp)
             failure = Failure.TRANSIENT if code < 500 else Failure.PERMANENT
             detail = "The mail server refused the mail after reading it. Nobody got it."
-            raise ChannelError(failure, detail, response=response)
+            raise ChannelError(failure, detail, response=response, channel_fault=code == _CLOSING)
         raise _uncertain("the answer makes no sense", response=response)
 
 
@@ -198,7 +204,7 @@ def open_smtp(settings: MailSettings, secret: str) -> SmtpAdapter:
 
 
 @contextlib.contextmanager
-def _before_the_dot(stage: str) -> Iterator[None]:
+def _before_the_dot(stage: str, *, channel_fault: bool = False) -> Iterator[None]:
     """Turn every failure of the connection into TRANSIENT: the server cannot have taken the mail yet."""
     try:
         yield
@@ -206,23 +212,30 @@ def _before_the_dot(stage: str) -> Iterator[None]:
         raise
     except smtplib.SMTPResponseException as error:  # an answer to EHLO or STARTTLS
         response = _response(error.smtp_code, error.smtp_error)
-        permanent = isinstance(error, smtplib.SMTPHeloError) and 500 <= error.smtp_code < 600
         detail = f"The mail server refused while {stage}. Nothing was sent."
-        raise ChannelError(Failure.PERMANENT if permanent else Failure.TRANSIENT, detail, response=response) from error
+        raise ChannelError(Failure.TRANSIENT, detail, response=response, channel_fault=channel_fault) from error
     except (OSError, smtplib.SMTPException) as error:
         detail = f"The mail server could not be used while {stage} ({_reason(error)}). Nothing was sent."
-        raise ChannelError(Failure.TRANSIENT, detail) from error
+        raise ChannelError(Failure.TRANSIENT, detail, channel_fault=channel_fault) from error
 
 
-def _expect(answer: tuple[int, bytes], wanted: set[int], stage: str, smtp: smtplib.SMTP | None = None) -> None:
+def _expect(
+    answer: tuple[int, bytes],
+    wanted: set[int],
+    stage: str,
+    smtp: smtplib.SMTP | None = None,
+    *,
+    channel_fault: bool = False,
+) -> None:
     code, text = answer
     if code in wanted:
         return
     if smtp is not None:
         _quit(smtp)
-    failure = Failure.PERMANENT if 500 <= code < 600 else Failure.TRANSIENT
+    is_channels = channel_fault or code == _CLOSING
+    failure = Failure.PERMANENT if 500 <= code < 600 and not is_channels else Failure.TRANSIENT
     detail = f"The mail server refused while {stage}. Nothing was sent."
-    raise ChannelError(failure, detail, response=_response(code, text))
+    raise ChannelError(failure, detail, response=_response(code, text), channel_fault=is_channels)
 
 
 def _uncertain(reason: str, *, response: str = "") -> ChannelError:

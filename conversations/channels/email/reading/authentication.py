@@ -116,7 +116,7 @@ def _results(text: str) -> list[_Result]:
             continue
         properties: dict[str, str] = {}
         for kind, name, value in _PROPERTY.findall(piece[method.end() :]):
-            properties.setdefault(f"{kind}.{name}".lower(), value.strip('"').lower())
+            properties.setdefault(f"{kind}.{name}".lower(), value.strip('"'))
         found.append(_Result(method[1].lower(), method[2].lower(), properties))
     return found
 

@@ -1,0 +1,44 @@
+"""How a channel fares on its own, whatever is sent or fetched: when it last worked, since when it does not, and until when
+nobody asks it (docs/decisions/0063)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from conversations.database.guards import same_account, tenant_guards
+from conversations.models.base import TenantForeignKey, TenantRow
+
+
+class ChannelHealth(TenantRow):
+    """One row for each channel, made at its first use. `faults` counts the channel's own in a row, since `failing_since`;
+    until `paused_until` nothing is handed to it. `told_at` and `fetch_told_at`: when admins were told of what lasts."""
+
+    channel = TenantForeignKey("conversations.Channel", related_name="+", db_index=False)
+    sent_at = models.DateTimeField(null=True)
+    faults = models.PositiveIntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
+    paused_until = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=500, blank=True, default="")
+    told_at = models.DateTimeField(null=True)
+    fetched_at = models.DateTimeField(null=True)
+    fetch_problem = models.CharField(max_length=500, blank=True, default="")
+    fetch_told_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "channel health"
+        constraints: ClassVar = [
+            *tenant_guards("channelhealth"),
+            models.UniqueConstraint(fields=["account", "channel"], name="channelhealth_one_per_channel"),
+            models.CheckConstraint(
+                condition=Q(faults=0, failing_since__isnull=True, paused_until__isnull=True)
+                | Q(faults__gt=0, failing_since__isnull=False, paused_until__isnull=False),
+                name="channelhealth_fails_since_and_until",
+            ),
+            *same_account("channelhealth", "channel"),
+        ]
+
+    def __str__(self) -> str:
+        return self.problem or "works"
