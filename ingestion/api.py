@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import inspect
 import json
 import uuid
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, Field
 
+from conversations import audit
 from conversations.channels.base import Inbound, Party
 from conversations.database import database_time
 from conversations.database.compiled import Compiled
@@ -204,6 +206,8 @@ def in_tenant(scope: Scope) -> Callable[[Callable[..., Any]], Callable[..., Any]
                 tokens.touch(caller)
                 return view(request, *args, **kwargs)
 
+        # Names in annotations are those of the view's own module, which this one is not for `drafts.api`.
+        inner.__signature__ = inspect.signature(view, eval_str=True)  # type: ignore[attr-defined]
         return inner
 
     return decorate
@@ -319,6 +323,11 @@ def add_message(
 def _caller(request: HttpRequest) -> Caller:
     caller: Caller = request.auth  # type: ignore[attr-defined]
     return caller
+
+
+def service_of(request: HttpRequest) -> audit.Actor:
+    """The service behind the token, as the trail names it."""
+    return _caller(request).actor
 
 
 def _conversation(conversation_id: uuid.UUID) -> Conversation:

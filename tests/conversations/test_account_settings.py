@@ -43,6 +43,7 @@ def filled(page: BeautifulSoup) -> dict[str, str]:
     sent |= {box["name"]: "on" for box in form.select("input[type=checkbox][checked]")}
     for box in form.select("select"):
         sent[box["name"]] = (box.select_one("option[selected]") or box.option)["value"]  # type: ignore[index]
+    sent |= {box["name"]: box.get_text().strip() for box in form.select("textarea")}
     return {str(name): str(value) for name, value in sent.items()}
 
 
@@ -50,15 +51,31 @@ def test_every_setting_stands_in_a_section_with_its_help(dan: Client, url: str) 
     page = soup(dan.get(url))
     assert [h.get_text() for h in page.select(".fs__h h2")] == [
         "General", "Replies and undo", "Due times", "Who may do what", "Drafting and lanes", "Closing and keeping",
-        "Security",
+        "The assistant", "Security",
     ]  # fmt: skip
-    boxes = page.select(".fs__b input, .fs__b select")
+    boxes = page.select(".fs__b input, .fs__b select, .fs__b textarea")
     assert {box["name"] for box in boxes} >= set(AccountSettings.model_fields)
     for box in boxes:
         words = page.select_one(f"#{box['id']}_helptext")
         assert words is not None, box["name"]
         assert len(words.get_text(strip=True)) > 10, box["name"]
         assert page.select_one(f"label[for={box['id']}]") is not None, box["name"]
+
+
+def test_business_hours_and_holidays_are_kept_as_they_were_written(world: World, dan: Client, url: str) -> None:
+    wanted = {"business_hours": "Mon to Fri 8:00 to 18:00\nSat 9:00 to 12:00", "holidays": "2026-12-25 Christmas"}
+    assert dan.post(url, {**filled(soup(dan.get(url))), **wanted}).status_code == 302
+    shown = filled(soup(dan.get(url)))
+    assert {name: shown[name].replace("\r", "") for name in wanted} == wanted
+
+
+def test_hours_that_nobody_understands_are_refused_in_plain_words(dan: Client, url: str) -> None:
+    wrong = {"business_hours": "nine to five", "holidays": "Christmas"}
+    page = soup(dan.post(url, {**filled(soup(dan.get(url))), **wrong}))
+    words = page.get_text()
+    assert "“nine to five” is not understood. Write “Mon to Fri 8:00 to 18:00”, a rule on each line." in words
+    assert "“Christmas” does not begin with a date. Write “2026-12-25 Christmas”." in words
+    assert "Value error" not in words
 
 
 def test_what_was_not_touched_is_saved_as_it_was(world: World, dan: Client, url: str) -> None:
