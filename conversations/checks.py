@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections
 
-from conversations.database.guards import SameAccount, TenantIsolation
+from conversations.database.guards import OfCustomers, SameAccount, TenantIsolation
 from conversations.models.base import TenantRow
 
 
@@ -133,7 +133,7 @@ def tenant_rows_are_guarded(app_configs: Any, **kwargs: Any) -> list[CheckMessag
                     f"{model.__name__} has no TenantIsolation.", hint="Add *tenant_guards(...).", id="countersign.E010"
                 )
             )
-        composite = {guard.field for guard in constraints if isinstance(guard, SameAccount)}
+        composite = {guard.field for guard in constraints if isinstance(guard, (SameAccount, OfCustomers))}
         for field in model._meta.concrete_fields:
             related = field.related_model
             if isinstance(related, type) and issubclass(related, TenantRow) and field.name not in composite:

@@ -29,3 +29,9 @@ class Locked(Refusal):
     """Somebody else holds it (423)."""
 
     status = 423
+
+
+class TooMuch(Refusal):
+    """A limit is reached; it is possible again later (429)."""
+
+    status = 429

@@ -20,8 +20,17 @@ NAMES = (
     "deliver.recorded",
     "approve.before_commit",
     "approve.after_commit",
+    "turn.claimed",
+    "turn.written",
+    "turn.before_commit",
+    "turn.stored",
     "mail.stored",
     "mail.reading",
+    "mailbox.leased",
+    "mailbox.opened",
+    "mailbox.fetched",
+    "mailbox.storing",
+    "mailbox.stored",
 )
 
 

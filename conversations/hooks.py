@@ -6,14 +6,25 @@ Not Django signals: the list is typed, ordered and short, and an error in a hand
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from conversations.models import Conversation, Delivery, Message
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from conversations.models import Conversation, Delivery, Message, ProposedAction, User
 
 InboundHandler = Callable[[Conversation, Message], None]
 DeliveryHandler = Callable[[Delivery], None]
 ConversationHandler = Callable[[Conversation], None]
+
+
+class DrawCards(Protocol):
+    def __call__(self, request: HttpRequest, actions: Sequence[ProposedAction]) -> list[SafeString]: ...
+
+
+class CountSignatures(Protocol):
+    def __call__(self, actor: User, account_id: uuid.UUID) -> int: ...
 
 
 class ClosingPreview(Protocol):
@@ -24,6 +35,10 @@ class RetentionPreview(Protocol):
     def __call__(self, *, account_id: uuid.UUID) -> Mapping[str, int]: ...
 
 
+#: The cards of proposals, in their order, as they are now for whoever looks.
+draw_cards: DrawCards | None = None
+#: How many proposals of colleagues wait for this person's signature.
+count_signatures: CountSignatures | None = None
 #: A customer wrote; the conversation is locked. Called for automatic messages too (`message.is_automatic`).
 on_inbound: list[InboundHandler] = []
 #: A delivery moved to `sent`, `failed`, `uncertain`, `cancelled` or `bounced`.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.core.exceptions import ValidationError
 from django.utils.deconstruct import deconstructible
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, RootModel, field_validator
 from pydantic import ValidationError as SchemaError
 
-from conversations import keys
+from conversations import hours, keys
 from conversations.channels.provider import ChannelSettings
 from conversations.errors import Invalid
 from conversations.shapes import Shape
@@ -25,6 +25,7 @@ class AccountSettings(Shape):
     `lanes` allows automatic approval at all: a lane opens when the Wilson lower bound of "sent unchanged" over the last
     `lane_reviewed` decisions reaches `lane_bound`. At most `lane_per_hour` replies leave by lanes within an hour, and
     `lane_per_sender_hour` to one address. `canary_share` of the drafts are check drafts (0: none).
+    `due_minutes` count within `business_hours` without the `holidays` (`conversations.hours`).
     `close_after_days` closes what waits for a customer who did not write for so long (0: nothing closes by itself).
     `second_factor` is what everybody needs to get in; it is set by `factors.require_second_factor` alone.
     """
@@ -57,8 +58,23 @@ class AccountSettings(Shape):
         ge=1,
         le=60 * 24 * 30,
         title="First answer within",
-        description="From the customer's newest message. A channel may have its own.",
+        description="From the customer's newest message, in business hours. A channel may have its own.",
         json_schema_extra={"unit": "minutes"},
+    )
+    business_hours: str = Field(
+        default="",
+        max_length=1000,
+        title="Business hours",
+        description="A rule on each line, in the account's time zone: Mon to Fri 8:00 to 12:00, 13:00 to 17:00. "
+        "Empty is always open.",
+        json_schema_extra={"lines": 3, "width": "full"},
+    )
+    holidays: str = Field(
+        default="",
+        max_length=8000,
+        title="Holidays",
+        description="A date on each line, with a name if you like: 2026-12-25 Christmas. Closed all day.",
+        json_schema_extra={"lines": 3, "width": "full"},
     )
     draft_burst_seconds: float = Field(
         default=0.0,
@@ -116,6 +132,22 @@ class AccountSettings(Shape):
         title="Everybody needs a second factor",
         description="Who has none is led to set one up and sees nothing of the account until then.",
     )
+    assistant_tokens_a_day: int = Field(
+        default=200_000,
+        ge=0,
+        le=100_000_000,
+        title="Each person at most",
+        description="What a model reads and writes for one person, from midnight on. The built-in assistant takes none.",
+        json_schema_extra={"unit": "tokens a day"},
+    )
+    assistant_tokens_of_all: int = Field(
+        default=2_000_000,
+        ge=0,
+        le=1_000_000_000,
+        title="All together at most",
+        description="Of the whole account, whoever asks.",
+        json_schema_extra={"unit": "tokens a day"},
+    )
     lane_per_hour: int = Field(
         default=60,
         ge=0,
@@ -133,6 +165,18 @@ class AccountSettings(Shape):
         json_schema_extra={"unit": "an hour"},
     )
 
+    @field_validator("business_hours")
+    @classmethod
+    def _hours_are_understood(cls, text: str) -> str:
+        hours.parse_week(text)
+        return text
+
+    @field_validator("holidays")
+    @classmethod
+    def _holidays_are_dates(cls, text: str) -> str:
+        hours.parse_holidays(text)
+        return text
+
 
 class Preferences(Shape):
     """What one person chose. `hold_seconds` None follows the account; 3600 and more means "until I press Send".
@@ -144,6 +188,7 @@ class Preferences(Shape):
     single_keys: Literal["on", "alt", "off"] = "on"
     theme: Literal["auto", "light", "dark"] = "auto"
     time_zone: str = ""
+    signature: str = Field(default="", max_length=1000)
     muted: list[str] = Field(default=[], max_length=40)
     moved: dict[str, str] = {}
 
@@ -171,10 +216,56 @@ class DocumentationLink(Shape):
     section: str | None = None
 
 
-class Suggestion(Shape):
-    type: Literal["workflow", "custom_field", "automation_rule", "infrastructure"]
-    config: dict[str, Any]
-    explanation: str
+class SuggestedChange(Shape):
+    """A change by the tool that would make it: what no tool can do is not suggested. Each kind has tools of its own."""
+
+    arguments: dict[str, Any] = {}
+
+
+class WorkflowChange(SuggestedChange):
+    tool: Literal["set_setting", "set_policy", "apply_difference", "adopt_difference"]
+
+
+class FieldChange(SuggestedChange):
+    tool: Literal["add_prompt_version", "apply_difference", "adopt_difference"]
+
+
+class RuleChange(SuggestedChange):
+    tool: Literal["set_setting", "set_retention", "shut_lane", "set_site", "apply_difference", "adopt_difference"]
+
+
+class InfrastructureChange(SuggestedChange):
+    tool: Literal["apply_difference", "adopt_difference"]
+
+
+class _Suggested(Shape):
+    explanation: str = Field(max_length=600)
+
+
+class WorkflowSuggestion(_Suggested):
+    type: Literal["workflow"]
+    config: WorkflowChange
+
+
+class FieldSuggestion(_Suggested):
+    type: Literal["custom_field"]
+    config: FieldChange
+
+
+class RuleSuggestion(_Suggested):
+    type: Literal["automation_rule"]
+    config: RuleChange
+
+
+class InfrastructureSuggestion(_Suggested):
+    type: Literal["infrastructure"]
+    config: InfrastructureChange
+
+
+#: One of seed 001's four kinds.
+Suggestion = Annotated[
+    WorkflowSuggestion | FieldSuggestion | RuleSuggestion | InfrastructureSuggestion, Field(discriminator="type")
+]
 
 
 class Difference(Shape):
@@ -213,6 +304,47 @@ class AuthenticationShape(Shape):
         return f"Sender not proved ({said or 'it is not the one address in From'})" if self.verdict == "fail" else ""
 
 
+class Step(Shape):
+    """Something the assistant did on the way to its answer, in words, and how long it took."""
+
+    text: str = Field(max_length=200)
+    seconds: float = Field(default=0.0, ge=0)
+
+
+class Steps(RootModel[list[Step]]):
+    pass
+
+
+class Said(Shape):
+    """A message that a line of an answer rests on: where it stands, and what it is called there ("14:48")."""
+
+    conversation: str
+    message: str = ""
+    label: str = Field(max_length=60)
+
+
+class AnswerSource(Shape):
+    """A passage that an answer quotes, as it was then."""
+
+    passage: str
+    title: str = Field(default="", max_length=300)
+    url: str = Field(default="", max_length=2000)
+    quote: str = Field(default="", max_length=600)
+
+
+class AnswerClaim(Shape):
+    """A sentence of an answer, by code points ``[start, end)``, with the numbers of the sources or the messages that say so.
+
+    ``label`` is what stands before it in a summary ("Wants"). One with neither is unsourced.
+    """
+
+    start: int = Field(ge=0)
+    end: int = Field(ge=0)
+    sources: list[int] = []
+    said: list[Said] = []
+    label: str = Field(default="", max_length=20)
+
+
 class MessageMetadata(Shape):
     """Everything a channel or the assistant tells about a message beside its text (seeds 001 and 004)."""
 
@@ -234,12 +366,28 @@ class MessageMetadata(Shape):
     automatic: str = ""
     automatic_reason: str = ""
     source: dict[str, Any] = {}
+    sources: list[AnswerSource] = []
+    claims: list[AnswerClaim] = []
+    steps: list[Step] = []
+    choices: list[str] = Field(default=[], max_length=12)
+    stopped: bool = False
+    tainted: bool = False
+
+
+class SessionContext(Shape):
+    """What a chat with an assistant has in mind beside its messages: `summary` of those up to `up_to`, and the one detail
+    that it asked for and waits for (seed 000's context): `open_slot` is what it is missing, for `open_words`."""
+
+    summary: str = Field(default="", max_length=8000)
+    up_to: int = Field(default=0, ge=0)
+    open_slot: str = Field(default="", max_length=60)
+    open_words: str = Field(default="", max_length=2000)
 
 
 @deconstructible
 @dataclass
 class validate_with:  # noqa: N801 - a validator, used like a function
-    shape: type[Shape]
+    shape: type[BaseModel]
 
     def __call__(self, value: Any) -> None:
         try:

@@ -17,7 +17,7 @@ from django.db import connection
 from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 
-from conversations.models import Attachment, Channel, Conversation, Delivery, Message
+from conversations.models import Attachment, Channel, Conversation, ConversationTag, Delivery, Message
 
 PROBED = 200  # newest conversations that tell how common words are
 LOOKED_UP = 200  # newest conversations that are taken from the index at once; a page shows fifty
@@ -102,19 +102,23 @@ def parse(text: str, zone: tzinfo) -> Question:
     return out
 
 
-def words_query(text: str) -> SearchQueryCombinable | None:
-    """What somebody typed into a box of words, for a column of English lexemes; None if there is no word to look for.
-
-    Words are all wanted, "words in quotes" in this order, -words not. `operator:value` is a word here.
-    """
+def plain_terms(text: str) -> list[Term]:
+    """The terms of a box of words, where `operator:value` is a word like any other."""
     terms = [
         Term(quoted or plain, phrase=bool(quoted), negative=bool(minus))
         for minus, name, quoted, value in _TOKEN.findall(text.replace("\x00", "")[:MAX_CHARS])
         for plain in [f"{name}:{value or quoted}" if name else value]
     ]
-    terms = [term for term in terms if any(sign.isalnum() for sign in term.text)][:MAX_TERMS]
+    return [term for term in terms if any(sign.isalnum() for sign in term.text)][:MAX_TERMS]
+
+
+def words_query(text: str) -> SearchQueryCombinable | None:
+    """What somebody typed into a box of words, for a column of English lexemes; None if there is no word to look for.
+
+    Words are all wanted, "words in quotes" in this order, -words not. `operator:value` is a word here.
+    """
     query: SearchQueryCombinable | None = None
-    for term in terms:
+    for term in plain_terms(text):
         one = SearchQuery(term.text, config="english", search_type="phrase", invert=term.negative)
         query = one if query is None else query & one
     return query
@@ -189,7 +193,7 @@ def _has(value: str, zone: tzinfo) -> Q | None:
 
 
 def _tag(value: str, zone: tzinfo) -> Q | None:
-    return Q(tags__contains=[value])
+    return Q(Exists(ConversationTag.objects.filter(conversation=OuterRef("pk"), tag__name__iexact=value)))
 
 
 def _day(value: str, zone: tzinfo) -> datetime | None:

@@ -8,6 +8,7 @@ import uuid
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
+from conversations.chats import actions
 from conversations.messages import files, outbox
 from conversations.people import invitations, limits, lost_factor, lost_factor_mail, proofs
 from conversations.storage import WholeFiles
@@ -28,6 +29,15 @@ def sweep_outbox(timestamp: int) -> None:
     """Find deliveries that lost their worker or their job."""
     for account in account_directory():
         outbox.sweep(account_id=account["id"])
+
+
+@app.periodic(cron="* * * * * */30")
+@app.task(name="conversations.sweep_actions", queueing_lock="sweep_actions")
+def sweep_actions(timestamp: int) -> None:
+    """End the proposals of assistants that nobody decided in time."""
+    for account in account_directory():
+        with tenant_context(account["id"]):
+            actions.expire_overdue(account_id=account["id"])
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -1,7 +1,8 @@
-"""Which tenant this transaction belongs to: the one mechanism for requests, tasks, commands and the admin.
+"""Which tenant and which person this transaction belongs to: the one mechanism for requests, tasks, commands, the admin.
 
 The database decides what is visible, by `app.account_id`, set for one transaction only (`set_config(..., true)`), so a
 pooled connection cannot carry it into another request. Forgetting to enter a tenant gives no rows, never all rows.
+`app.user_id` goes with it: what is private to a person exists only where the transaction names that person.
 """
 
 from __future__ import annotations
@@ -26,35 +27,53 @@ from conversations.models import Account, Role, User
 from conversations.visible import ALL, Visible, kept_to
 
 SETTING = "app.account_id"
+PERSON_SETTING = "app.user_id"
 SESSION_KEY = "account_id"
 GRANT_KEY = "platform_grant"
 
 
 @contextlib.contextmanager
-def tenant_context(account_id: uuid.UUID | str, *, read_only: bool = False, durable: bool = False) -> Iterator[None]:
-    """One transaction (or a savepoint of the caller's) in which the rows of one account exist.
+def tenant_context(
+    account_id: uuid.UUID | str,
+    *,
+    person: uuid.UUID | None = None,
+    read_only: bool = False,
+    durable: bool = False,
+) -> Iterator[None]:
+    """One transaction (or a savepoint of the caller's) in which the rows of one account exist, and what is private to
+    `person`, if one is named: whoever is named outside of it is not named inside.
 
-    Leaving it restores the outer tenant; after an error the rollback does. `read_only` lets the database itself refuse
+    Leaving it restores the outer tenant and person; after an error the rollback does. `read_only` lets the database itself refuse
     every write; it needs to be the outermost context. `durable` promises that what was written is committed when the
     block is left, and raises RuntimeError inside another transaction, which could still take it back.
     """
     nested = connection.in_atomic_block
+    named = (str(account_id), str(person or ""))
     with transaction.atomic(durable=durable):
         with connection.cursor() as cursor:
             if read_only:
                 cursor.execute("SET TRANSACTION READ ONLY")
             asked = database_time.timer()
             cursor.execute(
-                "SELECT current_setting(%s, true), set_config(%s, %s, true), clock_timestamp()",
-                [SETTING, SETTING, str(account_id)],
+                "SELECT coalesce(current_setting(%s, true), ''), coalesce(current_setting(%s, true), ''),"
+                " set_config(%s, %s, true), set_config(%s, %s, true), clock_timestamp()",
+                [SETTING, PERSON_SETTING, SETTING, named[0], PERSON_SETTING, named[1]],
             )
-            before, _, at = cursor.fetchone()
+            *before, _, _, at = cursor.fetchone()
             database_time.learn(at, asked=asked)
         yield
-        # The end of the transaction forgets the tenant by itself.
-        if nested and before != str(account_id):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, before or ""])
+        # The end of the transaction forgets both by itself.
+        if nested and tuple(before) != named:
+            _name(*before)
+
+
+def _name(account_id: object = "", person: object = "") -> None:
+    """Name the tenant and the person of this transaction; nobody, if not given."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config(%s, %s, true), set_config(%s, %s, true)",
+            [SETTING, str(account_id), PERSON_SETTING, str(person)],
+        )
 
 
 def current_account_id() -> uuid.UUID | None:
@@ -137,6 +156,7 @@ class Tenant:
     granted_until: datetime | None = None  # a platform operator's audited, time-limited look inside
     rules: Mapping[str, bool] = field(default_factory=dict)  # the account's own answers for this role, by verb
     factor_missing: bool = False  # the account needs a second factor that this person does not have
+    person: uuid.UUID | None = None  # whose private rows exist here; a look inside names nobody
 
     @property
     def changes_nothing(self) -> bool:
@@ -150,13 +170,15 @@ def seen_by(own: Sequence[uuid.UUID]) -> Visible:
 
 
 def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
-    """Check the membership and name the tenant, in one statement; None if the person may not."""
+    """Check the membership and name the tenant and the person, in one statement; None if the person may not."""
     asked = database_time.timer()
     found = _ask(
-        "SELECT m.*, set_config(%s, %s, true) AS entered, clock_timestamp() AS at,"
+        "SELECT m.*, set_config(%s, %s, true) AS entered, set_config(%s, %s, true) AS named, clock_timestamp() AS at,"
         " second_factor_missing(%s, %s) AS factor_missing FROM membership_in_v2(%s, %s) m",
         SETTING,
         str(account_id),
+        PERSON_SETTING,
+        str(user.pk),
         user.pk,
         str(account_id),
         user.pk,
@@ -176,6 +198,7 @@ def enter(user: User, account_id: uuid.UUID | str) -> Tenant | None:
         rules=row["rules"],
         channels=seen_by(row["channels"]),
         factor_missing=row["factor_missing"],
+        person=user.pk,
     )
 
 
@@ -206,8 +229,7 @@ class _Work:
         if self._is_read_only:
             self.read_only()
         if tenant is not None:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config(%s, %s, true)", [SETTING, str(tenant.account_id)])
+            _name(tenant.account_id, tenant.person or "")
 
 
 class TenantMiddleware:
@@ -267,8 +289,7 @@ class TenantMiddleware:
         if not wanted_by and factors.operator_needs_factor(user):
             wanted_by = "This installation"
         if wanted_by:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config(%s, '', true)", [SETTING])
+            _name()
         return wanted_by
 
     def _tenant(self, request: HttpRequest, user: Any) -> Tenant | None:
@@ -294,9 +315,11 @@ class TenantMiddleware:
         if found is None:
             return None
         entered = _ask(
-            "SELECT set_config(%s, %s, true), second_factor_missing(%s, %s) AS factor_missing",
+            "SELECT set_config(%s, %s, true) AS entered, set_config(%s, '', true) AS named,"
+            " second_factor_missing(%s, %s) AS factor_missing",
             SETTING,
             account_id,
+            PERSON_SETTING,
             request.user.pk,
             account_id,
         )

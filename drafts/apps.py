@@ -14,21 +14,26 @@ class DraftsConfig(AppConfig):
         from conversations.trail import texts
         from drafts import retention
         from drafts.answers import golden_files
-        from drafts.desk import bound, life, sources
+        from drafts.assistant import bound as proposed
+        from drafts.assistant import waiting
+        from drafts.desk import bound, quiet, sources
         from drafts.flow import reactions
         from drafts.learning import corrections, evaluation
+        from drafts.views import cards
         from ingestion import hooks as knowledge
         from ingestion import jobs
         from ingestion.models import JobRun
 
-        hooks.closing_previews.append(partial(life.close_quiet, dry_run=True))
+        hooks.closing_previews.append(partial(quiet.close_quiet, dry_run=True))
         hooks.retention_previews.append(partial(retention.apply, dry_run=True))
+        hooks.draw_cards = cards.draw
+        hooks.count_signatures = waiting.to_sign
         hooks.on_inbound.append(reactions.customer_wrote)
         hooks.on_delivery.append(reactions.delivery_moved)
         hooks.on_answered_elsewhere.append(reactions.answered_elsewhere)
         texts.places.extend(bound.PLACES)
         texts.witnesses.extend(bound.WITNESSES)
-        texts.checks.append(bound.envelopes)
+        texts.checks += [bound.envelopes, proposed.proposals]
         knowledge.on_passages_gone.append(sources.passages_gone)
         jobs.add_runner(JobRun.Type.INGEST_GOLDENS, golden_files.KIND)
         jobs.add_runner(JobRun.Type.CORRECTIONS_SYNC, corrections.KIND)

@@ -1,4 +1,4 @@
-"""Workers' tasks of drafting."""
+"""Workers' tasks of drafting, and of the assistant."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import uuid
 from procrastinate import JobContext, RetryStrategy
 from procrastinate.contrib.django import app
 
+from conversations.chats import turns
 from conversations.models import Account
 from conversations.tenancy import account_directory, tenant_context
 from drafts.answers import goldens
-from drafts.desk import lanes, life, presence
+from drafts.assistant import engine, vectors
+from drafts.desk import lanes, presence, quiet
 from drafts.flow import drafting
+from drafts.practice import drafting as practice
 from drafts.writing.port import DrafterUnavailable
+from ingestion.knowledge.embed import EmbedderDown
 
 ATTEMPTS = 4
 
@@ -40,6 +44,48 @@ def write(context: JobContext, account_id: str, conversation_id: str, asked_by: 
     with tenant_context(account):
         lanes.consider(draft_id=draft.pk)
     return str(draft.pk)
+
+
+@app.task(name="drafts.answer", queue="drafts")
+def answer(account_id: str, person_id: str, turn_id: str) -> str:
+    """Answer what somebody asked the assistant."""
+    return engine.answer(account_id=uuid.UUID(account_id), person_id=uuid.UUID(person_id), turn_id=uuid.UUID(turn_id))
+
+
+@app.task(
+    name="drafts.practise",
+    queue="drafts",
+    pass_context=True,
+    retry=RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=3, retry_exceptions={DrafterUnavailable}),
+)
+def practise(context: JobContext, account_id: str, person_id: str, turn_id: str) -> str:
+    """Draft an answer to what the assistant said as a customer, for somebody who practises."""
+    last_try = not context.job or context.job.attempts + 1 >= ATTEMPTS
+    return practice.write(
+        account_id=uuid.UUID(account_id),
+        person_id=uuid.UUID(person_id),
+        turn_id=uuid.UUID(turn_id),
+        last_try=last_try,
+    )
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="drafts.sweep_turns", queue="drafts", queueing_lock="sweep_turns")
+def sweep_turns(timestamp: int) -> None:
+    """Find questions that lost their worker or their job."""
+    for account in account_directory():
+        turns.sweep(account_id=account["id"])
+        practice.sweep(account_id=account["id"])
+
+
+@app.task(
+    name="drafts.read_chats",
+    queue="knowledge",
+    retry=RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=3, retry_exceptions={EmbedderDown}),
+)
+def read_chats(account_id: str, person_id: str) -> int:
+    """What this person said in their chats, read for its meaning: found by them then also without its words."""
+    return vectors.remember(account_id=uuid.UUID(account_id), person_id=uuid.UUID(person_id))
 
 
 @app.periodic(cron="*/5 * * * *")
@@ -75,4 +121,4 @@ def close_quiet(timestamp: int) -> None:
     for account in account_directory():
         with tenant_context(account["id"]):
             if days := Account.objects.get(pk=account["id"]).options.close_after_days:
-                life.close_quiet(account_id=account["id"], days=days)
+                quiet.close_quiet(account_id=account["id"], days=days)

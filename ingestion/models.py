@@ -63,6 +63,11 @@ class InboundEvent(TenantRow):
     subject = models.CharField(max_length=200, blank=True, default="", db_default="")
     tries = models.PositiveIntegerField(default=0, db_default=0)
     lease_until = models.DateTimeField(null=True)
+    is_history = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="It lay in the mailbox before that was connected: nobody is to answer.",
+    )
     is_released = models.BooleanField(
         default=False, db_default=False, help_text="A person let it in: no limit holds it again."
     )
@@ -103,6 +108,34 @@ class InboundEvent(TenantRow):
 
     def __str__(self) -> str:
         return f"{self.status} {self.external_id}"
+
+
+class Mailbox(TenantRow):
+    """How far a folder has been read. `last_uid` counts within `uidvalidity`, and moves in the transaction that keeps the mail.
+
+    `lease_until`: who reads it now. What the server received before `historical_until` was there before we were.
+    """
+
+    channel = TenantForeignKey("conversations.Channel", related_name="+", db_index=False)
+    folder = models.CharField(max_length=200)
+    uidvalidity = models.BigIntegerField(null=True)
+    last_uid = models.BigIntegerField(default=0)
+    historical_until = models.DateTimeField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    checked_at = models.DateTimeField(null=True)
+    fetched_at = models.DateTimeField(null=True, help_text="When it was last read to its end without a fault.")
+    problem = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        verbose_name_plural = "mailboxes"
+        constraints: ClassVar = [
+            *tenant_guards("mailbox"),
+            models.UniqueConstraint(fields=["account", "channel", "folder"], name="mailbox_one_per_folder"),
+            *same_account("mailbox", "channel"),
+        ]
+
+    def __str__(self) -> str:
+        return self.folder
 
 
 class RequestKey(TenantRow):

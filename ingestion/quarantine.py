@@ -8,12 +8,11 @@ from django.db import transaction
 
 from conversations import audit
 from conversations.errors import Conflict, Invalid
-from conversations.jobs import wake
 from conversations.messages.inbox import clean
 from conversations.models import User
 from conversations.people.roles import Verb, check
 from ingestion.models import InboundEvent
-from ingestion.receive import TASK
+from ingestion.receive import ask_to_read
 
 Status = InboundEvent.Status
 
@@ -33,7 +32,7 @@ def retry(*, event_id: uuid.UUID, actor: User) -> InboundEvent:
         event.status, event.tries, event.is_released, event.lease_until = Status.RECEIVED, 0, True, None
         event.save(update_fields=["status", "tries", "is_released", "lease_until"])
         audit.record(audit.Kind.INBOUND_RETRIED, actor=actor, about=event, data={"channel": event.channel.name})
-        wake(TASK, queue="inbound", once=f"read:{event.pk}", account_id=event.account_id, event_id=event.pk)
+        ask_to_read(event)
     return event
 
 

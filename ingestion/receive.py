@@ -11,8 +11,9 @@ import contextlib
 import hashlib
 import logging
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -20,12 +21,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from conversations import audit
-from conversations.channels.base import Inbound
+from conversations.channels.base import Automatic, Inbound
 from conversations.channels.provider import Arrival
 from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
+from conversations.messages import blocking
 from conversations.messages.inbox import clean, record_inbound
 from conversations.models import Channel, Message
 from conversations.tenancy import tenant_context
@@ -79,26 +81,37 @@ def store_mail(*, account_id: uuid.UUID, channel_id: uuid.UUID, raw: bytes, reci
         raise Invalid(
             f"The mail has {len(raw):,} bytes; {settings.MAIL_MAX_BYTES:,} are allowed (MAIL_MAX_BYTES). Nothing was stored."
         )
-    digest = hashlib.sha256(raw).hexdigest()
     with tenant_context(account_id, durable=True):
         channel = Channel.objects.get(pk=channel_id, is_active=True)
         if channel.provided_by.read is None:
             raise Invalid(f"{UNREADABLE.format(channel.name)} Nothing was stored.")
-        event, is_new = InboundEvent.objects.defer("payload").get_or_create(
-            account_id=account_id,
-            channel=channel,
-            external_id=f"sha256:{digest}",
-            payload_sha256=digest,
-            defaults={
-                "size_bytes": len(raw),
-                "recipient": clean(recipient)[:320],
-                "expires_at": database_time.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
-            },
-        )
-        if is_new:
-            payloads.put(event.pk, raw)
+        event, _ = keep(channel=channel, raw=raw, recipient=clean(recipient)[:320])
     failpoint("mail.stored")
     return event.pk
+
+
+def keep(*, channel: Channel, raw: bytes, **facts: Any) -> tuple[InboundEvent, bool]:
+    """The event of these bytes, in the caller's transaction and without its payload, and whether it is new."""
+    digest = hashlib.sha256(raw).hexdigest()
+    event, is_new = InboundEvent.objects.defer("payload").get_or_create(
+        account_id=channel.account_id,
+        channel=channel,
+        external_id=f"sha256:{digest}",
+        payload_sha256=digest,
+        defaults={
+            "size_bytes": len(raw),
+            "expires_at": database_time.now() + timedelta(days=settings.INBOUND_RAW_DAYS),
+            **facts,
+        },
+    )
+    if is_new:
+        payloads.put(event.pk, raw)
+    return event, is_new
+
+
+def ask_to_read(event: InboundEvent) -> None:
+    """A job of its own for a worker, once the caller's transaction is committed."""
+    wake(TASK, queue="inbound", once=f"read:{event.pk}", account_id=event.account_id, event_id=event.pk)
 
 
 def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
@@ -119,8 +132,12 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
             if event.status not in {Status.RECEIVED, Status.FAILED}:
                 return Received(event, event.message, False)
             event.sender, event.subject = limits.sender_key(inbound), clean(inbound.subject)[:200]
-            if reason := limits.exceeded(event, work.channel, inbound):
-                return _hold(event, work.channel, reason)
+            if not event.is_released and blocking.is_blocked(_writers(inbound)):
+                return _set_aside(event, work.channel)
+            if event.is_history:
+                inbound = _of_the_past(inbound)
+            elif reason := limits.exceeded(event, work.channel, inbound):
+                return hold(event, work.channel, reason)
             message, is_new = record_inbound(channel=work.channel, inbound=inbound)
             event.status, event.message, event.lease_until = Status.PROCESSED, message, None
             event.detail = "" if is_new else "received before"
@@ -173,7 +190,15 @@ def _as_it_is(account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
     return Received(event, event.message, False)
 
 
-def _hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
+def _of_the_past(inbound: Inbound) -> Inbound:
+    """It was there before us: kept and found, and nobody is to answer it."""
+    if inbound.automatic is not None:
+        return inbound
+    why = "it lay in the mailbox before that was connected"
+    return replace(inbound, automatic=Automatic.HISTORY, automatic_reason=why)
+
+
+def hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
     """Over a limit: kept back, in the caller's transaction, for a person to let in or set aside."""
     event.status, event.detail, event.lease_until = Status.QUARANTINED, reason, None
     event.save(update_fields=["status", "detail", "lease_until", "sender", "subject"])
@@ -181,6 +206,20 @@ def _hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
         audit.Kind.INBOUND_HELD, actor=audit.SYSTEM, about=event, data={"channel": channel.name, "reason": reason}
     )
     limits.notify_once(event, channel, reason)
+    return Received(event, None, False)
+
+
+def _writers(inbound: Inbound) -> list[str]:
+    """Who sent it, and who wrote it, where that is somebody else (a form of a website)."""
+    return [party.address for party in (inbound.sender, inbound.customer) if party]
+
+
+def _set_aside(event: InboundEvent, channel: Channel) -> Received:
+    """Its sender is blocked: kept without asking anybody, in the caller's transaction, until a person lets it in."""
+    for status in (Status.QUARANTINED, Status.SET_ASIDE):
+        event.status, event.detail, event.lease_until = status, "Its sender is blocked.", None
+        event.save(update_fields=["status", "detail", "lease_until", "sender", "subject"])
+    audit.record(audit.Kind.INBOUND_SET_ASIDE, actor=audit.SYSTEM, about=event, data={"channel": channel.name})
     return Received(event, None, False)
 
 

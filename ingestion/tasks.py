@@ -13,7 +13,7 @@ from conversations import audit
 from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
-from ingestion import jobs, receive, request_keys, uploads
+from ingestion import jobs, mailboxes, receive, request_keys, uploads
 from ingestion.knowledge.answers import learn_answers as learn
 from ingestion.knowledge.crawl import period
 from ingestion.knowledge.embed import EmbedderDown
@@ -44,6 +44,21 @@ def sweep_mail(timestamp: int) -> None:
     """Mails whose reader was killed, or whom nobody read, are read again."""
     for account in account_directory():
         receive.sweep(account_id=account["id"])
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="ingestion.fetch_mailboxes", queue="mailboxes", queueing_lock="fetch_mailboxes")
+def fetch_mailboxes(timestamp: int) -> None:
+    """Ask for a round of each mailbox, in jobs of their own: one that hangs keeps no other from its mail."""
+    for account in account_directory():
+        if account["is_active"]:
+            mailboxes.ask_for_rounds(account_id=account["id"])
+
+
+@app.task(name=mailboxes.TASK, queue="mailboxes")
+def fetch_mail(account_id: str, mailbox_id: str) -> int:
+    """One round of one mailbox; returns how many mails were kept."""
+    return mailboxes.fetch(account_id=uuid.UUID(account_id), mailbox_id=uuid.UUID(mailbox_id))
 
 
 @app.periodic(cron="* * * * *")

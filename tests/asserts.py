@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator
 
 from django.apps import apps
@@ -15,20 +16,21 @@ from conversations.tenancy import tenant_context
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
 
+@functools.cache
+def _question() -> str:
+    """One statement over all of our tables: their rows, and a digest of them, as the current tenant sees them."""
+    models = [m for m in apps.get_models() if m._meta.app_label in {"conversations", "drafts", "ingestion"}]
+    digest = "md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), ''))"
+    return " UNION ALL ".join(
+        [f"SELECT '{m._meta.db_table}', count(*), {digest} FROM \"{m._meta.db_table}\" t" for m in models]
+        + ["SELECT 'jobs', count(*), '' FROM procrastinate_jobs"]
+    )
+
+
 def _counts() -> dict[str, tuple[int, str]]:
-    """Every tenant table's row count and a digest of its rows, as the current tenant sees them."""
-    found = {}
     with connection.cursor() as cursor:
-        for model in apps.get_models():
-            if model._meta.app_label in {"conversations", "drafts", "ingestion"}:
-                table = model._meta.db_table
-                cursor.execute(
-                    f"SELECT count(*), md5(coalesce(string_agg(t::text, '|' ORDER BY t::text), '')) FROM \"{table}\" t"
-                )
-                found[table] = cursor.fetchone()
-        cursor.execute("SELECT count(*), '' FROM procrastinate_jobs")
-        found["jobs"] = cursor.fetchone()
-    return found
+        cursor.execute(_question())
+        return {name: (rows, digest) for name, rows, digest in cursor.fetchall()}
 
 
 @contextlib.contextmanager

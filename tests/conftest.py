@@ -89,24 +89,40 @@ def django_db_setup(cluster: Cluster) -> None:
     _point_at(cluster)
 
 
-def _empty_database(cluster: Cluster) -> None:
-    """After a test that committed: every table but the migrations' own is emptied, by a superuser, triggers off."""
+MANY_BYTES = 250_000  # of a table: what is deleted stays in its file until it is vacuumed
+
+
+def empty_database(cluster: Cluster, *, whole: bool = False) -> None:
+    """After a test that committed: every table but the migrations' own is emptied, by a superuser, triggers off.
+
+    What holds rows is deleted from: a tenth of what it takes to truncate them all. After many rows, or where pages are going
+    to be counted (`whole`), they are truncated.
+    """
     with cluster.connect("countersign_test", SUPERUSER) as server:
         server.execute("SET session_replication_role = replica")
-        keep = ("django_migrations", "django_content_type", "auth_permission")
-        names = [
-            row[0]
-            for row in server.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-            if row[0] not in keep
-        ]
+        tables = server.execute(
+            "SELECT quote_ident(relname), pg_relation_size(oid) FROM pg_class"
+            " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> ALL(%s)",
+            [["django_migrations", "django_content_type", "auth_permission"]],
+        ).fetchall()
+        names = [name for name, _ in tables]
         # A browser's last request may still hold a row of one table and want another: it wins, we try again.
         for left in range(10, -1, -1):
             try:
-                # What the last test's rows taught the planner is wrong for the next one's.
-                server.execute(
-                    "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relrowsecurity)"
-                )
-                server.execute("TRUNCATE " + ", ".join(f'"{name}"' for name in names) + " RESTART IDENTITY CASCADE")
+                with server.transaction():
+                    server.execute(
+                        f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE"
+                    )  # a late request ends first
+                    # What the last test's rows taught the planner is wrong for the next one's.
+                    server.execute(
+                        "DELETE FROM pg_statistic WHERE starelid IN (SELECT oid FROM pg_class WHERE relrowsecurity)"
+                    )
+                    if whole or max(size for _, size in tables) > MANY_BYTES:
+                        server.execute(f"TRUNCATE {', '.join(names)} CASCADE")
+                        return
+                    held = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names)
+                    for (name,) in server.execute(held).fetchall():
+                        server.execute(f"DELETE FROM {name}")
                 return
             except psycopg.errors.DeadlockDetected:
                 if not left:
@@ -133,7 +149,7 @@ def committed(transactional_db: None, cluster: Cluster) -> Iterator[None]:
     """Real commits, seen by other connections; the database is emptied afterwards."""
     yield
     connections["default"].close()
-    _empty_database(cluster)
+    empty_database(cluster)
 
 
 # --- the world -----------------------------------------------------------------------------------------------------
@@ -199,10 +215,10 @@ def signed_in() -> Callable[[User], Client]:
 
 
 @pytest.fixture
-def in_threads() -> Callable[[list[Callable[[], Any]]], list[Any]]:
+def in_threads() -> Callable[..., list[Any]]:
     """Run each callable in a thread of its own, with a connection of its own, all let go at once."""
 
-    def run(calls: list[Callable[[], Any]]) -> list[Any]:
+    def run(calls: list[Callable[[], Any]], within: float = 120) -> list[Any]:
         results: list[Any] = [None] * len(calls)
         gate = threading.Barrier(len(calls))
 
@@ -215,11 +231,14 @@ def in_threads() -> Callable[[list[Callable[[], Any]]], list[Any]]:
             finally:
                 connection.close()
 
-        threads = [threading.Thread(target=one, args=(i, call)) for i, call in enumerate(calls)]
+        threads = [threading.Thread(target=one, args=(i, call), daemon=True) for i, call in enumerate(calls)]
         for thread in threads:
             thread.start()
+        end = time.monotonic() + within
         for thread in threads:
-            thread.join(timeout=120)
+            thread.join(timeout=max(0.0, end - time.monotonic()))
+        late = [at for at, thread in enumerate(threads) if thread.is_alive()]
+        assert not late, f"after {within} s still at work: {late}"  # a deadlock, or more work than its time
         return results
 
     return run

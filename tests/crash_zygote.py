@@ -1,7 +1,7 @@
 """A worker that can be killed quickly: Django is imported once, and each command runs in a fork of its own.
 
-Reads one JSON line a command ({"failpoint", "account", "delivery"}), runs `outbox.deliver` in a child, and answers with
-the child's wait status. It has no database connection of its own, so a fork shares none.
+Reads one JSON line a command ({"failpoint", "account", "delivery"}, or "person" and "turn", or "mailbox", in the place of the delivery),
+runs `outbox.deliver` (or the assistant's `engine.answer`, or `mailboxes.fetch`) in a child, and answers with the child's wait status. It has no database connection of its own, so a fork shares none.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ def main() -> None:
     django.setup()
     from django.conf import settings
 
+    # Whoever was killed holds a place of the channel until its lease ends; here many are killed one after the other.
+    settings.CHANNEL_PARALLEL = 1000
     settings.DATABASES["default"].update(HOST=sys.argv[1], NAME=sys.argv[2], USER="app_rw")
     from conversations.messages import outbox
+    from drafts.assistant import engine
+    from ingestion import mailboxes
 
     print("ready", flush=True)
     for line in sys.stdin:
@@ -28,7 +32,9 @@ def main() -> None:
         child = os.fork()
         if child == 0:
             settings.FAILPOINT = command["failpoint"]
-            outbox.deliver(account_id=uuid.UUID(command["account"]), delivery_id=uuid.UUID(command["delivery"]))
+            ids = {f"{name}_id": uuid.UUID(value) for name, value in command.items() if name != "failpoint"}
+            act = engine.answer if "turn_id" in ids else mailboxes.fetch if "mailbox_id" in ids else outbox.deliver
+            act(**ids)
             os._exit(0)
         print(os.waitpid(child, 0)[1], flush=True)
 

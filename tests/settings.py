@@ -38,6 +38,7 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 MESSAGE_ID_KEY = b"tests-only-message-id-key"
 MAIL_DOMAIN = "desk.test"
 SMTP_TIMEOUT_SECONDS = 2.0
+IMAP_TIMEOUT_SECONDS = 2.0
 DELIVERY_LEASE_SECONDS = 2.0
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}  # noqa: F405
 LOGGING["root"]["level"] = "WARNING"  # type: ignore[index]  # noqa: F405

@@ -16,8 +16,9 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from conversations.channels.base import File
 from conversations.models import AuditEvent, Delivery, Membership, Notification
 from conversations.tenancy import tenant_context
-from drafts.desk import editing
-from drafts.models import Draft, DraftRevision
+from drafts.desk import editing, notes
+from drafts.models import Draft, DraftRevision, Scenario
+from drafts.practice import talks
 from tests import factories
 from tests.conftest import World
 
@@ -66,9 +67,22 @@ def planted(world: World) -> list[uuid.UUID]:
         editing.save_revision(draft_id=pending.pk, actor=world.eve, version=0, text=f"{CANARY} revision")
         Notification.objects.create(account=world.globex, type="draft_ready", payload={"customer": CANARY})
         rows = [theirs, pending, sent, theirs.conversation, theirs.attachments.get(), world.other_mail, world.globex]
+        rows += [theirs.writer, theirs.writer.customer]
         rows += waiting
-        rows += [AuditEvent.objects.first(), Notification.objects.get()]
+        rows.append(factories.tagged(theirs, f"{CANARY} tag"))
+        rows.append(notes.write(conversation_id=theirs.conversation_id, actor=world.eve, text=f"{CANARY} note"))
+        rows += [AuditEvent.objects.first(), Notification.objects.get(), *_practice(world)]
         return [row.pk for row in rows if row is not None]
+
+
+def _practice(world: World) -> list[Any]:
+    scenario = Scenario.objects.create(
+        account=world.globex, title=f"{CANARY} title", persona_name=CANARY, opening=f"{CANARY} opening", goal="it",
+        rubric=[{"kind": "greets", "weight": 10}], status="ready",
+    )  # fmt: skip
+    with tenant_context(world.globex.pk, person=world.eve.pk):
+        session, _ = talks.start_practice(actor=world.eve, account_id=world.globex.pk, scenario_id=scenario.pk)
+    return [scenario, session]
 
 
 @pytest.fixture

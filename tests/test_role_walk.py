@@ -20,13 +20,14 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils import timezone
 
 from conversations.channels.base import Automatic, File, Party
-from conversations.models import Account, Delivery, Notification, PolicyRule, User
+from conversations.customers import merging as customers
+from conversations.models import Account, Delivery, Note, Notification, PolicyRule, User
 from conversations.people.roles import Verb
 from conversations.tenancy import tenant_context
 from drafts.answers import goldens
-from drafts.desk import decisions, editing, handover, life
+from drafts.desk import decisions, editing, handover, life, merging, spam
 from drafts.learning import prompts
-from drafts.models import Draft, Golden, SavedView
+from drafts.models import Draft, Golden, SavedView, Snippet
 from ingestion.knowledge.index import index_document
 from ingestion.models import JobRun, Site, SourceDocument
 from tests import factories
@@ -46,14 +47,38 @@ TABLE: dict[str, tuple[str, str]] = {
     "conversations:profile": ("own", EVERYBODY),
     "conversations:keys": ("own", EVERYBODY),
     "conversations:switch": ("own", EVERYBODY),
+    "conversations:chats": ("assist", DECIDERS),
+    "drafts:decide-action": ("assist", DECIDERS),  # and what its tool needs: tests/drafts/test_tools.py
+    "propose settings": ("propose", REVIEWERS),  # the same address, for the tools of the configuration
+    "drafts:upload-configuration": ("manage", ADMINS),
+    "drafts:keep-configuration": ("manage", ADMINS),
+    "drafts:propose-difference": ("propose", REVIEWERS),
+    "conversations:say": ("assist", DECIDERS),
+    "conversations:change-chat": ("assist", DECIDERS),
+    "conversations:stop-turn": ("assist", DECIDERS),
+    "conversations:ask-again": ("assist", DECIDERS),
+    "conversations:assistant-of": ("assist", DECIDERS),
+    "drafts:start-practice": ("assist", DECIDERS),
+    "drafts:answer-practice": ("assist", DECIDERS),
+    "drafts:end-practice": ("assist", DECIDERS),
+    "drafts:new-scenario": ("manage", ADMINS),
+    "drafts:scenario": ("manage", ADMINS),
+    "drafts:change-scenario": ("manage", ADMINS),
     "conversations:invitation": ("own", EVERYBODY),  # for whoever holds its link
     "conversations:channel-test": ("own", EVERYBODY),  # the same: the link in a test mail
     "drafts:views": ("own", DECIDERS),
     "drafts:remove-view": ("own", DECIDERS),
+    "drafts:snippets": ("edit", DECIDERS),
+    "drafts:remove-snippet": ("edit", DECIDERS),
+    "drafts:share-view": ("own", DECIDERS),
     "drafts:approve": ("approve", DECIDERS),  # agents: see `may_approve`
     "drafts:edit": ("edit", DECIDERS),
     "drafts:keep": ("edit", DECIDERS),
     "drafts:readdress": ("edit", DECIDERS),
+    "drafts:files": ("edit", DECIDERS),
+    "drafts:format": ("edit", DECIDERS),
+    "drafts:new": ("edit", DECIDERS),
+    "drafts:forward": ("edit", DECIDERS),
     "drafts:reject": ("reject", DECIDERS),
     "drafts:reopen": ("reject", DECIDERS),
     "drafts:regenerate": ("regenerate", DECIDERS),
@@ -67,6 +92,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "drafts:hold-on": ("claim", DECIDERS),
     "take over": ("take_over", REVIEWERS),  # drafts:claim with `take_over`
     "drafts:answered-elsewhere": ("answer_elsewhere", DECIDERS),
+    "drafts:no-answer": ("close", DECIDERS),
     "drafts:write": ("edit", DECIDERS),
     "drafts:discard": ("edit", DECIDERS),
     "drafts:answered": ("answer_elsewhere", DECIDERS),
@@ -74,11 +100,26 @@ TABLE: dict[str, tuple[str, str]] = {
     "drafts:reopen-conversation": ("close", DECIDERS),
     "drafts:assign": ("assign", DECIDERS),
     "drafts:owe": ("assign", DECIDERS),
+    "drafts:note": ("note", DECIDERS),
+    "drafts:tag": ("tag", DECIDERS),
+    "drafts:merge": ("merge", DECIDERS),
+    "drafts:spam": ("block", DECIDERS),
+    "drafts:watch": ("watch", DECIDERS),
+    "drafts:unblock": ("block", DECIDERS),
+    "drafts:unmerge": ("merge", DECIDERS),
+    "drafts:remove-note": ("note", DECIDERS),
     "drafts:snooze-conversation": ("snooze", DECIDERS),
+    "conversations:merge-customer": ("assign", DECIDERS),
+    "conversations:split-customer": ("assign", DECIDERS),
+    "drafts:erase-customer": ("manage", ADMINS),
     "drafts:undo": ("undo", DECIDERS),
     "drafts:release-delivery": ("undo", DECIDERS),
     "drafts:resolve-delivery": ("resolve_delivery", REVIEWERS),
     "drafts:batch": ("batch_approve", REVIEWERS),
+    "drafts:many-close": ("close", DECIDERS),
+    "drafts:many-assign": ("assign", DECIDERS),
+    "drafts:many-snooze": ("snooze", DECIDERS),
+    "drafts:many-tag": ("tag", DECIDERS),
     "drafts:timeline-export": ("export_audit", "admin auditor"),
     "drafts:add-golden": ("decide_goldens", REVIEWERS),
     "drafts:edit-golden": ("decide_goldens", REVIEWERS),
@@ -109,6 +150,27 @@ RARE = {
     "drafts:shut-lane",
     "drafts:release-delivery",
     "conversations:switch",
+    # Of a person's own chats, whose page is not in the scene: tests/conversations/test_chat_pages.py
+    "conversations:chats",
+    "conversations:say",
+    "conversations:change-chat",
+    "conversations:stop-turn",
+    "conversations:ask-again",
+    "conversations:assistant-of",  # its forms are on the panel that a link leads to
+    # Of practice, where there is a scenario: tests/drafts/test_practice_pages.py
+    "drafts:start-practice",
+    "drafts:answer-practice",
+    "drafts:end-practice",
+    "drafts:new-scenario",
+    "drafts:scenario",
+    "drafts:change-scenario",
+    # A card's own buttons, where there is a card: tests/drafts/test_action_pages.py
+    "drafts:decide-action",
+    "propose settings",
+    # Of the configuration's page, which is not in the scene: tests/drafts/test_configuration_page.py
+    "drafts:upload-configuration",
+    "drafts:keep-configuration",
+    "drafts:propose-difference",
 }
 #: What only who may read sees: a customer's words, and words of drafts and of what became of them.
 QUESTION = "Hello, which hose may I take?"
@@ -181,6 +243,7 @@ class Scene:
         self.drafts["money"] = factories.draft(money, f"Hi,\n\n{factories.SENTENCE} We refund 20 USD.\n\nBest")
         # It states nothing from a source, so nothing of it is without one; that does not make it sourced.
         self.drafts["holding"] = factories.draft(new(), "Hi Marcus,\n\nA colleague looks at it.\n\nBest", statements=[])
+        self.drafts["thanks"] = factories.draft(new(), "Hi Marcus,\n\nThank you.\n\nBest", statements=[], act="none")
         factories.reply_to(self.drafts["stale"].base_message)
         self.notice = factories.message(world.mail, automatic=Automatic.AUTO_REPLY)
         failed = factories.approved(self.drafts["failed"], world.ada)
@@ -208,6 +271,7 @@ class Scene:
                 account=world.acme, type="corrections_sync", params={}, status="failed", error="It broke.",
                 started_at=timezone.now(), finished_at=timezone.now(),
             )  # fmt: skip
+            self.snippet = Snippet.objects.create(account=world.acme, owner=person, name="Own", text="Own words")
             self.view = SavedView.objects.create(account=world.acme, user=person, name="Mine", query="show=care")
             Notification.objects.create(account=world.acme, user=person, type="bounced", payload={})
             Account.objects.filter(pk=world.acme.pk).update(settings={"agent_approval": policy.agent_approval})
@@ -216,6 +280,20 @@ class Scene:
         self.owed, self.ended = factories.message(world.mail, QUESTION), factories.message(world.mail, QUESTION)
         with tenant_context(world.acme.pk):
             life.close(conversation_id=self.ended.conversation_id, actor=world.dan, reason="other")
+        pat, kim, sam = (factories.message(world.mail, sender=Party(f"{one}@c.test", "Pat Moss")) for one in "pks")
+        with tenant_context(world.acme.pk):
+            self.customer, merged, self.other = (one.writer.customer_id for one in (pat, kim, sam))
+            customers.merge(customer_id=merged, into_id=self.customer, actor=world.dan)
+            self.split_off = kim.writer_id
+            self.part = factories.message(world.mail, QUESTION)
+            merging.merge(conversation_id=self.part.conversation_id, into=self.ended.conversation_id, actor=world.dan)
+            life.close(conversation_id=self.ended.conversation_id, actor=world.dan, reason="other")
+            self.spam = factories.message(world.mail, QUESTION, sender=Party("spam@customer.test"))
+            spam.mark(conversation_id=self.spam.conversation_id, actor=world.dan, block=True)
+            self.tag = factories.tagged(self.owed, "VIP").pk
+            self.note = Note.objects.create(
+                account=world.acme, conversation_id=self.owed.conversation_id, author=person, author_name="x", text="x"
+            ).pk
         begun = factories.message(world.mail, QUESTION)
         self.drafts["begun"] = factories.draft(begun, suggested_text="", model_key="person", author_user=person)
         self.waiting, self.unread = factories.waiting_mail(world.mail), factories.waiting_mail(world.mail, "failed")
@@ -226,15 +304,16 @@ class Scene:
     def pages(self) -> list[str]:
         shown = [f"/drafts/{draft.pk}/" for draft in self.drafts.values()]
         asked = [f"/drafts/{self.drafts['sourced'].pk}/?do={do}" for do in ("edit", "reject", "redraft", "snooze", "handover")]  # fmt: skip
-        talks = (self.drafts["failed"], self.owed, self.ended)
+        talks = (self.drafts["failed"], self.owed, self.ended, self.part, self.spam)
         told = [
             f"/conversations/{pk}/" for pk in (*(one.conversation_id for one in talks), self.notice.conversation_id)
         ]
         return [
             "/queue/", "/queue/?mode=focus", "/queue/batch/", *shown, *asked, *told, f"{told[0]}timeline/", "/conversations/",
+            "/conversations/new/", "/snippets/", f"{told[0]}forward/",
             "/notifications/", "/profile/", "/switch/", "/views/", "/sources/", f"/sources/jobs/{self.live.pk}/",
             f"/sources/jobs/{self.broken.pk}/", f"/sources/documents/{self.document.pk}/", "/sources/answers/", "/quality/",
-            "/quality/training/", "/inbound/", "/inbound/?list=limit",
+            "/quality/training/", "/inbound/", "/inbound/?list=limit", "/reports/", f"/customers/{self.customer}/",
         ]  # fmt: skip
 
     def asked(self) -> Iterator[tuple[str, str, str, dict[str, Any]]]:
@@ -248,6 +327,13 @@ class Scene:
         yield "drafts:reopen", "post", of("rejected", "reopen"), {}
         yield "drafts:regenerate", "post", of("sourced", "regenerate"), seen["sourced"]
         yield "drafts:readdress", "post", of("sourced", "readdress"), {**seen["sourced"], "to": "forwarded"}
+        yield "drafts:files", "post", of("sourced", "files"), {**seen["sourced"], "files": _file()}
+        begins = {"channel": str(self.world.mail.pk), "to": "ana@supplier.test", "subject": "Hoses"}
+        yield "drafts:new", "post", "/conversations/new/", begins
+        yield "drafts:forward", "post", f"/conversations/{self.owed.conversation_id}/forward/", begins
+        yield "drafts:format", "post", of("sourced", "format"), {**seen["sourced"], "formatted": "1"}
+        yield "drafts:snippets", "post", "/snippets/", {"name": "Hello", "text": "Hello {name}"}
+        yield "drafts:remove-snippet", "post", f"/snippets/{self.snippet.pk}/remove/", {}
         yield "conversations:by-a-person", "post", f"/messages/{self.notice.pk}/by-a-person/", {}
         yield "drafts:snooze", "post", of("sourced", "snooze"), {**seen["sourced"], "until": later}
         yield "drafts:claim", "post", of("sourced", "claim"), {}
@@ -258,6 +344,7 @@ class Scene:
         yield "drafts:hold-on", "post", of("mine", "keep-claim"), {}
         yield "take over", "post", of("held", "claim"), {"take_over": "1"}
         yield "drafts:answered-elsewhere", "post", of("sourced", "answered-elsewhere"), seen["sourced"]
+        yield "drafts:no-answer", "post", of("sourced", "no-answer"), seen["sourced"]
         talk = f"/conversations/{self.owed.conversation_id}"
         yield "drafts:write", "post", f"{talk}/write/", {}
         yield "drafts:discard", "post", of("begun", "discard"), {}
@@ -266,12 +353,30 @@ class Scene:
         yield "drafts:reopen-conversation", "post", f"/conversations/{self.ended.conversation_id}/reopen/", {}
         yield "drafts:assign", "post", f"{talk}/assign/", {"to": ""}
         yield "drafts:owe", "post", f"{talk}/owe/", {"due": later}
+        yield "drafts:unmerge", "post", f"/conversations/{self.part.conversation_id}/unmerge/", {}
+        yield "drafts:watch", "post", f"{talk}/watch/", {}
+        yield "drafts:spam", "post", f"{talk}/spam/", {}
+        yield "drafts:unblock", "post", f"/conversations/{self.spam.conversation_id}/unblock/", {}
+        yield "drafts:merge", "post", f"{talk}/merge/", {"into": str(self.ended.conversation_id)}
+        yield "drafts:tag", "post", f"{talk}/tags/", {"tag": str(self.tag)}
+        yield "drafts:note", "post", f"{talk}/note/", {"note_text": "A word"}
+        yield "drafts:remove-note", "post", f"{talk}/notes/{self.note}/remove/", {}
         yield "drafts:snooze-conversation", "post", f"{talk}/snooze/", {"until": later}
+        yield "conversations:merge-customer", "post", f"/customers/{self.customer}/merge/", {"other": str(self.other)}
+        yield (
+            "conversations:split-customer",
+            "post",
+            f"/customers/{self.customer}/split/",
+            {"address": str(self.split_off)},
+        )
+        yield "drafts:erase-customer", "post", f"/customers/{self.customer}/erase/", {"sure": "yes"}
         yield "drafts:undo", "post", f"/deliveries/{self.delivery.pk}/undo/", {}
         yield "drafts:release-delivery", "post", f"/deliveries/{self.delivery.pk}/release/", {}
         yield "drafts:resolve-delivery", "post", f"/deliveries/{self.unsure.pk}/resolve/sent/", {}
         yield "drafts:batch", "post", "/queue/batch/", {"take": str(self.drafts["sourced"].pk)}
         yield "drafts:batch", "get", "/queue/batch/", {}
+        for act in ("close", "assign", "snooze", "tag"):
+            yield f"drafts:many-{act}", "post", f"/conversations/many/{act}/", {}
         told = self.drafts["sourced"].conversation_id
         yield "drafts:timeline-export", "get", f"/conversations/{told}/timeline/export.csv", {}
         words = {"question": "Why?", "answer": "So."}
@@ -301,6 +406,7 @@ class Scene:
         yield "ingestion:set-aside-inbound", "post", f"/inbound/{self.unread.pk}/set-aside/", {"reason": "Spam"}
         yield "conversations:notices", "post", "/notifications/", {}
         yield "drafts:views", "post", "/views/", {"page": "queue", "name": "New", "query": ""}
+        yield "drafts:share-view", "post", f"/views/{self.view.pk}/share/", {}
         yield "drafts:remove-view", "post", f"/views/{self.view.pk}/remove/", {}
 
     def _seen(self, draft: Draft) -> dict[str, Any]:
@@ -370,6 +476,7 @@ def test_every_address_that_changes_something_is_in_the_table(world: World, sign
     assert len(found) > 35
     assert found == set(TABLE) - {
         "take over",
+        "propose settings",
         "drafts:timeline-export",
         "drafts:export-trail",
         "drafts:export-corrections",

@@ -13,6 +13,7 @@ from django.utils.html import format_html
 
 from conversations import audit, factors
 from conversations.admin.channels import ChannelAdmin
+from conversations.admin.team import BlockedSenderAdmin, TagAdmin
 from conversations.admin_pages.account_form import AccountForm
 from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
 from conversations.admin_pages.site import Explained, ReadOnlyAdmin, TenantModelAdmin
@@ -20,6 +21,7 @@ from conversations.metadata import AccountSettings
 from conversations.models import (
     Account,
     AuditEvent,
+    BlockedSender,
     Channel,
     Conversation,
     Delivery,
@@ -28,6 +30,7 @@ from conversations.models import (
     PolicyRule,
     Role,
     ServiceToken,
+    Tag,
     User,
 )
 from conversations.people import members, tokens
@@ -139,7 +142,7 @@ class PolicyRuleAdmin(TenantModelAdmin):
     helps: ClassVar = {
         "role": "Whom the rule is for.",
         "verb": "The act that it allows or forbids, over what comes with the role.",
-        "kind": "Only for approving: which drafts. Any: all of them, and every other act.",
+        "kind": "For approving: which drafts. Proposed: what an assistant proposed and a person confirms. Any: everything else.",
         "allowed": "Ticked: they may. Not ticked: they may not.",
     }
     audit_kind = audit.Kind.POLICY_CHANGED
@@ -168,6 +171,8 @@ class PolicyRuleAdmin(TenantModelAdmin):
 
 
 admin.site.register(Channel, ChannelAdmin)
+admin.site.register(Tag, TagAdmin)
+admin.site.register(BlockedSender, BlockedSenderAdmin)
 
 
 @admin.register(ServiceToken)
@@ -242,6 +247,9 @@ class ConversationAdmin(ReadOnlyAdmin):
     list_filter = ("status", "channel")
     list_select_related = ("channel",)
     ordering = ("-last_message_at",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        return super().get_queryset(request).filter(kind=Conversation.Kind.CUSTOMER)
 
 
 class AttemptInline(admin.TabularInline):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import uuid
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.db import transaction
 
 from conversations import hooks
 from conversations.admin_pages.shapes import Part, ShapeForm, parts_of, shape_form
@@ -16,16 +13,22 @@ from conversations.admin_pages.zones import zone_choices
 from conversations.channels.provider import Section
 from conversations.metadata import AccountSettings
 from conversations.models import Account
+from conversations.people.account_settings import PERIODS, would_empty
 
 FIELDS = ["name", "timezone", "archive_bodies_after_days", "purge_after_days", "legal_hold"]
 SECTIONS = (
     Section("general", "General", "", ("name", "timezone")),
     Section("replies", "Replies and undo", "Between Approve and the customer.", ("hold_seconds", "reply_name")),
-    Section("times", "Due times", "When an answer counts as late in the lists.", ("due_minutes",)),
+    Section(
+        "times",
+        "Due times",
+        "When an answer counts as late in the lists and reports. A change counts for what arrives from then on.",
+        ("due_minutes", "business_hours", "holidays"),
+    ),
     Section(
         "approve",
         "Who may do what",
-        "The rest of it stands in the policy rules, one for each role and act.",
+        "The rest of it stands in the table of roles and acts.",
         ("agent_approval",),
     ),
     Section(
@@ -48,23 +51,17 @@ SECTIONS = (
         "Keeping counts from the day a conversation is closed. What is open is never emptied.",
         ("close_after_days", "archive_bodies_after_days", "purge_after_days", "legal_hold"),
     ),
+    Section(
+        "assistant",
+        "The assistant",
+        "Who asks it more than this today is answered tomorrow. The built-in assistant always answers.",
+        ("assistant_tokens_a_day", "assistant_tokens_of_all"),
+    ),
     Section("security", "Security", "", ("second_factor",)),
 )
-PERIODS = ("archive_bodies_after_days", "purge_after_days")
 KEEPING = (*PERIODS, "legal_hold")
 NEVER = 10**9
 REST = Section("more", "More", "", ())
-
-
-def preview(account_id: uuid.UUID, values: dict[str, Any]) -> Counter[str]:
-    """What the next run would empty if these were the account's periods. They are put in place and taken back."""
-    found: Counter[str] = Counter()
-    with transaction.atomic():
-        Account.objects.filter(pk=account_id).update(**values)
-        for handler in hooks.retention_previews:
-            found += Counter(handler(account_id=account_id))
-        transaction.set_rollback(True)
-    return found
 
 
 class _AccountForm(ShapeForm):
@@ -99,7 +96,7 @@ class _AccountForm(ShapeForm):
             self.would_close = f"{count} conversation{'' if count == 1 else 's'} would close within the hour"
         if empties:
             self.shows_emptied = True
-            found = preview(self.instance.pk, {name: cleaned[name] for name in KEEPING})
+            found = would_empty(self.instance.pk, {name: cleaned[name] for name in KEEPING})
             self.would_empty = [(words, count) for words, count in found.items() if count]
         self.confirm = self._wanted(cleaned)
         raise forms.ValidationError("Shorter periods ask for a second press: look at the numbers, then save again.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -19,31 +20,40 @@ from conversations.tenancy import address_is_usable
 
 _FIELDS = ["external_id", "name", "is_active"]
 REST = Section("connection", "Connection", "What the provider needs of you.", ())
-#: Where a secret waits that was typed for a check and not saved yet: in the session, encrypted.
+#: Where secrets wait that were typed for a check and not saved yet: in the session, encrypted.
 KEPT = "channel_secret"
+SECRETS = ("credentials", "incoming_credentials")
 
 
 class ChannelForm(ShapeForm):
     provider_: Provider
 
-    def __init__(self, *args: Any, kept: str = "", **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kept: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.kept = kept
+        self.kept = kept or {}
         self.instance.type = self.provider_.type
         self.instance.provider = self.provider_.key
         label, help_text = self.provider_.external
         self.fields["external_id"].label, self.fields["external_id"].help_text = label, help_text
         if self.provider_.by_address:
             self.fields["external_id"].widget.input_type = "email"  # type: ignore[attr-defined]
-        if "credentials" in self.fields and (kept or self.instance.credentials):
-            self.fields["credentials"].widget.attrs["placeholder"] = (
-                "Kept for this page" if kept else "Stored, leave empty to keep"
-            )
+        for name in SECRETS:
+            is_kept = bool(self.kept.get(name))
+            if name in self.fields and (is_kept or getattr(self.instance, name)):
+                self.fields[name].widget.attrs["placeholder"] = (
+                    "Kept for this page" if is_kept else "Stored, leave empty to keep"
+                )
 
     def clean_credentials(self) -> str:
+        return self._secret("credentials")
+
+    def clean_incoming_credentials(self) -> str:
+        return self._secret("incoming_credentials")
+
+    def _secret(self, name: str) -> str:
         """An empty box keeps the secret: what was typed for the last check of this page, else the stored one."""
-        typed = self.cleaned_data["credentials"] or self.kept
-        return typed or (self.instance.credentials if self.instance.pk else "")
+        typed = self.cleaned_data[name] or self.kept.get(name, "")
+        return str(typed or (getattr(self.instance, name) if self.instance.pk else ""))
 
     def clean(self) -> dict[str, Any]:
         """Addresses in the one form that mail is routed by. The trigger `channel_claims` has the last word."""
@@ -84,15 +94,24 @@ def form_class(provider: Provider) -> type[ChannelForm]:
     fields = list(_FIELDS)
     if provider.secrets:
         fields.append("credentials")
-        words = " and ".join(provider.secrets)
-        declared["credentials"] = forms.CharField(
-            required=False,
-            label=(words.removeprefix("the ")[:1].upper() + words.removeprefix("the ")[1:]),
-            widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
-            help_text="Stored encrypted and never shown. Leave it empty to keep what is stored.",
+        declared["credentials"] = _secret_box(" and ".join(provider.secrets), "Leave it empty to keep what is stored.")
+    if provider.incoming:
+        fields.append("incoming_credentials")
+        declared["incoming_credentials"] = _secret_box(
+            provider.incoming.asks_for, "Empty: what is stored, else the same as for sending."
         )
     shape = shape_form(Channel, provider.settings, "metadata", fields, **declared)
     return type("ChannelForm", (ChannelForm, shape), {"provider_": provider})
+
+
+def _secret_box(words: str, empty: str) -> forms.CharField:
+    words = words.removeprefix("the ")
+    return forms.CharField(
+        required=False,
+        label=words[:1].upper() + words[1:],
+        widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+        help_text=f"Stored encrypted and never shown. {empty}",
+    )
 
 
 def chosen(request: HttpRequest, channel: Channel | None) -> tuple[Provider, Preset | None]:
@@ -105,17 +124,20 @@ def chosen(request: HttpRequest, channel: Channel | None) -> tuple[Provider, Pre
     return provider, next((one for one in provider.presets if one.key == preset), None)
 
 
-def keep_secret(request: HttpRequest, pk: uuid.UUID | None, provider: Provider, secret: str) -> None:
-    request.session[KEPT] = {"for": f"{pk}:{provider.key}", "secret": ring().encrypt(secret.encode()).decode()}
+def keep_secrets(request: HttpRequest, pk: uuid.UUID | None, provider: Provider, channel: Channel) -> None:
+    found = {name: getattr(channel, name) for name in SECRETS if getattr(channel, name)}
+    if found:
+        sealed = {name: ring().encrypt(secret.encode()).decode() for name, secret in found.items()}
+        request.session[KEPT] = {"for": f"{pk}:{provider.key}", "secrets": sealed}
 
 
-def kept_secret(request: HttpRequest, pk: uuid.UUID | None, provider: Provider) -> str:
+def kept_secrets(request: HttpRequest, pk: uuid.UUID | None, provider: Provider) -> dict[str, str]:
     """What was typed for the last check of this very page; it goes with the session, or when the channel is saved."""
     kept = request.session.get(KEPT) or {}
     if kept.get("for") != f"{pk}:{provider.key}":
-        return ""
-    return ring().decrypt(kept["secret"].encode()).decode()
+        return {}
+    return {name: ring().decrypt(sealed.encode()).decode() for name, sealed in kept.get("secrets", {}).items()}
 
 
-def forget_secret(request: HttpRequest) -> None:
+def forget_secrets(request: HttpRequest) -> None:
     request.session.pop(KEPT, None)

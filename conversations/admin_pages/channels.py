@@ -15,12 +15,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from conversations.admin_pages.channel_form import (
+    SECRETS,
     ChannelForm,
     chosen,
-    forget_secret,
+    forget_secrets,
     form_class,
-    keep_secret,
-    kept_secret,
+    keep_secrets,
+    kept_secrets,
 )
 from conversations.admin_pages.rights import is_platform, is_tenant_admin
 from conversations.channels import registry
@@ -70,7 +71,7 @@ def channels_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return TemplateResponse(request, "console/channels.html", context)
 
 
-@sensitive_post_parameters("credentials")
+@sensitive_post_parameters("credentials", "incoming_credentials")
 @require_http_methods(["GET", "HEAD", "POST"])
 def channel_page(request: HttpRequest, site: AdminSite, pk: Any = None) -> HttpResponse:
     """One channel, or a new one: its form, what the last check found, and the acts on it."""
@@ -109,14 +110,15 @@ def _post(
     pk = channel.pk if channel else None
     before = channel.connection_mark if channel else ""
     form = form_class(provider)(
-        request.POST, instance=channel or Channel(account_id=account_id), kept=kept_secret(request, pk, provider)
+        request.POST, instance=channel or Channel(account_id=account_id), kept=kept_secrets(request, pk, provider)
     )
     is_check = request.POST.get("do") == "check"
     if not form.is_valid():
         return _page(request, site, channel, provider, preset, form, status=422)
     wanted = form.instance
-    if secret := form.cleaned_data.get("credentials"):
-        wanted.credentials = secret
+    for name in SECRETS:
+        if secret := form.cleaned_data.get(name):
+            setattr(wanted, name, secret)
     if is_check or wanted.is_active:
         for name in wanted.missing:
             form.add_error(name if name in form.fields else None, "Missing. Without it the channel cannot work.")
@@ -130,8 +132,7 @@ def _post(
             problem = str(refusal)
             return _page(request, site, channel, provider, preset, form, status=refusal.status, problem=problem)
     if found is not None and (is_check or not found.has_passed):
-        if wanted.credentials:
-            keep_secret(request, pk, provider, wanted.credentials)
+        keep_secrets(request, pk, provider, wanted)
         if channel is not None:
             setup.keep_check(channel=channel, found=found)
         problem = "" if is_check else "Not saved: it cannot be switched on before its connection works."
@@ -141,7 +142,7 @@ def _post(
         saved = setup.save_channel(channel=wanted, actor=actor, changed=form.changed_data, found=found)
     except Refusal as refusal:
         return _page(request, site, channel, provider, preset, form, status=refusal.status, problem=str(refusal))
-    forget_secret(request)
+    forget_secrets(request)
     words = "is switched on" if saved.is_active else "is saved, switched off"
     messages.success(request, f"{saved.name} {words}.")
     return _see(reverse(CHANGE, args=[saved.pk]))

@@ -1,7 +1,7 @@
 """Form fields for a typed JSON column: people fill in fields, the column keeps the validated JSON.
 
 A field's `title` is its label, its `description` the help. In `json_schema_extra` may stand "unit" (words behind the box),
-"width" (of its place in a section) and "choices" (value -> words).
+"width" (of its place in a section), "lines" (of a text of several) and "choices" (value -> words).
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ PLAIN = {
     "greater_than_equal": "Give at least {ge}.",
     "less_than_equal": "Give at most {le}.",
     "less_than": "Give less than {lt}.",
+    "string_too_long": "Write at most {max_length} characters.",
+    "value_error": "{error}",
 }
 
 
@@ -39,7 +41,11 @@ def form_field(name: str, info: FieldInfo) -> forms.Field:
         values = [*said, *(value for value in get_args(annotation) if str(value) not in said)]
         of_numbers = all(isinstance(value, int) for value in get_args(annotation))
         return forms.TypedChoiceField(
-            choices=[(value, said.get(value, value)) for value in values], coerce=int if of_numbers else str, **words
+            choices=[(value, said.get(value, value)) for value in values],
+            coerce=int if of_numbers else str,
+            required=info.is_required(),  # what a page of before the upgrade did not ask is as it is by itself
+            empty_value=None,
+            **words,
         )
     base = options[0] if options else annotation
     if base is bool:
@@ -48,6 +54,8 @@ def form_field(name: str, info: FieldInfo) -> forms.Field:
         return forms.IntegerField(required=False, **words)
     if base is float:
         return forms.FloatField(required=False, **words)
+    if lines := _extra(info).get("lines"):
+        words["widget"] = forms.Textarea(attrs={"rows": lines, "class": "textarea"})
     return forms.CharField(required=False, **words)
 
 

@@ -23,6 +23,7 @@ from django.utils.http import urlencode
 from conversations import audit
 from conversations.admin_pages import channels as admin_channels
 from conversations.admin_pages import people as admin_people
+from conversations.admin_pages import policy as admin_policy
 from conversations.admin_pages import setup as admin_setup
 from conversations.admin_pages import tenants as admin_tenants
 from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
@@ -73,6 +74,7 @@ class TenantAdminSite(AdminSite):
             path("people/", own(admin_people.people_page), name="people"),
             path("people/<uuid:pk>/send/", own(admin_people.resend), name="invite-again"),
             path("people/<uuid:pk>/withdraw/", own(admin_people.withdraw), name="withdraw-invitation"),
+            path("policy/", own(admin_policy.policy_page), name="policy"),
             path("tenants/", own(admin_tenants.tenants_page), name="tenants"),
             path("tenants/<uuid:pk>/invite/", own(admin_tenants.invite_again), name="invite-first-admin"),
         ]
@@ -91,6 +93,7 @@ class TenantAdminSite(AdminSite):
         own = {
             "setup": ("Set-up", is_tenant_admin),
             "people": ("People", is_tenant_admin),
+            "policy": ("Who may do what", is_tenant_admin),
             "tenants": ("Tenants", is_platform),
         }
         pages = [(name, reverse(f"admin:{page}")) for page, (name, is_theirs) in own.items() if is_theirs(request)]

@@ -16,6 +16,7 @@ from django.db.models.lookups import LessThan
 
 #: Bare `current_setting`, never wrapped in a sub-select: the planner must see the tenant's value.
 TENANT = "nullif(current_setting('app.account_id', true), '')::uuid"
+PERSON = "nullif(current_setting('app.user_id', true), '')::uuid"
 
 
 class Guard(BaseConstraint):
@@ -58,9 +59,12 @@ class TenantIsolation(Guard):
 
     `grants` is what the runtime role may do. The owner sees all rows (migrations, dumps) through a policy of its own,
     because FORCE binds owners too; there is no setting that opens a table.
+
+    `private_to` is the column that names a person where a row is private: it exists for that person only, as the
+    transaction names them, and never for `app_ro` (docs/decisions/0053).
     """
 
-    options = ("column", "grants")
+    options = ("column", "grants", "private_to")
 
     def __init__(
         self,
@@ -68,18 +72,23 @@ class TenantIsolation(Guard):
         name: str,
         column: str = "account_id",
         grants: Sequence[str] = ("SELECT", "INSERT", "UPDATE", "DELETE"),
+        private_to: str = "",
     ) -> None:
         super().__init__(name=name)
         self.column = column
         self.grants = tuple(grants)
+        self.private_to = private_to
 
     def statements(self, table: str, model: type[models.Model]) -> list[str]:
-        mine = f"{self.column} = {TENANT}"
+        mine = common = f"{self.column} = {TENANT}"
+        if self.private_to:
+            common += f" AND {self.private_to} IS NULL"
+            mine += f" AND ({self.private_to} IS NULL OR {self.private_to} = {PERSON})"
         return [
             f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
             f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
             f'CREATE POLICY tenant_rw ON "{table}" TO app_rw USING ({mine}) WITH CHECK ({mine})',
-            f'CREATE POLICY tenant_ro ON "{table}" FOR SELECT TO app_ro USING ({mine})',
+            f'CREATE POLICY tenant_ro ON "{table}" FOR SELECT TO app_ro USING ({common})',
             f'CREATE POLICY owner_all ON "{table}" TO app_owner USING (true) WITH CHECK (true)',
             f'REVOKE ALL ON "{table}" FROM app_rw, app_ro',
             f'GRANT {", ".join(self.grants)} ON "{table}" TO app_rw',
@@ -117,6 +126,31 @@ class SameAccount(Guard):
             f'ALTER TABLE "{table}" ADD CONSTRAINT "{self.name}" FOREIGN KEY (account_id, "{field.column}") '  # type: ignore[union-attr]
             f'REFERENCES "{parent}" (account_id, id) DEFERRABLE INITIALLY DEFERRED'
         ]
+
+    def undo(self, table: str) -> list[str]:
+        return [f'ALTER TABLE "{table}" DROP CONSTRAINT "{self.name}"']
+
+
+class OfCustomers(Guard):
+    """A key (account, conversation, kind): the row belongs to a customer's conversation, never to a private chat.
+
+    The model has `conversation_kind`, which can only say "customer". The key is made at once, without looking at the rows,
+    and they are looked through afterwards: a migration that is not atomic keeps nobody from writing meanwhile.
+    """
+
+    field = "conversation"
+
+    def statements(self, table: str, model: type[models.Model]) -> list[str]:
+        return [
+            f'ALTER TABLE "{table}" ADD CONSTRAINT "{self.name}" '
+            f"FOREIGN KEY (account_id, conversation_id, conversation_kind) "
+            f"REFERENCES conversations_conversation (account_id, id, kind) DEFERRABLE INITIALLY DEFERRED NOT VALID",
+            f'ALTER TABLE "{table}" VALIDATE CONSTRAINT "{self.name}"',
+        ]
+
+    def create_sql(self, model: Any, schema_editor: Any) -> None:  # type: ignore[override]
+        for statement in self.statements(model._meta.db_table, model):
+            schema_editor.execute(statement)
 
     def undo(self, table: str) -> list[str]:
         return [f'ALTER TABLE "{table}" DROP CONSTRAINT "{self.name}"']
@@ -186,11 +220,11 @@ class Trigger(Guard):
         return [f'DROP TRIGGER "{self.name}" ON "{table}"']
 
 
-def tenant_guards(label: str, *, grants: Sequence[str] | None = None) -> list[BaseConstraint]:
+def tenant_guards(label: str, *, grants: Sequence[str] | None = None, private_to: str = "") -> list[BaseConstraint]:
     """What every tenant table has: isolation, and the (account, id) key that children point at."""
-    name = f"{label}_isolation"
+    given: dict[str, Any] = {} if grants is None else {"grants": grants}
     return [
-        TenantIsolation(name=name) if grants is None else TenantIsolation(name=name, grants=grants),
+        TenantIsolation(name=f"{label}_isolation", private_to=private_to, **given),
         models.UniqueConstraint(fields=["account", "id"], name=f"{label}_account_id"),
     ]
 

@@ -15,10 +15,11 @@ from django.db.models import QuerySet
 
 from conversations import audit, hooks
 from conversations.channels.base import Authentication, Inbound, Party
+from conversations.customers import identity
 from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.errors import Conflict, Invalid
-from conversations.messages import files, outbox, owing
+from conversations.messages import files, outbox, owing, turns
 from conversations.messages.joining import Place, Reason, bounced_delivery, find_place, relate, same_mail_elsewhere
 from conversations.messages.tombstones import tombstone
 from conversations.metadata import AuthenticationShape, MessageMetadata, PartyShape
@@ -86,20 +87,22 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
         if place.conversation is None:
             _one_at_a_time(channel.account_id)
             place = find_place(channel, inbound)
-        conversation = _locked(pk=place.conversation)[0] if place.conversation else None
+        conversation = owing.living(_locked(pk=place.conversation)[0]) if place.conversation else None
         # Under either lock the question has a lasting answer.
         named = _named(channel, inbound, digest)
         if known := _known(named, digest):
             return known, False
+        writer = identity.heard(channel, identity.writer_of(channel, inbound))
         if conversation is None:
             conversation = open_conversation(
                 channel=channel,
                 external_id=inbound.thread_id or f"{inbound.external_id[:180]}:{digest[:32]}",
                 subject=inbound.subject or first_line(inbound.body_new or inbound.body_text),
                 customer=inbound.customer or inbound.sender,
+                address=writer,
             )
         is_reused = any(other.external_id == inbound.external_id for other in named)
-        message = _store(channel, conversation, inbound, digest, is_reused=is_reused)
+        message = _store(channel, conversation, inbound, digest, writer=writer, is_reused=is_reused)
         if delivery := bounced_delivery(channel, inbound):
             outbox.record_bounce(delivery_id=delivery.pk, detail=first_line(message.body_text))
         if place.related:
@@ -155,10 +158,20 @@ def _other_name(inbound: Inbound, digest: str) -> str:
 
 
 def open_conversation(
-    *, channel: Channel, external_id: str, subject: str = "", customer: Party | None = None, actor: Any = None
+    *,
+    channel: Channel,
+    external_id: str,
+    subject: str = "",
+    customer: Party | None = None,
+    address: uuid.UUID | None = None,
+    actor: Any = None,
 ) -> Conversation:
-    """A new customer conversation with the account's next number. The caller holds a transaction."""
+    """A new customer conversation with the account's next number. The caller holds a transaction.
+
+    `address` is the customer's, where the caller has heard of it already (`identity.heard`).
+    """
     _one_at_a_time(channel.account_id)
+    address = address or identity.heard(channel, customer)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT coalesce(max(number), 0) + 1 FROM conversations_conversation WHERE account_id = %s",
@@ -175,6 +188,8 @@ def open_conversation(
         title=clean(subject)[:200],
         customer_email=clean(customer.address)[:320],
         customer_name=clean(customer.name)[:200],
+        customer_address_id=address,
+        owner=None if isinstance(actor, User) else turns.next_owner(channel),
     )
     audit.record(
         audit.Kind.CONVERSATION_OPENED,
@@ -183,6 +198,7 @@ def open_conversation(
         conversation_id=conversation.pk,
         data={"channel": channel.name, "number": number},
     )
+    turns.record(conversation)
     return conversation
 
 
@@ -236,7 +252,15 @@ def _plausible(sent_at: datetime | None) -> datetime | None:
     return sent_at if sent_at and _FIRST_MAIL <= sent_at <= database_time.now() + timedelta(days=1) else None
 
 
-def _store(channel: Channel, conversation: Conversation, inbound: Inbound, digest: str, *, is_reused: bool) -> Message:
+def _store(
+    channel: Channel,
+    conversation: Conversation,
+    inbound: Inbound,
+    digest: str,
+    *,
+    writer: uuid.UUID | None,
+    is_reused: bool,
+) -> Message:
     name = _other_name(inbound, digest) if is_reused else inbound.external_id
     body_text = inbound.body_text if inbound.body_text.strip() else inbound.body_new or UNREADABLE
     sent_at = _plausible(inbound.sent_at)
@@ -251,6 +275,7 @@ def _store(channel: Channel, conversation: Conversation, inbound: Inbound, diges
         external_id=name,
         direction=Message.Direction.INBOUND,
         role=Message.Role.USER,
+        writer_id=writer,
         subject=inbound.subject,
         body_text=body_text,
         body_new=inbound.body_new or body_text,
@@ -299,8 +324,8 @@ def _reopen(conversation: Conversation, message: Message) -> None:
 def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
     """A message that passed for automatic was written by a person: it is owed an answer like any other, and gets a draft.
 
-    Saying it twice is saying it once. Raises Message.DoesNotExist (404), PermissionDenied (403), Invalid (422: it did not
-    come in, or its text is gone).
+    Saying it twice is saying it once. Raises Message.DoesNotExist (404), PermissionDenied (403), Conflict (409: its
+    conversation is merged), Invalid (422: it did not come in, or its text is gone).
     """
     with transaction.atomic():
         conversation = _locked(pk=Message.objects.values_list("conversation_id", flat=True).get(pk=message_id))[0]
@@ -312,6 +337,8 @@ def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
             raise Invalid("Its text was removed under the retention rules. Nothing was changed.")
         if not message.is_automatic:
             return message
+        if conversation.merged_into_id:
+            raise Conflict("It stands in a conversation that is merged. Nothing was changed; take them apart first.")
         message.is_automatic = False
         message.save(update_fields=["is_automatic"])
         audit.record(
@@ -341,7 +368,7 @@ def record_outbound_elsewhere(
     if not body_text.strip():
         raise Invalid("The message has no text. Nothing was stored.")
     with transaction.atomic():
-        locked = _locked(pk=conversation.pk)[0]
+        locked = owing.living(_locked(pk=conversation.pk)[0])
         names = [external_id, tombstone(external_id)]
         known = Message.objects.filter(account_id=locked.account_id, channel=locked.channel, external_id__in=names)
         if external_id and (found := known.first()):

@@ -86,7 +86,7 @@ def takes_part(conversation_id: uuid.UUID, address: str) -> bool:
 
 
 def _recipients(envelope: dict[str, list[dict[str, str]]]) -> list[str]:
-    return [party["address"] for name in ("to", "cc") for party in envelope.get(name, ())]
+    return [party["address"] for name in ("to", "cc", "bcc") for party in envelope.get(name, ())]
 
 
 def bounced_delivery(channel: Channel, inbound: Inbound) -> Delivery | None:

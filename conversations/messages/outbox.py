@@ -23,7 +23,7 @@ from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import once, outgoing, owing
+from conversations.messages import breaker, once, outgoing, owing
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
 from conversations.people.roles import Verb, check
@@ -35,6 +35,8 @@ TASK = "conversations.deliver"
 BOUNCEABLE = (Status.SENT, Status.DELIVERED)
 #: Waits between attempts, in seconds; the last repeats. Only for failures after which a repeat is provably safe.
 BACKOFF = (5, 30, 120, 600, 1800)
+#: When to look again at a channel that is busy with others.
+BUSY = timedelta(seconds=2)
 #: Seconds; a hold of this many or more means "until I press Send" and is stored as a year.
 UNTIL_RELEASED = 3600
 
@@ -112,6 +114,10 @@ def _wake(delivery: Delivery) -> None:
     wake(TASK, at=delivery.next_attempt_at, queue="outbox", account_id=delivery.account_id, delivery_id=delivery.pk)
 
 
+def _wake_once(account_id: uuid.UUID, delivery_id: uuid.UUID, *, at: datetime | None = None) -> None:
+    wake(TASK, at=at, queue="outbox", once=f"deliver:{delivery_id}", account_id=account_id, delivery_id=delivery_id)
+
+
 def lock_delivery(delivery_id: uuid.UUID) -> Delivery:
     """The delivery under its conversation's lock: everything that changes a thread locks the conversation first."""
     conversation_id = Delivery.objects.filter(pk=delivery_id).values_list("conversation_id", flat=True).get()
@@ -135,8 +141,9 @@ def _record(kind: audit.Kind, delivery: Delivery, actor: Any, **data: Any) -> No
 
 
 def _owe(delivery: Delivery, why: owing.Owed) -> None:
-    owing.owe(delivery.conversation, why)
-    delivery.conversation.save(update_fields=owing.FIELDS)
+    conversation = owing.living(delivery.conversation)
+    owing.owe(conversation, why)
+    conversation.save(update_fields=owing.FIELDS)
 
 
 def _taken_back(delivery: Delivery) -> None:
@@ -234,9 +241,19 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
 
 
 def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
-    """Take the delivery for one attempt if it is due: one worker gets the row."""
+    """Take the delivery for one attempt if it is due and its channel takes one: one worker gets the row."""
     waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
-    delivery = once.due(Delivery.objects.filter(waits, pk=delivery_id))
+    waiting = Delivery.objects.filter(waits, pk=delivery_id)
+    due = waiting.filter(next_attempt_at__lte=database_time.now()).values_list("channel_id", flat=True).first()
+    if due is None:
+        return None
+    channel = Channel.objects.get(pk=due)
+    gate = breaker.gate(channel)
+    if gate == "busy":
+        _wake_once(channel.account_id, delivery_id, at=database_time.now() + BUSY)
+    if gate != "open":
+        return None  # a channel that is back has all that wait for it woken
+    delivery = once.due(waiting)
     if delivery is None:
         return None
     if delivery.status == Status.HELD:
@@ -245,7 +262,7 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
     DeliveryAttempt.objects.create(
         account_id=delivery.account_id, delivery=delivery, number=attempt, started_at=database_time.now()
     )
-    return delivery, Channel.objects.get(pk=delivery.channel_id)
+    return delivery, channel
 
 
 def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -> Delivery | None:
@@ -269,6 +286,7 @@ def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
     _move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **receipt_fields)
     Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
     _settle(delivery)
+    _channel_worked(delivery)
     _record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=attempt, response=receipt.response[:200])
     return Status.SENT
 
@@ -281,11 +299,18 @@ def _settle(delivery: Delivery) -> None:
 
 def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -> str:
     detail = f"{error} {error.response}".strip()[:500]
-    delivery = _finish(delivery_id, attempt, error.failure.value, detail)
+    outcome = DeliveryAttempt.Outcome.CHANNEL if error.channel_fault else error.failure.value
+    delivery = _finish(delivery_id, attempt, outcome, detail)
     if delivery is None:
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
-    if error.failure == Failure.TRANSIENT and delivery.attempt_count < settings.DELIVERY_MAX_ATTEMPTS:
-        again = once.next_try(attempt, waits=BACKOFF)
+    if error.channel_fault:
+        _channel_stopped(delivery, attempt, error, detail)
+        return delivery.status
+    if error.response:
+        _channel_worked(delivery, sent=False)
+    tries = _tries(delivery)
+    if error.failure == Failure.TRANSIENT and tries < settings.DELIVERY_MAX_ATTEMPTS:
+        again = once.next_try(tries, waits=BACKOFF)
         _move(delivery, Status.QUEUED, next_attempt_at=again, error=detail, lease_until=None)
         _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
         _wake(delivery)
@@ -294,6 +319,30 @@ def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -
     else:
         _failed(delivery, attempt, detail)
     return delivery.status
+
+
+def _tries(delivery: Delivery) -> int:
+    """How often it was tried, but for what was the channel's own fault."""
+    spared = DeliveryAttempt.objects.filter(delivery=delivery, outcome=DeliveryAttempt.Outcome.CHANNEL).count()
+    return delivery.attempt_count - spared
+
+
+def _channel_stopped(delivery: Delivery, attempt: int, error: ChannelError, detail: str) -> None:
+    """It stays due, and goes when its channel takes something again; it is the first to try."""
+    until = breaker.fault(delivery.channel, error)
+    _move(delivery, Status.QUEUED, next_attempt_at=database_time.now(), error=detail, lease_until=None)
+    _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
+    wake(TASK, at=until, queue="outbox", account_id=delivery.account_id, delivery_id=delivery.pk)
+
+
+def _channel_worked(delivery: Delivery, *, sent: bool = True) -> None:
+    """After a pause, all that waited for the channel go at once."""
+    if not breaker.worked(delivery.channel, sent=sent):
+        return
+    waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
+    due = Delivery.objects.filter(waits, channel=delivery.channel, next_attempt_at__lte=database_time.now())
+    for pk in due.exclude(pk=delivery.pk).order_by("next_attempt_at").values_list("pk", flat=True)[:500]:
+        _wake_once(delivery.account_id, pk)
 
 
 def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
@@ -319,23 +368,16 @@ def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, in
     with tenant_context(account_id):
         crashed = once.crashed(Delivery.objects.all(), working=Status.SENDING, now=now)
         due = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lt=now)
-        waiting = list(
-            Delivery.objects.filter(due, next_attempt_at__lt=now - timedelta(seconds=5)).order_by("next_attempt_at")[
-                :500
-            ]
-        )
+        late = Delivery.objects.filter(due, next_attempt_at__lt=now - timedelta(seconds=5)).order_by("next_attempt_at")
+        shut, half_open = breaker.paused()
+        waiting = list(late.exclude(channel_id__in=shut | half_open)[:500])
+        waiting += [one for channel_id in half_open for one in late.filter(channel_id=channel_id)[:1]]
     for delivery_id, attempt in crashed:
         with tenant_context(account_id):
             found[_recover(delivery_id, attempt, now)] += 1
     for delivery in waiting:
         with tenant_context(account_id):
-            wake(
-                TASK,
-                queue="outbox",
-                once=f"deliver:{delivery.pk}",
-                account_id=account_id,
-                delivery_id=delivery.pk,
-            )
+            _wake_once(account_id, delivery.pk)
             found["woken"] += 1
     return found
 
@@ -351,7 +393,7 @@ def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
         _uncertain(delivery, "The worker stopped after it began to hand the message over.")
         return "uncertain"
     detail = "The worker stopped before it handed the message over."
-    if attempt >= settings.DELIVERY_MAX_ATTEMPTS:  # what stops every worker would stop the next one too
+    if _tries(delivery) >= settings.DELIVERY_MAX_ATTEMPTS:  # what stops every worker would stop the next one too
         _failed(delivery, attempt, detail)
         return "failed"
     _move(delivery, Status.QUEUED, next_attempt_at=now, lease_until=None)

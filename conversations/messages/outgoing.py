@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from conversations.channels.base import File, Outbound, Party, Sends
 from conversations.channels.provider import Limits
 from conversations.messages.files import read_whole
+from conversations.messages.formatted import with_signature
 from conversations.models import Channel, Delivery
 
 #: Stands for the delivery that there will be, where only the form of its name matters.
@@ -29,6 +30,7 @@ def problems(channel: Channel, envelope: Mapping[str, Any], *, body_text: str, b
     try:
         outbound = _outbound(
             envelope,
+            read=lambda file: b"" if "size" in file else read_whole(file["key"], file["sha256"]),
             body_text=body_text,
             body_html=body_html,
             message_id=provider.ids.make(NO_DELIVERY),
@@ -36,13 +38,13 @@ def problems(channel: Channel, envelope: Mapping[str, Any], *, body_text: str, b
         )
     except OSError as error:
         return [f"A file that is to be sent cannot be read: {error}"]
+    size = sum(file.get("size", 0) for file in envelope["files"]) + sum(len(file.content) for file in outbound.files)
     # No secret is needed to look at a reply.
-    return [*over_limits(outbound, provider.limits), *provider.open(options, "").problems(outbound)]
+    return [*over_limits(outbound, provider.limits, size), *provider.open(options, "").problems(outbound)]
 
 
-def over_limits(outbound: Outbound, limits: Limits) -> list[str]:
-    """What of a reply is more than its provider takes."""
-    size = sum(len(file.content) for file in outbound.files)
+def over_limits(outbound: Outbound, limits: Limits, size: int) -> list[str]:
+    """What of a reply is more than its provider takes. `size`: of all its files, in bytes."""
     found = [
         ("The reply has {:,} characters; {:,} can be sent.", len(outbound.body_text), limits.text),
         ("{:,} files are attached; {:,} can be sent.", len(outbound.files), limits.files),
@@ -55,6 +57,7 @@ def outbound_of(delivery: Delivery) -> Outbound:
     """What was approved, with the files' bytes as their digests say. Raises OSError for a file that is gone or changed."""
     return _outbound(
         delivery.envelope,
+        read=lambda file: read_whole(file["key"], file["sha256"]),
         body_text=delivery.body_text,
         body_html=delivery.body_html,
         message_id=delivery.idempotency_key,
@@ -71,20 +74,31 @@ def adapter_of(channel: Channel) -> Sends:
     return provider.open(channel.options, channel.credentials)
 
 
-def _outbound(envelope: Mapping[str, Any], **facts: Any) -> Outbound:
-    attached = []
-    for file in envelope["files"]:
-        content = read_whole(file["key"], file["sha256"])
-        attached.append(File(file["name"], file.get("type", "application/octet-stream"), content))
+def _outbound(
+    envelope: Mapping[str, Any],
+    *,
+    read: Callable[[Mapping[str, Any]], bytes],
+    body_text: str,
+    body_html: str,
+    **facts: Any,
+) -> Outbound:
+    """The text as it leaves: with the signature below a line that mail programs know it by (RFC 3676 section 4.3)."""
+    signature = envelope.get("signature", "")
+    attached = [
+        File(file["name"], file.get("type", "application/octet-stream"), read(file)) for file in envelope["files"]
+    ]
     return Outbound(
         sender=Party(**envelope["sender"]),
         to=tuple(Party(**party) for party in envelope["to"]),
         cc=tuple(Party(**party) for party in envelope["cc"]),
+        bcc=tuple(Party(**party) for party in envelope.get("bcc", ())),
         subject=envelope["subject"],
         in_reply_to=envelope["in_reply_to"],
         references=tuple(envelope["references"]),
         files=tuple(attached),
         thread_id=envelope.get("thread_id", ""),
         answers=envelope.get("answers", ""),
+        body_html=with_signature(body_html, signature),
+        body_text=f"{body_text.rstrip()}\n\n-- \n{signature}" if signature else body_text,
         **facts,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from conversations.database import database_time
@@ -37,10 +37,10 @@ class Promise:
 
 
 def due_from(conversation: Conversation, moment: datetime) -> datetime:
-    """When an answer to what came at `moment` is due, by the channel's setting or the account's."""
-    channel = conversation.channel
-    minutes = (channel.options.due_minutes if channel else None) or conversation.account.options.due_minutes
-    return moment + timedelta(minutes=minutes)
+    """When an answer to what came at `moment` is due: the channel's minutes or the account's, of its business hours."""
+    channel, account = conversation.channel, conversation.account
+    minutes = (channel.options.due_minutes if channel else None) or account.options.due_minutes
+    return account.hours.add(moment, minutes)
 
 
 def owe(conversation: Conversation, why: Owed, *, due_at: datetime | None = None, note: str = "") -> None:
@@ -50,6 +50,15 @@ def owe(conversation: Conversation, why: Owed, *, due_at: datetime | None = None
     conversation.completed_at, conversation.outcome = None, ""
     if why in _LASTING and conversation.snoozed_until and conversation.snoozed_until > conversation.due_at:
         conversation.snoozed_until = None
+
+
+def living(conversation: Conversation) -> Conversation:
+    """The conversation, or the one that it is merged into, under its lock: where mail, bounces and debts belong. The caller
+    holds the first one's lock."""
+    while conversation.merged_into_id:
+        locked = Conversation.objects.select_for_update(of=("self",)).select_related("account", "channel")
+        conversation = locked.get(pk=conversation.merged_into_id)
+    return conversation
 
 
 def draft_waits(conversation: Conversation) -> None:
@@ -65,9 +74,9 @@ def draft_rejected(conversation: Conversation, *, another_follows: bool) -> None
 
 
 def draft_given_up(conversation: Conversation) -> None:
-    """A person's own begun reply went: only what was owed beside it stays."""
+    """A person's own begun reply went: only what was owed beside it stays. Where nobody wrote a word yet, nobody is waited for."""
     if conversation.owed == Owed.WRITING:
-        settle(conversation)
+        settle(conversation, Status.PENDING if conversation.message_count else Status.CLOSED)
     elif conversation.owed == Owed.DRAFT:
         owe(conversation, Owed.MESSAGE)
 
@@ -133,6 +142,11 @@ def taken_back(conversation: Conversation, before: Mapping[str, Any], *, seq: in
     closed_on_it = conversation.status == Status.CLOSED and not conversation.outcome
     if conversation.owed not in {*_SETTLED_BY_SENDING, Owed.PROMISED} and not closed_on_it:
         return
+    if newer := _newer_reply(conversation, seq):  # that one is what counts now, and stands on what this one stood on
+        if newer.owed_before.get("owed") in _SETTLED_BY_SENDING:
+            newer.owed_before = dict(before)
+            newer.save(update_fields=["owed_before", "updated_at"])
+        return
     why = before.get("owed", "") if seq > conversation.answered_seq else ""
     why = Owed.MESSAGE if why == Owed.DRAFT else why
     if why in {*_SETTLED_BY_SENDING, Owed.WRITING}:  # that was about another reply: what became of it?
@@ -143,6 +157,13 @@ def taken_back(conversation: Conversation, before: Mapping[str, Any], *, seq: in
     conversation.owner_id = uuid.UUID(before["owner"]) if before.get("owner") else None
     due = datetime.fromisoformat(before["due_at"]) if before.get("due_at") else None
     owe(conversation, Owed(why), due_at=due, note=before.get("note", ""))
+
+
+def _newer_reply(conversation: Conversation, seq: int) -> Delivery | None:
+    """The next reply after that message of which nobody has said that it arrived."""
+    unsettled = (*UNDER_WAY, Delivery.Status.FAILED, Delivery.Status.UNCERTAIN)
+    later = Delivery.objects.filter(conversation=conversation, status__in=unsettled, message__seq__gt=seq)
+    return later.order_by("message__seq").first()
 
 
 def _under_way(conversation: Conversation) -> bool:

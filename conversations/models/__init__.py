@@ -1,10 +1,18 @@
+from conversations.models.actions import ActionReceipt, ProposedAction
 from conversations.models.audit import AuditCheckpoint, AuditEvent, AuditHead, AuditSalt
+from conversations.models.blocking import BlockedSender
+from conversations.models.channel_health import ChannelHealth
 from conversations.models.channels import Channel
+from conversations.models.chats import AssistantSession, MessageVector
+from conversations.models.customers import AddressMove, Customer, CustomerAddress
 from conversations.models.invitations import Invitation
+from conversations.models.messages import Attachment, Message
+from conversations.models.notes import Note, Watcher
 from conversations.models.notices import Notification
 from conversations.models.outbox import Delivery, DeliveryAttempt
 from conversations.models.search import SearchWords
 from conversations.models.signin import FactorReset, Tally
+from conversations.models.tags import ConversationTag, Tag
 from conversations.models.tenants import (
     Account,
     Membership,
@@ -14,17 +22,27 @@ from conversations.models.tenants import (
     ServiceToken,
     User,
 )
-from conversations.models.threads import Attachment, Conversation, Message, RelatedConversation
+from conversations.models.threads import Conversation, RelatedConversation
+from conversations.models.turns import AssistantTurn
 
 __all__ = [
     "Account",
+    "ActionReceipt",
+    "AddressMove",
+    "AssistantSession",
+    "AssistantTurn",
     "Attachment",
     "AuditCheckpoint",
     "AuditEvent",
     "AuditHead",
     "AuditSalt",
+    "BlockedSender",
     "Channel",
+    "ChannelHealth",
     "Conversation",
+    "ConversationTag",
+    "Customer",
+    "CustomerAddress",
     "Delivery",
     "DeliveryAttempt",
     "FactorReset",
@@ -32,12 +50,17 @@ __all__ = [
     "Membership",
     "MembershipChannel",
     "Message",
+    "MessageVector",
+    "Note",
     "Notification",
     "PolicyRule",
+    "ProposedAction",
     "RelatedConversation",
     "Role",
     "SearchWords",
     "ServiceToken",
+    "Tag",
     "Tally",
     "User",
+    "Watcher",
 ]

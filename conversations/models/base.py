@@ -33,6 +33,11 @@ def new_id() -> uuid.UUID:
     return uuid.UUID(int=high | 2 << 62 | secrets.randbits(62))
 
 
+def first_id(at: datetime) -> uuid.UUID:
+    """No id of that time or later is smaller: with it a statement of the newest rows reads these alone."""
+    return uuid.UUID(int=((at - _EPOCH) // timedelta(milliseconds=1)) << 80)
+
+
 class Row(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     created_at = models.DateTimeField(default=database_time.now, db_default=Now(), editable=False)
@@ -81,6 +86,29 @@ class TenantForeignKey(models.ForeignKey):  # type: ignore[type-arg]
     def __init__(self, to: Any, on_delete: Any = models.PROTECT, **kwargs: Any) -> None:
         kwargs["db_constraint"] = False
         super().__init__(to, on_delete, **kwargs)
+
+
+class PrivateTo(models.ForeignKey):  # type: ignore[type-arg]
+    """The person for whom alone a row exists, by row-level security (`TenantIsolation.private_to`); null: everybody's.
+
+    It outlives the person: their chats are emptied when they go, and the empty rows are nobody's, not everybody's.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        fixed: dict[str, Any] = {
+            "to": "conversations.User", "on_delete": models.DO_NOTHING, "db_constraint": False, "db_index": False,
+            "related_name": "+", "editable": False,
+        }  # fmt: skip
+        super().__init__(**{**kwargs, **fixed})
+
+
+class OfKind(models.CharField):  # type: ignore[type-arg]
+    """The kind of the conversation that a row may belong to; the key of `OfCustomers` looks whether it is of that kind."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            **{**kwargs, "max_length": 20, "default": "customer", "db_default": "customer", "editable": False}
+        )
 
 
 class DatabaseNumber(models.PositiveIntegerField):

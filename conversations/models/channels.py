@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.crypto import salted_hmac
 from pydantic import ValidationError as SchemaError
 
+from conversations.channels.base import Polls
 from conversations.channels.provider import ChannelSettings, ChannelType, Finding, Provider
 from conversations.channels.registry import provider_of
 from conversations.database.encryption import EncryptedTextField
@@ -33,6 +34,9 @@ class Channel(TenantRow):
         blank=True,
     )
     credentials = EncryptedTextField(blank=True, default="", help_text="Secret; stored encrypted, never shown back.")
+    incoming_credentials = EncryptedTextField(
+        blank=True, default="", db_default="", help_text="Secret for fetching; empty: the same as for sending."
+    )
     is_active = models.BooleanField(
         "switched on", default=True, help_text="Off: nothing comes in and nothing leaves. What is there stays."
     )
@@ -93,15 +97,40 @@ class Channel(TenantRow):
 
     @property
     def missing(self) -> Sequence[str]:
-        """The names of the fields without which it cannot send."""
-        missing = self.provided_by.missing
-        return missing(self.options, self.credentials) if missing else ()
+        """The names of the fields without which it cannot send, or not fetch."""
+        missing, incoming = self.provided_by.missing, self.provided_by.incoming
+        found = list(missing(self.options, self.credentials)) if missing else []
+        return [*found, *(incoming.missing(self.options, self.incoming_secret) if incoming else [])]
+
+    @property
+    def incoming_secret(self) -> str:
+        """What messages are fetched with."""
+        return self.incoming_credentials or self.credentials
+
+    @property
+    def is_fetched_from(self) -> bool:
+        """Whether its settings say where its messages are fetched."""
+        incoming = self.provided_by.incoming
+        return incoming is not None and bool(getattr(self.options, incoming.connection[0]))
+
+    @property
+    def fetched_from(self) -> Polls | None:
+        """The folder that its messages are fetched from, None if they come by themselves."""
+        incoming = self.provided_by.incoming
+        return incoming.open(self.options, self.incoming_secret) if incoming else None
 
     @property
     def connection_mark(self) -> str:
         """Another one for every other server, user or secret; nothing of them can be read from it."""
         provider, options = self.provided_by, self.options
-        parts = [provider.key, [str(getattr(options, name)) for name in provider.connection], self.credentials]
+        parts: list[Any] = [
+            provider.key,
+            [str(getattr(options, name)) for name in provider.connection],
+            self.credentials,
+        ]
+        if provider.incoming and self.is_fetched_from:
+            # Only where messages are fetched: what passed before that could be set stays passed.
+            parts += [[str(getattr(options, name)) for name in provider.incoming.connection], self.incoming_credentials]
         return salted_hmac("countersign.channel", json.dumps(parts), algorithm="sha256").hexdigest()
 
     @property

@@ -24,7 +24,7 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         if channels.is_all:
             return self
         told_of = Cast(KeyTextTransform("conversation", OuterRef("payload")), models.UUIDField())
-        seen = Conversation.objects.within(channels).filter(pk=told_of)
+        seen = Conversation.objects.of_customers().within(channels).filter(pk=told_of)
         return self.filter(Q(payload__conversation__isnull=True) | Exists(seen))
 
 
@@ -44,6 +44,10 @@ class Notification(TenantRow):
         LANE_SHUT = "lane_shut"
         FACTOR_LOST = "factor_lost"
         INBOUND_HELD = "inbound_held"
+        MENTIONED = "mentioned"
+        WATCHED = "watched"
+        COUNTERSIGN = "countersign"
+        CHANNEL_AWAY = "channel_away"
 
     user = models.ForeignKey(
         "conversations.User", null=True, on_delete=models.CASCADE, related_name="notifications", db_index=False
@@ -75,6 +79,10 @@ class Notification(TenantRow):
                     "lane_shut",
                     "factor_lost",
                     "inbound_held",
+                    "mentioned",
+                    "watched",
+                    "countersign",
+                    "channel_away",
                 ],
             ),
             json_under_64k("notification", "payload"),

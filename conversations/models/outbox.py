@@ -8,8 +8,16 @@ from django.db import models
 from django.db.models import Q
 
 from conversations.database import database_time
-from conversations.database.guards import Transitions, Trigger, json_under_64k, one_of, same_account, tenant_guards
-from conversations.models.base import TenantForeignKey, TenantRow
+from conversations.database.guards import (
+    OfCustomers,
+    Transitions,
+    Trigger,
+    json_under_64k,
+    one_of,
+    same_account,
+    tenant_guards,
+)
+from conversations.models.base import OfKind, TenantForeignKey, TenantRow
 from conversations.visible import Visible
 
 #: The arrows of a delivery's life; the database refuses any other.
@@ -48,6 +56,7 @@ class Delivery(TenantRow):
         BOUNCED = "bounced"
 
     conversation = TenantForeignKey("conversations.Conversation", related_name="deliveries")
+    conversation_kind = OfKind()
     message = TenantForeignKey("conversations.Message", related_name="deliveries")
     channel = TenantForeignKey("conversations.Channel", related_name="+")
     draft_id = models.UUIDField(null=True, editable=False)
@@ -123,7 +132,9 @@ class Delivery(TenantRow):
             json_under_64k("delivery", "envelope"),
             Transitions(moves=DELIVERY_MOVES, name="delivery_moves"),
             Trigger(name="delivery_without_person", when="BEFORE INSERT", function="delivery_without_person"),
-            *same_account("delivery", "conversation", "message", "channel"),
+            *same_account("delivery", "message", "channel"),
+            one_of("delivery", "conversation_kind", ["customer"]),
+            OfCustomers(name="delivery_of_customers"),
         ]
         indexes: ClassVar = [
             models.Index(
@@ -151,6 +162,7 @@ class DeliveryAttempt(TenantRow):
         TRANSIENT = "transient"
         UNCERTAIN = "uncertain"
         CRASHED = "crashed"
+        CHANNEL = "channel"  # the channel itself did not work: it does not count against the reply
 
     delivery = TenantForeignKey(Delivery, related_name="attempts")
     number = models.PositiveIntegerField()
@@ -163,10 +175,14 @@ class DeliveryAttempt(TenantRow):
         constraints: ClassVar = [
             *tenant_guards("deliveryattempt", grants=("SELECT", "INSERT", "UPDATE")),
             models.UniqueConstraint(fields=["account", "delivery", "number"], name="deliveryattempt_number"),
-            one_of("deliveryattempt", "outcome", ["", "sent", "permanent", "transient", "uncertain", "crashed"]),
+            one_of(
+                "deliveryattempt",
+                "outcome",
+                ["", "sent", "permanent", "transient", "uncertain", "crashed", "channel"],
+            ),
             Transitions(
                 field="outcome",
-                moves={"": ["sent", "permanent", "transient", "uncertain", "crashed"]},
+                moves={"": ["sent", "permanent", "transient", "uncertain", "crashed", "channel"]},
                 name="deliveryattempt_moves",
             ),
             *same_account("deliveryattempt", "delivery"),

@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 from conversations.database.guards import TenantIsolation, json_under_64k, one_of, same_account, tenant_guards
+from conversations.hours import Hours, hours_of
 from conversations.metadata import AccountSettings, Preferences, validate_with
 from conversations.models.base import Row, TenantForeignKey, TenantRow
 
@@ -63,6 +64,12 @@ class Account(Row):
     @property
     def options(self) -> AccountSettings:
         return AccountSettings.model_validate(self.settings)
+
+    @property
+    def hours(self) -> Hours:
+        """When somebody is there."""
+        settings = self.settings
+        return hours_of(settings.get("business_hours", ""), settings.get("holidays", ""), self.timezone)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -190,7 +197,7 @@ class PolicyRule(TenantRow):
     """An account's own answer to "may this role do that, to what kind?", over the default in `conversations.people.roles`.
 
     `kind` narrows an approval: a draft that is all sourced, one with an unsourced statement, one about money; for
-    other verbs it is `any`.
+    other verbs it is `any`, or `proposed`: what an assistant proposed and a person confirms.
     """
 
     class Kind(models.TextChoices):
@@ -198,19 +205,23 @@ class PolicyRule(TenantRow):
         SOURCED = "sourced"
         UNSOURCED = "unsourced"
         MONEY = "money"
+        PROPOSED = "proposed"
 
     role = models.CharField(max_length=20, choices=Role.choices)
     verb = models.CharField(max_length=40)
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.ANY)
     allowed = models.BooleanField(default=False)
-    four_eyes = models.BooleanField(default=False, help_text="The one who wrote or edited the text may not approve it.")
+    four_eyes = models.BooleanField(
+        default=False,
+        help_text="The one who wrote or edited the text may not approve it; of a proposal, a second person signs.",
+    )
 
     class Meta:
         constraints: ClassVar = [
             *tenant_guards("policyrule"),
             models.UniqueConstraint(fields=["account", "role", "verb", "kind"], name="policyrule_once"),
             one_of("policyrule", "role", Role.values),
-            one_of("policyrule", "kind", ["any", "sourced", "unsourced", "money"]),
+            one_of("policyrule", "kind", ["any", "sourced", "unsourced", "money", "proposed"]),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Conversations, their messages and the files that came with them."""
+"""Conversations: whose turn it is, what is owed, and which of them belong together."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 
 from conversations.database import database_time
-from conversations.database.guards import SameAccount, Trigger, json_under_64k, one_of, same_account, tenant_guards
-from conversations.metadata import MessageMetadata, validate_with
-from conversations.models.base import DatabaseNumber, TenantForeignKey, TenantRow
-from conversations.models.tenants import SHARE
+from conversations.database.guards import json_under_64k, one_of, same_account, tenant_guards
+from conversations.models.base import PrivateTo, TenantForeignKey, TenantRow
 from conversations.visible import Visible
 
 OWED = (
@@ -24,7 +22,7 @@ OWED = (
 AWAKE = Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=Now())
 #: Approved and about to leave; one that has not left when the answer was due is somebody's business again.
 ON_ITS_WAY = Q(owed="leaving", due_at__gt=Now())
-OUTCOMES = ("answered_elsewhere", "not_needed", "goes_on", "other", "quiet")
+OUTCOMES = ("answered_elsewhere", "not_needed", "goes_on", "other", "quiet", "merged", "spam")
 
 
 def _has_draft() -> Exists:
@@ -67,6 +65,17 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
     def of_owner(self, user_id: uuid.UUID) -> ConversationQuerySet:
         return self.filter(owner_id=user_id).exclude(status="closed")
+
+    def family(self, conversation: Conversation) -> list[Conversation]:
+        """All that are merged with it, it among them: their messages are one timeline. Statements: one for each step."""
+        root = conversation
+        while root.merged_into_id:
+            root = self.get(pk=root.merged_into_id)
+        found, newest = [root], [root.pk]
+        while children := list(self.filter(merged_into__in=newest).order_by("pk")):
+            found += children
+            newest = [child.pk for child in children]
+        return found
 
     def with_draft(self) -> ConversationQuerySet:
         """With `has_draft`: whether a draft waits for a decision."""
@@ -114,8 +123,12 @@ class Conversation(TenantRow):
         GOES_ON = "goes_on", "Goes on in another conversation"
         OTHER = "other", "Something else"
         QUIET = "quiet", "Nobody wrote for days"
+        MERGED = "merged", "Merged"
+        SPAM = "spam", "Spam"
 
-    number = models.PositiveIntegerField(editable=False, help_text="Counts within the account, for people.")
+    number = models.PositiveIntegerField(
+        null=True, editable=False, help_text="Counts within the account, for people. A private chat has none."
+    )
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.CUSTOMER)
     channel = TenantForeignKey("conversations.Channel", null=True, related_name="conversations", db_index=False)
     external_id = models.CharField(max_length=255, blank=True, default="")
@@ -138,21 +151,49 @@ class Conversation(TenantRow):
     )
     snoozed_until = models.DateTimeField(null=True, editable=False)
     outcome = models.CharField(max_length=20, choices=Outcome.choices, blank=True, default="", editable=False)
+    merged_into = TenantForeignKey(
+        "self",
+        null=True,
+        related_name="merged",
+        db_index=False,
+        editable=False,
+        help_text="Whose mail and debts it has.",
+    )
     answered_seq = models.PositiveIntegerField(
         default=0, db_default=0, editable=False, help_text="Messages up to this one were answered or closed."
     )
     customer_email = models.CharField(max_length=320, blank=True, default="")
     customer_name = models.CharField(max_length=200, blank=True, default="")
+    customer_address = TenantForeignKey(
+        "conversations.CustomerAddress",
+        null=True,
+        related_name="conversations",
+        db_index=False,
+        editable=False,
+        help_text="Who opened it, or whom we opened it to: where the answers go.",
+    )
     key_topics = models.JSONField(default=list, blank=True)
-    tags = models.JSONField(default=list, blank=True)
+    tags = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Of a chat, its person's own words. A customer's conversation has `ConversationTag`.",
+    )
     last_seq = models.PositiveIntegerField(default=0, editable=False)
     message_count = models.PositiveIntegerField(default=0, editable=False)
     user_message_count = models.PositiveIntegerField(default=0, editable=False)
     ai_message_count = models.PositiveIntegerField(default=0, editable=False)
-    average_sentiment = models.FloatField(null=True, validators=[MinValueValidator(-1.0), MaxValueValidator(1.0)])
+    average_sentiment = models.FloatField(
+        null=True, editable=False, validators=[MinValueValidator(-1.0), MaxValueValidator(1.0)]
+    )
+    sentiment_sum = models.DecimalField(max_digits=14, decimal_places=4, default=0, db_default=0, editable=False)
+    sentiment_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    private_to = PrivateTo(null=True)
     is_archived = models.BooleanField(default=False)
     is_pinned = models.BooleanField(default=False)
     is_favorited = models.BooleanField(default=False)
+    pinned_at = models.DateTimeField(null=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, editable=False, help_text="When its person deleted a chat.")
     started_at = models.DateTimeField(default=database_time.now, db_default=Now())
     completed_at = models.DateTimeField(null=True)
     last_message_at = models.DateTimeField(null=True, editable=False)
@@ -168,7 +209,8 @@ class Conversation(TenantRow):
 
     class Meta:
         constraints: ClassVar = [
-            *tenant_guards("conversation"),
+            *tenant_guards("conversation", private_to="private_to_id"),
+            models.UniqueConstraint(fields=["account", "id", "kind"], name="conversation_account_id_kind"),
             models.UniqueConstraint(fields=["account", "number"], name="conversation_number"),
             models.UniqueConstraint(
                 fields=["account", "channel", "external_id"], condition=~Q(external_id=""), name="conversation_external"
@@ -180,6 +222,16 @@ class Conversation(TenantRow):
             models.CheckConstraint(
                 condition=Q(average_sentiment__isnull=True) | Q(average_sentiment__range=(-1, 1)),
                 name="conversation_sentiment_range",
+            ),
+            # A chat is one person's; it takes no number, whose order is an account-wide lock.
+            models.CheckConstraint(
+                condition=Q(kind="customer", private_to__isnull=True, number__isnull=False)
+                | Q(kind="assistant", private_to__isnull=False, number__isnull=True),
+                name="conversation_private_iff_assistant",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_pinned=True, pinned_at__isnull=False) | Q(is_pinned=False, pinned_at__isnull=True),
+                name="conversation_pinned_has_its_time",
             ),
             one_of("conversation", "kind", ["customer", "assistant"]),
             one_of("conversation", "status", ["open", "pending", "closed"]),
@@ -206,13 +258,33 @@ class Conversation(TenantRow):
                 name="conversation_sleeps_within_its_time",
             ),
             *(json_under_64k("conversation", field) for field in ("key_topics", "tags")),
-            *same_account("conversation", "channel", "last_inbound_message"),
+            models.CheckConstraint(condition=Q(kind="assistant") | Q(tags=[]), name="conversation_tags_of_chats"),
+            # What is merged is over here: new mail, bounces and debts are the other one's.
+            models.CheckConstraint(
+                condition=Q(Q(merged_into__isnull=True), ~Q(outcome="merged"))
+                | Q(~Q(merged_into=F("id")), merged_into__isnull=False, status="closed", outcome="merged"),
+                name="conversation_merged_is_closed",
+            ),
+            *same_account("conversation", "channel", "last_inbound_message", "customer_address", "merged_into"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["account", "status"], name="idx_conversation_acct_status"),
             models.Index(fields=["channel", "created_at"], name="idx_conversation_chan_created"),
-            models.Index(fields=["account", "-last_message_at", "-id"], name="idx_conversation_recent"),
+            models.Index(
+                fields=["merged_into"], name="idx_conversation_merged", condition=Q(merged_into__isnull=False)
+            ),
+            # Of customers: chats neither lengthen these lists nor cost the search its reading of the index alone.
+            models.Index(
+                fields=["account", "-last_message_at", "-id"],
+                name="idx_conversation_recent",
+                condition=Q(kind="customer"),
+            ),
             models.Index(fields=["account", "customer_email"], name="idx_conversation_customer"),
+            models.Index(
+                fields=["customer_address", "-last_message_at"],
+                name="idx_conversation_address",
+                condition=Q(customer_address__isnull=False),
+            ),
             models.Index(
                 fields=["account", "due_at", "id"],
                 name="idx_conversation_owed",
@@ -223,103 +295,39 @@ class Conversation(TenantRow):
                 name="idx_conversation_owner",
                 condition=Q(owner__isnull=False) & ~Q(status="closed"),
             ),
+            # A person's own chats. None of these is written to for a customer's conversation.
+            models.Index(
+                fields=["account", "private_to", "-last_message_at", "-id"],
+                name="idx_chat_recent",
+                condition=Q(kind="assistant", is_archived=False, deleted_at__isnull=True),
+            ),
+            models.Index(
+                fields=["account", "private_to", "-last_message_at", "-id"],
+                name="idx_chat_archived",
+                condition=Q(kind="assistant", is_archived=True, deleted_at__isnull=True),
+            ),
+            models.Index(
+                fields=["account", "private_to", "-pinned_at"],
+                name="idx_chat_pinned",
+                condition=Q(kind="assistant", is_pinned=True, deleted_at__isnull=True),
+            ),
+            models.Index(
+                fields=["account", "private_to", "-last_message_at", "-id"],
+                name="idx_chat_favourite",
+                condition=Q(kind="assistant", is_favorited=True, deleted_at__isnull=True),
+            ),
+            models.Index(
+                fields=["account", "private_to", "-created_at"], name="idx_chat_created", condition=Q(kind="assistant")
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"#{self.number} {self.subject or self.title}".strip()
+        number = "" if self.number is None else f"#{self.number} "
+        return f"{number}{self.subject or self.title}".strip()
 
     @property
     def customer(self) -> str:
         return self.customer_name or self.customer_email or "Customer"
-
-
-class MessageQuerySet(models.QuerySet["Message"]):
-    def shown(self) -> MessageQuerySet:
-        """Messages that are part of the thread: not those taken back before they left."""
-        return self.filter(withdrawn_at__isnull=True)
-
-    def within(self, channels: Visible) -> MessageQuerySet:
-        return self.filter(**channels.where("conversation__channel_id"))
-
-    def in_order(self) -> MessageQuerySet:
-        return self.order_by("seq")
-
-
-class Message(TenantRow):
-    """One message, stored once. Order is `seq`, given by arrival; `sent_at` is the provider's clock, for people."""
-
-    class Direction(models.TextChoices):
-        INBOUND = "inbound"
-        OUTBOUND = "outbound"
-        SYSTEM = "system"
-
-    class Role(models.TextChoices):
-        USER = "user"
-        ASSISTANT = "assistant"
-        OPERATOR = "operator"
-        SYSTEM = "system"
-
-    conversation = TenantForeignKey(Conversation, related_name="messages", db_index=False)
-    channel = TenantForeignKey("conversations.Channel", null=True, related_name="+", db_index=False)
-    seq = DatabaseNumber(default=0, editable=False)
-    external_id = models.CharField(max_length=998, blank=True, default="")
-    direction = models.CharField(max_length=20, choices=Direction.choices)
-    role = models.CharField(max_length=20, choices=Role.choices)
-    subject = models.CharField(max_length=998, blank=True, default="")
-    body_text = models.TextField()
-    body_new = models.TextField(
-        blank=True, default="", help_text="What is new in it: quoted history and signature cut."
-    )
-    body_html = models.TextField(blank=True, default="", help_text="Sanitised.")
-    content_sha256 = models.CharField(max_length=64, blank=True, default="", editable=False)
-    sent_at = models.DateTimeField(default=database_time.now, db_default=Now())
-    received_at = models.DateTimeField(default=database_time.now, db_default=Now())
-    metadata = models.JSONField(default=dict, blank=True, validators=[validate_with(MessageMetadata)])
-    intent = models.CharField(max_length=100, blank=True, default="")
-    confidence = models.FloatField(null=True, validators=SHARE)
-    tokens_used = models.PositiveIntegerField(null=True)
-    model_used = models.CharField(max_length=100, blank=True, default="")
-    latency_ms = models.PositiveIntegerField(null=True)
-    is_automatic = models.BooleanField(default=False, help_text="An automatic reply or a bounce: nobody is answered.")
-    erased_at = models.DateTimeField(null=True)
-    withdrawn_at = models.DateTimeField(null=True, help_text="Outbound only: taken back before it left.")
-
-    objects = MessageQuerySet.as_manager()
-
-    class Meta:
-        constraints: ClassVar = [
-            *tenant_guards("message"),
-            models.UniqueConstraint(fields=["account", "conversation", "seq"], name="message_seq"),
-            models.UniqueConstraint(
-                fields=["account", "channel", "external_id"], condition=~Q(external_id=""), name="message_external"
-            ),
-            models.CheckConstraint(condition=~Q(body_text="") | Q(erased_at__isnull=False), name="message_has_text"),
-            models.CheckConstraint(
-                condition=Q(withdrawn_at__isnull=True) | Q(direction="outbound"), name="message_withdrawn_outbound"
-            ),
-            models.CheckConstraint(
-                condition=Q(confidence__isnull=True) | Q(confidence__range=(0, 1)), name="message_confidence_range"
-            ),
-            one_of("message", "direction", ["inbound", "outbound", "system"]),
-            one_of("message", "role", ["user", "assistant", "operator", "system"]),
-            json_under_64k("message", "metadata"),
-            *same_account("message", "conversation", "channel"),
-            Trigger(name="message_arrives", when="BEFORE INSERT", function="message_arrives"),
-            Trigger(name="message_withdrawn", when="AFTER UPDATE OF withdrawn_at", function="message_withdrawn"),
-        ]
-        indexes: ClassVar = [
-            models.Index(fields=["conversation", "sent_at"], name="idx_message_conversation_sent"),
-            models.Index(
-                fields=["account", "received_at"], name="idx_message_unerased", condition=Q(erased_at__isnull=True)
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.direction} {self.seq}"
-
-    @property
-    def details(self) -> MessageMetadata:
-        return MessageMetadata.model_validate(self.metadata)
 
 
 class RelatedConversation(TenantRow):
@@ -328,6 +336,7 @@ class RelatedConversation(TenantRow):
     class Reason(models.TextChoices):
         NOT_A_PARTICIPANT = "not_a_participant", "It answers a message there, and its sender is not part of that thread"
         SAME_MAIL = "same_mail", "The same mail reached both desks"
+        FORWARDED = "forwarded", "It was forwarded from there"
 
     conversation = TenantForeignKey(Conversation, on_delete=models.CASCADE, related_name="related_to")
     other = TenantForeignKey(Conversation, on_delete=models.CASCADE, related_name="related_from")
@@ -338,41 +347,9 @@ class RelatedConversation(TenantRow):
             *tenant_guards("relatedconversation"),
             models.UniqueConstraint(fields=["account", "conversation", "other"], name="relatedconversation_once"),
             models.CheckConstraint(condition=~Q(conversation=models.F("other")), name="relatedconversation_of_two"),
-            one_of("relatedconversation", "reason", ["not_a_participant", "same_mail"]),
+            one_of("relatedconversation", "reason", ["not_a_participant", "same_mail", "forwarded"]),
             *same_account("relatedconversation", "conversation", "other"),
         ]
 
     def __str__(self) -> str:
         return self.get_reason_display()
-
-
-class Attachment(TenantRow):
-    """A file of a message (or, later, of a draft). The bytes are stored under their digest, once per account."""
-
-    message = TenantForeignKey(Message, null=True, related_name="attachments")
-    draft_id = models.UUIDField(null=True, editable=False)
-    file_name = models.CharField(max_length=255)
-    mime_type = models.CharField(max_length=127)
-    size_bytes = models.PositiveBigIntegerField()
-    sha256 = models.CharField(max_length=64)
-    storage_key = models.CharField(max_length=255)
-    content_id = models.CharField(max_length=255, blank=True, default="")
-    is_inline = models.BooleanField(default=False)
-
-    class Meta:
-        constraints: ClassVar = [
-            *tenant_guards("attachment"),
-            SameAccount(field="message", name="attachment_message_same_account"),
-            models.CheckConstraint(
-                condition=Q(message__isnull=False, draft_id__isnull=True)
-                | Q(message__isnull=True, draft_id__isnull=False),
-                name="attachment_of_one",
-            ),
-        ]
-        indexes: ClassVar = [
-            models.Index(fields=["account", "sha256"], name="idx_attachment_digest"),
-            models.Index(fields=["draft_id"], name="idx_attachment_draft"),
-        ]
-
-    def __str__(self) -> str:
-        return self.file_name

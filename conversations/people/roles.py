@@ -29,6 +29,11 @@ class Verb(models.TextChoices):
     ANSWER_ELSEWHERE = "answer_elsewhere"
     CLOSE = "close"
     ASSIGN = "assign"
+    NOTE = "note"
+    TAG = "tag"
+    MERGE = "merge"
+    BLOCK = "block"
+    WATCH = "watch"
     APPROVE = "approve"
     UNDO = "undo"
     BATCH_APPROVE = "batch_approve"
@@ -39,6 +44,8 @@ class Verb(models.TextChoices):
     RETRY_JOBS = "retry_jobs"
     DECIDE_GOLDENS = "decide_goldens"
     HANDLE_INBOUND = "handle_inbound"
+    ASSIST = "assist"
+    PROPOSE = "propose"
     MANAGE = "manage"
 
 
@@ -58,6 +65,11 @@ DEFAULTS: dict[Verb, frozenset[Role]] = {
     Verb.ANSWER_ELSEWHERE: _DECIDERS,
     Verb.CLOSE: _DECIDERS,
     Verb.ASSIGN: _DECIDERS,
+    Verb.NOTE: _DECIDERS,
+    Verb.TAG: _DECIDERS,
+    Verb.MERGE: _DECIDERS,
+    Verb.BLOCK: _DECIDERS,
+    Verb.WATCH: _DECIDERS,
     Verb.APPROVE: _REVIEWERS,  # agents: by the account's setting, see `_agent_approves`
     Verb.UNDO: _DECIDERS,
     Verb.BATCH_APPROVE: _REVIEWERS,
@@ -68,6 +80,8 @@ DEFAULTS: dict[Verb, frozenset[Role]] = {
     Verb.RETRY_JOBS: _REVIEWERS,
     Verb.DECIDE_GOLDENS: _REVIEWERS,
     Verb.HANDLE_INBOUND: _REVIEWERS,
+    Verb.ASSIST: _DECIDERS,  # an assistant of one's own
+    Verb.PROPOSE: _REVIEWERS,  # a change of the settings; who may manage signs it
     Verb.MANAGE: _ADMINS,
 }
 

@@ -32,6 +32,8 @@ _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 class Scope(models.TextChoices):
     READ_CONVERSATIONS = "conversations:read"
     WRITE_MESSAGES = "messages:write"
+    MANAGE_CONVERSATIONS = "conversations:manage"
+    READ_CONFIGURATION = "configuration:read"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core import signing
@@ -18,7 +20,7 @@ from conversations.channels.base import ChannelError, Outbound, Party
 from conversations.channels.provider import Finding
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
-from conversations.messages import routing
+from conversations.messages import breaker, routing
 from conversations.messages.outgoing import adapter_of
 from conversations.models import Channel, Membership, User
 from conversations.models.base import new_id
@@ -53,12 +55,17 @@ def check(channel: Channel) -> Check | None:
 
     The channel need not be saved. No row is locked meanwhile: it takes as long as the provider takes. Raises TooMany (429).
     """
-    try_it = channel.provided_by.check
-    if try_it is None:
+    provider, options = channel.provided_by, channel.options
+    tries = [partial(provider.check, options, channel.credentials)] if provider.check else []
+    if provider.incoming:
+        tries.append(partial(provider.incoming.check, options, channel.incoming_secret))
+    if not tries:
         return None
     account = str(channel.account_id)
     limits.look(limits.CHANNEL_CHECK, account)
-    findings = tuple(try_it(channel.options, channel.credentials))
+    # Side by side: each may take its twenty seconds. They ask the network alone, not the database.
+    with ThreadPoolExecutor(max_workers=len(tries)) as pool:
+        findings = tuple(finding for found in [pool.submit(one) for one in tries] for finding in found.result())
     limits.take(limits.CHANNEL_CHECK, account)
     return Check(findings, channel.connection_mark, database_time.now())
 
@@ -72,13 +79,15 @@ def save_channel(*, channel: Channel, actor: User, changed: Sequence[str], found
             channel.checked = [dataclasses.asdict(finding) for finding in found.findings]
             channel.checked_at = found.at
             channel.checked_as = found.mark if found.has_passed else ""
+            if found.has_passed and channel.pk:
+                breaker.try_now(channel)
         elif not channel.is_proved:
             channel.checked_as = ""  # it was another connection that passed
         same = Channel.objects.filter(account_id=channel.account_id, type=channel.type, external_id=channel.external_id)
         if same.exclude(pk=channel.pk).exists():
             raise Conflict("Another channel of this account has this address or id already. Nothing was saved.")
         try:
-            channel.full_clean(exclude=["account", "credentials"])
+            channel.full_clean(exclude=["account", "credentials", "incoming_credentials"])
         except ValidationError as error:
             kind = CannotWork if "is_active" in error.message_dict else Invalid
             raise kind(f"{' '.join(error.messages)} Nothing was saved.") from error
@@ -102,6 +111,8 @@ def keep_check(*, channel: Channel, found: Check) -> None:
     stored.checked_at = found.at
     if found.mark == stored.connection_mark:
         stored.checked_as = found.mark if found.has_passed else ""
+        if found.has_passed:
+            breaker.try_now(stored)
     stored.save(update_fields=["checked", "checked_at", "checked_as"])
 
 

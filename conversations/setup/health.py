@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db.models import Count, Min, Q
 
-from conversations.models import Channel, Conversation, Delivery
+from conversations.messages import fetching
+from conversations.models import Channel, ChannelHealth, Conversation, Delivery
 
 S = Delivery.Status
 WAITING = (S.HELD, S.QUEUED, S.SENDING)
@@ -24,10 +25,17 @@ class Health:
     oldest: datetime | None
     uncertain: int
     failed: int
+    health: ChannelHealth | None = None
+    silent_since: datetime | None = None  # it is to be fetched from, and was not for too long
 
     @property
     def sends(self) -> bool:
         return self.channel.provided_by.open is not None
+
+    @property
+    def away(self) -> ChannelHealth | None:
+        """Nothing is handed to it for a while, or the last try failed."""
+        return self.health if self.health and self.health.faults else None
 
     @property
     def needs_a_person(self) -> bool:
@@ -46,6 +54,10 @@ class Health:
             return ("Off, never used" if never else "Off"), "q"
         if self.cannot_send:
             return "Cannot send", "bad"
+        if self.away:
+            return "Does not send", "bad"
+        if self.silent_since:
+            return "Receives nothing", "bad"
         if self.uncertain:
             return "Somebody has to look", "bad"
         if self.failed:
@@ -71,6 +83,7 @@ def health_of(channels: list[Channel]) -> list[Health]:
             failed=Count("pk", filter=Q(status=S.FAILED)),
         )
     }
+    health = {row.channel_id: row for row in ChannelHealth.objects.filter(channel_id__in=ids)}
     nothing: dict[str, Any] = {"waiting": 0, "oldest": None, "uncertain": 0, "failed": 0}
     found = []
     for channel in channels:
@@ -84,14 +97,20 @@ def health_of(channels: list[Channel]) -> list[Health]:
                 oldest=row["oldest"],
                 uncertain=row["uncertain"],
                 failed=row["failed"],
+                health=health.get(channel.pk),
+                silent_since=_silent_since(channel, health.get(channel.pk)),
             )
         )
     return found
 
 
+def _silent_since(channel: Channel, health: ChannelHealth | None) -> datetime | None:
+    return fetching.silent_since(channel, health) if channel.is_active and channel.is_fetched_from else None
+
+
 def _received(channel: Channel) -> datetime | None:
     """Of the conversations that moved last: an index has these at hand, however many there are."""
-    moved = Conversation.objects.filter(channel=channel).newest_first()[:NEWEST]
+    moved = Conversation.objects.of_customers().filter(channel=channel).newest_first()[:NEWEST]
     found = moved.values_list("last_inbound_message__created_at", flat=True)
     return max((at for at in found if at is not None), default=None)
 

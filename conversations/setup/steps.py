@@ -105,7 +105,7 @@ def _test_line(channel: Channel) -> Finding:
 
 
 def _receive(channels: list[Channel], reply: Step) -> Step:
-    newest = Conversation.objects.filter(last_inbound_message__isnull=False).newest_first().first()
+    newest = Conversation.objects.of_customers().filter(last_inbound_message__isnull=False).newest_first().first()
     title = "Receive what customers write"
     if newest is not None:
         text = "Messages come in, are stored first and read then."
@@ -117,7 +117,9 @@ def _receive(channels: list[Channel], reply: Step) -> Step:
         text = "Messages come by the channel that you add first, or from your own software by the internal API."
         return Step("receive", title, False, text, "Not begun")
     text = (
-        f"Have your mail server hand mail for {mailed.external_id} over to this installation; whoever runs it knows how. "
+        f"Write to {mailed.external_id} from any other address. What is in the mailbox is fetched every minute."
+        if mailed.is_fetched_from
+        else f"Have your mail server hand mail for {mailed.external_id} over to this installation; whoever runs it knows how. "
         "Then write to that address from any other one."
     )
     return Step("receive", title, False, text, "Nothing read yet", (Link("Look again", "setup"),), (

@@ -61,8 +61,30 @@ places: list[Place] = [
         "coalesce(nullif(t.metadata ->> 'sender_name', ''), t.metadata ->> 'sender')",
         "t.id = e.object_id::uuid",
     ),
+    Place(
+        "what was proposed",
+        (Kind.ACTION_PROPOSED,),
+        "arguments",
+        "conversations_proposedaction",
+        "t.arguments_sha256",
+        "t.id = e.object_id::uuid",
+    ),
+    Place(
+        "why somebody said no",
+        (Kind.ACTION_REJECTED,),
+        "said",
+        "conversations_proposedaction",
+        "t.said",
+        "t.id = e.object_id::uuid",
+    ),
 ]
-witnesses: list[Witness] = []
+witnesses: list[Witness] = [
+    Witness(
+        "an action that was carried out",
+        "conversations_actionreceipt",
+        "e.kind = 'action.executed' AND e.object_id = t.action_id::text",
+    )
+]
 checks: list[Check] = []
 
 

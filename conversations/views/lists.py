@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import uuid
 from collections.abc import Callable
 from datetime import datetime
@@ -11,22 +9,23 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Func, IntegerField, OuterRef, Q, Subquery, Value
-from django.db.models.functions import Coalesce, Left, NullIf
+from django.db.models import Exists, Func, IntegerField, OuterRef, Q, Subquery, Value
+from django.db.models.functions import Coalesce, JSONObject, Left, Lower, NullIf
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from conversations import search
-from conversations.models import Account, Conversation, Message, User
+from conversations.models import Account, Conversation, ConversationTag, Membership, Message, Tag, User
 from conversations.models.threads import ConversationQuerySet
-from conversations.people.roles import Verb, require
-from conversations.tenancy import require_tenant
-from conversations.views import present
+from conversations.people.roles import Verb, may, require
+from conversations.tenancy import Tenant, require_tenant
+from conversations.views import life, present
 from conversations.views.access import person, signed_in
+from conversations.views.cursors import cursor, place_of
 from conversations.views.links import address, with_query
-from conversations.views.words import clock_for
+from conversations.views.words import Clock, clock_for
 
 PAGE = 50
 PALETTE = 6
@@ -62,7 +61,7 @@ _FORMER = {"open": "to_answer", "pending": "waiting"}
 FIELDS = (
     "id", "subject", "title", "customer_name", "customer_email", "status", "owed", "owed_note", "snoozed_until", "outcome",
     "message_count", "last_message_at", "due_at", "has_draft", "owner__display_name", "owner__email",
-    "channel__type", "channel__provider", "channel__name",
+    "channel__type", "channel__provider", "channel__name", "last_inbound_message",
 )  # fmt: skip
 
 
@@ -73,13 +72,15 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
     """One list, a page by keyset. `q` is a search (`conversations.search`); the palette asks for a short list."""
     tenant, user = require_tenant(request), person(request)
     clock, url = clock_for(request), reverse("conversations:list")
-    shown = _chosen(request)
+    shown, tag = _chosen(request), _tag(request)
     words = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_QUERY]
     question = search.parse(words, clock.zone)
     by_due = shown in BY_DUE and not words
-    place = _place(request.GET.get("after", ""))
+    place = place_of(request.GET.get("after", ""))
     mine = Conversation.objects.of_customers().within(tenant.channels)
     listed = LISTS[shown][1](mine, user).with_draft().filter(last_message_at__isnull=False)
+    if tag:
+        listed = listed.filter(Exists(ConversationTag.objects.filter(conversation=OuterRef("pk"), tag_id=tag)))
     listed = listed.most_urgent_first() if by_due else listed.newest_first()
     page = search.find(listed, question, before=place[0] if place and not by_due else None)
     if place:
@@ -92,13 +93,16 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
         return render(request, "conversations/_found.html", context)
     snippet = Message.objects.shown().filter(conversation=OuterRef("pk")).order_by("-seq")
     short = snippet.values(short=Left(Coalesce(NullIf("body_new", Value("")), "body_text"), 120))[:1]
-    found = list(page.annotate(snippet=Subquery(short)).values(*FIELDS, "snippet")[: PAGE + 1])
-    asked = {key: value for key, value in (("q", words), ("list", shown)) if value}
+    labels = Tag.objects.of(OuterRef("pk")).values(json=JSONObject(name="name", colour="colour"))
+    page = page.annotate(snippet=Subquery(short), labels=ArraySubquery(labels))
+    found = list(page.values(*FIELDS, "snippet", "labels")[: PAGE + 1])
+    asked = {key: value for key, value in (("q", words), ("list", shown), ("tag", str(tag or ""))) if value}
     more = ""
     if len(found) > PAGE:
         last = found[PAGE - 1]
-        at = _cursor(last["due_at" if by_due else "last_message_at"], last["id"])
+        at = cursor(last["due_at" if by_due else "last_message_at"], last["id"])
         more = f"?{urlencode({**asked, 'after': at})}"
+    labels_of_account = _tags(tag, asked)
     context = {
         "nav": "history",
         "title": LISTS[shown][0] if shown else "History",
@@ -109,7 +113,11 @@ def conversation_list(request: HttpRequest) -> HttpResponse:
         "problems": question.problems,
         "operators": search.EXAMPLES,
         "views_url": with_query(address("drafts:views"), urlencode({"page": "history", **asked})),
-        "chips": _chips(shown, words, _counts(mine, user, tenant.account_id)),
+        "new_url": address("drafts:new") if may(tenant, Verb.EDIT) else "",
+        "chips": _chips(shown, asked, _counts(mine, user, tenant.account_id)),
+        "tags": labels_of_account,
+        "bulk": _bulk(tenant, user, clock, labels_of_account),
+        "filter_query": urlencode({**asked, **({"after": request.GET["after"]} if place else {})}),
         "more_url": more,
         "newest_url": f"?{urlencode(asked)}" if place else "",
         "clear_url": url,
@@ -136,16 +144,51 @@ def _counts(mine: ConversationQuerySet, user: User, account_id: uuid.UUID) -> di
     return {name: f"{COUNTED}+" if found[name] > COUNTED else str(found[name] or "") for name in COUNTS}
 
 
-def _chips(shown: str, words: str, counts: dict[str, str]) -> list[dict[str, Any]]:
+def _chips(shown: str, asked: dict[str, str], counts: dict[str, str]) -> list[dict[str, Any]]:
     return [
         {
             "label": label,
             "count": counts.get(key, ""),
             "current": key == shown,
-            "url": f"?{urlencode({k: v for k, v in (('q', words), ('list', key)) if v})}",
+            "url": f"?{urlencode({k: v for k, v in {**asked, 'list': key}.items() if v})}",
         }
         for key, (label, _) in LISTS.items()
     ]
+
+
+def _bulk(tenant: Tenant, user: User, clock: Clock, labels: list[dict[str, Any]]) -> dict[str, Any]:
+    """What can be done with those that are ticked; nothing for who only reads."""
+    members = Membership.objects.filter(account_id=tenant.account_id)
+    offered = {
+        "close": [(one.value, one.label) for one in life.REASONS] if may(tenant, Verb.CLOSE) else [],
+        "assign": life.colleagues(members, user) if may(tenant, Verb.ASSIGN) else [],
+        "snooze": life.moments(clock, short=True) if may(tenant, Verb.SNOOZE) else [],
+        "tag": [(one["id"], one["name"]) for one in labels if one["in_use"]] if may(tenant, Verb.TAG) else [],
+    }
+    return {act: choices for act, choices in offered.items() if choices}
+
+
+def _tags(chosen: uuid.UUID | None, asked: dict[str, str]) -> list[dict[str, Any]]:
+    """The account's tags as filters; the chosen one leads back to all."""
+    rest = {key: value for key, value in asked.items() if key != "tag"}
+    return [
+        {
+            "id": str(tag.pk),
+            "in_use": not tag.is_retired,
+            "name": tag.name,
+            "colour": tag.colour,
+            "current": tag.pk == chosen,
+            "url": f"?{urlencode(rest if tag.pk == chosen else {**rest, 'tag': str(tag.pk)})}",
+        }
+        for tag in Tag.objects.filter(Q(is_retired=False) | Q(pk=chosen)).order_by(Lower("name"))
+    ]
+
+
+def _tag(request: HttpRequest) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(request.GET.get("tag", ""))
+    except ValueError:
+        return None
 
 
 def _beyond(place: tuple[datetime, uuid.UUID], *, by_due: bool) -> Q:
@@ -153,16 +196,3 @@ def _beyond(place: tuple[datetime, uuid.UUID], *, by_due: bool) -> Q:
     if by_due:
         return Q(due_at__gte=at) & (Q(due_at__gt=at) | Q(due_at=at, pk__gt=pk))
     return Q(last_message_at__lte=at) & (Q(last_message_at__lt=at) | Q(last_message_at=at, pk__lt=pk))
-
-
-def _cursor(at: datetime, pk: uuid.UUID) -> str:
-    return base64.urlsafe_b64encode(f"{at.isoformat()}~{pk}".encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> tuple[datetime, uuid.UUID] | None:
-    try:
-        at, pk = base64.urlsafe_b64decode((cursor + "=" * (-len(cursor) % 4)).encode()).decode().split("~")
-        when, key = datetime.fromisoformat(at), uuid.UUID(pk)
-    except (ValueError, binascii.Error, UnicodeError):
-        return None
-    return (when, key) if when.tzinfo else None

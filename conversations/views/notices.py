@@ -39,6 +39,13 @@ WORDS = {
     Type.LANE_SHUT: ("Automatic approval stopped", "{reason}"),
     Type.FACTOR_LOST: ("A lost second factor", "{person}: {what}"),
     Type.INBOUND_HELD: ("Mail waits in quarantine", "{channel}: {reason}"),
+    Type.CHANNEL_AWAY: ("A channel does not work", "{channel}: {problem}"),
+    Type.WATCHED: ("Something happened in a conversation that you watch", "#{number}: {what}."),
+    Type.COUNTERSIGN: (
+        "Your signature is wanted",
+        "{by} confirmed what the assistant proposed: {what}. It is done when you sign.",
+    ),
+    Type.MENTIONED: ("You are named in a note", "By {by}, in #{number}."),
 }
 #: What each kind is called where people choose. FACTOR_LOST is no choice: every admin is told (decisions/0022).
 CHOICES = {
@@ -55,12 +62,17 @@ CHOICES = {
     Type.SOURCE_CHANGED: "Sources of waiting drafts that changed",
     Type.LANE_SHUT: "Automatic approval that stopped",
     Type.INBOUND_HELD: "Mail that waits in quarantine",
+    Type.CHANNEL_AWAY: "Channels that do not work",
+    Type.WATCHED: "Conversations that I watch",
+    Type.COUNTERSIGN: "What waits for my signature",
+    Type.MENTIONED: "Notes that name me",
 }
 #: Where a kind leads when its payload names no draft, conversation or job. Names of pages, which may not be built in.
 FALLBACKS = {
     Type.JOB_FAILED: "ingestion:sources",
     Type.LANE_SHUT: "drafts:quality",
     Type.INBOUND_HELD: "ingestion:inbound",
+    Type.CHANNEL_AWAY: "admin:channels",
 }
 
 
@@ -138,6 +150,8 @@ def fill(words: str, payload: dict[str, Any]) -> str:
 
 def link(kind: Notification.Type, payload: dict[str, Any]) -> str:
     """Where the notification leads. This app knows drafts and jobs only as data."""
+    if action := _uuid(str(payload.get("action", ""))):
+        return reverse("drafts:action", args=[action])
     if draft := _uuid(str(payload.get("draft", ""))):
         return reverse("drafts:detail", args=[draft])
     if conversation := _uuid(str(payload.get("conversation", ""))):

@@ -53,6 +53,13 @@ class PreferencesForm(forms.Form):
     )
     theme = forms.ChoiceField(choices=THEMES, label="Theme")
     time_zone = forms.ChoiceField(required=False, label="Time zone")
+    signature = forms.CharField(
+        max_length=1000,
+        required=False,
+        label="Signature",
+        help_text="Below replies that you wrote yourself. Empty: the channel's.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "textarea"}),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -74,6 +81,7 @@ def profile(request: HttpRequest) -> HttpResponse:
             single_keys=data["single_keys"],
             theme=data["theme"],
             time_zone=data["time_zone"],
+            signature=data["signature"].replace("\r\n", "\n").replace("\x00", "").strip(),
         )
         messages.success(request, "Saved.")
         return see_other(reverse("conversations:profile"))
@@ -88,6 +96,7 @@ def _initial(user: User) -> dict[str, str]:
         "single_keys": choices.single_keys,
         "theme": choices.theme,
         "time_zone": choices.time_zone,
+        "signature": choices.signature,
     }
 
 
@@ -109,7 +118,7 @@ def _profile(
         "account_links": _security_links(),
         "own_keys": [
             {"act": act, "label": label, "key": typed.get(act, "")[:20] if typed else caps[act], "shipped": key.upper()}
-            for act, (key, label) in keys.SHIPPED.items()
+            for act, (key, label) in (keys.SHIPPED | keys.OF_CONVERSATION).items()
         ],
         "keys_problem": problem,
         "any_moved": bool(person(request).choices.moved),

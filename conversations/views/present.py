@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.urls import reverse
 
@@ -22,11 +22,26 @@ class FileView:
     name: str
     size: str
     url: str
+    id: str = ""
+    picture_url: str = ""  # of what calls itself a picture; the view looks
+
+    @classmethod
+    def of(cls, pk: Any, name: str, size_bytes: int) -> FileView:
+        is_picture = name.lower().endswith((".png", ".jpg", ".jpeg", ".gif"))
+        return cls(
+            name=name,
+            size=size(size_bytes),
+            url=reverse("conversations:attachment", args=[pk]),
+            id=str(pk),
+            picture_url=reverse("conversations:picture", args=[pk]) if is_picture else "",
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
     """One message, as text. `quoted` is what the new text leaves out: shown on demand, never dropped."""
+
+    is_note: ClassVar[bool] = False
 
     id: str
     by: str
@@ -42,6 +57,8 @@ class MessageView:
     lang: str = ""
     person_url: str = ""
     problems: list[str] = field(default_factory=list)
+    copied: str = ""  # who else got it
+    all_files_url: str = ""  # where there are several
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +143,13 @@ def message_view(
         paragraphs=_paragraphs(shown),
         quoted=_paragraphs(_rest(full, shown)),
         notes=notes,
-        files=[
-            FileView(file["name"], size(file["size"]), reverse("conversations:attachment", args=[file["id"]]))
-            for file in message["files"] or ()
-        ],
+        files=[FileView.of(file["id"], file["name"], file["size"]) for file in message["files"] or ()],
+        all_files_url=reverse("conversations:all-files", args=[message["id"]])
+        if len(message["files"] or ()) > 1
+        else "",
         html_url=reverse("conversations:message-html", args=[message["id"]]) if message.get("has_html") else "",
         problems=list(message.get("problems") or ()),
+        copied=_copied(message.get("cc") or ()) if inbound else "",
         person_url=reverse("conversations:by-a-person", args=[message["id"]])
         if may_correct and inbound and message.get("is_automatic") and not message.get("erased_at")
         else "",
@@ -139,20 +157,25 @@ def message_view(
 
 
 def _envelope_notes(message: Mapping[str, Any], sender: str) -> list[str]:
-    """Where the answer is wanted, who else got the mail, and what the mail server says of its sender."""
+    """Where the answer is wanted, and what the mail server says of its sender."""
     asked = [party["address"] for party in message.get("answer_to") or ()] or [message.get("reply_to") or ""]
     notes = []
     if any(one and not is_same(one, sender) for one in asked):
         notes.append(f"asks for the answer at {', '.join(asked[:3])}")
-    if copied := message.get("cc") or ():
-        notes.append(f"copy to {', '.join(copied[:3])}" + (f" and {len(copied) - 3} more" if len(copied) > 3 else ""))
     if words := AuthenticationShape.model_validate(message.get("authentication") or {}).words:
         notes.append(words)
     return notes
 
 
-def related_words(number: int, reason: str) -> str:
-    """One line about a conversation that may be related."""
+def _copied(addresses: Sequence[str]) -> str:
+    more = f" and {len(addresses) - 3} more" if len(addresses) > 3 else ""
+    return f"copy to {', '.join(addresses[:3])}{more}" if addresses else ""
+
+
+def related_words(number: int | None, reason: str) -> str:
+    """One line about a conversation that may be related, or whose thread was passed on."""
+    if reason == RelatedConversation.Reason.FORWARDED:
+        return f"The thread of one was forwarded in the other: #{number}."
     return f"Maybe related: #{number}. {RelatedConversation.Reason(reason).label}."
 
 
@@ -172,11 +195,13 @@ def conversation_rows(found: Sequence[Mapping[str, Any]], clock: Clock, base_url
     return [
         {
             "url": f"{base_url}{row['id']}/",
+            "take": f"{row['id']}:{row['last_inbound_message'] or ''}",
             "subject": title_of(row["subject"], row["title"]),
             "snippet": (row["snippet"] or "").replace("\n", " "),
             "who": row["customer_name"] or row["customer_email"] or "Customer",
             "icon": icon_of(row["channel__provider"], row["channel__type"]),
             "channel": row["channel__name"] or "",
+            "labels": row.get("labels") or [],
             "state": state_of(row, clock),
             "due": due_words(row, clock),
             "owner": row["owner__display_name"] or (row["owner__email"] or "").partition("@")[0],

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
-from urllib.parse import quote
 
 from django.db.models import Q
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.safestring import mark_safe
@@ -15,18 +14,20 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from conversations.errors import Refusal
-from conversations.messages import files, inbox
-from conversations.models import Attachment, Conversation, Delivery, Message, RelatedConversation
+from conversations.messages import blocking, inbox
+from conversations.models import Conversation, Delivery, Message, RelatedConversation, Tag, Watcher
 from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views import present
 from conversations.views.access import person, signed_in
+from conversations.views.customers import beside
 from conversations.views.life import life_of
 from conversations.views.links import see_other
-from conversations.views.words import Clock, clock_for, plural
+from conversations.views.talk import talk_of
+from conversations.views.words import clock_for, mood_of, plural
 from conversations.visible import Visible
 
-MESSAGES = 100
+SUGGESTED = 5  # conversations that it might be merged with
 HTML_POLICY = {
     "default-src": ["'none'"],
     "img-src": ["data:"],
@@ -51,7 +52,7 @@ def get_conversation_for(request: HttpRequest, pk: uuid.UUID) -> Conversation:
 @signed_in
 @require(Verb.READ)
 def conversation_detail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """The thread, newest `MESSAGES` messages, oldest first; `before` is the sequence number to go back from."""
+    """The thread, its newest part, oldest first; `before` is where an earlier part ends."""
     return thread_page(request, get_conversation_for(request, pk))
 
 
@@ -59,67 +60,76 @@ def thread_page(
     request: HttpRequest, conversation: Conversation, *, problem: str = "", status: int = 200
 ) -> HttpResponse:
     """The page of a conversation; `problem` is why something that was pressed on it was not done."""
-    tenant, clock = require_tenant(request), clock_for(request)
-    before = request.GET.get("before", "")
-    messages = (
-        Message.objects.shown().filter(conversation=conversation).prefetch_related("attachments").order_by("-seq")
+    tenant, clock, user = require_tenant(request), clock_for(request), person(request)
+    family = Conversation.objects.family(conversation)
+    talk = talk_of(
+        conversation,
+        family,
+        clock,
+        account=tenant.name,
+        before=request.GET.get("before", ""),
+        may_correct=may(tenant, Verb.REGENERATE),
+        reader=str(user.pk) if may(tenant, Verb.NOTE) else "",
     )
-    if before.isdecimal() and len(before) < 10:
-        messages = messages.filter(seq__lt=int(before))
-    found = list(messages[: MESSAGES + 1])
-    shown = list(reversed(found[:MESSAGES]))
+    is_blocked = blocking.is_blocked([conversation.customer_email])
     heading, draft_url = present.heading(conversation, clock), _draft_url(conversation)
     context = {
         "nav": "history",
         "problem": problem,
+        "may_assist": may(tenant, Verb.ASSIST),
+        "assistant_url": reverse("conversations:assistant-of", args=[conversation.pk]),
         "conversation": heading,
-        "thread": [
-            present.message_view(
-                _as_entry(message),
-                clock,
-                customer=conversation.customer,
-                account=tenant.name,
-                address=conversation.customer_email,
-                may_correct=may(tenant, Verb.REGENERATE),
-            )
-            for message in shown
-        ],
-        "earlier_url": f"{heading.url}?before={shown[0].seq}" if len(found) > MESSAGES else "",
-        "facts": _facts(conversation, clock),
+        "tags": list(Tag.objects.for_menu(conversation)),
+        "note_typed": request.POST.get("note_text", "").replace("\x00", ""),
+        "thread": talk.entries,
+        "earlier_url": f"{heading.url}?before={talk.earlier}" if talk.earlier else "",
+        "merged_into": _link(family[0]) if conversation.merged_into_id else None,
+        "parts": [_link(one) for one in family[1:] if one.pk != conversation.pk],
+        "might_be": _might_be(conversation, tenant.channels) if may(tenant, Verb.MERGE) else [],
+        "customer": beside(conversation, tenant.channels, clock),
+        "facts": _facts(conversation),
         "deliveries": _unsettled(conversation, may(tenant, Verb.RESOLVE_DELIVERY)),
         "draft_url": draft_url,
-        "life": life_of(conversation, tenant, person(request), clock, has_draft=bool(draft_url)),
+        "life": life_of(conversation, tenant, user, clock, has_draft=bool(draft_url), is_blocked=is_blocked),
+        "is_blocked": is_blocked,
+        "is_watching": Watcher.objects.filter(conversation=conversation, user=user).exists(),
+        "blockable": bool(conversation.customer_email),
         "related": _related(conversation, tenant.channels),
     }
     return render(request, "conversations/detail.html", context, status=status)
 
 
-def _as_entry(message: Message) -> dict[str, Any]:
+def _facts(conversation: Conversation) -> list[tuple[str, str]]:
+    facts = [("Messages", str(conversation.message_count))]
+    if conversation.average_sentiment is not None:
+        theirs = conversation.user_message_count
+        facts.append(("Mood", mood_of(conversation.average_sentiment, conversation.sentiment_count, theirs)))
+    if not conversation.customer_address_id:
+        facts = [("Customer", conversation.customer), ("Address", conversation.customer_email), *facts]
+    return [(name, value) for name, value in facts if value]
+
+
+def _link(conversation: Conversation) -> dict[str, str]:
     return {
-        "id": message.pk,
-        "direction": message.direction,
-        "text": message.body_text,
-        "new": message.body_new,
-        "has_html": bool(message.body_html),
-        "sent_at": message.sent_at,
-        "is_automatic": message.is_automatic,
-        "erased_at": message.erased_at,
-        **{
-            name: message.metadata.get(name)
-            for name in ("sender", "sender_name", "reply_to", "answer_to", "cc", "authentication", "problems")
-        },
-        "files": [{"id": f.pk, "name": f.file_name, "size": f.size_bytes} for f in message.attachments.all()],
+        "id": str(conversation.pk),
+        "number": f"#{conversation.number}",
+        "title": present.title_of(conversation.subject, conversation.title),
+        "url": reverse("conversations:detail", args=[conversation.pk]),
     }
 
 
-def _facts(conversation: Conversation, clock: Clock) -> list[tuple[str, str]]:
-    facts = [("Customer", conversation.customer)]
-    if conversation.customer_email:
-        facts.append(("Address", conversation.customer_email))
-    facts.append(("Messages", str(conversation.message_count)))
-    if conversation.tags:
-        facts.append(("Tags", ", ".join(map(str, conversation.tags))))
-    return facts
+def _might_be(conversation: Conversation, channels: Visible) -> list[dict[str, str]]:
+    """What it could be merged into: the customer's other conversations of this channel, the newest first."""
+    if not conversation.customer_email or conversation.merged_into_id:
+        return []
+    others = Conversation.objects.of_customers().within(channels).exclude(pk=conversation.pk)
+    found = others.filter(
+        customer_email=conversation.customer_email,
+        channel=conversation.channel_id,
+        merged_into=None,
+        archived_at=None,
+    )
+    return [_link(one) for one in found.newest_first()[:SUGGESTED]]
 
 
 def _related(conversation: Conversation, channels: Visible) -> list[tuple[str, str]]:
@@ -198,36 +208,4 @@ def message_html(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     body = mark_safe(found)
     response = render(request, "conversations/html_message.html", {"body": body})
     response.csp = HTML_POLICY  # type: ignore[attr-defined]
-    return response
-
-
-def _may_see(found: Attachment, channels: Visible) -> bool:
-    """Whether a file's message, or the draft that it belongs to, is in the person's own channels."""
-    if channels.is_all:
-        return True
-    mine = Conversation.objects.within(channels)
-    # This app knows drafts only as data.
-    of_it = {"drafts__id": found.draft_id} if found.draft_id else {"messages__id": found.message_id}
-    return mine.filter(**of_it).exists()
-
-
-@require_safe
-@signed_in
-@require(Verb.READ)
-def attachment(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
-    """One file as a download, never shown inline; the name is sent by RFC 6266, the type is never guessed."""
-    found = Attachment.objects.filter(pk=pk).first()
-    if found is None or not _may_see(found, require_tenant(request).channels):
-        raise Http404("There is no such file in this account.")
-    try:
-        stream = files.open_whole(found.storage_key, found.sha256)
-    except files.Damaged as error:
-        raise Http404(str(error)) from None
-    response = FileResponse(stream, content_type="application/octet-stream")
-    ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in found.file_name)[:150]
-    name = quote(found.file_name.replace("\x00", ""), safe="")
-    response["Content-Disposition"] = f"attachment; filename=\"{ascii_name or 'file'}\"; filename*=UTF-8''{name}"
-    response["Content-Length"] = str(found.size_bytes)
-    response["X-Content-Type-Options"] = "nosniff"
-    response.csp = {"default-src": ["'none'"], "sandbox": []}  # type: ignore[attr-defined]
     return response

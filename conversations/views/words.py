@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from decimal import Decimal
 
 from django.http import HttpRequest
 
@@ -85,3 +86,23 @@ def initials(name: str) -> str:
 
 def plural(count: int, one: str, many: str = "") -> str:
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+CLEAR = 0.15  # from here a text is called content or discontent
+
+
+def mood(value: float | Decimal | None) -> str:
+    """A sentiment in a word; "" where none was measured."""
+    if value is None:
+        return ""
+    return "content" if value >= CLEAR else "discontent" if value <= -CLEAR else "even"
+
+
+def mood_of(average: float | None, measured: int, written: int) -> str:
+    """An average with its number, of how many messages it is, and what is not measured; "" where nobody wrote."""
+    if not written:
+        return ""
+    if average is None:
+        return f"not measured (0 of {plural(written, 'message')}; only English, German and Spanish are)"
+    rest = "" if measured == written else "; only English, German and Spanish are"
+    return f"{mood(average)}, {average:+.2f} ({measured} of {plural(written, 'message')} measured{rest})"

@@ -25,6 +25,11 @@ def line(cells: Iterable[Any]) -> str:
     return out.getvalue()
 
 
+def file(rows: Iterable[Iterable[Any]]) -> str:
+    """A whole table. Without the byte order mark Excel takes UTF-8 for its machine's old code page."""
+    return "\ufeff" + "".join(map(line, rows))
+
+
 def cell(value: Any) -> Any:
     if isinstance(value, int | float) or value is None:
         return value

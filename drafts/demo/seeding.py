@@ -17,6 +17,7 @@ from conversations.messages.inbox import record_inbound, record_outbound_elsewhe
 from conversations.models import Account, Channel, Conversation, Membership, Notification, ServiceToken, User
 from conversations.people import addresses, tokens
 from conversations.tenancy import account_directory, create_account, tenant_context
+from drafts.demo import chats, configuration, practice
 from drafts.desk import decisions, editing
 from drafts.flow import drafting
 from drafts.learning.prompts import BUILT_IN_TEXT
@@ -68,6 +69,10 @@ def seed(*, password: str, say: Say) -> Account:
     with tenant_context(account.pk):
         _decisions(account, new)
         _operations(account)
+    say(f"{chats.seed(account)} chats with the assistant")
+    say(f"{practice.seed(account)} scenarios to practise with")
+    with tenant_context(account.pk):
+        configuration.seed(account, keeper="mina@hotrodan.example")
     _second_tenant(password)
     return account
 

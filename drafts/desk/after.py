@@ -1,4 +1,4 @@
-"""A rejection is a step: what becomes of the customer is chosen with it, in the same transaction."""
+"""A decision is a step: what becomes of the customer is chosen with it, in the same transaction."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from typing import Any
 
 from django.db import models, transaction
 
+from conversations.database import database_time
 from conversations.errors import Invalid
+from conversations.messages import owing
 from conversations.models import Conversation, User
 from drafts.desk import decisions, life
-from drafts.desk.scene import UNRECORDED, Attention, Seen, lock
+from drafts.desk.scene import UNRECORDED, Attention, Seen, lock, repeat_of
 from drafts.models import Draft, DraftAction
+
+MORE = "More than the reply that was sent"
+APPROVALS = {DraftAction.Type.APPROVE, DraftAction.Type.EDIT}
 
 
 class Then(models.TextChoices):
@@ -37,6 +44,45 @@ class Next:
     is_mine: bool = False
 
 
+class Sent(models.TextChoices):
+    """What follows an approval."""
+
+    WAIT = "", "Wait for the customer"
+    CLOSE = "close", "Close"
+    OWED = "owed", "Keep as owed, by me"
+
+
+def approve(
+    *, draft_id: uuid.UUID, actor: User, follows: Sent = Sent.WAIT, request_id: str = "", **decision: Any
+) -> DraftAction:
+    """`decisions.approve`, and what follows: the conversation is closed, or owed by this person until an answer's time.
+
+    Raises what that, `life.close` and `life.owe` raise, and then nothing at all was done: who promises a colleague's answer
+    does not close. Repeating it (same request id) returns its first outcome and does not go on twice.
+    """
+    approval = partial(decisions.approve, draft_id=draft_id, actor=actor, request_id=request_id, **decision)
+    if follows == Sent.WAIT:
+        return approval()
+    with transaction.atomic():
+        if done := repeat_of(lock(draft_id, actor=actor, request_id=request_id), APPROVALS):
+            return done
+        action = approval()
+        if action.message_id is None:  # a check draft: nothing is sent, the real one follows
+            return action
+        if follows == Sent.CLOSE:
+            life.close(conversation_id=action.conversation_id, actor=actor)
+        else:
+            conversation = Conversation.objects.select_related("account", "channel").get(pk=action.conversation_id)
+            life.owe(
+                conversation_id=conversation.pk,
+                actor=actor,
+                due_at=owing.due_from(conversation, database_time.now()),
+                note=MORE,
+                to=actor.pk,
+            )
+    return action
+
+
 def reject(
     *,
     draft_id: uuid.UUID,
@@ -56,7 +102,7 @@ def reject(
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
         conversation, draft = scene.conversation, scene.draft
-        if done := decisions.repeat_of(scene, {DraftAction.Type.REJECT}):
+        if done := repeat_of(scene, {DraftAction.Type.REJECT}):
             return done, Draft.objects.filter(conversation=conversation, author_user=actor).pending().first()
         if follows.then == Then.OWED and not draft.is_canary:
             _keep_owed(conversation, follows, actor)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -13,7 +14,7 @@ from conversations.database import database_time
 from conversations.errors import Invalid, Refusal
 from conversations.messages import outgoing
 from conversations.messages.envelope import digest
-from conversations.models import Conversation, User
+from conversations.models import Attachment, Conversation, User
 from conversations.models.base import new_id
 from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
@@ -25,6 +26,7 @@ from drafts.desk.decisions import Attention, Seen
 from drafts.desk.scene import envelope_of
 from drafts.desk.text import Text, statements_from_json
 from drafts.models import Draft, DraftRevision, Hold
+from drafts.models.files import files_of, own_files
 from drafts.queue import Filters
 
 MAX_DRAFTS = 25
@@ -32,12 +34,13 @@ MAX_DRAFTS = 25
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One draft of a batch as it stands: its text, what a decision on it has to name, and why it is left out ("")."""
+    """One draft of a batch as it stands: its text, what a decision on it has to name, why it is left out (""), and who gets it."""
 
     draft: Draft
     text: Text
     seen: Seen
     why_not: str
+    goes_to: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def safe_ones(filters: Filters, user: User, within: Visible) -> list[uuid.UUID]:
         .filter(unsourced_count=0, is_about_money=False, needs_human=[], sources_changed_at__isnull=True)
         .exclude(statements=[])
         .filter(base_message=F("conversation__last_inbound_message"))
-        .exclude(Exists(held))
+        .exclude(Exists(held) | Exists(Attachment.objects.filter(draft_id=OuterRef("pk"))))
     )
     return list(found.values_list("pk", flat=True)[:MAX_DRAFTS])
 
@@ -75,8 +78,12 @@ def candidates(draft_ids: Sequence[uuid.UUID], user: User, within: Visible) -> l
         draft.pk: draft
         for draft in Draft.objects.within(within)
         .filter(pk__in=wanted)
-        .select_related("conversation__channel", "base_message")
-        .annotate(holder_name=held.values("user__display_name")[:1], holder_email=held.values("user__email")[:1])
+        .select_related("conversation__channel", "base_message", "author_user")
+        .annotate(
+            own_files=own_files(),
+            holder_name=held.values("user__display_name")[:1],
+            holder_email=held.values("user__email")[:1],
+        )
     }
     revisions = {
         row.draft_id: row for row in DraftRevision.objects.filter(draft__in=wanted, number=F("draft__version"))
@@ -94,11 +101,21 @@ def _candidate(draft: Draft, revision: DraftRevision | None) -> Candidate:
     )
     channel = conversation.channel
     envelope = envelope_of(conversation, draft) if channel else {}
-    last_inbound = conversation.last_inbound_message_id or draft.base_message_id
+    last_inbound = conversation.last_inbound_message_id
     why_not = _why_not(draft, conversation, text)
     if channel and not why_not:  # at the press the outbox asks the same
         why_not = " ".join(outgoing.problems(channel, envelope, body_text=text.text))
-    return Candidate(draft, text, Seen(draft.version, last_inbound, digest(envelope) if channel else ""), why_not)
+    seen = Seen(draft.version, last_inbound, digest(envelope) if channel else "")
+    return Candidate(draft, text, seen, why_not, _goes_to(envelope))
+
+
+def _goes_to(envelope: Mapping[str, Any]) -> str:
+    """In words: a customer's mail can bring in somebody who then gets our answer, and nobody approves that unseen."""
+    lists = [
+        (words, [party["address"] for party in envelope.get(name, ())])
+        for name, words in (("to", "To"), ("cc", "copy to"), ("bcc", "hidden copy to"))
+    ]
+    return ", ".join(f"{words} {', '.join(addresses)}" for words, addresses in lists if addresses)
 
 
 def _why_not(draft: Draft, conversation: Conversation, text: Text) -> str:
@@ -115,12 +132,16 @@ def _why_not(draft: Draft, conversation: Conversation, text: Text) -> str:
         return "It states nothing from a source"
     if text.is_about_money:
         return "It speaks of money"
-    if recipients.is_suspicious(draft.base_message):
+    if draft.base_message is None or recipients.is_suspicious(draft.base_message):
         return "Its sender is not proved, and it asks for the answer elsewhere"
     if draft.needs_human:
         return "It needs care"
-    if draft.to_forwarded:
-        return "It goes to somebody who did not write here"
+    if draft.is_formatted:
+        return "Somebody formatted it"
+    if files_of(draft):
+        return "Somebody attached a file"
+    if draft.is_readdressed:
+        return "Somebody chose who gets it"
     if draft.sources_changed_at:
         return "A source changed"
     return f"{holder} is working on it" if holder else ""

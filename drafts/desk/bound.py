@@ -26,7 +26,7 @@ PLACES = [
     Place("the reason why there is no draft", (Kind.DRAFT_FAILED,), "error", "drafts_draft", "t.error", _ITSELF),
     Place(
         "the text of a saved version",
-        (Kind.DRAFT_EDITED,),
+        (Kind.DRAFT_EDITED, Kind.DRAFT_BROUGHT),
         "text",
         "drafts_draftrevision",
         "t.text",

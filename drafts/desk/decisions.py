@@ -9,19 +9,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from conversations import audit
-from conversations.errors import Conflict, Invalid, Locked
+from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint, failpoint_after_commit
 from conversations.jobs import wake
 from conversations.messages import outbox, owing
 from conversations.messages.envelope import digest
 from conversations.messages.owing import Promise
-from conversations.models import AuditEvent, Conversation, Delivery, User
+from conversations.models import Conversation, Delivery, User
 from conversations.people.roles import Verb
-from drafts.desk import check_drafts
+from drafts.desk import check_drafts, four_eyes
 from drafts.desk.check_drafts import WRITE_TASK, ask_for_another
 from drafts.desk.scene import (
     UNRECORDED,
@@ -33,14 +32,18 @@ from drafts.desk.scene import (
     Scene,
     Seen,
     Stale,
+    decided,
     envelope_of,
     let_go,
     lock,
+    repeat_of,
+    still_open,
 )
 from drafts.desk.signing import act, sign
-from drafts.desk.text import Text, current_text, edited_text, statements_to_json
+from drafts.desk.text import Text, checks_anew, current_text, edited_text, not_answered, statements_to_json
 from drafts.learning import samples
 from drafts.models import BY_A_PERSON, Draft, DraftAction, DraftRevision
+from drafts.writing.acts import Act
 
 __all__ = [
     "AlreadyDecided",
@@ -101,12 +104,8 @@ def approve(
             return check_drafts.decide(scene, actor, seen, attention, request_id, final=text.text)
         if (doubts := _doubts(text, scene)) and not attention.pressed_twice:
             raise NeedsSecondPress(_second_press(doubts), unsourced=text.unsourced)
-        if answer.four_eyes and (text is not now_text or _wrote(draft, actor)):
-            raise PermissionDenied(
-                "Another person has to approve what you wrote. Save it, so that they find it; nothing was sent."
-            )
-        if answer.four_eyes and draft.to_forwarded and _chose_recipient(draft, actor):
-            raise PermissionDenied("Another person has to approve a reply to whom you chose. Nothing was sent.")
+        if answer.four_eyes:
+            four_eyes.refuse_own_work(draft, actor, is_edited=text is not now_text)
         if text is not now_text:
             add_revision(draft, text, actor)
         envelope = envelope_of(conversation, draft)
@@ -206,13 +205,16 @@ def reject_here(
 
 
 def regenerate(
-    *, draft_id: uuid.UUID, actor: User, seen: Seen, instruction: str = "", request_id: str = ""
+    *, draft_id: uuid.UUID, actor: User, seen: Seen, instruction: str = "", wished: str = "", request_id: str = ""
 ) -> DraftAction:
-    """Ask for another draft. This one stays until the new one is ready and supersedes it.
+    """Ask for another draft, which does what is `wished` ("hold") if anything is. This one stays until the new one is ready
+    and supersedes it.
 
     Raises Draft.DoesNotExist (404), PermissionDenied (403), AlreadyDecided (409), Invalid (422: the request id is
-    another act's).
+    another act's, or no reply can do that).
     """
+    if wished and wished not in set(map(str, Act)):
+        raise Invalid("A reply cannot do that. Nothing was changed.")
     with transaction.atomic():
         scene = lock(draft_id, actor=actor, request_id=request_id)
         if repeated := repeat_of(scene, {Type.REGENERATE}):
@@ -221,6 +223,8 @@ def regenerate(
         conversation, draft = scene.conversation, scene.draft
         if draft.status not in {Status.PENDING, Status.REJECTED, Status.STALE}:
             raise decided(draft)
+        if conversation.last_inbound_message_id is None:
+            raise Invalid("Nobody wrote here yet, so there is nothing that a drafter could answer.")
         if conversation.status != Conversation.Status.OPEN:
             owing.begin(conversation)
             conversation.save(update_fields=owing.FIELDS)
@@ -231,6 +235,7 @@ def regenerate(
             seen=seen,
             version=draft.version,
             notes=instruction[:1000],
+            wished_act=wished,
             request_id=request_id,
         )
         audit.record(
@@ -238,7 +243,7 @@ def regenerate(
             actor=actor,
             about=draft,
             conversation_id=conversation.pk,
-            data={"version": draft.version},
+            data={"version": draft.version, **({"act": wished, "act_before": draft.act} if wished else {})},
             commit={"instruction": action.notes},
             act_id=action.pk,
         )
@@ -303,8 +308,7 @@ def undo(*, delivery_id: uuid.UUID, actor: User, request_id: str = "") -> DraftA
         if Draft.objects.filter(conversation=conversation).pending().exists():
             raise Conflict("Another reply was begun since. Decide or discard that one first; this one goes on its way.")
         outbox.cancel(delivery=delivery, actor=actor, reason="undone")
-        if conversation.status != Conversation.Status.OPEN:  # it followed up on what was answered, or was closed since
-            owing.begin(conversation)
+        owing.begin(conversation)  # it may have followed up on what was answered, or was closed since
         owing.draft_waits(conversation)
         conversation.save(update_fields=owing.FIELDS)
         draft.status, draft.snoozed_until = Status.PENDING, conversation.snoozed_until
@@ -332,6 +336,7 @@ def add_revision(draft: Draft, text: Text, actor: User) -> DraftRevision:
     """Store `text` as the draft's next version, under the lock. The caller saves the draft (`signing.REVISED`)."""
     draft.version += 1
     draft.unsourced_count, draft.is_about_money = text.unsourced, text.is_about_money
+    draft.checks = checks_anew(draft, text)
     return DraftRevision.objects.create(
         account_id=draft.account_id,
         draft=draft,
@@ -344,36 +349,6 @@ def add_revision(draft: Draft, text: Text, actor: User) -> DraftRevision:
     )
 
 
-def still_open(scene: Scene, seen: Seen) -> None:
-    """Still pending, still answering the newest message, still what was seen, and not in somebody else's hands."""
-    draft, conversation = scene.draft, scene.conversation
-    if draft.status == Status.STALE or (
-        draft.status == Status.PENDING and draft.base_message_id != conversation.last_inbound_message_id
-    ):
-        raise Stale(
-            "The customer wrote again after this draft was written. Nothing was sent; read the new message first."
-        )
-    if draft.status != Status.PENDING:
-        raise decided(draft)
-    if seen.last_inbound != conversation.last_inbound_message_id:
-        raise Stale("The customer wrote again while you were reading. Nothing was sent; read the new message first.")
-    if seen.version != draft.version:
-        raise Changed(f"The text was changed while you were reading (now version {draft.version}). Nothing was sent.")
-    if scene.holder:
-        raise Locked(f"{scene.holder} is working on this conversation. Nothing was changed; ask them, or take it over.")
-
-
-def decided(draft: Draft) -> Conflict:
-    last = DraftAction.objects.filter(draft=draft).exclude(type__in=[Type.CLAIM, Type.RELEASE]).order_by("-id").first()
-    if last is None or draft.status in {Status.SUPERSEDED, Status.STALE}:
-        return AlreadyDecided(f"This draft is {draft.get_status_display().lower()}. Yours was not carried out.")
-    return AlreadyDecided(
-        f"{last.user_name} was first: {last.get_type_display().lower()} at {last.created_at:%H:%M:%S} UTC. "
-        "Yours was not carried out.",
-        action=last,
-    )
-
-
 def _doubts(text: Text, scene: Scene) -> list[str]:
     """What a person has to see before it goes."""
     parts = []
@@ -381,6 +356,8 @@ def _doubts(text: Text, scene: Scene) -> list[str]:
         parts.append(f"{text.unsourced} statement{'s have' if text.unsourced > 1 else ' has'} no source")
     if text.is_about_money:
         parts.append("it speaks of money")
+    if count := not_answered(scene.draft, text.text):
+        parts.append(f"{count} question{'s are' if count > 1 else ' is'} not answered")
     if scene.cites_expired:
         parts.append("the time of an approved answer that it cites is over")
     return parts
@@ -388,28 +365,6 @@ def _doubts(text: Text, scene: Scene) -> list[str]:
 
 def _second_press(parts: list[str]) -> str:
     return f"{' and '.join(parts).capitalize()}. Approve again to send it anyway; nothing was sent yet."
-
-
-def repeat_of(scene: Scene, types: set[Type]) -> DraftAction | None:
-    """The person's own act with this request id: its repeat is answered with its first outcome."""
-    if scene.repeated is None:
-        return None
-    found = DraftAction.objects.get(pk=scene.repeated)
-    if found.draft_id != scene.draft.pk or found.type not in types:
-        raise Invalid("This request id was used for another decision. Reload the page; nothing was changed.")
-    return found
-
-
-def _wrote(draft: Draft, actor: User) -> bool:
-    return draft.author_user_id == actor.pk or DraftRevision.objects.filter(draft=draft, author=actor).exists()
-
-
-def _chose_recipient(draft: Draft, actor: User) -> bool:
-    """Whether it was `actor` who addressed the reply to who wrote the mail that was passed on. A later draft keeps the choice."""
-    chosen = AuditEvent.objects.filter(
-        conversation_id=draft.conversation_id, account_id=draft.account_id, kind=audit.Kind.DRAFT_READDRESSED
-    )
-    return chosen.order_by("-id").values_list("actor_id", flat=True).first() == str(actor.pk)
 
 
 def _known(reasons: Sequence[str]) -> list[str]:

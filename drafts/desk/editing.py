@@ -12,13 +12,13 @@ from conversations import audit
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.messages import owing
-from conversations.models import Notification, User
+from conversations.models import Message, Notification, User
 from conversations.people.roles import Verb
 from conversations.web.bidi import isolated
-from drafts.desk import sources
-from drafts.desk.decisions import AlreadyDecided, Changed, Stale, add_revision, decided, tidy
+from drafts.desk import files, recipients, sources
+from drafts.desk.decisions import add_revision, tidy
 from drafts.desk.notify import notify
-from drafts.desk.scene import lock
+from drafts.desk.scene import AlreadyDecided, Changed, Stale, decided, lock
 from drafts.desk.signing import REVISED, act
 from drafts.desk.text import current_text, edited_text, statements_to_json
 from drafts.models import Draft, DraftAction, DraftRevision, Hold
@@ -169,7 +169,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             )
         if last_inbound != conversation.last_inbound_message_id:
             raise Stale("The customer wrote yet again. Read the newest message first; nothing was changed.")
-        text = current_text(old)
+        newest, text = Message.objects.get(pk=last_inbound), current_text(old)
         if not text.text.strip():
             raise AlreadyDecided("There is no text in it that could be kept. Write a reply; nothing was changed.")
         owing.begin(conversation)
@@ -180,14 +180,16 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
         kept = Draft.objects.create(
             account_id=old.account_id,
             conversation=conversation,
-            base_message_id=last_inbound,
-            trigger_message_id=last_inbound,
+            base_message=newest,
+            trigger_message=newest,
+            recipients=recipients.asked_for(conversation, newest),
             author_user=actor,
             model_key=old.model_key,
             prompt_version=old.prompt_version,
             prompt_label=old.prompt_label,
             suggested_text=text.text,
             statements=statements_to_json(text.statements),
+            questions=old.questions if old.version == 0 else [],
             top_sources=old.top_sources,
             checks=old.checks,
             unsourced_count=text.unsourced,
@@ -200,6 +202,7 @@ def keep(*, draft_id: uuid.UUID, actor: User, last_inbound: uuid.UUID) -> Draft:
             due_at=conversation.due_at or database_time.now(),
             snoozed_until=conversation.snoozed_until,
         )
+        files.move(old, kept)
         audit.record(
             audit.Kind.DRAFT_KEPT,
             actor=actor,

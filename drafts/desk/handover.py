@@ -13,10 +13,9 @@ from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.models import Conversation, Membership, Notification, Role, User
 from conversations.people.roles import Verb
-from drafts.desk.decisions import decided
 from drafts.desk.editing import claim
 from drafts.desk.notify import notify
-from drafts.desk.scene import Scene, lock
+from drafts.desk.scene import Scene, decided, lock
 from drafts.desk.signing import act
 from drafts.models import Draft, DraftAction, Hold
 

@@ -244,11 +244,15 @@ def _may_leave(draft: Draft, conversation: Conversation) -> bool:
     """Whether the reply may leave without a person: to the customer's proved address alone, not to who asks for no automatic
     answer, and within the limits. Whatever is not known counts against it."""
     channel, base = outbox.channel_of(conversation), draft.base_message
+    if base is None:
+        return False
     proved = recipients.proved_address(conversation, channel, base)
     envelope = envelope_of(conversation, draft)
     to = envelope["to"]
     if not proved or len(to) != 1 or not is_same(to[0]["address"], proved):
         return False
+    if envelope["cc"] or envelope.get("bcc") or envelope["files"] or draft.is_readdressed:
+        return False  # others get it too, or a person had a hand in it
     if base.is_automatic or base.details.headers.get("x-auto-response-suppress"):
         return False
     if recipients.cautions(conversation, base):

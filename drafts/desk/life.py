@@ -12,23 +12,23 @@ from datetime import datetime, timedelta
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from conversations import audit
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.messages import owing
-from conversations.models import Conversation, Membership, Role, User
+from conversations.models import AuditEvent, Conversation, Membership, Role, User
 from conversations.people.roles import Policy, Verb
 from conversations.web.bidi import isolated
-from drafts.desk.decisions import Stale, decided
+from drafts.desk import notify, recipients
 from drafts.desk.editing import retire
-from drafts.desk.scene import lock
+from drafts.desk.scene import Stale, decided, lock
 from drafts.models import BY_A_PERSON, Draft, Hold
 
+Doer = User | audit.Actor
 Owed, Status, Outcome = Conversation.Owed, Conversation.Status, Conversation.Outcome
-#: What a person may say when they close while something is owed, in the order of the form.
+#: What a person may say when they close while something is owed.
 REASONS = (Outcome.ANSWERED_ELSEWHERE, Outcome.NOT_NEEDED, Outcome.GOES_ON, Outcome.OTHER)
 MAX_NOTE = 200
 MAX_DAYS = 365
@@ -39,33 +39,40 @@ _NEEDS_NO_REASON = {"", Owed.LEAVING, Owed.WRITING}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A conversation under its lock, with the draft that waits in it and what the actor may do. `holder`: who else is at it."""
+    """A conversation under its lock, with the draft that waits in it and what the actor may do. `holder`: who else is at it.
+    A service may what its token's scopes let it, which is asked where the token is read."""
 
     conversation: Conversation
     draft: Draft | None
     role: Role | None
     policy: Policy
     holder: str
+    is_service: bool = False
 
     def permit(self, verb: Verb) -> None:
-        self.policy.permit(self.role, verb)
+        if not self.is_service:
+            self.policy.permit(self.role, verb)
 
     def nobody_else(self) -> None:
         if self.holder:
             raise Locked(f"{self.holder} is working on this conversation. Nothing was changed; ask them first.")
 
 
-def look(conversation_id: uuid.UUID, *, actor: User) -> Place:
+def look(conversation_id: uuid.UUID, *, actor: Doer, merged_too: bool = False) -> Place:
     """Lock the conversation, then its waiting draft. Raises Conversation.DoesNotExist (404) also for foreign ids, an
-    assistant's conversation, and a channel that the actor does not see."""
+    assistant's conversation, and a channel that the actor does not see; Conflict (409) for one that is merged, but for who
+    asks for it `merged_too`."""
     locked = Conversation.objects.of_customers().select_for_update(of=("self",)).select_related("account", "channel")
     conversation = locked.get(pk=conversation_id)
-    mine = Membership.objects.filter(account_id=conversation.account_id, user=actor, is_active=True)
+    person = actor if isinstance(actor, User) else None
+    mine = Membership.objects.filter(account_id=conversation.account_id, user=person, is_active=True)
     member = mine.first()
     if member and not mine.seeing(conversation.channel_id).exists():
         raise Conversation.DoesNotExist
+    if conversation.merged_into_id and not merged_too:
+        raise Conflict("This conversation is merged with another. Nothing was changed; go on there.")
     draft = Draft.objects.select_for_update(of=("self",)).filter(conversation=conversation).pending().first()
-    holds = Hold.objects.filter(conversation=conversation, lease_until__gt=Now()).exclude(user=actor)
+    holds = Hold.objects.filter(conversation=conversation, lease_until__gt=Now()).exclude(user=person)
     held = holds.select_related("user").first()
     return Place(
         conversation=conversation,
@@ -73,11 +80,12 @@ def look(conversation_id: uuid.UUID, *, actor: User) -> Place:
         role=Role(member.role) if member else None,
         policy=Policy.of(conversation.account),
         holder=isolated(held.user.name) if held else "",
+        is_service=person is None and audit.actor_of(actor).type == AuditEvent.ActorType.SERVICE,
     )
 
 
 def close(
-    *, conversation_id: uuid.UUID, actor: User, reason: str = "", last_inbound: uuid.UUID | None = None
+    *, conversation_id: uuid.UUID, actor: Doer, reason: str = "", last_inbound: uuid.UUID | None = None
 ) -> Conversation:
     """Nothing more to do here: a waiting draft expires, the conversation closes. Closing it twice is closing it once.
 
@@ -98,9 +106,9 @@ def close(
     return conversation
 
 
-def close_here(conversation: Conversation, draft: Draft | None, *, actor: User | audit.Actor, reason: str) -> None:
+def close_here(conversation: Conversation, draft: Draft | None, *, actor: Doer, reason: str) -> None:
     """The rest of `close`, in the caller's transaction and under its locks. Raises Invalid (422)."""
-    if not reason and conversation.owed not in _NEEDS_NO_REASON:
+    if not reason and needs_reason(conversation):
         raise Invalid(f"Say why: {Owed(conversation.owed).label.lower()}. It was not closed.")
     owed = conversation.owed
     if draft is not None:
@@ -108,6 +116,8 @@ def close_here(conversation: Conversation, draft: Draft | None, *, actor: User |
     owing.settle(conversation, Status.CLOSED, outcome=reason)
     conversation.save(update_fields=owing.FIELDS)
     Hold.objects.filter(conversation=conversation).delete()
+    who = audit.actor_of(actor)
+    notify.watchers(conversation, f"{who.name} closed it", but={who.user.pk} if who.user else ())
     audit.record(
         audit.Kind.CONVERSATION_CLOSED,
         actor=actor,
@@ -117,7 +127,12 @@ def close_here(conversation: Conversation, draft: Draft | None, *, actor: User |
     )
 
 
-def reopen(*, conversation_id: uuid.UUID, actor: User) -> Conversation:
+def needs_reason(conversation: Conversation) -> bool:
+    """Whether whoever closes it has to say why."""
+    return conversation.owed not in _NEEDS_NO_REASON
+
+
+def reopen(*, conversation_id: uuid.UUID, actor: Doer) -> Conversation:
     """Closed or waiting, it is ours again: owed from now on.
 
     Raises Conversation.DoesNotExist (404), PermissionDenied (403), Conflict (409: it is open).
@@ -128,7 +143,7 @@ def reopen(*, conversation_id: uuid.UUID, actor: User) -> Conversation:
         conversation = place.conversation
         if conversation.status == Status.OPEN:
             raise Conflict("This conversation is open already. Nothing was changed.")
-        _not_gone(conversation)
+        not_gone(conversation)
         owing.owe(conversation, Owed.REOPENED)
         conversation.save(update_fields=owing.FIELDS)
         audit.record(audit.Kind.CONVERSATION_REOPENED, actor=actor, about=conversation, conversation_id=conversation.pk)
@@ -165,7 +180,7 @@ def answered_elsewhere(
     return conversation
 
 
-def assign(*, conversation_id: uuid.UUID, actor: User, to: uuid.UUID | None) -> Conversation:
+def assign(*, conversation_id: uuid.UUID, actor: Doer, to: uuid.UUID | None) -> Conversation:
     """Who sees to it from now on; None: whoever comes first. It lasts until somebody changes it.
 
     Raises Conversation.DoesNotExist (404), PermissionDenied (403), Invalid (422: nobody who may decide here).
@@ -218,11 +233,7 @@ def snooze_here(conversation: Conversation, draft: Draft | None, *, actor: User,
     """The rest of `snooze`, in the caller's transaction and under its locks. Raises Conflict (409), Invalid (422)."""
     if conversation.status != Status.OPEN or (conversation.owed == Owed.LEAVING and draft is None):
         raise Conflict("Nothing is owed here, so there is nothing to put off. Nothing was changed.")
-    if not database_time.now() < until <= database_time.now() + timedelta(days=SNOOZE_DAYS):
-        raise Invalid(f"Snooze to a time in the next {SNOOZE_DAYS} days. Nothing was changed.")
-    lasting = conversation.owed in {Owed.PROMISED, Owed.NOTE}
-    if lasting and conversation.due_at and until > conversation.due_at:
-        raise Invalid("That is later than what was promised. Nothing was changed; change the promise first.")
+    may_sleep(conversation, until)
     conversation.snoozed_until = until
     conversation.save(update_fields=["snoozed_until", "updated_at"])
     Draft.objects.filter(conversation=conversation).pending().update(snoozed_until=until)
@@ -236,6 +247,15 @@ def snooze_here(conversation: Conversation, draft: Draft | None, *, actor: User,
         conversation_id=conversation.pk,
         data={"until": until.isoformat(timespec="minutes")},
     )
+
+
+def may_sleep(conversation: Conversation, until: datetime) -> None:
+    """Raises Invalid (422) for a time that it may not sleep until."""
+    if not database_time.now() < until <= database_time.now() + timedelta(days=SNOOZE_DAYS):
+        raise Invalid(f"Snooze to a time in the next {SNOOZE_DAYS} days. Nothing was changed.")
+    lasting = conversation.owed in {Owed.PROMISED, Owed.NOTE}
+    if lasting and conversation.due_at and until > conversation.due_at:
+        raise Invalid("That is later than what was promised. Nothing was changed; change the promise first.")
 
 
 def owe(
@@ -257,7 +277,7 @@ def owe(
 def owe_here(place: Place, *, actor: User, due_at: datetime, note: str, to: uuid.UUID | None) -> None:
     """The rest of `owe`, in the caller's transaction and under its locks. Raises Invalid (422)."""
     conversation = place.conversation
-    _not_gone(conversation)
+    not_gone(conversation)
     within_a_year(due_at)
     if len(note.strip()) > MAX_NOTE:
         raise Invalid(f"A note can have {MAX_NOTE} characters; this one has {len(note.strip())}. Nothing was changed.")
@@ -292,25 +312,33 @@ def write(*, conversation_id: uuid.UUID, actor: User) -> Draft:
         place.nobody_else()
         if place.draft is not None:
             return place.draft
-        return write_here(place.conversation, actor=actor)
+        return write_here(place.conversation, actor=actor, author=actor)
 
 
-def write_here(conversation: Conversation, *, actor: User) -> Draft:
-    """The rest of `write`, in the caller's transaction and under its locks. Raises Invalid (422)."""
-    _not_gone(conversation)
-    if conversation.last_inbound_message_id is None:
-        raise Invalid("Nobody wrote here yet who could be answered. Nothing was changed.")
+def write_here(conversation: Conversation, *, actor: Doer, author: User) -> Draft:
+    """The rest of `write`, in the caller's transaction and under its locks; `author` is whose reply it is. Raises Invalid (422)."""
+    not_gone(conversation)
+    base = conversation.last_inbound_message
+    asked = recipients.asked_for(conversation, base) if base else {}
+    subject = ""
+    if base is None:  # we wrote first, and follow up
+        begun = Draft.objects.filter(conversation=conversation, status=Draft.Status.SENT).order_by("-id").first()
+        if begun is None:
+            raise Invalid("Nobody wrote here yet who could be answered. Nothing was changed.")
+        asked, subject = begun.recipients, begun.subject
     if conversation.status != Status.OPEN:
         owing.owe(conversation, Owed.WRITING)
         conversation.save(update_fields=owing.FIELDS)
     draft = Draft.objects.create(
         account_id=conversation.account_id,
         conversation=conversation,
-        base_message_id=conversation.last_inbound_message_id,
-        trigger_message_id=conversation.last_inbound_message_id,
-        author_user=actor,
+        base_message=base,
+        trigger_message=base,
+        author_user=author,
         model_key=BY_A_PERSON,
         suggested_text="",
+        recipients=asked,
+        subject=subject,
         due_at=conversation.due_at or database_time.now(),
         snoozed_until=conversation.snoozed_until,
     )
@@ -344,32 +372,6 @@ def discard(*, draft_id: uuid.UUID, actor: User) -> Conversation:
     return conversation
 
 
-def close_quiet(*, account_id: uuid.UUID, days: int, dry_run: bool = False) -> int:
-    """Close what waits for customers who did not write for `days` days, in the account's name. Returns how many.
-
-    The caller is in the tenant. A dry run counts and changes nothing.
-    """
-    quiet = quiet_for(account_id, days)
-    if dry_run:
-        return quiet.count()
-    closed = 0
-    for pk in list(quiet.values_list("pk", flat=True)[:500]):
-        with transaction.atomic():
-            still = quiet_for(account_id, days).select_for_update(of=("self",)).filter(pk=pk).first()
-            if still is None:
-                continue
-            close_here(still, None, actor=audit.SYSTEM, reason=Outcome.QUIET)
-            closed += 1
-    return closed
-
-
-def quiet_for(account_id: uuid.UUID, days: int) -> QuerySet[Conversation]:
-    """Customers' conversations that wait for them and in which nobody wrote for `days` days."""
-    since = database_time.now() - timedelta(days=days)
-    waiting = Conversation.objects.of_customers().filter(account_id=account_id, status=Status.PENDING)
-    return waiting.filter(last_message_at__lt=since).order_by("last_message_at", "pk")
-
-
 def within_a_year(due_at: datetime) -> None:
     """Raises Invalid (422) for a time that is past or too far."""
     if not database_time.now() < due_at <= database_time.now() + timedelta(days=MAX_DAYS):
@@ -381,7 +383,7 @@ def _as_seen(conversation: Conversation, last_inbound: uuid.UUID | None) -> None
         raise Stale("The customer wrote while you were reading. Nothing was changed; read the new message first.")
 
 
-def _not_gone(conversation: Conversation) -> None:
+def not_gone(conversation: Conversation) -> None:
     if conversation.archived_at is not None and conversation.status == Status.CLOSED:
         raise Invalid("Its texts were removed under the retention rules. Nothing was changed.")
 

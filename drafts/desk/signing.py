@@ -9,6 +9,7 @@ from typing import Any
 from conversations import audit
 from conversations.database import database_time
 from conversations.messages import outbox
+from conversations.messages.formatted import to_html
 from conversations.messages.owing import Promise, due_from
 from conversations.models import Conversation, User
 from drafts.desk.scene import UNRECORDED, Attention, Seen
@@ -20,7 +21,7 @@ from drafts.models import BY_A_PERSON, Draft, DraftAction
 Type = DraftAction.Type
 Actor = User | audit.Actor
 #: What a person's edit changes in the draft itself, beside the revision that it adds.
-REVISED = ("version", "unsourced_count", "is_about_money")
+REVISED = ("version", "unsourced_count", "is_about_money", "checks")
 
 
 def sign(
@@ -42,10 +43,12 @@ def sign(
         promise = None
     elif promise is None:
         promise = Promise(due_from(conversation, database_time.now()))
+    body_html = to_html(text.text) if draft.is_formatted else ""
     delivery = outbox.queue_outbound(
         conversation=conversation,
         envelope=envelope,
         body_text=text.text,
+        body_html=body_html,
         actor=actor,
         hold_seconds=hold_seconds,
         draft_id=draft.pk,
@@ -61,6 +64,7 @@ def sign(
         seen=seen,
         version=draft.version,
         final_text=text.text,
+        final_html=body_html,
         diff=diff_ops(draft.suggested_text, text.text) if changed else None,
         message=delivery.message,
         **facts,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from conversations.models import PolicyRule
+from drafts.desk import findings
 from drafts.diffing import diff_ops
-from drafts.models import Draft, DraftRevision
+from drafts.models import BY_A_PERSON, Draft, DraftRevision
 from drafts.writing.port import Statement
 from drafts.writing.statements import HOLDING_SENTENCES, rebase_statements
 
@@ -19,7 +20,8 @@ _MONEY = re.compile(
     r"[$€£¥]\s?\d|\d\s?(?:[$€£¥]|USD|EUR|GBP|dollars?|euros?)\b|\brefund(?:ed|ing|s)?\b|\bstore credit\b|\bdiscount\b",
     re.IGNORECASE,
 )
-_PROMISE = re.compile(r"\bin stock\b|\bwe guarantee\b|\bwill (?:arrive|be delivered) (?:by|on)\b", re.IGNORECASE)
+#: Lines of before they said what they are about.
+_FORMER = re.compile(r"No price, refund or stock promised|Every statement sourced|\d+ statements? ha(?:s|ve) no source")
 
 
 #: What a reply says that is not the answer yet: the offline drafter's own sentences, and how models and people put it.
@@ -102,16 +104,25 @@ def edited_text(draft: Draft, text: str) -> Text:
     )
 
 
-def text_checks(text: Text) -> list[dict[str, Any]]:
-    """The lines under a draft about its text: what was looked at, and whether it is as it should be. A reply that states
-    nothing, as a holding reply does, is not praised for its sources."""
-    promises = _PROMISE.search(text.text) is not None
+def not_answered(draft: Draft, text: str) -> int:
+    """How many questions of the mail this text leaves open, as far as the drafter knows: not of one that a person changed, and
+    not of a holding reply, which says so itself."""
+    return draft.not_answered if text == draft.suggested_text and draft.statements else 0
+
+
+def text_checks(text: Text, sources: Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """The lines under a draft about its text: what was looked at, and what was found. A reply that states nothing, as a
+    holding reply does, is not praised for its sources. `sources`: see `findings.lines`."""
+    found = findings.lines(text.text, sources)
+    if not text.statements or sources is None:
+        return found
     unsourced = text.unsourced
     noun = "statement has" if unsourced == 1 else "statements have"
-    found: list[dict[str, Any]] = [
-        {"ok": not (text.is_about_money or promises), "text": "No price, refund or stock promised"},
-    ]
-    if text.statements:
-        words = f"{unsourced} {noun} no source" if unsourced else "Every statement sourced"
-        found.append({"ok": not unsourced, "text": words})
-    return found
+    words = f"{unsourced} {noun} no source" if unsourced else "Every statement sourced"
+    return [*found, {"ok": not unsourced, "text": words, "about": "text"}]
+
+
+def checks_anew(draft: Draft, text: Text) -> list[dict[str, Any]]:
+    """The lines under a draft whose text a person changed; what was said of the former text goes."""
+    others = [line for line in draft.checks if line.get("about") != "text" and not _FORMER.match(line["text"])]
+    return [*others, *text_checks(text, None if draft.model_key == BY_A_PERSON else draft.top_sources)]

@@ -6,6 +6,7 @@ one press is enough; the planted sentence claims the source of the sentence befo
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import replace
 
 from conversations.models import Account, Message
@@ -36,26 +37,40 @@ def plant(*, account: Account, base: Message, result: DraftResult) -> tuple[Draf
         return None
     if Draft.objects.filter(base_message=base, is_canary=True).exists():
         return None
-    sentence = PLANTED[int(bucket(base.pk, "sentence") * len(PLANTED))]
+    sentence = one_of(base.pk)
+    return with_error(result, sentence), f"No source says: {sentence}"
+
+
+def one_of(key: uuid.UUID) -> str:
+    """The planted statement of this message: always the same."""
+    return PLANTED[int(bucket(key, "sentence") * len(PLANTED))]
+
+
+def with_error(result: DraftResult, sentence: str) -> DraftResult:
+    """The result with a sentence more, behind its last statement and with the source of that."""
     last = result.statements[-1]
     start = last.end + 1
     text = f"{result.text[: last.end]} {sentence}{result.text[last.end :]}"
     statements = (*result.statements, Statement(start, start + len(sentence), last.source_ids))
-    return replace(result, text=text, statements=statements), f"No source says: {sentence}"
+    return replace(result, text=text, statements=statements)
 
 
 def holds(draft: Draft, text: str) -> bool:
-    """Whether the planted statement is still in the text: as it was planted, or with more than half of it left standing.
+    """Whether a check draft's planted statement is still in the text that a person made of it."""
+    return still_says(draft.canary_defect.removeprefix("No source says: "), draft.suggested_text, text)
+
+
+def still_says(planted: str, suggested: str, text: str) -> bool:
+    """Whether a statement of a draft is still in the text: as it was planted, or with more than half of it left standing.
 
     What counts is what became of that statement in the edit; its words elsewhere in the text do not, and a word or two put
     otherwise in it do not make it true.
     """
-    planted = draft.canary_defect.removeprefix("No source says: ")
-    start = draft.suggested_text.find(planted) if planted else -1
+    start = suggested.find(planted) if planted else -1
     if start < 0 or planted in text:
         return start >= 0
     at = kept = 0
-    for kind, value in diff_ops(draft.suggested_text, text)["ops"]:
+    for kind, value in diff_ops(suggested, text)["ops"]:
         length = 0 if kind == "+" else value if kind == "=" else len(value)
         if kind == "=":
             kept += max(0, min(at + length, start + len(planted)) - max(at, start))

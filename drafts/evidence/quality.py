@@ -16,7 +16,6 @@ from typing import Any
 from drafts.evidence import care, verdicts
 
 KNOWN_FROM = 30  # decisions; under it a share would say more than is known
-HASTE_MS = 5000  # a decision taken faster than this was hardly read
 MAX_LINES = 50  # lines of a table
 BUCKETS = (2, 5, 10, 20, 40)  # words changed: up to 2, 5, 10, 20, 40, and more
 BINS = 10
@@ -204,7 +203,7 @@ def quality_of(
         zone=zone,
         channel=channel,
         person=person,
-        haste=HASTE_MS,
+        haste=care.MIN_READ_MS,
         bins=BINS,
         buckets=[0, *(most + 1 for most in BUCKETS)],
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from conversations import audit
 from conversations.channels.email.reading.language import detect
@@ -21,13 +22,15 @@ from conversations.messages.envelope import reply_envelope, writer_name
 from conversations.messages.outbox import channel_of
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.tenancy import tenant_context
-from drafts.desk import recipients, sources
+from drafts.desk import files, findings, recipients, sources
 from drafts.desk.editing import retire
 from drafts.desk.text import Text, statements_to_json, text_checks
 from drafts.evidence import calibration, canaries, rates
 from drafts.flow import progress
 from drafts.learning import prompts
 from drafts.models import Draft, DraftAction, PromptVersion, Topic
+from drafts.sentiment import measure_message
+from drafts.writing.acts import Act
 from drafts.writing.markdown import Kind, lines_of, plain_text
 from drafts.writing.port import Drafter, DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.registry import get_drafter
@@ -72,7 +75,7 @@ def write_draft(
             return None
         # Outside any transaction: retrieval and drafting wait for the network and for models.
         asked = f"{task.request.subject}\n{task.request.question}"
-        found, findings, spent = find_sources(account_id=account_id, text=asked)
+        found, findings, spent = find_sources(account_id=account_id, text=asked, language=task.request.language_hint)
         request = replace(task.request, sources=found, recogniser=findings.recogniser, spent=spent)
         task = replace(task, request=request, degraded=findings.degraded)
         # Somebody looks on while another draft is written; the first one is nobody's until it is there.
@@ -95,13 +98,20 @@ def write_draft(
     return None
 
 
+def _newest_first(conversation: Conversation) -> QuerySet[Message]:
+    """All that was written here, and in what is merged with it: one matter."""
+    family = Conversation.objects.family(conversation)
+    written = Message.objects.shown().filter(conversation__in=family)
+    return written.order_by("-seq") if len(family) == 1 else written.order_by("-received_at", "-seq")
+
+
 def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID | None) -> Task | None:
     conversation = Conversation.objects.filter(pk=conversation_id).first()
     if conversation is None or conversation.last_inbound_message_id is None:
         return None
     if conversation.status != Conversation.Status.OPEN and asked_by is None:
         return None  # nothing is owed here any more
-    base = Message.objects.get(pk=conversation.last_inbound_message_id)
+    base = Message.objects.select_related("writer").get(pk=conversation.last_inbound_message_id)
     if base.erased_at:
         return None
     live = Draft.objects.filter(conversation=conversation, base_message=base).exclude(status=Draft.Status.SUPERSEDED)
@@ -110,10 +120,10 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         return None
     if Message.objects.filter(conversation=conversation, seq__gt=base.seq, direction="outbound").shown().exists():
         return None  # it was answered already
-    instruction = ""
+    instruction, wished = "", ""
     if asked_by:
         action = DraftAction.objects.filter(pk=asked_by).first()
-        instruction = action.notes if action else ""
+        instruction, wished = (action.notes, action.wished_act) if action else ("", "")
         newer = (
             Draft.objects.filter(conversation=conversation, created_at__gt=action.created_at)
             if action
@@ -121,21 +131,22 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         )
         if newer.exists():
             return None  # this request was carried out by an earlier run
-    recent = Message.objects.filter(conversation=conversation).shown().order_by("-seq")[:THREAD_TURNS]
+    recent = _newest_first(conversation)[:THREAD_TURNS]
     thread = tuple(Turn(ROLES[m.role], m.body_new or m.body_text) for m in reversed(recent))  # type: ignore[arg-type]
     account = Account.objects.get(pk=account_id)
     prompt = prompts.choose(conversation.pk)
-    question = base.body_new or base.body_text
+    question, before = base.body_new or base.body_text, _before(conversation, base)
     request = DraftRequest(
         thread=thread,
         question=question,
         subject=conversation.subject,
-        customer_name=writer_name(conversation, base, to_forwarded=_is_to_forwarded(conversation, base)),
+        customer_name=writer_name(conversation, base, to_forwarded=before is not None and before.to_forwarded),
         sources=(),
         prompt_text=prompt.text if prompt else prompts.BUILT_IN_TEXT,
         prompt_version=prompt.label if prompt else prompts.BUILT_IN_LABEL,
         account_name=account.options.reply_name or account.name,
         instruction=instruction,
+        act=Act(wished) if wished else None,
         language_hint=detect(question),
         topics=own_topics(Topic.objects.words()),
     )
@@ -149,18 +160,24 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
     if conversation.last_inbound_message_id != task.base.pk or _is_erased(conversation, task.base):
         return None
     if conversation.status != Conversation.Status.OPEN:
-        if asked_by is None:
+        if asked_by is None or conversation.merged_into_id:
             return None
         owing.begin(conversation)
     owing.draft_waits(conversation)
     conversation.save(update_fields=owing.FIELDS)
-    to_forwarded = _is_to_forwarded(conversation, task.base)
+    measure_message(task.base, task.request.question)
+    before = _before(conversation, task.base)
+    to_forwarded = before is not None and before.to_forwarded
+    chosen = before.recipients if before else recipients.asked_for(conversation, task.base)
     for other in Draft.objects.filter(conversation=conversation).pending():
         retire(other, Draft.Status.SUPERSEDED, reason="a newer draft took its place")
+    questions = [{"text": one.text, "answer": _words(result, one.statement)} for one in result.asked]
     planted = canaries.plant(account=conversation.account, base=task.base, result=result)
     result, defect = planted or (result, "")
-    text = Text(result.text, result.statements)
-    envelope = reply_envelope(conversation, channel_of(conversation), task.base, to_forwarded=to_forwarded)
+    text, top_sources = Text(result.text, result.statements), sources_to_json(task.request.sources, result)
+    envelope = reply_envelope(
+        conversation, channel_of(conversation), task.base, to_forwarded=to_forwarded, recipients=chosen
+    )
     share, fared = rates.history(rates.topic_rates(account_id), result.intent[:100])
     raw = round(max(0.0, min(1.0, result.confidence)) * share, 3)
     sure, calibrated = calibration.curve_of(account_id, result.intent[:100]).apply(raw)
@@ -174,15 +191,16 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         base_message=task.base,
         trigger_message=task.base,
         to_forwarded=to_forwarded,
+        recipients=chosen,
         model_key=result.model_key,
         prompt_version=task.prompt,
         prompt_label=task.request.prompt_version,
         suggested_text=result.text,
-        top_sources=sources_to_json(task.request.sources, result),
+        top_sources=top_sources,
         statements=statements_to_json(result.statements),
         checks=[
             *recipients.checks(conversation, task.base, envelope),
-            *text_checks(text),
+            *text_checks(text, top_sources),
             *({"ok": False, "text": warning[:300]} for warning in (*result.warnings, task.degraded) if warning),
         ],
         unsourced_count=text.unsourced,
@@ -191,12 +209,17 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         raw_confidence=raw,
         confidence_reasons=[*result.reasons, *([fared] if fared else []), calibrated],
         intent=result.intent[:100],
+        questions=questions,
+        act=result.act,
+        facts=[{"kind": fact.kind, "text": fact.text[:200]} for fact in result.facts],
         needs_human=[*recipients.cautions(conversation, task.base), *result.needs_human],
         tokens_used=result.tokens_used,
         latency_ms=result.latency_ms,
         due_at=conversation.due_at or database_time.now(),
         snoozed_until=conversation.snoozed_until,
     )
+    if before:
+        files.move(before, draft)
     audit.record(
         audit.Kind.DRAFT_WRITTEN,
         actor=audit.model_actor(result.model_key),
@@ -222,9 +245,17 @@ def _is_erased(conversation: Conversation, base: Message) -> bool:
     return conversation.archived_at is not None and base.received_at <= conversation.archived_at
 
 
-def _is_to_forwarded(conversation: Conversation, base: Message) -> bool:
-    """Whether a person addressed the draft that this one follows to who wrote the mail that was passed on."""
-    return Draft.objects.filter(conversation=conversation, base_message=base, to_forwarded=True).pending().exists()
+def _words(result: DraftResult, place: int | None) -> str:
+    """The statement that answers a question, as it stands in the text; "" where none does."""
+    if place is None:
+        return ""
+    found = result.statements[place]
+    return result.text[found.start : found.end][:500]
+
+
+def _before(conversation: Conversation, base: Message) -> Draft | None:
+    """The draft that another one is written to follow: what a person chose of it, recipients and files, stays."""
+    return Draft.objects.filter(conversation=conversation, base_message=base).pending().first()
 
 
 def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[dict[str, Any]]:
@@ -243,6 +274,7 @@ def sources_to_json(sources: tuple[Source, ...], result: DraftResult) -> list[di
             "score": round(source.score, 4),
             "indexed_at": source.indexed_at.isoformat(),
             "cited": source.passage_id in cited,
+            "says": findings.said_in(source.text),
         }
         for source in ordered
     ]

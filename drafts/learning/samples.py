@@ -38,6 +38,7 @@ def keep_sample(*, draft: Draft, action: DraftAction) -> LearningSample:
     final = action.final_text or ""
     operations = action.diff or diff_ops(draft.suggested_text, final)
     apply_ops(draft.suggested_text, operations)
+    assert draft.base_message is not None, "only a person begins a conversation, and that teaches nothing"
     question = draft.base_message.body_new
     return LearningSample.objects.create(
         account_id=draft.account_id,

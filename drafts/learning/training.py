@@ -70,6 +70,7 @@ def _lines(
             draft__is_canary=False,
             draft__status__in=[Draft.Status.APPROVED, Draft.Status.SENT, Draft.Status.ARCHIVED],
             draft__erased_at=None,
+            draft__base_message__isnull=False,
             draft__base_message__erased_at=None,
             pk=Subquery(last.values("pk")[:1]),
         )
@@ -78,14 +79,15 @@ def _lines(
         .select_related("draft__base_message", "conversation")
         .order_by("created_at", "id")
     )
-    colleagues, own_words = _colleagues(), _own_words(account_id)
+    people, vocabulary = colleagues(), own_words(account_id)
     for action in signed.iterator(chunk_size=200):
         side = samples.split_of(action.conversation_id)
         if split not in ("all", side):
             continue
         draft, question = action.draft, action.draft.base_message
+        assert question is not None
         sender = question.details.sender_name
-        known = Known((*colleagues, action.conversation.customer_name, sender), own_words)
+        known = Known((*people, action.conversation.customer_name, sender), vocabulary)
         clean = {
             name: redact(text, report, known)
             for name, text in (
@@ -113,12 +115,12 @@ def _lines(
             )
 
 
-def _colleagues() -> tuple[str, ...]:
+def colleagues() -> tuple[str, ...]:
     """The names of whoever decided drafts here, as the acts keep them."""
     return tuple(DraftAction.objects.order_by().values_list("user_name", flat=True).distinct()[:MAX_NAMES])
 
 
-def _own_words(account_id: uuid.UUID) -> frozenset[str]:
+def own_words(account_id: uuid.UUID) -> frozenset[str]:
     """The words of the account's name and its approved answers: products, brands and places that are no customer's."""
     answers = Golden.objects.in_use().order_by("-created_at").values_list("question", "answer")[:MAX_ANSWERS]
     texts = [Account.objects.get(pk=account_id).name, *(text for pair in answers for text in pair)]

@@ -1,4 +1,4 @@
-"""What people keep for themselves at the desk, who is looking at what, and what is being written for them."""
+"""What people keep for themselves at the desk, or share, who is looking at what, and what is being written for them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class SavedView(TenantRow):
     page = models.CharField(max_length=20, choices=Page.choices, default=Page.QUEUE)
     name = models.CharField(max_length=60)
     query = models.CharField(max_length=500, blank=True, default="")
+    is_shared = models.BooleanField(default=False, db_default=False, help_text="Everybody in the account finds it.")
 
     class Meta:
         constraints: ClassVar = [

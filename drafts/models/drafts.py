@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from conversations.database import database_time
 from conversations.database.guards import (
     AppendOnly,
+    OfCustomers,
     Transitions,
     Trigger,
     json_under_64k,
@@ -19,7 +20,7 @@ from conversations.database.guards import (
     same_account,
     tenant_guards,
 )
-from conversations.models.base import TenantForeignKey, TenantRow
+from conversations.models.base import OfKind, TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
 from conversations.visible import Visible
 
@@ -33,6 +34,18 @@ DRAFT_MOVES = {
 
 #: The `model_key` of a draft that a person began: it is nobody's suggestion, so no figure judges a model by it.
 BY_A_PERSON = "person"
+
+#: What a reply does (`writing.acts.Act`), in the words of the page.
+ACTS = [
+    ("answer", "Answers"),
+    ("partly", "Answers in part"),
+    ("ask", "Asks back"),
+    ("hold", "Holds: a colleague answers"),
+    ("none", "No answer needed"),
+    ("person", "Hands over to a person"),
+]
+
+NOTHING_ASKED = "none"
 
 #: A person should look twice: a statement without a source, money, or a reason that the drafter named.
 NEEDS_CARE = Q(unsourced_count__gt=0) | Q(is_about_money=True) | ~Q(needs_human=[])
@@ -57,10 +70,11 @@ class DraftQuerySet(models.QuerySet["Draft"]):
 
 
 class Draft(TenantRow):
-    """A proposed reply to `base_message`, the inbound that was newest when it was written.
+    """A proposed reply to `base_message`, the inbound that was newest when it was written; None: it begins a conversation.
 
     `version` counts what people saved over it: 0 is the text as suggested, n is revision n. A decision names the
-    version it was made on.
+    version it was made on. `recipients` says of "to", "cc" and "bcc" what is not as the mail itself asks: the copies that
+    were asked for are kept in it when the draft is written, and a person's choice has all three.
     """
 
     class Status(models.TextChoices):
@@ -75,7 +89,8 @@ class Draft(TenantRow):
         ARCHIVED = "archived"
 
     conversation = TenantForeignKey("conversations.Conversation", related_name="drafts", db_index=False)
-    base_message = TenantForeignKey("conversations.Message", related_name="drafts_based_on")
+    conversation_kind = OfKind()
+    base_message = TenantForeignKey("conversations.Message", null=True, related_name="drafts_based_on")
     trigger_message = TenantForeignKey("conversations.Message", null=True, related_name="drafts_triggered")
     author_user = models.ForeignKey(
         "conversations.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="drafts_created"
@@ -89,6 +104,18 @@ class Draft(TenantRow):
     suggested_html = models.TextField(blank=True, default="")
     top_sources = models.JSONField(default=list)
     statements = models.JSONField(default=list, help_text="[{start, end, sources}] spans in code points")
+    questions = models.JSONField(
+        default=list, db_default=[], help_text="[{text, answer}]: what was asked, and the statement that answers it."
+    )
+    act = models.CharField(
+        max_length=10,
+        choices=ACTS,
+        blank=True,
+        default="",
+        db_default="",
+        help_text='What the reply does; "": a person\'s own.',
+    )
+    facts = models.JSONField(default=list, db_default=[], help_text="[{kind, text}]: what the mail tells.")
     checks = models.JSONField(default=list)
     unsourced_count = models.PositiveIntegerField(default=0)
     is_about_money = models.BooleanField(default=False)
@@ -111,6 +138,13 @@ class Draft(TenantRow):
     sources_changed_at = models.DateTimeField(null=True, help_text="When a source that the text cites changed or went.")
     to_forwarded = models.BooleanField(
         default=False, db_default=False, help_text="A person chose to answer who wrote the mail that was passed on."
+    )
+    is_formatted = models.BooleanField(
+        default=False, db_default=False, help_text="Its text is Markdown, and leaves with HTML as its alternative."
+    )
+    recipients = models.JSONField(default=dict, db_default={}, blank=True, help_text="{to, cc, bcc}: [{address, name}]")
+    subject = models.CharField(
+        max_length=998, blank=True, default="", db_default="", help_text="Of what answers nothing; else the mail's own."
     )
     due_at = models.DateTimeField(
         default=database_time.now, help_text="Copied from the conversation: the queue's order."
@@ -147,6 +181,9 @@ class Draft(TenantRow):
                 name="draft_has_text",
             ),
             models.CheckConstraint(
+                condition=Q(base_message__isnull=False) | Q(model_key="person"), name="draft_answers_or_is_a_persons"
+            ),
+            models.CheckConstraint(
                 condition=Q(confidence__isnull=True) | Q(confidence__range=(0, 1)), name="draft_confidence_range"
             ),
             models.CheckConstraint(
@@ -154,8 +191,18 @@ class Draft(TenantRow):
             ),
             *(
                 json_under_64k("draft", field)
-                for field in ("top_sources", "statements", "checks", "confidence_reasons", "needs_human")
+                for field in (
+                    "top_sources",
+                    "statements",
+                    "checks",
+                    "confidence_reasons",
+                    "needs_human",
+                    "recipients",
+                    "questions",
+                    "facts",
+                )
             ),
+            one_of("draft", "act", ["", *(act for act, _ in ACTS)]),
             Transitions(moves=DRAFT_MOVES, name="draft_moves"),
             Trigger(
                 name="draft_waits_where_owed",
@@ -164,7 +211,9 @@ class Draft(TenantRow):
                 deferred=True,
             ),
             Trigger(name="draft_answers_latest", when="BEFORE UPDATE OF status", function="draft_answers_latest"),
-            *same_account("draft", "conversation", "base_message", "trigger_message", "prompt_version"),
+            *same_account("draft", "base_message", "trigger_message", "prompt_version"),
+            one_of("draft", "conversation_kind", ["customer"]),
+            OfCustomers(name="draft_of_customers"),
         ]
         indexes: ClassVar = [
             # One index for each order and each count of the queue, over waiting drafts only: the history costs nothing.
@@ -190,6 +239,16 @@ class Draft(TenantRow):
 
     def __str__(self) -> str:
         return f"{self.status} draft v{self.version}"
+
+    @property
+    def not_answered(self) -> int:
+        """How many questions of the mail the suggested text leaves open."""
+        return sum(1 for one in self.questions if not one["answer"])
+
+    @property
+    def is_readdressed(self) -> bool:
+        """Whether a person chose who gets it."""
+        return self.to_forwarded or "to" in self.recipients
 
 
 class DraftRevision(TenantRow):
@@ -281,6 +340,9 @@ class DraftAction(TenantRow):
     sources_opened = models.PositiveSmallIntegerField(default=0)
     pressed_twice = models.BooleanField(default=False)
     request_id = models.CharField(max_length=64, blank=True, default="")
+    wished_act = models.CharField(
+        max_length=10, choices=ACTS, blank=True, default="", db_default="", help_text="What another draft should do."
+    )
     message = TenantForeignKey("conversations.Message", null=True, related_name="draft_actions")
     lane = TenantForeignKey("drafts.Lane", null=True, related_name="actions")
     evidence = models.JSONField(default=dict, help_text="Of an automatic approval: the figures that opened its lane.")
@@ -303,6 +365,7 @@ class DraftAction(TenantRow):
                     "answer_elsewhere",
                 ],
             ),
+            one_of("draftaction", "wished_act", ["", *(act for act, _ in ACTS)]),
             models.UniqueConstraint(
                 fields=["account", "user", "request_id"], condition=~Q(request_id=""), name="draftaction_request"
             ),

@@ -7,8 +7,8 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from conversations.database.guards import one_of, same_account, tenant_guards
-from conversations.models.base import TenantForeignKey, TenantRow
+from conversations.database.guards import OfCustomers, one_of, same_account, tenant_guards
+from conversations.models.base import OfKind, TenantForeignKey, TenantRow
 from conversations.models.tenants import SHARE
 
 
@@ -22,6 +22,7 @@ class LearningSample(TenantRow):
     draft = TenantForeignKey("drafts.Draft", related_name="learning_samples")
     action = TenantForeignKey("drafts.DraftAction", related_name="learning_samples", db_index=False)
     conversation = TenantForeignKey("conversations.Conversation", related_name="+")
+    conversation_kind = OfKind()
     question = models.TextField(blank=True)
     original = models.TextField(blank=True)
     final = models.TextField(blank=True)
@@ -39,7 +40,9 @@ class LearningSample(TenantRow):
             *tenant_guards("learningsample"),
             models.UniqueConstraint(fields=["account", "action"], name="learningsample_action"),
             one_of("learningsample", "split", ["train", "validation"]),
-            *same_account("learningsample", "draft", "action", "conversation"),
+            *same_account("learningsample", "draft", "action"),
+            one_of("learningsample", "conversation_kind", ["customer"]),
+            OfCustomers(name="learningsample_of_customers"),
         ]
         indexes: ClassVar = [models.Index(fields=["account", "created_at"], name="idx_learningsample_created")]
 

@@ -8,12 +8,16 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, When
-from django.db.models.functions import JSONObject, Now
+from django.db.models.functions import Coalesce, JSONObject, Now
 
+from conversations.customers import known
+from conversations.database.arrays import any_of
 from conversations.database.compiled import Compiled
-from conversations.models import Attachment, Conversation, Message, RelatedConversation, User
+from conversations.models import Attachment, ChannelHealth, Conversation, Message, Note, RelatedConversation, User
+from conversations.views.notes import FIELDS as NOTE_FIELDS
 from conversations.visible import Visible
 from drafts.models import Draft, DraftAction, DraftRevision, Hold
+from drafts.models.files import own_files
 from drafts.queue.rows import SORTS, Filters, person_values, visible_of, visible_values, waiting_for
 
 RELATED = 5  # conversations that may be related, named with a draft
@@ -24,7 +28,8 @@ def panes(draft_ids: Sequence[uuid.UUID | str], within: Visible) -> list[Draft]:
     """The drafts, in the order asked for, with all that the review pane shows: one statement for any number of them.
 
     Each carries `thread` (the newest messages with their files, newest first), `revision` (the person's saved text of
-    the draft's version), `own_files`, `holder` (a live hold) and `last_act`, all as plain JSON values.
+    the draft's version), `own_files`, `holder` (a live hold), `last_act`, `known` (the customer) and `notes` (newest first), all as
+    plain JSON values.
     """
     wanted = [uuid.UUID(str(pk)) for pk in draft_ids]
     by_id = {draft.pk: draft for draft in _panes(ids=wanted, **visible_values(within))} if wanted else {}
@@ -33,10 +38,10 @@ def panes(draft_ids: Sequence[uuid.UUID | str], within: Visible) -> list[Draft]:
 
 @Compiled
 def _panes(given: Any) -> QuerySet[Draft]:
-    return _with_panes(Draft.objects.within(visible_of(given)).filter(pk__in=given.ids))
+    return _with_panes(Draft.objects.within(visible_of(given)).filter(pk__in=given.ids), visible_of(given))
 
 
-def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
+def _with_panes(drafts: QuerySet[Draft], within: Visible) -> QuerySet[Draft]:
     attachments = JSONObject(id="id", name="file_name", size="size_bytes", inline="is_inline")
     thread = (
         Message.objects.shown()
@@ -51,6 +56,7 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
                 new="body_new",
                 has_html=~Q(body_html=""),
                 sent_at="sent_at",
+                arrived="received_at",
                 is_automatic="is_automatic",
                 erased_at="erased_at",
                 sender=F("metadata__sender"),
@@ -83,6 +89,11 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
             )
         )
     )
+    notes = (
+        Note.objects.filter(conversation=OuterRef("conversation"))
+        .order_by("-created_at", "-id")[:THREAD]
+        .values(json=JSONObject(**{name: name for name in NOTE_FIELDS}))
+    )
     related = RelatedConversation.objects.annotate(
         with_it=Case(When(conversation=OuterRef("conversation"), then=F("other")), default=F("conversation")),
     ).filter(Q(conversation=OuterRef("conversation")) | Q(other=OuterRef("conversation")))
@@ -95,13 +106,28 @@ def _with_panes(drafts: QuerySet[Draft]) -> QuerySet[Draft]:
             reason="reason",
         )
     )[:RELATED]
-    return drafts.select_related("conversation__channel", "base_message").annotate(
+    merged = (
+        Conversation.objects.filter(
+            Q(merged_into=OuterRef("conversation")) | Q(merged_into__merged_into=OuterRef("conversation"))
+        )
+        .order_by("number")[:RELATED]
+        .values(json=JSONObject(id="id", number="number"))
+    )
+    away = ChannelHealth.objects.filter(channel=OuterRef("conversation__channel"), faults__gt=0).values(
+        json=JSONObject(since="failing_since", problem="problem")
+    )
+    writer = Coalesce(OuterRef("base_message__writer"), OuterRef("conversation__customer_address"))
+    return drafts.select_related("conversation__channel", "base_message__writer", "author_user").annotate(
         related=ArraySubquery(related_json),
+        merged=ArraySubquery(merged),
         thread=ArraySubquery(thread),
         revision=Subquery(revision[:1]),
-        own_files=ArraySubquery(Attachment.objects.filter(draft_id=OuterRef("pk")).values(json=attachments)),
+        own_files=own_files(),
         holder=Subquery(holder[:1]),
+        away=Subquery(away[:1]),
         last_act=Subquery(last_act[:1]),
+        known=Subquery(known.beside(writer, "conversation", within)[:1]),
+        notes=ArraySubquery(notes),
     )
 
 
@@ -129,4 +155,4 @@ def following_panes(
 @Compiled
 def _following_panes(given: Any, filters: Filters, limit: int) -> QuerySet[Draft]:
     picked = waiting_for(given, filters).exclude(pk__in=given.skip).values("pk")[:limit]
-    return _with_panes(Draft.objects.filter(pk__in=picked)).order_by(*SORTS[filters.sort][1])
+    return _with_panes(Draft.objects.filter(any_of("pk", picked)), visible_of(given)).order_by(*SORTS[filters.sort][1])

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.db.models import F, FilteredRelation, Q, QuerySet, Value
 from django.db.models.functions import Coalesce, Left, Now, NullIf
 
+from conversations.database.arrays import any_of
 from conversations.database.compiled import Compiled
 from conversations.models import Channel, Conversation, User
 from conversations.visible import ALL, Visible, kept_to
@@ -145,7 +146,7 @@ def _feed(given: Any, filters: Filters, pages: int) -> Any:
     if hasattr(given, "id"):
         page = page.filter(_beyond(fields, [getattr(given, field) for field in fields]))
     return (
-        Draft.objects.filter(pk__in=page.values("pk")[: pages * PAGE + 1])
+        Draft.objects.filter(any_of("pk", page.values("pk")[: pages * PAGE + 1]))
         .annotate(
             hold=FilteredRelation("conversation__holds", condition=Q(conversation__holds__lease_until__gt=Now())),
             holder_name=F("hold__user__display_name"),

@@ -73,7 +73,7 @@ def _page(
 def _entry(one: Candidate, clock: Any) -> dict[str, Any]:
     draft, conversation = one.draft, one.draft.conversation
     due, urgency = due_words(draft.due_at, clock)
-    channel = conversation.channel
+    channel, base = conversation.channel, draft.base_message
     numbers = {str(entry.get("passage")): n for n, entry in enumerate(draft.top_sources, 1)}
     statements = [
         {"start": c.start, "end": c.end, "sources": [str(s) for s in c.source_ids]} for c in one.text.statements
@@ -83,7 +83,8 @@ def _entry(one: Candidate, clock: Any) -> dict[str, Any]:
         "url": reverse("drafts:detail", args=[draft.pk]),
         "who": conversation.customer,
         "title": title_of(conversation.subject, conversation.title),
-        "asked": " ".join((draft.base_message.body_new or draft.base_message.body_text).split())[:280],
+        "goes_to": one.goes_to,
+        "asked": " ".join((base.body_new or base.body_text).split())[:280] if base else "",
         "icon": channel.provided_by.icon if channel else "mail",
         "due": due,
         "late": urgency == "late",

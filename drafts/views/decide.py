@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import uuid
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
-from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
@@ -20,85 +19,30 @@ from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.messages.owing import Promise
 from conversations.people.roles import Verb, require
-from conversations.tenancy import require_tenant
 from conversations.views.access import View, is_fragment, person, signed_in
-from conversations.views.links import address, see_other, with_query
+from conversations.views.links import see_other, with_query
 from conversations.views.words import clock_for
-from drafts import queue
 from drafts.desk import after, decisions, editing, life
 from drafts.desk import handover as handing_over
-from drafts.desk import readdress as addressing
-from drafts.desk.decisions import Attention, Seen
-from drafts.models import BY_A_PERSON, Draft
+from drafts.desk.unanswered import close_unanswered
+from drafts.models import BY_A_PERSON
 from drafts.views import answers
 from drafts.views.conflict import both_texts
 from drafts.views.life import moment
 from drafts.views.pane import Doing, second_press
 from drafts.views.present import DeskFilters
+from drafts.views.press import SeenForm, in_place, onward, read
+from drafts.views.sending import addressed
 
-MAX_MS = 2**31 - 1
-
-
-class SeenForm(forms.Form):
-    """What was on the screen, how it was read, and what the person adds. One form for every decision."""
-
-    version = forms.IntegerField(min_value=0, max_value=MAX_MS)
-    last_inbound = forms.UUIDField()
-    envelope = forms.RegexField(r"^[0-9a-f]{64}$")
-    request_id = forms.RegexField(r"^[0-9a-zA-Z_-]{8,64}$")
-    pressed_twice = forms.BooleanField(required=False)
-    viewed_ms = forms.IntegerField(min_value=0, max_value=MAX_MS, required=False)
-    sources_opened = forms.IntegerField(min_value=0, max_value=1000, required=False)
-    final_text = forms.CharField(required=False, strip=False, max_length=200_000)
-    note = forms.CharField(required=False, max_length=2000)
-    instruction = forms.CharField(required=False, max_length=1000)
-
-    def seen(self) -> Seen:
-        data = self.cleaned_data
-        return Seen(version=data["version"], last_inbound=data["last_inbound"], envelope=data["envelope"])
-
-    def attention(self) -> Attention:
-        data = self.cleaned_data
-        return Attention(
-            viewed_ms=data["viewed_ms"],
-            sources_opened=data["sources_opened"] or 0,
-            pressed_twice=data["pressed_twice"],
-        )
-
-
-P = ParamSpec("P")
 Act = Callable[[HttpRequest, uuid.UUID, SeenForm], Any]
 DONE = {
     "approve": "Approved. You can take it back below until it is sent.",
     "reject": "Rejected. Nothing was sent; you can reopen it below.",
     "regenerate": "Another draft is being written. This one stays until it is ready.",
     "answered_elsewhere": "Marked as answered elsewhere. Nothing was sent.",
+    "no_answer": "Closed. Nothing was sent; a message of the customer opens it again.",
     "snooze": "Snoozed. It comes back by itself.",
 }
-
-
-def in_place(
-    view: Callable[Concatenate[HttpRequest, uuid.UUID, DeskFilters, P], HttpResponse], *, do: str = ""
-) -> Callable[Concatenate[HttpRequest, uuid.UUID, P], HttpResponse]:
-    """Around a press: what its verb refuses is shown on the draft, with what the person had typed and ticked.
-
-    `do` is the form that is open again then. The view gets the filters that the press was made under.
-    """
-
-    @functools.wraps(view)
-    def pressed(request: HttpRequest, pk: uuid.UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        filters = DeskFilters.of_query(request.POST.get("filter", ""))
-        try:
-            return view(request, pk, filters, *args, **kwargs)
-        except Draft.DoesNotExist:
-            raise Http404("There is no such draft in this account.") from None
-        except answers.REFUSED as error:
-            typed = request.POST.get("final_text", "").replace("\x00", "")
-            reasons = request.POST.getlist("reason")
-            doing = Doing("edit" if typed else do, typed=typed, reasons=reasons, refused=error)
-            return answers.refusal(request, pk, filters=filters, doing=doing)
-
-    return pressed  # type: ignore[return-value]  # Django passes pk by its name
 
 
 def decision(name: str, *, leaves: bool) -> Callable[[Act], View]:
@@ -106,9 +50,7 @@ def decision(name: str, *, leaves: bool) -> Callable[[Act], View]:
 
     def decorate(act: Act) -> View:
         def press(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpResponse:
-            form = SeenForm(request.POST)
-            if not form.is_valid():
-                raise Invalid(f"{_first_error(form)} Nothing was changed.")
+            form = read(request)
             if isinstance(answer := act(request, pk, form), HttpResponse):
                 return answer
             if is_fragment(request):
@@ -116,7 +58,7 @@ def decision(name: str, *, leaves: bool) -> Callable[[Act], View]:
                     return answers.changed(request, filters=filters, gone=[pk])
                 return answers.pane_answer(request, pk, filters=filters, doing=Doing(asked_anew=True))
             messages.success(request, DONE[name])
-            return _onward(request, pk, filters, leaves)
+            return onward(request, pk, filters, leaves)
 
         press.__name__, press.__doc__ = name, act.__doc__
         return require_POST(signed_in(require(Verb.READ)(in_place(press, do="reject" if name == "reject" else ""))))
@@ -124,35 +66,25 @@ def decision(name: str, *, leaves: bool) -> Callable[[Act], View]:
     return decorate
 
 
-def _onward(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters, leaves: bool) -> HttpResponse:
-    """Without the script: 303 to the next draft, or back to this one."""
-    if not leaves:
-        return see_other(with_query(reverse("drafts:detail", args=[pk]), filters.query))
-    within = require_tenant(request).channels
-    following = queue.following(filters, person(request), skip=[pk], limit=1, within=within)
-    url = reverse("drafts:detail", args=following) if following else address("drafts:queue")
-    return see_other(with_query(url, filters.query))
-
-
-def _first_error(form: forms.Form) -> str:
-    field, errors = next(iter(form.errors.items()))
-    return f"{field.replace('_', ' ').capitalize()}: {errors[0]}"
-
-
 @decision("approve", leaves=True)
 def approve(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
     """Sign for the draft as shown, or for the text in the box."""
-    decisions.approve(
-        draft_id=pk,
-        actor=person(request),
-        seen=form.seen(),
-        final_text=form.cleaned_data["final_text"] if "final_text" in request.POST else None,
-        reasons=request.POST.getlist("reason"),
-        notes=form.cleaned_data["note"],
-        attention=form.attention(),
-        request_id=form.cleaned_data["request_id"],
-        promise=_promise(request),
-    )
+    follows = request.POST.get("sent", "")
+    if follows not in after.Sent.values:
+        raise Invalid("Choose what follows. Nothing was sent.")
+    with transaction.atomic():
+        after.approve(
+            draft_id=pk,
+            actor=person(request),
+            follows=after.Sent(follows),
+            seen=addressed(request, pk, form.seen(), form.cleaned_data["request_id"]),
+            final_text=form.cleaned_data["final_text"] if "final_text" in request.POST else None,
+            reasons=request.POST.getlist("reason"),
+            notes=form.cleaned_data["note"],
+            attention=form.attention(),
+            request_id=form.cleaned_data["request_id"],
+            promise=_promise(request),
+        )
 
 
 def _promise(request: HttpRequest) -> Promise | None:
@@ -203,24 +135,9 @@ def regenerate(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
         actor=person(request),
         seen=form.seen(),
         instruction=form.cleaned_data["instruction"],
+        wished=request.POST.get("act", ""),
         request_id=form.cleaned_data["request_id"],
     )
-
-
-@require_POST
-@signed_in
-@require(Verb.READ)
-@in_place
-def readdress(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpResponse:
-    """Choose whom the reply to a mail that was passed on goes to."""
-    form = SeenForm(request.POST)
-    if not form.is_valid():
-        raise Invalid(f"{_first_error(form)} Nothing was changed.")
-    addressing.readdress(draft_id=pk, actor=person(request), seen=form.seen(), to=request.POST.get("to", ""))
-    if is_fragment(request):
-        return answers.pane_answer(request, pk, filters=filters)
-    messages.success(request, "The reply goes to somebody else now. Nothing was sent.")
-    return _onward(request, pk, filters, leaves=False)
 
 
 @decision("answered_elsewhere", leaves=True)
@@ -228,6 +145,12 @@ def answered_elsewhere(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> N
     decisions.answered_elsewhere(
         draft_id=pk, actor=person(request), seen=form.seen(), request_id=form.cleaned_data["request_id"]
     )
+
+
+@decision("no_answer", leaves=True)
+def no_answer(request: HttpRequest, pk: uuid.UUID, form: SeenForm) -> None:
+    """Nothing is asked any more: nothing is sent, and the conversation closes."""
+    close_unanswered(draft_id=pk, actor=person(request), seen=form.seen())
 
 
 @decision("snooze", leaves=True)
@@ -278,7 +201,7 @@ def edit(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpRespo
     response["ETag"], response["X-Version"] = f'"{draft.version}"', str(draft.version)
     response["X-Saved"] = clock_for(request).time(database_time.now())
     unsourced = 0 if draft.model_key == BY_A_PERSON else draft.unsourced_count
-    response["X-Second"] = second_press(unsourced, draft.is_about_money)
+    response["X-Second"] = second_press(unsourced, draft.is_about_money)  # a text of a person's own leaves nothing open
     return response
 
 
@@ -358,9 +281,9 @@ def reopen(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpRes
     """Bring a rejected draft back."""
     editing.reopen(draft_id=pk, actor=person(request))
     if is_fragment(request):
-        return answers.changed(request, filters=filters, gone=[], restored=pk)
+        return answers.changed(request, filters=filters, gone=[], restored=pk, spoken="Reopened.")
     messages.success(request, "Reopened.")
-    return _onward(request, pk, filters, leaves=False)
+    return onward(request, pk, filters, leaves=False)
 
 
 @require_POST
@@ -376,7 +299,7 @@ def keep(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpRespo
     kept = editing.keep(draft_id=pk, actor=person(request), last_inbound=last_inbound)
     if is_fragment(request):
         return answers.changed(request, filters=filters, gone=[pk], restored=kept.pk)
-    return _onward(request, kept.pk, filters, leaves=False)
+    return onward(request, kept.pk, filters, leaves=False)
 
 
 @in_place
@@ -388,6 +311,6 @@ def _touch(
     if request.headers.get("HX-Target") == "saved":
         return HttpResponse(status=204)
     if is_fragment(request):
-        return answers.pane_answer(request, pk, filters=filters)
+        return answers.pane_answer(request, pk, filters=filters, spoken=words)
     messages.success(request, words)
-    return _onward(request, pk, filters, leaves=False)
+    return onward(request, pk, filters, leaves=False)

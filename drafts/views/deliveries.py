@@ -24,6 +24,8 @@ from drafts.desk import decisions
 from drafts.views import answers
 from drafts.views.present import DeskFilters
 
+UNDONE = "Undone. Nothing was sent."
+
 
 def get_delivery_for(request: HttpRequest, pk: uuid.UUID) -> Delivery:
     """The tenant's delivery, of the person's own channels; a foreign id and an absent one get the same 404."""
@@ -46,8 +48,8 @@ def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return _too_late(request, delivery, error, filters)
     draft_id = delivery.draft_id
     if is_fragment(request) and draft_id:
-        return answers.changed(request, filters=filters, gone=[], restored=draft_id)
-    messages.success(request, "Undone. Nothing was sent.")
+        return answers.changed(request, filters=filters, gone=[], restored=draft_id, spoken=UNDONE)
+    messages.success(request, UNDONE)
     return see_other(reverse("drafts:detail", args=[draft_id]) if draft_id else address("drafts:queue"))
 
 
@@ -87,7 +89,7 @@ def _settle(request: HttpRequest, delivery: Delivery, verb: Callable[[], Any], w
     except answers.REFUSED as error:
         return _too_late(request, delivery, error, filters)
     if is_fragment(request):
-        return answers.changed(request, filters=filters, gone=[])
+        return answers.changed(request, filters=filters, gone=[], spoken=words)
     messages.success(request, words)
     return see_other(reverse("conversations:detail", args=[delivery.conversation_id]))
 

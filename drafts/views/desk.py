@@ -96,7 +96,8 @@ def pulse(request: HttpRequest) -> HttpResponse:
     asked_for = [*wanted, *([shown] if shown else [])]
     fetched = {draft.pk: draft for draft in queue.panes(asked_for, desk.within)} if asked_for else {}
     if shown and (draft := fetched.get(shown)):
-        newer = answers.replaced(draft, desk) if draft.status == Draft.Status.SUPERSEDED else None
+        went = draft.status in {Draft.Status.SUPERSEDED, Draft.Status.STALE}
+        newer = answers.replaced(draft, desk) if went else None
         banner = newer or banners.standing(draft, desk, Urls.of(draft, desk), Can.of(draft, desk), room.asked)
         context["banner"] = banners.capped(banner, desk.user.choices.caps)
     ahead = [fetched[pk] for pk in wanted if pk in fetched and fetched[pk].status == Draft.Status.PENDING]

@@ -22,6 +22,8 @@ NEEDS = {
     "sender": ("Sender not proved", "tag--bad"),
     "safety": ("Safety", "tag--bad"),
     "legal": ("Legal", "tag--bad"),
+    "privacy": ("Personal data", "tag--bad"),
+    "furious": ("Furious", "tag--bad"),
     "refund": ("Refund", "tag--bad"),
     "injection": ("Planted text", "tag--bad"),
     "upset": ("Upset", "tag--warn"),

@@ -17,10 +17,11 @@ from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.words import Clock, clock_for, plural
-from drafts.evidence import quality
+from drafts.evidence import quality, unanswered
 from drafts.evidence.quality import KNOWN_FROM, Day, Quality, Summary
 from drafts.views import charts
 from drafts.views.present import REASONS
+from drafts.writing.topics import in_words
 
 DAYS = (7, 28, 90)
 NOT_YET = "not yet known"
@@ -47,6 +48,7 @@ def page(request: HttpRequest) -> HttpResponse:
         channel=channel,
         person=me.pk if own else None,
     )
+    gaps = unanswered.gaps_of(tenant.account_id, since=found.since, until=found.until, channel=channel)
     url = reverse("drafts:quality")
     context = {
         "nav": "quality",
@@ -67,6 +69,14 @@ def page(request: HttpRequest) -> HttpResponse:
             *([(reverse("drafts:export-corrections"), "Corrections")] if may(tenant, Verb.EXPORT_SAMPLES) else []),
             *([(reverse("drafts:export-trail"), "Audit trail")] if may(tenant, Verb.EXPORT_AUDIT) else []),
         ],
+        "gaps": [
+            {
+                "words": f"{plural(gap.conversations, 'conversation')} asked about “{gap.words}”",
+                "examples": gap.examples,
+                "url": f"{reverse('conversations:list')}?{urlencode({'q': gap.words})}",
+            }
+            for gap in gaps
+        ],
         **_sections(found, by_name=tenant.role == Role.ADMIN),
     }
     return render(request, "drafts/quality.html", context)
@@ -86,11 +96,12 @@ def _sections(found: Quality, *, by_name: bool) -> dict[str, Any]:
         "reasons": _reasons(found.reasons),
         "reasons_total": f"{plural(total.edited, 'edit')}, {plural(total.rejected, 'rejection')}",
         "prompts": [_line(each, "without a version") for each in found.prompts],
-        "words": charts.columns(found.words),
+        "words": charts.columns(found.words, charts.bucket_names(), "Words changed per edit"),
         "words_median": f"median {total.words:.0f}" if total.words is not None else "",
         "words_rows": list(zip(charts.bucket_names(), found.words, strict=False)),
         "topics": sorted(
-            (_line(each, "No topic") for each in found.topics), key=lambda line: (line["share"], -line["decided"])
+            ({**_line(each, "No topic"), "name": in_words(each.name) or "No topic"} for each in found.topics),
+            key=lambda line: (line["share"], -line["decided"]),
         ),
         "by_channel": [{**_line(each, "No channel"), "name": _channel(each.name)} for each in found.channels],
         "people": [_line(each, "Somebody who left") for each in found.people] if by_name else [],

@@ -16,11 +16,11 @@ from conversations.tenancy import require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from conversations.views.links import address, see_other, with_query
 from drafts.models import SavedView
-from drafts.queue.savedviews import remove_view, save_view, views_of
+from drafts.queue.savedviews import remove_view, save_view, share_view, views_of
 from drafts.views.present import DeskFilters
 
 PAGES = {"queue": ("drafts:queue", "Queue"), "history": ("conversations:list", "History")}
-HISTORY_FIELDS = ("q", "status")
+HISTORY_FIELDS = ("q", "list", "status", "tag")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -61,6 +61,19 @@ def remove(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return see_other(address("drafts:views"))
 
 
+@require_POST
+@signed_in
+def share(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Let the account find it, or no more (`on` is 0)."""
+    tenant, on = require_tenant(request), request.POST.get("on", "1") != "0"
+    try:
+        view = share_view(account_id=tenant.account_id, view_id=pk, actor=person(request), on=on)
+    except SavedView.DoesNotExist:
+        raise Http404("There is no such view in this account.") from None
+    messages.success(request, f"Everybody finds “{view.name}”." if on else f"“{view.name}” is its owner's alone.")
+    return see_other(address("drafts:views"))
+
+
 def _known(page: str, query: str) -> str:
     """The query without what the page does not know."""
     asked = dict(parse_qsl(query[:1000]))
@@ -93,6 +106,10 @@ def _render(
                 "url": _address(v.page, v.query),
                 "page": PAGES[v.page][1],
                 "query": v.query,
+                "is_mine": v.user_id == person(request).pk,
+                "is_shared": v.is_shared,
+                "may_share": v.user_id == person(request).pk or tenant.role == Role.ADMIN,
+                "owner": v.user.name,
             }
             for v in found
         ],

@@ -27,7 +27,7 @@ from conversations.views.access import is_fragment, signed_in
 from conversations.views.threads import get_conversation_for
 from conversations.views.words import Clock, clock_for, plural
 from drafts import diffing
-from drafts.models import Draft, DraftAction
+from drafts.models import ACTS, Draft, DraftAction
 from drafts.views import exports
 from drafts.views.present import REASONS, Change, shortened
 
@@ -46,12 +46,16 @@ LOOKS = {
     Kind.DRAFT_CLAIMED: ("p", "lock"),
     Kind.DRAFT_RELEASED: ("p", "lock"),
     Kind.DRAFT_EDITED: ("p", "edit"),
+    Kind.DRAFT_BROUGHT: ("p", "edit"),
     Kind.DRAFT_APPROVED: ("p", "check"),
     Kind.DRAFT_REJECTED: ("p", "x"),
     Kind.DRAFT_REGENERATED: ("p", "redo"),
     Kind.DRAFT_KEPT: ("p", "check"),
     Kind.DRAFT_SNOOZED: ("p", "clock"),
     Kind.DRAFT_READDRESSED: ("p", "mail"),
+    Kind.DRAFT_FORMATTED: ("p", "edit"),
+    Kind.DRAFT_FILE_ADDED: ("p", "clip"),
+    Kind.DRAFT_FILE_REMOVED: ("p", "clip"),
     Kind.DRAFT_UNDONE: ("p", "undo"),
     Kind.DRAFT_ANSWERED_ELSEWHERE: ("p", "check"),
     Kind.DELIVERY_RELEASED: ("p", "send"),
@@ -69,8 +73,27 @@ LOOKS = {
     Kind.CONVERSATION_ASSIGNED: ("p", "user"),
     Kind.CONVERSATION_ANSWERED: ("p", "check"),
     Kind.CONVERSATION_SNOOZED: ("p", "clock"),
+    Kind.CONVERSATION_TAGGED: ("p", "tag"),
+    Kind.CONVERSATION_MERGED: ("p", "merge"),
+    Kind.CONVERSATION_UNMERGED: ("p", "merge"),
+    Kind.SENDER_BLOCKED: ("p", "ban"),
+    Kind.SENDER_UNBLOCKED: ("p", "ban"),
+    Kind.CONVERSATION_WATCHED: ("p", "eye"),
+    Kind.CONVERSATION_UNWATCHED: ("p", "eye"),
+    Kind.NOTE_WRITTEN: ("p", "lock"),
+    Kind.NOTE_REMOVED: ("p", "lock"),
     Kind.DRAFT_BEGUN: ("p", "edit"),
+    Kind.CONVERSATION_FORWARDED: ("p", "send"),
     Kind.MESSAGE_ERASED: ("sys", "x"),
+    Kind.ACTION_PROPOSED: ("p", "assist"),
+    Kind.ACTION_CONFIRMED: ("p", "check"),
+    Kind.ACTION_SECOND_CONFIRMED: ("p", "sign"),
+    Kind.ACTION_REJECTED: ("p", "x"),
+    Kind.ACTION_EXECUTED: ("p", "check"),
+    Kind.ACTION_FAILED: ("bad", "alert"),
+    Kind.ACTION_EXPIRED: ("sys", "clock"),
+    Kind.ACTION_REVERTED: ("p", "undo"),
+    Kind.CUSTOMER_RENAMED: ("p", "user"),
 }
 CHAIN_SQL = """
 SELECT count(*), count(*) FILTER (WHERE bound AND (joined OR is_first)), min(seq) FILTER (WHERE NOT bound OR NOT joined)
@@ -249,6 +272,8 @@ def _line(
         tags.append(("tag--accent", "edited"))
     if event.kind == Kind.DRAFT_APPROVED and event.data.get("unsourced"):
         tags.append(("tag--warn", f"{event.data['unsourced']} unsourced"))
+    if event.kind == Kind.DRAFT_REGENERATED and event.data.get("act"):
+        tags.append(("tag--accent", dict(ACTS).get(event.data["act"], "")))
     if event.kind == Kind.DRAFT_RETIRED:
         tags.append(("tag--warn", str(event.data.get("status", ""))))
     if action is not None and event.kind == Kind.DRAFT_APPROVED and action.diff:

@@ -25,6 +25,7 @@ from drafts.desk import lanes
 from drafts.desk.lanes import Evidence
 from drafts.learning import evaluation, prompts
 from drafts.models import EvalRun, Golden, Lane, PromptVersion
+from drafts.writing.topics import in_words
 from ingestion.models import JobRun
 
 SHOWN = 20
@@ -199,6 +200,7 @@ def _lane(lane: Lane, evidence: Evidence, channels: dict[Any, str], *, decides: 
     return {
         "id": str(lane.pk),
         "intent": lane.intent,
+        "topic": in_words(lane.intent),
         "channel": channels.get(lane.channel_id, ""),
         "channel_id": str(lane.channel_id),
         "prompt": lane.prompt_label,

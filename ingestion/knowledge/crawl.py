@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -29,7 +29,7 @@ from ingestion.knowledge import completeness
 from ingestion.knowledge.addresses import joined, may_be_page, same_site, tidy
 from ingestion.knowledge.directions import Directions, directions_of
 from ingestion.knowledge.documents import Unreadable
-from ingestion.knowledge.extract import Extracted, decode, links_of, read_file, read_html
+from ingestion.knowledge.extract import HTML, decode, links_of, read_answer
 from ingestion.knowledge.fetch import AGENT, Answer, Fetcher, FetchError, check_address
 from ingestion.knowledge.index import Origin, index_document, remove_document
 from ingestion.knowledge.sitemaps import MAX_BYTES, MAX_SITEMAPS, BadSitemap, looks_like_sitemap, read_sitemap
@@ -44,13 +44,6 @@ PROBLEMS = 20  # told by name in the job's metrics
 LINK_BYTES = 40_000  # of a page's links that are kept: they say where to go on when the page itself is unchanged
 READER = 2
 """Counts up when pages are read otherwise: what was read by another number is read anew, changed or not."""
-_HTML = ("text/html", "application/xhtml+xml", "")
-_FILES = {
-    "application/pdf": "page.pdf",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "page.docx",
-    "text/plain": "page.txt",
-    "text/markdown": "page.md",
-}
 
 
 class CrawlFailed(Refusal):
@@ -273,7 +266,7 @@ class _Crawl:
             self._add(self._links_kept(url))
             return
         links, asked = [], Directions()
-        if answer.media_type in _HTML:
+        if answer.media_type in HTML:
             links = links_of(answer.body, base=url, charset=answer.charset)
             asked = directions_of(answer.body, url=url, headers=answer.headers, charset=answer.charset)
         if asked.is_noindex or (asked.copy_of and self._ours(asked.copy_of)):
@@ -282,7 +275,7 @@ class _Crawl:
             self._add([asked.copy_of, *links] if asked.copy_of else links)
             return
         try:
-            found = _text(url, answer)
+            found = read_answer(url, answer.body, media_type=answer.media_type, charset=answer.charset)
         except Unreadable as error:
             self.counts.skipped += 1
             self._note(url, f"This page was not read: {error}.")
@@ -394,14 +387,3 @@ class _Crawl:
 
     def _next(self) -> datetime | None:
         return database_time.now() + period(self.site) if self.site.every_hours else None
-
-
-def _text(url: str, answer: Answer) -> Extracted:
-    """Raises Unreadable."""
-    if answer.media_type in _HTML:
-        return read_html(answer.body, charset=answer.charset)
-    if kind := _FILES.get(answer.media_type):
-        found = read_file(kind, answer.body)
-        name = urlsplit(url).path.rpartition("/")[2]
-        return replace(found, title=found.title if found.title != "page" else name or url)
-    raise Unreadable(f"it is neither a page nor a document ({answer.media_type[:60]})")

@@ -16,7 +16,6 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
-import httpx2
 import stamina
 from django.conf import settings
 
@@ -89,6 +88,11 @@ class MiniLmEmbedder:
         return vectors
 
 
+def knows_only_english(embedder: Embedder) -> bool:
+    """Whether it makes nothing of other languages: their words have to be said in English first."""
+    return embedder.name == MiniLmEmbedder.name
+
+
 class HttpEmbedder:
     """An OpenAI-compatible endpoint: POST ``<url>/embeddings`` with ``{"model", "input"}``.
 
@@ -122,6 +126,8 @@ class HttpEmbedder:
         return vectors
 
     def _embed_batch(self, texts: list[str]) -> list[list[float]]:
+        import httpx2
+
         try:
             answer: Any = self._post({"model": self._model, "input": texts, "encoding_format": "float"})
             rows = sorted(answer["data"], key=lambda row: int(row["index"]))
@@ -143,6 +149,8 @@ class HttpEmbedder:
         return vectors
 
     def _post(self, payload: dict[str, Any]) -> Any:
+        import httpx2
+
         for attempt in stamina.retry_context(on=_is_passing, attempts=3, timeout=3 * self._timeout, wait_initial=0.2):
             with attempt:
                 response = httpx2.post(self._url, json=payload, headers=self._headers, timeout=self._timeout)
@@ -244,6 +252,8 @@ def _load_minilm(threads: int) -> tuple[Any, Any]:
 
 
 def _is_passing(error: Exception) -> bool:
+    import httpx2
+
     if isinstance(error, httpx2.HTTPStatusError):
         return error.response.status_code == 429 or error.response.status_code >= 500
     return isinstance(error, httpx2.TransportError)

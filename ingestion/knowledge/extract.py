@@ -12,6 +12,7 @@ import sys
 import zipfile
 from dataclasses import dataclass, replace
 from io import BytesIO
+from itertools import dropwhile
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -36,7 +37,15 @@ KINDS = {
     ".pdf": "pdf",
     ".docx": "docx",
 }
+HTML = ("text/html", "application/xhtml+xml", "")  # a server's word for a page, or none
+_FILES = {
+    "application/pdf": "page.pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "page.docx",
+    "text/plain": "page.txt",
+    "text/markdown": "page.md",
+}
 _FIRST_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_IN_HEAD = {"base", "link", "meta", "noscript", "script", "style", "template", "title"}
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
 
 
@@ -94,6 +103,17 @@ def read_html(content: bytes, *, charset: str = "") -> Extracted:
     return Extracted(" ".join(titles) or (heading[1] if heading else ""), text, page.shown, page.lost, page.missing)
 
 
+def read_answer(url: str, content: bytes, *, media_type: str, charset: str) -> Extracted:
+    """What a server sent for this address: a page, or a file that is read. Raises Unreadable."""
+    if media_type in HTML:
+        return read_html(content, charset=charset)
+    if kind := _FILES.get(media_type):
+        found = read_file(kind, content)
+        name = urlsplit(url).path.rpartition("/")[2]
+        return replace(found, title=found.title if found.title != "page" else name or url)
+    raise Unreadable(f"it is neither a page nor a document ({media_type[:60]})")
+
+
 def links_of(content: bytes, *, base: str, charset: str = "") -> list[str]:
     """The addresses that a page links to, absolute, without fragments, in order, each once; nofollow is left out."""
     try:
@@ -138,7 +158,22 @@ def parse_html(content: bytes, charset: str) -> Any:
         tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=html.HTMLParser(encoding="utf-8"))
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
         raise Unreadable("it is no HTML") from error
+    _end_head(tree)
     return tree
+
+
+def _end_head(tree: Any) -> None:
+    """The parser (libxml2) knows HTML 4: what HTML added since, main and article too, does not end a head whose end tag was
+    left out, as it may be (HTML Standard 13.1.2.4), and the whole page stands in the head. It is put into the body."""
+    head, body = tree.find("head"), tree.find("body")
+    if head is None:
+        return
+    page = list(dropwhile(lambda one: not isinstance(one.tag, str) or one.tag in _IN_HEAD, head))
+    if page and body is None:
+        body = tree.makeelement("body")
+        tree.append(body)
+    for place, one in enumerate(page):
+        body.insert(place, one)
 
 
 def _apart(kind: str, content: bytes) -> Extracted:

@@ -1,5 +1,5 @@
 /** Reject, redraft and snooze ask one thing first; the questions are the same for every draft. */
-import { $, clone } from './dom.js';
+import { $, $$, clone } from './dom.js';
 import { pane, review } from './panes.js';
 
 const urlOf = (verb) => pane().dataset.save.replace('/edit/', `/${verb}/`);
@@ -8,13 +8,13 @@ const offers = (act) => $(`.actions [data-act=${act}]`, review);
 /** The question that is open, if one is. */
 export const asking = () => $('[data-ask] [data-slot=ask]');
 
-export function ask(kind, verb) {
+export function ask(kind, verb, first = 'input') {
   const area = $('[data-ask]', review), template = $(`#ask-${kind}`);
   if (!template || !offers(kind)) return;
   area.replaceChildren(clone(template));
-  $('[type=submit]', area).setAttribute('formaction', urlOf(verb));
+  $$('[type=submit]', area).forEach((button) => button.setAttribute('formaction', urlOf(verb)));
   area.scrollIntoView({ block: 'nearest' });
-  $('input', area).focus();
+  $(first, area).focus();
 }
 
 /** To whom: the colleagues are asked of the server. */

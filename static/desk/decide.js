@@ -7,7 +7,7 @@ import { keyOf } from './keymap.js';
 import { offline } from './pulse.js';
 import { spent } from './copies.js';
 
-const DONE = { approve: 'Approved', 'reject-now': 'Rejected', 'snooze-now': 'Snoozed', elsewhere: 'Answered elsewhere' };
+const DONE = { approve: 'Approved', 'reject-now': 'Rejected', 'snooze-now': 'Snoozed', elsewhere: 'Answered elsewhere', close: 'Closed' };
 /** Draft -> its pane, for decisions that the server has not answered yet. */
 const flights = new Map();
 
@@ -92,7 +92,7 @@ function comeBack(id, html) {
   } else if (!html) {
     put(form);
   }
-  warn('That was not carried out and nothing was sent. The draft is back in your list.');
+  warn('That was not carried out and nothing was sent. The draft is back.');
 }
 
 /** The customer wrote again, or somebody decided, while this draft is being read. */

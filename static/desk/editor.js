@@ -25,6 +25,11 @@ export function saveNext(form) {
   saving = saving.then(() => save(form));
 }
 
+function saveSoon(form, ms) {
+  clearTimeout(timer);
+  timer = setTimeout(saveNext, ms, form);
+}
+
 export function edit() {
   const form = $('#decide'), template = form && $('template[data-form=edit]', form);
   if (template && !editing()) begin(form, template);
@@ -58,10 +63,12 @@ async function save(form) {
   const sent = $('#final', form)?.value, answer = await send(form.dataset.save, form), note = $('#saved', form);
   if (answer?.ok) {
     spent(form, sent);
-    form.elements.version.value = answer.headers.get('X-Version') || form.elements.version.value;
+    const fields = [form.elements.version, $(`#attach-${form.dataset.id} [name=version]`)]; // a file may be attached next
+    fields.forEach((field) => { if (field) field.value = answer.headers.get('X-Version') || field.value; });
     form.dataset.second = answer.headers.get('X-Second');
   }
   await refused(answer, form);
+  if (!(answer?.status < 500)) saveSoon(form, 4 * PAUSE); // no connection, or no server: again, without another key
   if (note) note.textContent = answer?.ok ? `Saved ${answer.headers.get('X-Saved')}` : 'Not saved, kept here';
 }
 
@@ -88,10 +95,17 @@ export function offerUnsaved(form) {
   if (copied(form) && !editing() && !place.firstElementChild) place.replaceChildren(clone($('#banner-kept')));
 }
 
-on('input', ({ target }) => {
+on('input', ({ target, data }) => {
   if (target.id !== 'final') return;
+  if (data === '/' && /(^|\s)\/$/.test(target.value.slice(0, target.selectionStart))) import('./snippets.js').then((m) => m.open());
   draw(target.form, target.dataset.original, target.value);
   keep(target.form, target.value);
-  clearTimeout(timer);
-  timer = setTimeout(() => saveNext(target.form), PAUSE);
+  saveSoon(target.form, PAUSE);
+});
+
+on('dragover drop paste', (event) => {
+  const { files, types } = event.dataTransfer ?? event.clipboardData;
+  if (!types.includes('Files') || types.includes('text/plain') || !$('.attach')) return;
+  event.preventDefault();
+  if (files.length) import('./files.js').then((m) => m.attach([...files]));
 });

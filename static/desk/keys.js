@@ -24,7 +24,7 @@ function inText({ target }, key, chord, does) {
 
 function single(event, key, does) {
   if (key === '?') return does(() => open('keys'));
-  if (asking()) return $$('[type=radio]', asking())[key - 1]?.click();
+  if (asking()) return $$('[type=radio], [name=act]', asking())[key - 1]?.click();
   if (key === '/' && $('#f-ch')) return does(() => $('#f-ch').focus());
   if (key >= '1' && key <= '9') return ACTS.source(+key);
   const act = actOf(key), step = STEPS[act], shifted = event.shiftKey && key !== event.key; // "!" is a key of its own
@@ -40,7 +40,7 @@ on('keydown', (event) => {
   if ($('dialog[open]')) return inDialog(event, does);
   if (key === 'escape' && asking()) return ACTS.cancel();
   if (key === 'escape' && !text) $('[data-leave]')?.click();
-  if (key === 'enter' && asking()?.contains(target) && (chord || target.matches('input'))) return does(() => $('[type=submit]', asking()).click());
+  if (key === 'enter' && asking()?.contains(target) && (chord || target.matches('input'))) return does(() => $('.ask__act [type=submit]', asking()).click());
   if (text) return inText(event, key, chord, does);
   if (chord || mode === 'off' || event.altKey !== (mode === 'alt')) return;
   single(event, key, does);

@@ -72,7 +72,7 @@ function arrived(words) {
   }
   (banner || title)?.focus({ preventScroll: true });
   if (banner) banner.scrollIntoView({ block: 'nearest' });
-  else say(`${words ? `${words} Next: ` : ''}${title?.textContent.trim()}. ${$('.support b', review)?.textContent ?? ''}. ${rows().length} left.`);
+  else say(`${words ? `${words} Next:` : $('[data-spoken]', review)?.dataset.spoken ?? ''} ${title?.textContent.trim()}. ${$('.support b', review)?.textContent ?? ''}. ${rows().length} left.`);
 }
 
 export function put(content, words) {

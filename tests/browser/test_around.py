@@ -104,6 +104,8 @@ def around(queue: Queue) -> list[Place]:
         Place("quality", "/quality/", world.dan),
         Place("quality, nothing", "/quality/?channel=slack", world.ada),
         Place("quality, agent", "/quality/", world.cy),
+        Place("reports", "/reports/", world.dan),
+        Place("reports, nothing", "/reports/?days=7", world.bo),
         Place("notifications", "/notifications/", world.ada),
         Place("preferences", "/profile/", world.ada),
         Place("not found", "/nowhere/", world.ada),

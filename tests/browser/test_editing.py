@@ -21,7 +21,7 @@ def test_an_edit_is_saved_while_typing_shown_as_a_diff_and_approved(queue: Queue
     page.keyboard.type("\nAda at Acme")
     expect(page.locator("[data-diff] ins")).to_contain_text("Ada at Acme")
     expect(page.locator("#saved")).to_contain_text("Saved")
-    expect(page.locator("[name=version]")).to_have_value("1")
+    expect(page.locator("#decide [name=version]")).to_have_value("1")
     page.keyboard.press("Control+Enter")
     expect(title(page)).to_have_text("Question of Customer B")
     wait_for_status(page, queue.first, "approved")

@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from conversations.channels.base import File, Party
-from conversations.models import Delivery, Notification, User
+from conversations.customers import merging
+from conversations.models import Customer, Delivery, Notification, User
 from conversations.tenancy import tenant_context
 from drafts.desk import decisions, editing
 from drafts.desk.decisions import Attention
@@ -46,6 +47,13 @@ def places(queue: Queue) -> list[Place]:
         Notification.objects.create(account=world.acme, user=ada, type="send_uncertain", payload={"conversation": str(doubtful.conversation_id)})  # fmt: skip
         held = queue.sourced("Customer G", 7)
         decisions.approve(draft_id=held.pk, actor=ada, seen=seen(held))
+    for who in ("work@customer.test", "home@customer.test"):
+        factories.message(world.mail, sender=Party(who, "Customer F"))
+    with tenant_context(world.acme.pk):
+        customer, twin = (
+            Customer.objects.get(addresses__address=who) for who in ("customer.f@customer.test", "work@customer.test")
+        )
+        merged = merging.merge(customer_id=twin.pk, into_id=customer.pk, actor=ada)
     conversation = f"/conversations/{doubtful.conversation_id}/"
     risky = f"/drafts/{queue.risky.pk}/"
     return [
@@ -64,6 +72,7 @@ def places(queue: Queue) -> list[Place]:
         Place("history", "/conversations/", ada),
         Place("history, no match", "/conversations/?q=nobody", ada),
         Place("conversation", conversation, ada),
+        Place("customer", f"/customers/{customer.pk}/?merged={merged}", world.dan),
         Place("timeline", f"{conversation}timeline/", ada),
         Place("timeline, event", f"{conversation}timeline/?event=1", ada),
         Place("notifications", "/notifications/", ada),

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from playwright.sync_api import Page, expect
 
-from conversations.models import Conversation, Delivery, User
+from conversations.models import Conversation, Delivery, ProposedAction, User
 from conversations.tenancy import account_directory, tenant_context
 from drafts.demo import seeding
+from drafts.models import Scenario
 from tests.browser.conftest import OpenPage
+from tests.factories import Practice
+from tests.ingestion.conftest import chroma_url  # noqa: F401 - a fixture
 
 FOLDER = os.environ.get("COUNTERSIGN_SCREENSHOTS", "")
 pytestmark = pytest.mark.skipif(
@@ -40,7 +42,23 @@ def _nothing(page: Page) -> None:
     expect(page.locator("#main")).to_be_visible()
 
 
-def test_the_pictures_of_the_readme(committed: None, open_page: OpenPage) -> None:
+def _ask(page: Page) -> None:
+    page.locator("[data-act=assist]").click()
+    expect(page.locator(".asst .act")).to_be_visible()
+    page.locator("#as-t").focus()
+
+
+def _card(page: Page) -> None:
+    expect(page.locator(".act[data-armed='1']")).to_be_visible()
+
+
+def test_the_pictures_of_the_readme(
+    committed: None,
+    open_page: OpenPage,
+    settings: Any,
+    chroma_url: str,  # noqa: F811
+) -> None:
+    settings.CHROMA_URL = chroma_url
     folder = Path(settings.BASE_DIR) / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     seeding.seed(password="for pictures only", say=lambda words: None)
@@ -49,6 +67,12 @@ def test_the_pictures_of_the_readme(committed: None, open_page: OpenPage) -> Non
     with tenant_context(account["id"]):
         answered = Delivery.objects.filter(approved_by=tess).values_list("conversation_id", flat=True)
         told = Conversation.objects.filter(pk__in=answered).order_by("number").values_list("pk", flat=True)[0]
+    with tenant_context(account["id"], person=tess.pk):
+        chat = f"/assistant/{ProposedAction.objects.get(owner=tess).session_id}/"
+    with tenant_context(account["id"]):
+        scenario = Scenario.objects.get(title__startswith="Rosa")
+    talk = Practice(scenario, tess)
+    talk.draft()
     timeline = f"/conversations/{told}/timeline/"
 
     def choose(page: Page) -> None:
@@ -64,6 +88,13 @@ def test_the_pictures_of_the_readme(committed: None, open_page: OpenPage) -> Non
         ("phone-queue", "/queue/", _nothing, {"width": 390}),
         ("phone-review", "/queue/", lambda page: page.locator(".row").first.click(), {"width": 390}),
         ("phone-timeline-dark", timeline, _nothing, {"width": 390, "scheme": "dark"}),
+        ("assistant-light", "/queue/", _ask, {}),
+        ("assistant-dark", "/queue/", _ask, {"scheme": "dark"}),
+        ("chat-light", chat, _card, {}),
+        ("phone-chat-dark", chat, _card, {"width": 390, "scheme": "dark"}),
+        ("practice-light", f"/practice/{talk.session.pk}/", _nothing, {}),
+        ("configuration-dark", "/settings/configuration/", _nothing, {"scheme": "dark"}),
+        ("waiting-light", "/assistant/waiting/", _card, {}),
         ("edit-light", "/queue/", _edit, {}),  # last: it saves a version
     ]
     for name, path, act, how in shots:

@@ -101,7 +101,19 @@ def test_from_a_new_tenant_to_a_proved_channel_without_a_script(
     serve: Any,
     complaints: Complaints,
 ) -> None:
-    port, keeper = serve()
+    page = set_up(open_page, worker_turn, *serve())
+    page.goto("/admin/setup/")
+    done = page.locator(".step--done")
+    expect(done).to_have_count(1)
+    expect(done.get_by_role("heading")).to_have_text("A channel that can reply")
+    entry = next(one for one in account_directory() if one["slug"] == "initech")
+    with tenant_context(entry["id"]):
+        assert Channel.objects.get().is_active
+    assert complaints == []
+
+
+def set_up(open_page: OpenPage, worker_turn: Callable[[], None], port: int, keeper: Any) -> Page:
+    """Initech, its admin Pete, and a channel on that SMTP server, as Pete's browser has it."""
     root = open_page(operator(), "/admin/tenants/", script=False)
     root.get_by_label("Name", exact=True).fill("Initech")
     root.get_by_label("Short name").fill("initech")
@@ -121,13 +133,13 @@ def test_from_a_new_tenant_to_a_proved_channel_without_a_script(
     page.get_by_role("link", name="Another mail server").click()
     page.get_by_label("Name", exact=True).fill("Support")
     page.get_by_label("Address customers write to").fill("help@initech.test")
-    page.get_by_label("SMTP server").fill("127.0.0.1")
-    page.get_by_label("Port").fill("1")
-    page.get_by_label("Encryption").select_option("none")
+    page.get_by_label("SMTP server", exact=True).fill("127.0.0.1")
+    page.get_by_label("Port", exact=True).fill("1")
+    page.get_by_label("Encryption", exact=True).select_option("none")
     page.get_by_role("button", name="Check connection").click()
     expect(page.get_by_text("127.0.0.1:1 refused the connection")).to_be_visible()
     expect(page.get_by_label("Name", exact=True)).to_have_value("Support")  # nothing is typed twice
-    page.get_by_label("Port").fill(str(port))
+    page.get_by_label("Port", exact=True).fill(str(port))
     page.get_by_role("button", name="Save and switch on").click()
     expect(page.get_by_text("Support is switched on.")).to_be_visible()
     page.get_by_role("button", name="Send a test").click()
@@ -137,11 +149,4 @@ def test_from_a_new_tenant_to_a_proved_channel_without_a_script(
     other = open_page(None, re.search(r"/channel-tests/\S+/", text)[0], script=False)  # type: ignore[index]
     other.get_by_role("button", name="It arrived").click()
     expect(other.get_by_role("heading", name="Thank you")).to_be_visible()
-    page.goto("/admin/setup/")
-    done = page.locator(".step--done")
-    expect(done).to_have_count(1)
-    expect(done.get_by_role("heading")).to_have_text("A channel that can reply")
-    entry = next(one for one in account_directory() if one["slug"] == "initech")
-    with tenant_context(entry["id"]):
-        assert Channel.objects.get().is_active
-    assert complaints == []
+    return page

@@ -256,7 +256,7 @@ def test_two_texts_side_by_side(queue: Queue, open_page: OpenPage, shot: Shot) -
     expect(page.locator("#final")).to_have_value(f"Mine. {queue.first.suggested_text}")
     shot(page, "two-texts")
     page.get_by_role("button", name="Go on with mine").click()
-    expect(page.locator("input[name=version]")).to_have_value("2")
+    expect(page.locator("#decide input[name=version]")).to_have_value("2")
     expect(page.locator("#final")).to_have_value(f"Mine. {queue.first.suggested_text}")
 
 
@@ -362,3 +362,16 @@ def test_saved_views_and_search_pages(queue: Queue, open_page: OpenPage, shot: S
     page.goto("/conversations/?q=is:pending+colour:red+PTFE")
     expect(page.locator("main")).to_contain_text("There is no “colour:”")
     shot(page, "search")
+
+
+def test_the_links_of_the_bar_ask_in_place_and_load_no_page(queue: Queue, open_page: OpenPage) -> None:
+    page = open_page(queue.world.ada)
+    armed(page)
+    page.evaluate("window.same = true")
+    for act, kind in (("reject", "reject"), ("redraft", "redraft"), ("snooze", "snooze")):
+        page.locator(f".actions > [data-act={act}]").click()
+        expect(page.locator(f"[data-form={kind}]")).to_be_visible()
+        page.keyboard.press("Escape")
+    page.locator(".actions > [data-act=edit]").click()
+    expect(page.locator("#final")).to_be_focused()
+    assert page.evaluate("window.same")

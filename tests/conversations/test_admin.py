@@ -39,7 +39,7 @@ def test_its_first_page_leads_to_our_own_pages_whom_they_are_for(dan: Client, ro
         page = BeautifulSoup(browser.get("/admin/").content, "html.parser")
         return [str(link["href"]) for link in page.select("#own-pages a")]
 
-    assert own_pages(dan) == ["/admin/setup/", "/admin/people/"]
+    assert own_pages(dan) == ["/admin/setup/", "/admin/people/", "/admin/policy/"]
     assert own_pages(root) == ["/admin/tenants/"]
     root.post("/admin/tenants/", {"account": str(world.acme.pk), "reason": "a look inside", "minutes": "5"})
     assert own_pages(root) == ["/admin/tenants/"]  # who looks in is no admin there

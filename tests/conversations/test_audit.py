@@ -12,6 +12,7 @@ from psycopg.errors import UniqueViolation
 
 from config.postgres import SUPERUSER
 from conversations import audit
+from conversations.events import SENTENCES, Kind
 from conversations.models import (
     Account,
     AuditCheckpoint,
@@ -127,7 +128,7 @@ def test_what_a_server_said_is_kept_without_the_addresses_that_it_repeats() -> N
 
 
 def test_every_kind_has_a_sentence_and_a_missing_detail_is_a_dash(world: World, acme: Account) -> None:
-    assert set(audit.SENTENCES) == set(audit.Kind)
+    assert set(SENTENCES) == set(Kind)
     made = event(world, kind=audit.Kind.DELIVERY_SENT, data={"attempt": 2})
     assert audit.sentence(made) == "Ada delivered the reply on attempt 2"
     made.data = {}

@@ -44,9 +44,11 @@ class Zygote:
         assert self.process.stdout.readline() == "ready\n"
 
     def deliver(self, delivery: Delivery, failpoint: str = "") -> int:
+        return self.run(failpoint=failpoint, account=str(delivery.account_id), delivery=str(delivery.pk))
+
+    def run(self, **command: str) -> int:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        command = {"failpoint": failpoint, "account": str(delivery.account_id), "delivery": str(delivery.pk)}
         print(json.dumps(command), file=self.process.stdin, flush=True)
         return int(self.process.stdout.readline())
 

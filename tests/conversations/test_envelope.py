@@ -9,16 +9,16 @@ import pytest
 
 from conversations.channels.base import Party
 from conversations.messages.envelope import addressees, digest, reply_envelope, writer_name
-from conversations.models import Account, Attachment, Channel, Message
+from conversations.models import Account, Channel, Message
 from tests import factories
 from tests.conftest import World
 
 
-def a_file() -> Attachment:
-    return Attachment(file_name="Größe.pdf", sha256="a" * 64, storage_key="acme/aa")
+def a_file() -> dict[str, Any]:
+    return {"name": "Größe.pdf", "sha256": "a" * 64, "key": "acme/aa", "type": "application/pdf", "size": 7}
 
 
-def envelope(world: World, message: Message, *files: Attachment) -> dict[str, Any]:
+def envelope(world: World, message: Message, *files: dict[str, Any]) -> dict[str, Any]:
     return reply_envelope(message.conversation, Channel.objects.get(pk=world.mail.pk), message, files)
 
 
@@ -37,7 +37,7 @@ def test_it_is_exactly_this(world: World, mail: Message) -> None:
         "subject": "Re: Hose for E85",
         "in_reply_to": "<newest@customer.test>",
         "references": ["<far@customer.test>", "<near@customer.test>", "<newest@customer.test>"],
-        "files": [{"name": "Größe.pdf", "sha256": "a" * 64, "key": "acme/aa"}],
+        "files": [a_file()],
     }
 
 
@@ -59,9 +59,9 @@ def test_no_part_can_change_behind_the_digest(world: World, mail: Message, part:
     assert digest({**seen, part: PARTS[part]}) != digest(seen)
 
 
-@pytest.mark.parametrize("field", ["name", "sha256", "key"])
+@pytest.mark.parametrize("field", ["name", "sha256", "key", "type"])
 def test_neither_can_a_file_nor_their_order(world: World, mail: Message, field: str) -> None:
-    other = Attachment(file_name="b.pdf", sha256="b" * 64, storage_key="acme/bb")
+    other = {**a_file(), "name": "b.pdf", "sha256": "b" * 64, "key": "acme/bb"}
     seen = envelope(world, mail, a_file(), other)
     changed = copy.deepcopy(seen)
     changed["files"][1][field] += "x"
@@ -194,4 +194,28 @@ def test_without_a_sender_the_customer_is_answered(world: World, acme: Account) 
     message.metadata = {}
     assert answered(message) == ([("marcus@customer.test", "Marcus Delgado")], "Marcus Delgado")
     message.conversation.customer_name = ""
+    assert answered(message) == ([("marcus@customer.test", "")], "Marcus Delgado"), "known from an earlier mail"
+    message.writer = None
     assert answered(message) == ([("marcus@customer.test", "")], "")
+
+
+def test_a_form_is_not_greeted_for_who_filled_it_in(world: World, acme: Account) -> None:
+    sent = {"sender": Party("forms@shop.test", "Website form"), "reply_to": Party("pat@customer.test")}
+    sent["customer"] = sent["reply_to"]
+    assert answered(factories.message(world.mail, **sent)) == ([("pat@customer.test", "")], "")
+    factories.message(world.mail, sender=Party("pat@customer.test", "Pat Moss"))
+    again = factories.message(world.mail, **sent)
+    again.refresh_from_db()
+    assert answered(again) == ([("pat@customer.test", "")], "Pat Moss"), "by the name of an earlier mail"
+
+
+def test_who_answers_in_anothers_thread_is_greeted_and_not_who_opened_it(world: World, acme: Account) -> None:
+    first = factories.message(
+        world.mail, answer_to=(Party("marcus@customer.test"), Party("luis@customer.test", "Luis"))
+    )
+    joined = factories.reply_to(first, sender=Party("luis@customer.test"))
+    assert joined.conversation_id == first.conversation_id
+    assert answered(joined) == ([("luis@customer.test", "")], "")
+    named = factories.reply_to(first, sender=Party("luis@customer.test", "Luis Ortega"))
+    named.refresh_from_db()
+    assert answered(named) == ([("luis@customer.test", "Luis Ortega")], "Luis Ortega")

@@ -77,6 +77,16 @@ def test_moved_keys_are_on_every_cap_and_can_be_put_back(world: World, signed_in
     assert User.objects.get(pk=world.ada.pk).choices.moved == {}
 
 
+def test_a_key_that_somebody_chose_stays_theirs_when_a_new_act_would_have_it(world: World, signed_in: Browser) -> None:
+    """Who put Approve on Q before there was an assistant keeps it; the assistant then has no key, until it is given one."""
+    assert keys.keys_of({})["assist"] == "q" and keys.keys_of({"approve": "q"})["assist"] == ""
+    assert keys.acts_at({"approve": "q"}, conversation=True)["q"] == "approve"
+    assert keys.chosen({"approve": "q"}) == {"approve": "q"}
+    assert keys.chosen({"approve": "q", "assist": "w"}) == {"approve": "q", "assist": "w"}
+    with pytest.raises(Invalid, match="would do two things"):
+        keys.chosen({"approve": "q", "assist": "q"})
+
+
 def test_the_other_preferences_stay(world: World, signed_in: Browser) -> None:
     browser = signed_in(world.ada)
     browser.post("/profile/keys/", {"approve": "q"})

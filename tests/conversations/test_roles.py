@@ -29,6 +29,11 @@ MAY = {
     "answer_elsewhere": "agent reviewer admin",
     "close": "agent reviewer admin",
     "assign": "agent reviewer admin",
+    "note": "agent reviewer admin",
+    "tag": "agent reviewer admin",
+    "merge": "agent reviewer admin",
+    "block": "agent reviewer admin",
+    "watch": "agent reviewer admin",
     "approve": "reviewer admin",
     "undo": "agent reviewer admin",
     "batch_approve": "reviewer admin",
@@ -39,6 +44,8 @@ MAY = {
     "retry_jobs": "reviewer admin",
     "decide_goldens": "reviewer admin",
     "handle_inbound": "reviewer admin",
+    "assist": "agent reviewer admin",
+    "propose": "reviewer admin",
     "manage": "admin",
 }
 Kind = PolicyRule.Kind

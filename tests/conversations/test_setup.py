@@ -50,6 +50,15 @@ def dan(world: World, signed_in: Any) -> Client:
     return signed_in(world.dan)
 
 
+def test_who_has_a_mailbox_fetched_is_not_told_to_hand_mail_over(new: Account, dan: Client) -> None:
+    channel = factories.channel(new)
+    assert "hand mail" in page(dan).get_text()
+    with tenant_context(new.pk):
+        Channel.objects.filter(pk=channel.pk).update(metadata={"imap_host": "imap.test", "smtp_user": "x"})
+    assert "hand mail" not in page(dan).get_text()
+    assert "fetched every minute" in page(dan).get_text()
+
+
 def test_nothing_is_done_at_first_and_what_waits_names_its_step(new: Account, dan: Client) -> None:
     assert states(dan) == {
         "A channel that can reply": "Not begun",

@@ -164,6 +164,7 @@ def test_a_member_enters_as_what_they_are_there(world: World, acme: Account) -> 
     assert found == Tenant(
         account_id=acme.pk, slug="acme", name="Acme", role=Role.AGENT, timezone="UTC", channels=kept_to([world.mail.pk]),
         unread=1, granted_until=None, rules={"manage": True}, factor_missing=False,
+        person=world.cy.pk,
     )  # fmt: skip
     assert found is not None and found.role is Role.AGENT
     ada = tenancy.enter(world.ada, acme.pk)
@@ -175,6 +176,16 @@ def test_entering_names_the_tenant_and_being_refused_does_not(world: World) -> N
     assert current_account_id() is None
     assert tenancy.enter(world.ada, world.acme.pk)
     assert current_account_id() == world.acme.pk
+    assert named() == str(world.ada.pk)
+    assert tenancy.enter(world.eve, world.acme.pk) is None
+    assert named() == str(world.ada.pk)
+
+
+def named() -> str:
+    """Whose private rows exist now."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(current_setting('app.user_id', true), '')")
+        return str(cursor.fetchone()[0])
 
 
 @pytest.mark.parametrize(("role", "nothing"), [(None, True), (Role.AUDITOR, True), (Role.AGENT, False)])
@@ -321,6 +332,20 @@ def test_after_an_exception_one_is_in_the_same_tenant_as_bound_as_before(
     assert name_of(committed_world.acme) == "Acme"
 
 
+def test_a_request_names_its_person_also_after_an_exception(committed_world: World) -> None:
+    seen: list[str] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(named())
+        return HttpResponse()
+
+    for user in (committed_world.dan, committed_world.bo):
+        ask(user, view=view)
+        failing(user, ZeroDivisionError(), lambda request: seen.append(named()))
+    assert seen == [str(user.pk) for user in (committed_world.dan, committed_world.bo) for _ in range(2)]
+    assert named() == ""
+
+
 def test_what_is_written_after_an_exception_is_not_kept_either(committed_world: World) -> None:
     failing(committed_world.dan, ZeroDivisionError(), lambda request: Account.objects.update(name="later"))
     assert name_of(committed_world.acme) == "Acme"
@@ -398,6 +423,7 @@ def test_an_operator_reads_an_account_while_their_look_lasts(committed_world: Wo
         granted_until=tenancy.datetime.fromisoformat(session[GRANT_KEY]["until"]), factor_missing=False,
     )  # fmt: skip
     assert session == before
+    assert said(root, session=session, view=lambda request: HttpResponse(f"names {named()}")) == "names "
     with pytest.raises(PermissionDenied):
         ask(root, method="post", session=session)
     assert said(root, "/admin/tenants/", "post", session=session) == "acme off True", "where they make new tenants"

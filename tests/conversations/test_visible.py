@@ -54,7 +54,7 @@ def test_the_walk_finds_the_queue_the_batch_the_export_and_every_table() -> None
         "conversations.models.notices.NotificationQuerySet.within",
         "conversations.models.outbox.DeliveryQuerySet.within",
         "conversations.models.threads.ConversationQuerySet.within",
-        "conversations.models.threads.MessageQuerySet.within",
+        "conversations.models.messages.MessageQuerySet.within",
         "drafts.desk.batch.candidates",
         "drafts.desk.batch.safe_ones",
         "drafts.desk.presence.enter",

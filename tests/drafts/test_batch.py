@@ -17,7 +17,7 @@ from conversations.errors import Invalid
 from conversations.models import Account, Delivery, User
 from conversations.tenancy import tenant_context
 from conversations.visible import ALL
-from drafts.desk import batch, decisions, editing, life
+from drafts.desk import batch, decisions, editing, life, recipients
 from drafts.desk.scene import LeftOut, Scene
 from drafts.desk.text import Text
 from drafts.models import Draft, DraftAction
@@ -43,10 +43,12 @@ def every_kind(world: World) -> dict[str, Draft]:
         "nothing stated": a_draft(world, text="Hi,\n\nA colleague will write to you."),
         "changed": a_draft(world, sources_changed_at=timezone.now()),
         "held": a_draft(world),
+        "file": a_draft(world),
         "stale": a_draft(world),
         "decided": a_draft(world),
         "snoozed": a_draft(world),
     }
+    factories.attached(drafts["file"], "prices.pdf")
     with tenant_context(world.acme.pk):
         editing.claim(draft_id=drafts["held"].pk, actor=world.dan)
         life.snooze_draft(draft_id=drafts["snoozed"].pk, actor=world.dan, until=timezone.now() + timedelta(hours=1))
@@ -76,6 +78,7 @@ def test_it_says_why_each_other_is_left_out(acme: Account, world: World) -> None
         "nothing stated": "It states nothing from a source",
         "changed": "A source changed",
         "held": "Dan is working on it",
+        "file": "Somebody attached a file",
         "stale": "Not waiting any more: it is stale",
         "decided": "Not waiting any more: it is approved",
         "snoozed": "",
@@ -262,3 +265,13 @@ def test_another_tenants_drafts_are_not_there(committed_world: World, signed_in:
     assert result.why_not == "There is no such draft in this account"
     with tenant_context(world.globex.pk):
         assert not Delivery.objects.exists()
+
+
+def test_the_page_shows_who_gets_each_reply(world: World, signed_in: Browser) -> None:
+    """A stranger in Cc of a customer's mail gets our answer: nobody approves that unseen."""
+    message = factories.message(world.mail, to=(Party("support@acme.test"),), cc=(Party("thief@evil.test"),))
+    with tenant_context(world.acme.pk):
+        copies = recipients.asked_for(message.conversation, message)
+    draft = factories.draft(message, recipients=copies)
+    page = BeautifulSoup(signed_in(world.ada).get("/queue/batch/", {"id": str(draft.pk)}).content, "html.parser")
+    assert "To marcus@customer.test, copy to thief@evil.test" in " ".join(page.select_one(".one").text.split())

@@ -25,7 +25,7 @@ from tests.conftest import World
 Browser = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
 VERBS = [
-    "approve", "reject", "edit", "regenerate", "snooze", "claim", "release", "keep", "reopen", "answered-elsewhere",
+    "approve", "reject", "edit", "regenerate", "snooze", "claim", "release", "keep", "reopen", "answered-elsewhere", "no-answer",
 ]  # fmt: skip
 
 

@@ -13,9 +13,10 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations import audit
+from conversations.channels.base import File
 from conversations.errors import Invalid, Locked
-from conversations.models import Account, AuditEvent, Conversation, Delivery, Message, PolicyRule, User
-from drafts.desk import decisions, editing
+from conversations.models import Account, Attachment, AuditEvent, Conversation, Delivery, Message, PolicyRule, User
+from drafts.desk import decisions, editing, files
 from drafts.desk.decisions import Attention
 from drafts.models import Draft, DraftAction, DraftRevision, Hold, LearningSample
 from tests import factories
@@ -374,3 +375,26 @@ def test_the_delivery_of_a_decision_is_found_by_its_message(world: World, draft:
     approved = DraftAction.objects.get(draft=draft, type="approve")
     assert decisions.delivery_of(approved) == delivery
     assert decisions.delivery_of(DraftAction(message=None)) is None
+
+
+def test_four_eyes_hold_for_a_file_that_a_person_attached(world: World, draft: Draft, four_eyes: None) -> None:
+    """A letter in a file is a letter: who attached it has another person look at it, also after it moved to a later draft."""
+    promise = File("refund.pdf", "application/pdf", b"We refund 5000 dollars")
+    files.add(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), files=[promise])
+    with assert_nothing_written(), pytest.raises(PermissionDenied, match="Another person"):
+        approve(draft, world.ada)
+    Draft.objects.filter(pk=draft.pk).update(status="superseded")
+    later = factories.draft(Message.objects.get(pk=draft.base_message_id))
+    files.move(draft, later)
+    with pytest.raises(PermissionDenied, match="Another person"):
+        approve(later, world.ada)
+    second = factories.person("fay", world.acme, "reviewer")
+    approve(later, second)
+    assert Delivery.objects.get().envelope["files"][0]["name"] == "refund.pdf"
+
+
+def test_four_eyes_let_who_took_their_file_off_again_sign(world: World, draft: Draft, four_eyes: None) -> None:
+    files.add(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), files=[File("a.txt", "text/plain", b"a")])
+    (there,) = Attachment.objects.filter(draft_id=draft.pk)
+    files.remove(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), attachment_id=there.pk)
+    approve(draft, world.ada)

@@ -10,15 +10,21 @@ import pytest
 from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from conversations.errors import Conflict, Invalid
 from conversations.models import AuditEvent, Notification
 from conversations.tenancy import tenant_context
 from drafts.desk import decisions
+from drafts.desk.findings import NOTHING
 from drafts.desk.text import Text, text_checks
+from drafts.desk.unanswered import close_unanswered
 from drafts.flow import drafting
 from drafts.llm.endpoint import Tokens
-from drafts.models import Draft
+from drafts.models import ACTS, NOTHING_ASKED, Draft
 from drafts.writing import retrieval
+from drafts.writing.acts import Act
+from drafts.writing.offline import OfflineDrafter
 from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, OnText, Source, Statement
+from drafts.writing.statements import PASSED_ON
 from ingestion.knowledge.index import index_document
 from tests import factories
 from tests.asserts import assert_nothing_written
@@ -121,6 +127,53 @@ def test_another_draft_on_request_supersedes_the_old_one_once(world: World, acme
         assert write(message, drafter, asked_by=action.pk) is None
 
 
+def test_a_reviewer_changes_the_act_and_gets_that_draft(world: World, acme) -> None:
+    message = factories.message(world.mail, "Order HRA-23350: how long does it take?")
+    old = factories.draft(message, act="answer")
+    action = decisions.regenerate(draft_id=old.pk, actor=world.ada, seen=factories.seen(old), wished="hold")
+    drafter = OfflineDrafter(embedder=None)
+    new = write(message, drafter, asked_by=action.pk)
+    assert new is not None
+    assert (new.act, new.statements) == ("hold", [])
+    assert new.facts == [{"kind": "order", "text": "HRA-23350"}]
+    assert PASSED_ON in new.suggested_text
+    event = AuditEvent.objects.get(kind="draft.regenerated")
+    assert (event.data["act"], event.data["act_before"], action.wished_act) == ("hold", "answer", "hold")
+
+
+def test_no_reply_does_what_is_not_an_act(world: World, acme) -> None:
+    draft = factories.draft(factories.message(world.mail))
+    with assert_nothing_written(), pytest.raises(Invalid):
+        decisions.regenerate(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), wished="dance")
+
+
+def test_what_asks_for_nothing_is_closed_with_one_press_and_nothing_is_sent(world: World, acme) -> None:
+    message = factories.message(world.mail, "Thanks, it fits!")
+    draft = write(message, OfflineDrafter(embedder=None))
+    assert draft is not None
+    assert draft.act == NOTHING_ASKED
+    closed = close_unanswered(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft))
+    assert (closed.status, closed.conversation.status, closed.conversation.outcome) == (
+        "expired",
+        "closed",
+        "not_needed",
+    )
+    assert not message.conversation.messages.filter(direction="outbound").exists()
+
+
+def test_nobody_closes_over_a_message_that_they_have_not_seen(world: World, acme) -> None:
+    message = factories.message(world.mail)
+    draft = factories.draft(message, act="none")
+    seen = factories.seen(draft)
+    factories.reply_to(message)
+    with pytest.raises(Conflict):
+        close_unanswered(draft_id=draft.pk, actor=world.ada, seen=seen)
+
+
+def test_the_acts_of_the_drafters_are_those_of_the_table() -> None:
+    assert [act for act, _ in ACTS] == list(Act)
+
+
 def test_a_drafter_that_cannot_write_leaves_the_conversation_visible(world: World, acme) -> None:
     message = factories.message(world.mail)
     draft = write(message, Scripted(error=DrafterUnavailable("The model refused.", retryable=False)))
@@ -191,15 +244,17 @@ def test_a_quote_begins_with_a_whole_sentence(text: str, cited: str, shown: str)
 @pytest.mark.parametrize(
     ("text", "statements", "shown"),
     [
-        ("It fits.", [(uuid.uuid4(),)], "+No price, refund or stock promised +Every statement sourced"),
-        ("It fits.", [()], "+No price, refund or stock promised -1 statement has no source"),
-        ("It fits. It holds.", [(), ()], "+No price, refund or stock promised -2 statements have no source"),
-        ("It costs 5 USD.", [(uuid.uuid4(),)], "-No price, refund or stock promised +Every statement sourced"),
-        ("A colleague will answer.", [], "+No price, refund or stock promised"),
+        ("It fits.", [(uuid.uuid4(),)], f"+{NOTHING} +Every statement sourced"),
+        ("It fits.", [()], f"+{NOTHING} -1 statement has no source"),
+        ("It fits. It holds.", [(), ()], f"+{NOTHING} -2 statements have no source"),
+        ("It costs 5 USD.", [(uuid.uuid4(),)], "-Names a price: 5 USD, as in source 1 +Every statement sourced"),
+        ("It costs 6 USD.", [(uuid.uuid4(),)], "-Names a price: 6 USD, in no source +Every statement sourced"),
+        ("A colleague will answer.", [], f"+{NOTHING}"),
     ],
 )
 def test_the_checks_say_what_was_looked_at(text: str, statements: list[tuple[uuid.UUID, ...]], shown: str) -> None:
-    found = text_checks(Text(text, tuple(Statement(0, len(text), ids) for ids in statements)))
+    sources = [{"says": ["5 USD"]}]
+    found = text_checks(Text(text, tuple(Statement(0, len(text), ids) for ids in statements)), sources)
     assert " ".join(f"{'+' if each['ok'] else '-'}{each['text']}" for each in found) == shown
 
 

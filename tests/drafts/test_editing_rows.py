@@ -185,6 +185,17 @@ def test_a_kept_draft_is_the_old_one_in_all_but_what_it_answers(world: World, ac
     )  # fmt: skip
 
 
+def test_a_kept_draft_lists_the_questions_as_long_as_nobody_changed_its_text(world: World, acme: Any) -> None:
+    asked = [{"text": "Is it safe?", "by": "", "source": ""}]
+    for text, questions in (("", asked), ("Another text.", [])):
+        first = factories.message(world.mail)
+        old = factories.draft(first, questions=asked)
+        if text:
+            editing.save_revision(draft_id=old.pk, actor=world.cy, version=0, text=text)
+        newer = factories.reply_to(first)
+        assert editing.keep(draft_id=old.pk, actor=world.ada, last_inbound=newer.pk).questions == questions
+
+
 def test_a_kept_draft_whose_source_went_is_marked(world: World, acme: Any) -> None:
     gone = [{"passage": str(world.acme.pk), "document": "d", "cited": True}]
     draft = factories.draft(factories.message(world.mail), top_sources=gone)

@@ -4,6 +4,7 @@ every column of the schema, every file and every export. A column that is new fa
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,33 @@ from django.test import Client
 
 from config.postgres import SUPERUSER, Cluster
 from conversations.channels.base import ChannelError, Failure, File, Party
+from conversations.customers import merging
 from conversations.messages import inbox, outbox
-from conversations.models import AuditEvent, Conversation, Delivery, Message, Notification, User
+from conversations.models import (
+    Account,
+    AddressMove,
+    AuditEvent,
+    BlockedSender,
+    Conversation,
+    Customer,
+    CustomerAddress,
+    Delivery,
+    Message,
+    Notification,
+    User,
+)
 from conversations.tenancy import tenant_context
 from conversations.trail import report
 from conversations.visible import ALL
 from drafts import retention
 from drafts.answers import goldens
-from drafts.desk import decisions, editing, handover
+from drafts.assistant.deciding import confirm, reject
+from drafts.desk import decisions, editing, handover, notes
 from drafts.flow import drafting
 from drafts.learning import samples
-from drafts.models import Draft, Golden, LearningSample, SavedView
+from drafts.models import Draft, Golden, LearningSample, SavedView, Scenario
 from tests import factories
+from tests.asserts import assert_nothing_written_in
 from tests.conftest import World
 
 MARKER = "zebracanary"  # letters only: an index parts them from digits
@@ -35,10 +51,12 @@ PRESSED = decisions.Attention(pressed_twice=True)
 #: Columns of the schema that hold no customer's words, and why. `table: column column` below each reason.
 KEPT = """
 = An enumeration, a kind or a state: one of our own words
+conversations_assistantsession: context_type project_kind status reason
+conversations_assistantturn: engine status
 conversations_auditevent: kind actor_type actor_id object_type object_id
 conversations_channel: type provider
 conversations_conversation: kind status owed outcome
-conversations_delivery: status
+conversations_delivery: status conversation_kind
 conversations_deliveryattempt: outcome
 conversations_factorreset: outcome
 conversations_invitation: role
@@ -46,15 +64,20 @@ conversations_membership: role
 conversations_message: direction role
 conversations_notification: type
 conversations_policyrule: role verb kind
+conversations_proposedaction: tool status reason
 conversations_relatedconversation: reason
-drafts_draft: status
-drafts_draftaction: type reasons
+drafts_configdocument: origin
+drafts_draft: status conversation_kind act
+drafts_draftaction: type reasons wished_act
 drafts_evalrun: status
 drafts_golden: status origin
 drafts_lane: state
-drafts_learningsample: split reasons
+drafts_learningsample: split reasons conversation_kind
+drafts_practiceturn: status decision
 drafts_promptversion: key status
 drafts_savedview: page
+drafts_scenario: status language
+drafts_scorecard: criteria outcome scored_by
 ingestion_inboundevent: signature status
 ingestion_jobrun: type status unit
 ingestion_sourcedocument: kind status
@@ -67,6 +90,8 @@ conversations_auditsalt: value
 
 = States, numbers and ids; servers' words stand in it without addresses (`audit.masked`)
 conversations_auditevent: data
+conversations_channelhealth: problem fetch_problem
+ingestion_mailbox: folder problem
 
 = "Customer" for every customer (`audit.customer_actor`), else a member, a service or a model
 conversations_auditevent: actor_name
@@ -75,17 +100,29 @@ conversations_auditevent: actor_name
 conversations_message: content_sha256
 conversations_delivery: content_sha256
 conversations_attachment: sha256 storage_key
+conversations_proposedaction: arguments_sha256 precondition_sha256 effect_sha256
+drafts_configdocument: sha256
 drafts_draftrevision: sha256
 ingestion_inboundevent: external_id payload_sha256
 
+= A colleague's own chat, emptied by rules of its own (`empty_chats`, tests/conversations/test_chats.py)
+conversations_assistantsession: context
+conversations_assistantturn: text steps error
+conversations_messagevector: values
+drafts_practiceturn: suggested_text statements sources planted error final_text operations told
+
 = Made by us: an id of our own, a model's or a prompt's name, a language
+conversations_messagevector: embedder
 conversations_delivery: idempotency_key return_path
-conversations_message: model_used
+conversations_assistantturn: model_used
+conversations_message: model_used sentiment_by
 drafts_draft: model_key prompt_label language
 drafts_learningsample: model_key prompt_label embedding_ref
+drafts_practiceturn: model_key
 drafts_lane: model_key prompt_label
 drafts_evalrun: model_key
 drafts_draftaction: request_id
+conversations_proposedaction: call_id confirm_request second_request
 
 = A topic of the account's own (`Topic`), not a customer's word
 drafts_draft: intent
@@ -97,12 +134,21 @@ drafts_topic: name words
 drafts_draftaction: seen evidence
 drafts_lane: evidence
 
+= Of a person's private chat alone (`conversation_tags_of_chats`); a customer's conversation has links to the account's tags
+conversations_conversation: tags
+
 = Of the account's own people, or set by them about the account
+drafts_configdocument: text path by_name
+conversations_addressmove: by_name
 conversations_account: name slug timezone settings
-conversations_channel: external_id name metadata credentials checked checked_as tested_to
+conversations_channel: external_id name metadata credentials incoming_credentials checked checked_as tested_to
 mail_address_claim: mailbox
 conversations_delivery: approved_by_name
+conversations_note: author_name
+conversations_proposedaction: owner_name confirmed_name second_name rejected_name
+conversations_blockedsender: blocked_by_name
 conversations_invitation: address channels token_digest
+conversations_tag: name colour
 conversations_servicetoken: name key secret_hash scopes
 conversations_user: password email display_name auth_provider auth_subject preferences
 drafts_draftaction: user_name
@@ -110,6 +156,7 @@ drafts_draftrevision: author_name
 drafts_golden: decided_name
 drafts_lane: reason opened_by_name
 drafts_promptversion: text note
+drafts_snippet: name text
 ingestion_jobrun: started_by_name
 ingestion_site: url name
 
@@ -146,18 +193,25 @@ socialaccount_socialtoken: token token_secret
 """
 #: What no verb of today writes there, or only after more steps than the story below has.
 DIRECT = {
-    "conversations_conversation": {"summary": "'{m}'", "key_topics": "'[\"{m}\"]'", "tags": "'[\"{m}\"]'", "owed_note": "'{m}'"},
+    "conversations_conversation": {"summary": "'{m}'", "key_topics": "'[\"{m}\"]'", "owed_note": "'{m}'"},
     "conversations_message": {"intent": "'{m}'"},
     "conversations_delivery": {"receipt": "'{m}'", "error": "'{m}'", "provider_id": "'{m}'", "body_html": "'{m}'",
         "owed_before": "'{{\"note\": \"{m}\"}}'"},
     "conversations_deliveryattempt": {"response": "'{m}'"},
     "conversations_attachment": {"mime_type": "'x/{m}'"},
+    "conversations_note": {"mentions": "'{{\"{m}\": \"{m}\"}}'"},
+    "conversations_actionreceipt": {"kept": "'{{\"a\": \"{m}\"}}'"},
     "drafts_draft": {
         "suggested_html": "'{m}'", "top_sources": "'[\"{m}\"]'", "statements": "'[\"{m}\"]'", "checks": "'[\"{m}\"]'",
         "confidence_reasons": "'[\"{m}\"]'", "needs_human": "'[\"{m}\"]'", "canary_defect": "'{m}'",
+        "recipients": "'{{\"cc\": [\"{m}\"]}}'", "subject": "'{m}'", "questions": "'[\"{m}\"]'", "facts": "'[\"{m}\"]'",
     },
     "drafts_draftrevision": {"html": "'{m}'", "statements": "'[\"{m}\"]'"},
     "drafts_draftaction": {"final_html": "'{m}'"},
+    "drafts_scenario": {
+        **dict.fromkeys(("title", "persona_name", "persona", "subject", "opening", "goal"), "'{m}'"),
+        **dict.fromkeys(("facts", "rubric"), "'[\"{m}\"]'"),
+    },
 }  # fmt: skip
 
 Columns = dict[tuple[str, str], str]
@@ -183,7 +237,13 @@ def story(committed_world: World, cluster: Cluster, attachments_dir: Path, monke
                 origin=Golden.Origin.CORRECTIONS, samples=[sample.pk],
             )  # fmt: skip
         goldens.refuse(golden_id=golden.pk, actor=world.dan)
+        BlockedSender.objects.create(account=world.acme, address=ADDRESS)
+        notes.write(conversation_id=answered.conversation_id, actor=world.ada, text=f"@Dan {NAME} rang")
         SavedView.objects.create(account=world.acme, user=world.ada, name=ADDRESS, query=f"q={MARKER}%40customer.test")
+    _decided_on_proposals(world, answered)
+    scenario = factories.scenario(world.acme, world.dan, ready=False)
+    with tenant_context(world.acme.pk):
+        Scenario.objects.filter(pk=scenario.pk).update(mined_from=answered.conversation_id)
     factories.draft(_wrote(world, 2), f"Hi {NAME}.", statements=[])
     for number in (3, 4):
         factories.approved(
@@ -211,12 +271,69 @@ def story(committed_world: World, cluster: Cluster, attachments_dir: Path, monke
         server.execute("SET session_replication_role = replica")
         for table, values in DIRECT.items():
             sets = ", ".join(f"{column} = {value.format(m=MARKER)}" for column, value in values.items())
-            server.execute(f"UPDATE {table} SET {sets}")  # type: ignore[arg-type]
+            chats = table in (
+                "conversations_conversation",
+                "conversations_message",
+            )  # a colleague's own, of whom nothing is said here
+            server.execute(f"UPDATE {table} SET {sets}{' WHERE private_to_id IS NULL' if chats else ''}")  # type: ignore[arg-type]
         server.execute(
             "INSERT INTO drafts_writing (id, created_at, account_id, conversation_id, text, updated_at)"
-            " SELECT gen_random_uuid(), now(), account_id, id, %s, now() FROM conversations_conversation LIMIT 1", [MARKER],
+            " SELECT gen_random_uuid(), now(), account_id, id, %s, now() FROM conversations_conversation WHERE kind = 'customer' LIMIT 1", [MARKER],
         )  # fmt: skip
     return world
+
+
+def _decided_on_proposals(world: World, message: Message) -> None:
+    """The assistant proposed other names for the customer: one was confirmed, one refused with a word, one came too late for
+    that, one waits."""
+    with tenant_context(world.acme.pk):
+        case = Conversation.objects.get(pk=message.conversation_id)
+    names = [f"{NAME} {number}" for number in ("I", "II", "III", "IV")]
+    done, refused, late, _ = [factories.proposed(case, world.ada, "rename_customer", {"name": name}) for name in names]
+    with tenant_context(world.acme.pk, person=world.ada.pk):
+        assert confirm(action_id=done.pk, actor=world.ada, pressed=factories.pressed(done)).status == "executed"
+        reject(action_id=refused.pk, actor=world.ada, reason=f"Not {NAME}")
+        assert confirm(action_id=late.pk, actor=world.ada, pressed=factories.pressed(late)).found
+
+
+OTHER = Party("other@customer.test", "Otto Other")
+SECOND = f"{MARKER}@home.test"
+
+
+@pytest.fixture
+def shared(committed_world: World, attachments_dir: Path) -> World:
+    """Otto opened a thread, and the customer wrote there once by each of their two addresses: a reply to the first waits to leave,
+    a draft for the second to be decided. That both addresses are one person was said by a merge."""
+    world = committed_world
+    first = factories.message(world.mail, "Otto asks", sender=OTHER, subject="Ours")
+    joined = _wrote_into(world, first, 6)
+    draft = factories.draft(joined, f"Hi {NAME},\n\n{factories.SENTENCE}\n\nBest regards")
+    with tenant_context(world.acme.pk):
+        editing.save_revision(draft_id=draft.pk, actor=world.ada, version=0, text=f"Hello {NAME}.")
+    factories.approved(draft, world.dan, final_text=f"Hello there, {NAME}!", notes=NAME, attention=PRESSED)
+    from_home = _wrote_into(world, first, 7, reply_to=Party(SECOND, NAME))
+    factories.draft(from_home, f"Hi {NAME} at home.", statements=[])
+    factories.waiting_mail(
+        world.mail,
+        "processed",
+        message=joined,
+        sender=ADDRESS,
+        subject=MARKER,
+        recipient=ADDRESS,
+        payload=MARKER.encode(),
+    )
+    with tenant_context(world.acme.pk):
+        Conversation.objects.update(summary=MARKER, key_topics=[MARKER])
+        merging.merge(customer_id=from_home.writer.customer_id, into_id=joined.writer.customer_id, actor=world.ada)
+    return world
+
+
+def _wrote_into(world: World, thread: Message, number: int, **more: Any) -> Message:
+    photo = File(f"{MARKER}.jpg", "image/jpeg", f"{MARKER} {number}".encode(), content_id=MARKER)
+    mail = factories.inbound(f"{NAME} asks {number}", **_mail(number, files=(photo,), **more))
+    with tenant_context(world.acme.pk):
+        message, _ = inbox.record_inbound(channel=world.mail, inbound=mail, into=thread.conversation_id)
+        return Message.objects.select_related("writer").get(pk=message.pk)
 
 
 def _wrote(world: World, number: int) -> Message:
@@ -317,6 +434,63 @@ def test_after_an_erasure_the_marker_is_nowhere(
     assert [line for line in exports(story, signed_in(story.dan)) if MARKER in line] == []
     with tenant_context(story.acme.pk):
         assert report.verify(story.acme.pk) is None
+
+
+def test_what_they_wrote_in_the_thread_of_another_goes_by_any_of_their_addresses(
+    shared: World, cluster: Cluster, attachments_dir: Path
+) -> None:
+    assert len(_marked(cluster)) >= 25
+    with assert_nothing_written_in(shared.acme):
+        planned = retention.erase_customer(account_id=shared.acme.pk, email=SECOND, dry_run=True)
+    done = erase(shared)
+    assert planned == done == {"messages in the threads of others": 2, "drafts": 2, "files": 2, "addresses": 2}
+    assert _marked(cluster) == set()
+    assert [path for path in attachments_dir.rglob("*") if path.is_file()] == []
+    assert erase(shared) == Counter()
+    with tenant_context(shared.acme.pk):
+        assert [one.name for one in Customer.objects.all()] == [OTHER.name]
+        assert (CustomerAddress.objects.get().address, AddressMove.objects.count()) == (OTHER.address, 0)
+        assert report.verify(shared.acme.pk) is None
+
+
+def test_the_thread_of_another_keeps_their_words_and_somebody_looks_at_it(shared: World) -> None:
+    erase(shared)
+    with tenant_context(shared.acme.pk):
+        thread = Conversation.objects.get()
+        facts = (thread.customer_name, thread.customer_email, thread.subject, thread.status, thread.owed)
+        assert facts == (OTHER.name, OTHER.address, "Ours", "open", "message")
+        kept = Message.objects.filter(erased_at=None).get()
+        assert (kept.body_text, kept.writer, kept.metadata["sender"]) == (
+            "Otto asks",
+            thread.customer_address,
+            OTHER.address,
+        )
+        assert {one.status for one in Draft.objects.all()} == {"archived"}
+        assert Delivery.objects.get().status == "cancelled"
+
+
+def test_what_they_sent_for_another_to_be_answered_goes_too_and_what_is_owed_stays_owed(committed_world: World) -> None:
+    """Their address is in From alone, so they are not its writer; only a draft waits for it."""
+    world = committed_world
+    first = factories.message(world.mail, "Otto asks", sender=OTHER)
+    sent = _wrote_into(world, first, 6, reply_to=OTHER)
+    factories.draft(sent, f"Hi {NAME}.", statements=[])
+    factories.message(world.mail, "Their own", sender=WHO)
+    with tenant_context(world.acme.pk):
+        Conversation.objects.filter(pk=first.conversation_id).update(owed="draft")
+    done = erase(world)
+    assert (done["messages in the threads of others"], done["conversations"]) == (1, 1)
+    with tenant_context(world.acme.pk):
+        assert (sent.writer.address, Message.objects.get(pk=sent.pk).body_text) == (OTHER.address, "")
+        thread = Conversation.objects.get(pk=first.conversation_id)
+        assert (thread.status, thread.owed, thread.due_at is not None) == ("open", "message", True)
+
+
+def test_a_legal_hold_keeps_what_they_wrote_anywhere(shared: World) -> None:
+    with tenant_context(shared.acme.pk):
+        Account.objects.filter(pk=shared.acme.pk).update(legal_hold=True)
+    with assert_nothing_written_in(shared.acme):
+        assert erase(shared) == retention.HELD
 
 
 def exports(world: World, browser: Client) -> Iterator[str]:
@@ -455,4 +629,4 @@ def test_a_conversation_that_is_being_sent_from_waits_for_the_next_run(story: Wo
         assert Delivery.objects.get(pk=delivery.pk).envelope != {}
         outbox.sweep(account_id=story.acme.pk)
     last = erase(story)
-    assert (last["conversations"], len(last)) == (1, 4), "nothing is left"
+    assert (last["conversations"], last["addresses"], len(last)) == (1, 1, 5), "nothing is left"

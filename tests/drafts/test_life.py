@@ -17,7 +17,7 @@ from conversations.messages import outbox
 from conversations.models import Account, AuditEvent, Conversation, Delivery, MembershipChannel, User
 from conversations.people.members import set_channels
 from drafts import tasks
-from drafts.desk import after, decisions, editing, life
+from drafts.desk import after, decisions, editing, life, quiet
 from drafts.desk.decisions import Attention
 from drafts.models import Draft, DraftAction
 from tests import factories
@@ -318,9 +318,9 @@ def test_what_waited_quietly_closes_by_itself(world: World, message: Any) -> Non
     old = database_time.now() - timedelta(days=14, minutes=1)
     Conversation.objects.update(last_message_at=old)
     with assert_nothing_written():
-        assert life.close_quiet(account_id=world.acme.pk, days=14, dry_run=True) == 1
-        assert life.close_quiet(account_id=world.acme.pk, days=15) == 0
-    assert life.close_quiet(account_id=world.acme.pk, days=14) == 1
+        assert quiet.close_quiet(account_id=world.acme.pk, days=14, dry_run=True) == 1
+        assert quiet.close_quiet(account_id=world.acme.pk, days=15) == 0
+    assert quiet.close_quiet(account_id=world.acme.pk, days=14) == 1
     assert (fresh(message).outcome, fresh(open_).status) == ("quiet", "open")
     assert newest("conversation.closed") == {"reason": "nobody wrote for days", "owed": ""}
 
@@ -462,3 +462,18 @@ def test_an_approval_is_not_taken_back_beside_a_reply_that_was_begun_since(world
     life.discard(draft_id=begun.pk, actor=world.ada)
     decisions.undo(delivery_id=delivery.pk, actor=world.ada)
     assert lists(message) == ["to_answer"]
+
+
+def test_a_reply_that_was_begun_and_put_off_wakes_when_another_leaves(world: World, acme: Any) -> None:
+    """The settled conversation sleeps no longer, and its draft with it: the delivery is recorded all the same."""
+    message = factories.message(world.mail)
+    delivery = factories.approved(factories.draft(message), world.ada)
+    begun = life.write(conversation_id=message.conversation_id, actor=world.dan)
+    until = database_time.now() + timedelta(hours=1)
+    life.snooze(conversation_id=message.conversation_id, actor=world.dan, until=until)
+    for status in ("queued", "sending"):
+        Delivery.objects.filter(pk=delivery.pk).update(status=status, lease_until=until)
+    outbox._record_sent(delivery.pk, 0, Receipt("250 ok"))
+    connection.check_constraints()
+    begun.refresh_from_db()
+    assert (Delivery.objects.get().status, begun.status, begun.snoozed_until) == ("sent", "pending", None)

@@ -14,7 +14,7 @@ from conversations.channels.base import Party
 from conversations.database import database_time
 from conversations.models import AuditEvent, Conversation, User
 from conversations.tenancy import tenant_context
-from drafts.desk import editing, life
+from drafts.desk import decisions, editing, life
 from drafts.models import Draft
 from tests import factories
 from tests.asserts import assert_nothing_written, counted
@@ -31,7 +31,7 @@ def message(world: World) -> Any:
 
 
 def soup(response: Any) -> BeautifulSoup:
-    return BeautifulSoup(response.content, "html.parser")
+    return BeautifulSoup(response.content.decode(), "html.parser")
 
 
 def page(client: Client, message: Any) -> BeautifulSoup:
@@ -162,6 +162,17 @@ def test_each_list_has_its_own_and_the_owed_are_by_their_time(world: World, sign
     assert queue.select_one("#tally-owed").text == "2"
 
 
+def test_nothing_is_due_of_us_while_our_answer_is_on_its_way(world: World, signed_in: Browser, message: Any) -> None:
+    draft = factories.draft(message)
+    client = signed_in(world.ada)
+    assert soup(client.get("/conversations/")).select_one(".table .due") is not None
+    pressed = decisions.Attention(pressed_twice=True)
+    decisions.approve(draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), attention=pressed)
+    listed = soup(client.get("/conversations/"))
+    assert listed.select_one(".state").text == "Waiting"
+    assert listed.select_one(".table .due") is None
+
+
 def test_the_owed_page_by_their_time_without_growing(world: World, signed_in: Browser) -> None:
     for at in range(53):
         factories.message(world.mail, sender=Party(f"c{at}@customer.test", f"c{at}"), subject=f"Subject {at}")
@@ -170,7 +181,7 @@ def test_the_owed_page_by_their_time_without_growing(world: World, signed_in: Br
     with counted() as queries:
         second = soup(client.get(f"/conversations/{first.select_one('a[rel=next]')['href']}"))
     assert [cell.text for cell in second.select("#rows .cell-link")] == ["Subject 50", "Subject 51", "Subject 52"]
-    assert len(queries) <= 8
+    assert len(queries) <= 9
 
 
 # --- with a draft --------------------------------------------------------------------------------------------------
@@ -264,3 +275,18 @@ def test_a_persons_own_words_are_asked_for_no_source_also_after_a_save(
     assert (saved.status_code, saved["X-Second"]) == (204, "")
     money = {**form_of(client, begun), "final_text": "We refund 20 USD."}
     assert client.post(f"{address}edit/", money, headers={"HX-Request": "true"})["X-Second"] == "money"
+
+
+def test_a_stale_page_leads_to_the_new_draft_as_soon_as_it_is_there(
+    world: World, signed_in: Browser, message: Any
+) -> None:
+    client, old = signed_in(world.ada), factories.draft(message)
+    newer = factories.reply_to(message)
+    banner = soup(client.get(f"/drafts/{old.pk}/")).select_one(".banner")
+    assert "a new one is being written" in banner.text
+    assert banner.select("a[href^='/drafts/']") == []
+    ready = factories.draft(newer)
+    for url in (f"/drafts/{old.pk}/", f"/queue/pulse/?since=x&draft={old.pk}"):
+        banner = soup(client.get(url)).select_one(".banner")
+        assert "a new draft is ready" in banner.text
+        assert banner.select_one("a[href^='/drafts/']")["href"].startswith(f"/drafts/{ready.pk}/")

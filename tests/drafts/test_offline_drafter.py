@@ -73,11 +73,12 @@ def write(question: str, *sources: Source, **changes: Any) -> DraftResult:
 def test_it_greets_quotes_cites_and_signs() -> None:
     result = write("How long does shipping to Canada take?", SHIPPING)
     assert result.text == (
-        "Hi Marcus,\n\nThanks for getting in touch.\n\nCanada takes 5 to 10 business days and costs 24.95 USD.\n\n"
-        "Please let us know if you have any questions.\n\nBest regards,\nHot Rod AN"
+        "Hi Marcus,\n\nThanks for getting in touch.\n\nCanada takes 5 to 10 business days and costs 24.95 USD. "
+        "Duties are included in the price.\n\nPlease let us know if you have any questions.\n\nBest regards,\nHot Rod AN"
     )
     assert [(result.text[c.start : c.end], c.source_ids) for c in result.statements] == [
-        ("Canada takes 5 to 10 business days and costs 24.95 USD.", (SHIPPING.passage_id,))
+        ("Canada takes 5 to 10 business days and costs 24.95 USD.", (SHIPPING.passage_id,)),
+        ("Duties are included in the price.", (SHIPPING.passage_id,)),
     ]
     assert (result.model_key, result.tokens_used, result.intent) == ("offline-quote-v2", 0, "shipping")
     assert (result.needs_human, result.warnings) == ((), ())
@@ -171,10 +172,16 @@ def test_the_operators_wish_shortens_and_adds_topics() -> None:
     assert "Cut hose cannot be returned by anybody." in wished.text
 
 
-def test_another_language_is_left_to_a_person() -> None:
-    result = write("Wie lange dauert der Versand?", SHIPPING, language_hint="de")
+def test_another_language_gets_its_own_frame_around_the_quote_and_a_persons_eye() -> None:
+    result = write("Wie lange dauert der Versand nach Kanada? Canada", SHIPPING, language_hint="de")
+    assert result.text == (
+        "Guten Tag Marcus,\n\nVielen Dank für Ihre Nachricht.\n\nDazu steht auf unseren Seiten, auf Englisch:\n\n"
+        "Canada takes 5 to 10 business days and costs 24.95 USD. Duties are included in the price.\n\n"
+        "Bitte melden Sie sich, wenn Sie noch Fragen haben.\n\nMit freundlichen Grüßen\nHot Rod AN"
+    )
     assert Need.LANGUAGE in result.needs_human
-    assert "English only" in result.warnings[0]
+    assert "quotes your pages as they are" in result.warnings[0]
+    assert all(statement.source_ids for statement in result.statements)
     assert Need.LANGUAGE not in write("How long to Canada?", SHIPPING, language_hint="en-US").needs_human
 
 
@@ -336,7 +343,10 @@ def test_the_subject_goes_before_what_is_asked() -> None:
 
 
 def test_a_report_that_asks_nothing_is_read_as_the_question_behind_it() -> None:
-    policy = source("If we sent the wrong part, the right one ships first. The -8 ends come in blue.", "Order problems")
+    policy = source(
+        "If we sent the wrong part, the right one ships first.\n\n## Colors\n\nThe -8 ends come in blue.",
+        "Order problems",
+    )
     result = write("I ordered four -8 ends and got -6. Photo attached.", policy)
     assert "If we sent the wrong part, the right one ships first." in result.text
     assert "blue" not in result.text

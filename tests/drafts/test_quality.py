@@ -251,7 +251,7 @@ def test_bars_stand_on_one_another_inside_of_the_chart() -> None:
 
 def test_other_charts_are_within_their_boxes() -> None:
     assert [step_for(n) for n in (0, 3, 20, 160, 10**7)] == [1, 1, 5, 50, 10**7]
-    assert columns((0, 4, 2, 0, 0, 1)).boxes[1].height == 152
+    assert columns((0, 4, 2, 0, 0, 1), bucket_names(), "Words changed").boxes[1].height == 152
     assert len(bucket_names()) == len(quality.BUCKETS) + 1
     assert spark([0.5]) == "" and spark([0.5, None, 0.5]) == "0.0,23.0 160.0,23.0"
     assert reliability([quality.Bin(9, 5, 1.0, 0.0)])[0].y == 180

@@ -219,6 +219,18 @@ def test_an_agent_sees_why_a_risky_draft_cannot_be_approved(world: World, signed
     )
 
 
+def test_an_edited_draft_counts_its_sources_once(world: World, signed_in: Browser) -> None:
+    reasons = ["1 of 1 statement has a source.", "A passage speaks directly to the question."]
+    draft = a_draft(world, "ann", 1, confidence_reasons=reasons)
+    text = f"{draft.suggested_text}\n\nTighten the ends to 18 ft-lb."
+    with tenant_context(world.acme.pk):
+        editing.save_revision(draft_id=draft.pk, actor=world.ada, version=0, text=text)
+    page = BeautifulSoup(signed_in(world.ada).get(f"/drafts/{draft.pk}/").content, "html.parser")
+    said = page.select_one(".support").text
+    assert said.count("a source") == 1, said
+    assert "speaks directly" in said
+
+
 def test_customer_text_is_escaped_everywhere(world: World, signed_in: Browser) -> None:
     bad = "<img src=x onerror=alert(1)>"
     message = factories.message(world.mail, bad, sender=Party("x@customer.test", bad), subject=bad)

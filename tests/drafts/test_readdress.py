@@ -125,7 +125,7 @@ def test_where_nothing_was_passed_on_there_is_no_choice(world: World, acme: Any,
     plain = factories.draft(factories.message(world.mail, sender=RAVI))
     with assert_nothing_written(), pytest.raises(Invalid):
         choose(plain, world.ada)
-    assert "readdress" not in signed_in(world.ada).get(f"/drafts/{plain.pk}/").content.decode()
+    assert "instead" not in signed_in(world.ada).get(f"/drafts/{plain.pk}/").content.decode()
 
 
 def test_the_next_draft_keeps_the_choice_and_greets_who_was_chosen(world: World, draft: Draft) -> None:
@@ -144,7 +144,7 @@ def test_the_next_draft_keeps_the_choice_and_greets_who_was_chosen(world: World,
 def test_no_batch_takes_it(world: World, draft: Draft) -> None:
     choose(draft, world.ada)
     (found,) = batch.candidates([draft.pk], world.ada, ALL)
-    assert found.why_not == "It goes to somebody who did not write here"
+    assert found.why_not == "Somebody chose who gets it"
 
 
 def test_the_page_shows_the_choice_and_carries_it_out(world: World, draft: Draft, signed_in: Browser) -> None:
@@ -154,16 +154,16 @@ def test_the_page_shows_the_choice_and_carries_it_out(world: World, draft: Draft
         return BeautifulSoup(client.get(f"/drafts/{draft.pk}/").content, "html.parser")
 
     first = page()
-    button = first.select_one("[data-act=readdress]")
+    button = first.select_one("[data-act=readdress][value=forwarded]")
     assert button.text.split() == ["Answer", "Kim", "Dahl", "instead"]
-    assert "Ravi Shah <ravi@customer.test>" in first.select_one(".draft__to").text
+    assert "Ravi Shah <ravi@customer.test>" in first.select_one(".to > summary").text
     hidden = {field["name"]: field["value"] for field in first.select("#decide > input[type=hidden]")}
     del hidden["csrfmiddlewaretoken"]
     sent = {**hidden, button["name"]: button["value"]}
     assert client.post(button["formaction"], sent).status_code == 303
     second = page()
-    assert "Kim Dahl <kim@client.test>" in second.select_one(".draft__to").text
-    assert second.select_one("[data-act=readdress]").text.split() == ["Answer", "Ravi", "Shah", "instead"]
+    assert "Kim Dahl <kim@client.test>" in second.select_one(".to > summary").text
+    assert second.select_one("[data-act=readdress][value=writer]").text.split() == ["Answer", "Ravi", "Shah", "instead"]
     # The page that shows the former recipients can do nothing any more.
     answer = client.post(button["formaction"], sent, headers={"HX-Request": "true"})
     assert answer.status_code == 409

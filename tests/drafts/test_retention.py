@@ -10,9 +10,19 @@ import pytest
 
 from conversations.channels.base import File, Party
 from conversations.database import database_time
-from conversations.models import Account, Attachment, AuditEvent, AuditSalt, Conversation, Delivery, Message
+from conversations.models import (
+    Account,
+    Attachment,
+    AuditEvent,
+    AuditSalt,
+    Conversation,
+    CustomerAddress,
+    Delivery,
+    Message,
+    Note,
+)
 from drafts import erasure, retention
-from drafts.desk import decisions, life
+from drafts.desk import decisions, life, notes
 from drafts.models import Draft, DraftAction, DraftRevision, LearningSample
 from ingestion.models import InboundEvent
 from tests import factories
@@ -42,9 +52,11 @@ def corrected(world: World, sender: str = "marcus@customer.test") -> Conversatio
     factories.waiting_mail(
         world.mail, message=message, sender=sender, recipient="support@acme.test", status="processed", detail=""
     )
+    notes.write(conversation_id=message.conversation_id, actor=world.ada, text="@Dan Marcus rang")
     life.close(conversation_id=message.conversation_id, actor=world.ada, reason="not_needed")
     found = Conversation.objects.filter(pk=message.conversation_id)
-    found.update(summary="s", key_topics=["k"], tags=["t"])
+    found.update(summary="s", key_topics=["k"])
+    factories.tagged(message, "VIP")
     return found.get()
 
 
@@ -54,7 +66,7 @@ def closed(conversation: Conversation, ago: timedelta, now: datetime) -> None:
 
 def words_of(conversation: Conversation) -> list[dict[str, Any]]:
     """Every row of a conversation, as it is kept."""
-    models = (Message, Delivery, Draft, DraftAction, LearningSample)
+    models = (Message, Note, Delivery, Draft, DraftAction, LearningSample)
     rows = [row for model in models for row in model._default_manager.filter(conversation=conversation).values()]
     rows += Attachment.objects.filter(message__conversation=conversation).values()
     rows += DraftRevision.objects.filter(draft__conversation=conversation).values()
@@ -73,7 +85,7 @@ def blank(row: Any, **wanted: Any) -> None:
         assert getattr(row, name) == value, f"{type(row).__name__}.{name}"
 
 
-COUNTS = {"conversations": 1, "messages": 2, "drafts": 1, "files": 1}
+COUNTS = {"conversations": 1, "messages": 2, "notes": 1, "drafts": 1, "files": 1}
 
 
 @pytest.mark.parametrize("rule", ["purge", "archive"])
@@ -88,6 +100,7 @@ def test_what_people_wrote_is_emptied_column_by_column(world: World, acme: Accou
         blank(message, body_text="", body_html="", body_new="", subject="", metadata={})
         assert message.erased_at is not None
     blank(old.deliveries.get(), body_text="", body_html="", envelope={}, receipt="", error="")
+    blank(note := old.notes.get(), text="", mentions={})
     draft = old.drafts.get()
     blank(draft, suggested_text="", suggested_html="", statements=[], top_sources=[], checks=[], confidence_reasons=[])
     blank(DraftRevision.objects.get(draft=draft), text="", html="", statements=[])
@@ -98,17 +111,17 @@ def test_what_people_wrote_is_emptied_column_by_column(world: World, acme: Accou
     event = InboundEvent.objects.get(message__conversation=old)
     blank(event, payload=None, expires_at=None, sender="", subject="", recipient="")
     blank(old, summary="", key_topics=[], status="closed")
-    for row in (old.deliveries.get(), draft, sample):
+    for row in (old.deliveries.get(), note, draft, sample):
         assert row.erased_at is not None
     assert old.archived_at is not None
     assert not Attachment.objects.filter(message__conversation=old).exists()
     assert not AuditSalt.objects.filter(conversation_id=old.pk).exists()
-    personal = (old.customer_email, old.customer_name, old.subject, old.title, old.tags)
-    assert personal == (("", "", "", "", []) if rule == "purge" else ("marcus@customer.test", "Marcus", "Order", "Order", ["t"]))  # fmt: skip
+    personal = (old.customer_email, old.customer_name, old.subject, old.title, old.tag_links.count())
+    assert personal == (("", "", "", "", 0) if rule == "purge" else ("marcus@customer.test", "Marcus", "Order", "Order", 1))  # fmt: skip
     applied = AuditEvent.objects.get(kind="retention.applied")
     assert (applied.object_id, applied.account_id) == (str(world.acme.pk), world.acme.pk)
     assert applied.data == {
-        "rule": f"{rule} after 30 days", "counts": "1 conversations, 2 messages, 1 drafts, 1 files", "of": [str(old.pk)],
+        "rule": f"{rule} after 30 days", "counts": "1 conversations, 2 messages, 1 notes, 1 drafts, 1 files", "of": [str(old.pk)],
     }  # fmt: skip
     assert words_of(young) == before
     assert apply(world)["conversations"] == 0
@@ -172,6 +185,13 @@ def test_a_legal_hold_says_so_and_an_empty_address_is_nobodys(world: World, acme
     assert retention.erase_customer(account_id=world.acme.pk, email="x@y.test", dry_run=False) == held
 
 
+def test_who_has_a_handle_and_no_address_is_forgotten_by_it(world: World, acme: Account) -> None:
+    slack = factories.channel(world.acme, type="slack", external_id="T0123456789", name="Dealers")
+    message = factories.message(slack, sender=Party("U0HANDLE", "Kai"))
+    retention.erase_customer(account_id=world.acme.pk, email=" u0handle ", dry_run=False)
+    blank(Conversation.objects.get(pk=message.conversation_id), customer_email="", customer_name="")
+
+
 def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Account, now: datetime) -> None:
     mine, other = corrected(world), corrected(world, "other@customer.test")
     Conversation.objects.update(**AGAIN_OPEN, due_at=now)
@@ -183,10 +203,11 @@ def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Ac
     with assert_nothing_written():
         planned = retention.erase_customer(account_id=world.acme.pk, email=" MARCUS@customer.test ", dry_run=True)
     done = retention.erase_customer(account_id=world.acme.pk, email=" MARCUS@customer.test ", dry_run=False)
-    assert planned == done == Counter({**COUNTS, "letters": 1})
+    assert planned == done == Counter({**COUNTS, "letters": 1, "addresses": 1})
     blank(waits, payload=None, expires_at=None, sender="", subject="", recipient="", status="quarantined")
     blank(theirs, sender="other@customer.test")
-    blank(mine, customer_email="", customer_name="", subject="", title="", tags=[])
+    blank(mine, customer_email="", customer_name="", subject="", title="")
+    assert not mine.tag_links.exists()
     assert words_of(other) == before
     assert AuditEvent.objects.get(kind="retention.applied").data["rule"] == "asked by the customer"
 
@@ -302,3 +323,27 @@ def test_a_file_that_another_conversation_has_is_kept(
         assert apply(world)["files"] == 2
     assert stored() == 0
     assert decisions.Status.ARCHIVED == "archived"
+
+
+@pytest.mark.parametrize("by_customer", [True, False])
+def test_a_legal_hold_that_begins_during_a_run_ends_it(
+    world: World, acme: Account, now: datetime, monkeypatch: Any, by_customer: bool
+) -> None:
+    monkeypatch.setattr(retention, "BATCH", 1)
+    for _ in range(3):
+        closed(corrected(world), timedelta(days=31), now)
+    Account.objects.update(purge_after_days=30)
+    erase = erasure.erase
+
+    def and_then_hold(**values: Any) -> Counter[str]:
+        done = erase(**values)
+        Account.objects.update(legal_hold=True)
+        return done
+
+    monkeypatch.setattr(erasure, "erase", and_then_hold)
+    if by_customer:
+        retention.erase_customer(account_id=acme.pk, email="marcus@customer.test", dry_run=False)
+    else:
+        apply(world)
+    assert Conversation.objects.filter(forgotten_at__isnull=False).count() == 1
+    assert CustomerAddress.objects.exists()

@@ -10,11 +10,11 @@ from bs4 import BeautifulSoup
 from django.test import Client
 
 from conversations.errors import Conflict, Invalid
-from conversations.models import Account, User
+from conversations.models import Account, AuditEvent, User
 from conversations.tenancy import tenant_context
 from drafts.models import SavedView
 from drafts.queue.savedviews import MAX_VIEWS, remove_view, save_view, views_of
-from tests.asserts import assert_nothing_written
+from tests.asserts import assert_nothing_written, assert_nothing_written_in
 from tests.conftest import World
 
 Browser = Callable[[User], Client]
@@ -80,3 +80,38 @@ def test_it_says_what_is_wrong_with_a_name(world: World, signed_in: Browser) -> 
 def test_an_auditor_has_no_views_of_their_own_and_is_told(world: World, signed_in: Browser) -> None:
     assert signed_in(world.bo).post("/views/", {"page": "queue", "name": "x", "query": ""}).status_code == 403
     assert b"<form" not in signed_in(world.bo).get("/views/?page=queue").content.split(b"<main")[1].split(b"</main")[0]
+
+
+def test_a_shared_view_is_everybodys_to_find_and_its_owners_or_an_admins_to_end(
+    world: World, signed_in: Browser
+) -> None:
+    agent, reviewer, admin, auditor, stranger = (
+        signed_in(one) for one in (world.cy, world.ada, world.dan, world.bo, world.eve)
+    )
+    with tenant_context(world.acme.pk):
+        view = save_view(account_id=world.acme.pk, actor=world.cy, page=QUEUE, name="Chats", query="channel=chat")
+    url = f"/views/{view.pk}/share/"
+
+    def finds(client: Client) -> list[str]:
+        return [one.text for one in BeautifulSoup(client.get("/views/").content, "html.parser").select("#views b")]
+
+    assert [client.post(url).status_code for client in (reviewer, admin, auditor, stranger)] == [404, 404, 403, 404]
+    assert finds(reviewer) == []
+    assert agent.post(url).status_code == 303
+    assert [finds(client) for client in (agent, reviewer, admin, auditor, stranger)] == [["Chats"]] * 4 + [[]]
+    for client in (reviewer, auditor):
+        with assert_nothing_written_in(world.acme):
+            assert client.post(url, {"on": "0"}).status_code == 403
+            assert client.post(f"/views/{view.pk}/remove/").status_code == (404 if client is reviewer else 403)
+    assert admin.post(url, {"on": "0"}).status_code == 303
+    assert finds(reviewer) == []
+    with tenant_context(world.acme.pk):
+        kinds = AuditEvent.objects.filter(kind__startswith="view.").order_by("id").values_list("kind", flat=True)
+        assert list(kinds) == ["view.shared", "view.unshared"]
+
+
+def test_a_view_of_the_history_keeps_its_list_and_its_tag(world: World, signed_in: Browser) -> None:
+    saved = signed_in(world.ada).post(
+        "/views/", {"page": "history", "name": "Owed", "query": "list=owed&tag=x&after=y"}
+    )
+    assert saved["Location"] == "/conversations/?list=owed&tag=x"

@@ -22,6 +22,7 @@ def test_it_brings_the_draft_back_and_nothing_is_sent(world: World, acme) -> Non
     draft.refresh_from_db()
     delivery.refresh_from_db()
     assert (draft.status, delivery.status, action.type) == ("pending", "cancelled", "undo")
+    assert Conversation.objects.get(pk=draft.conversation_id).owed == "draft"
     assert not Message.objects.filter(direction="outbound").shown().exists()
     assert Conversation.objects.get(pk=draft.conversation_id).message_count == counted - 1
     assert not LearningSample.objects.exists()

@@ -48,6 +48,8 @@ def main() -> None:
     if unknown:
         parser.error(f"no such fault: {', '.join(unknown)}; there are {', '.join(FAULTS)}")
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    # Deliveries are made by hand here, many of one channel at once; that two are enough is tests/conversations/test_breaker.py.
+    os.environ["CHANNEL_PARALLEL"] = "1000"
     import django
 
     django.setup()

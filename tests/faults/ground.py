@@ -32,7 +32,7 @@ from conversations.trail import report
 from drafts.models import Draft
 from tests import factories
 from tests.asgi import Server, session_of
-from tests.conftest import World, _empty_database
+from tests.conftest import World, empty_database
 from tests.faults.postbox import Postbox
 
 LEASE, TIMEOUT = 2.0, 2.0  # seconds of a delivery's lease and of one hand-over, in the trials
@@ -69,7 +69,7 @@ class Ground:
     def fresh(self) -> None:
         """An empty database and a new world in it, whose mail goes to the postbox."""
         connection.close()
-        _empty_database(self.cluster)
+        empty_database(self.cluster)
         self.world = World()
         self.postbox.reset()
         for channel in (self.world.mail, self.world.other_mail):
@@ -138,13 +138,17 @@ class Ground:
         return found
 
     def due(self) -> None:
-        """End every hold and every wait for another try."""
+        """End every hold, every wait for another try and every pause of a channel."""
         for account in (self.world.acme, self.world.globex):
             with tenant_context(account.pk), connection.cursor() as cursor:
                 cursor.execute(
                     "UPDATE conversations_delivery SET next_attempt_at = clock_timestamp() - interval '1 second',"
                     " hold_until = least(hold_until, clock_timestamp() - interval '1 second')"
                     " WHERE status IN ('held', 'queued')"
+                )
+                cursor.execute(
+                    "UPDATE conversations_channelhealth SET paused_until = clock_timestamp() - interval '1 second'"
+                    " WHERE faults > 0"
                 )
 
     def cookie(self, user: User) -> dict[str, str]:

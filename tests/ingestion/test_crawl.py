@@ -474,7 +474,7 @@ def test_a_page_that_an_older_version_read_is_read_anew(
 ) -> None:
     place = site(world, web)
     run(world, place)
-    monkeypatch.setattr(crawl, "read_html", lambda *_, **__: Extracted("Olives", "Read otherwise."))
+    monkeypatch.setattr(crawl, "read_answer", lambda *_, **__: Extracted("Olives", "Read otherwise."))
     assert run(world, place).metrics["unchanged"] == 3
     monkeypatch.setattr(crawl, "READER", crawl.READER + 1)
     assert run(world, place).metrics["changed"] == 3

@@ -173,3 +173,15 @@ def test_words_that_stand_elsewhere_too_are_missing_all_the_same() -> None:
 def test_a_table_that_claims_millions_of_places_is_left_out() -> None:
     found = page("<p>Prices.</p><table><tr>" + "<td rowspan=60000 colspan=60>a" * 9 + "<tr><td>b" * 2000 + "</table>")
     assert found.text == "Prices." and found.missing[0].startswith("A table whose cells overlap was left out")
+
+
+@pytest.mark.parametrize("within", ["main", "article", "section", "x-page"])
+@pytest.mark.parametrize(
+    "start",
+    ["<!doctype html><title>Returns</title>", "<html lang='en'><head><meta charset='utf-8'><title>Returns</title>"],
+)
+def test_a_page_whose_head_is_not_closed_is_read_whole(start: str, within: str) -> None:
+    """Its end tag may be left out (HTML Standard 13.1.2.4); the parser knows only HTML 4's elements to end it."""
+    text = f"{start}<style>p {{}}</style><{within}><h1>Returns</h1><p>Within 30 days.</p></{within}><p>The end.</p>"
+    found = read_html(text.encode())
+    assert (found.title, found.text) == ("Returns", "# Returns\n\nWithin 30 days.\n\nThe end.")

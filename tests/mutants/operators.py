@@ -114,7 +114,7 @@ def _places(tree: ast.Module) -> Iterator[_Place]:
                 near = child if isinstance(child, ast.stmt) else statement
                 if near is None or (isinstance(node, ast.AnnAssign) and node.value is None):
                     continue
-                if isinstance(child, ast.Assign) and _name(child.targets[0]) == "__all__":
+                if isinstance(child, ast.Assign) and (_name(child.targets[0]) == "__all__" or _is_alias(child)):
                     continue
                 inside = where
                 if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -127,6 +127,15 @@ def _places(tree: ast.Module) -> Iterator[_Place]:
                 yield from walk(child, near, inside)
 
     return walk(tree, None, "")
+
+
+def _is_alias(node: ast.Assign) -> bool:
+    """`Key = tuple[Role, Verb]`: a type's other name, which nothing looks at while it runs."""
+    target, value = node.targets[0], node.value
+    return (
+        isinstance(target, ast.Name) and target.id[0].isupper() and not target.id.isupper()
+        and isinstance(value, ast.Subscript) and _name(value.value) in {"Callable", "Mapping", "Sequence", "dict", "list", "tuple"}
+    )  # fmt: skip
 
 
 def _name(node: ast.AST) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import uuid
@@ -14,7 +15,7 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from config.postgres import Cluster
-from conversations import audit
+from conversations.events import SENTENCES, Kind
 from tests import ready_cluster
 from tests.conftest import _migrate
 
@@ -90,7 +91,7 @@ def _before_owed(cursor: Any) -> None:
         _insert(
             cursor, "conversations_conversation",
             id=mine["conversation_id"], account_id=account, number=number, kind="customer", channel_id=channel,
-            subject=name, status=status, due_at="2026-01-01",
+            subject=name, status=status, due_at="2026-01-01", tags='["VIP"]' if number == 1 else '[" vip", "E85", ""]',
         )  # fmt: skip
         message = None
         for who in wrote:
@@ -112,6 +113,43 @@ def _before_owed(cursor: Any) -> None:
                 cursor, "drafts_draft",
                 id=uuid.uuid4(), **mine, base_message_id=message, status=draft, model_key="offline", suggested_text="Hello",
                 snoozed_until="2099-01-01" if draft == "pending" else None,
+            )  # fmt: skip
+
+
+#: Messages of before there were customers: the conversation's own, From, Reply-To, whether a machine wrote; and of whom they are.
+US = "support@a.test"
+BEFORE_CUSTOMERS: dict[str, tuple[tuple[str, str], list[tuple[dict[str, Any], tuple[str, str]]]]] = {
+    "one form": (("forms@a.test", "Form"), [({"sender": "forms@a.test", "sender_name": "Form", "reply_to": "Pat@c.test"}, ("pat@c.test", ""))]),
+    "the same form": (("forms@a.test", "Form"), [({"sender": "forms@a.test", "sender_name": "Form", "answer_to": [{"address": US, "name": ""},
+        {"address": "kim@c.test", "name": "Kim"}]}, ("kim@c.test", "Kim"))]),
+    "two in a thread": (("kim@c.test", ""), [({"sender": "away@c.test", "automatic": "auto_reply"}, ("away@c.test", "")),
+        ({"sender": "KIM@c.test", "sender_name": "Kim", "reply_to": US}, ("kim@c.test", "Kim")),
+        ({"sender": "Pat@c.test", "sender_name": "Pat", "answer_to": [{"address": "x@c.test", "name": "X"}, {"address": "pat@C.test", "name": ""}]}, ("pat@c.test", "Pat"))]),
+    "another script": (("Jürgen@Straße.example.", "Jürgen"), [({}, ("jürgen@xn--strae-oqa.example", "Jürgen"))]),
+    "a visitor": (("visitor 7731", "V."), [({}, ("visitor 7731", "V."))]),
+    "nobody": (("", ""), [({"sender": US, "automatic": "own"}, ("", ""))]),
+}  # fmt: skip
+
+
+def _before_customers(cursor: Any) -> None:
+    account, channel = uuid.uuid4(), uuid.uuid4()
+    _insert(cursor, "conversations_account", id=account, name="B", slug="b", timezone="UTC", settings="{}")
+    _insert(
+        cursor, "conversations_channel",
+        id=channel, account_id=account, type="email", provider="smtp", external_id=US.upper(), name="C", metadata="{}",
+    )  # fmt: skip
+    for number, (name, ((email, known_as), messages)) in enumerate(BEFORE_CUSTOMERS.items(), 1):
+        conversation = uuid.uuid4()
+        _insert(
+            cursor, "conversations_conversation",
+            id=conversation, account_id=account, number=number, kind="customer", channel_id=channel, subject=name, status="closed",
+            customer_email=email, customer_name=known_as,
+        )  # fmt: skip
+        for metadata, _ in messages:
+            _insert(
+                cursor, "conversations_message",
+                id=uuid.uuid4(), account_id=account, conversation_id=conversation, direction="inbound", role="user",
+                body_text="Hello", metadata=json.dumps(metadata), is_automatic="automatic" in metadata,
             )  # fmt: skip
 
 
@@ -140,6 +178,7 @@ def down_and_up(cluster: Cluster, django_db_setup: None, django_db_blocker: Any)
                 call_command("migrate", *target, database="owner", verbosity=0)
             with transaction.atomic(using="owner"), owner.cursor() as cursor:
                 _before_owed(cursor)
+                _before_customers(cursor)
             call_command("migrate", database="owner", verbosity=0)
             yield owner
         finally:
@@ -184,6 +223,50 @@ def test_an_upgrade_finds_what_is_owed(down_and_up: BaseDatabaseWrapper) -> None
         assert found[name] == [status, owed, asleep, status == "open", status == "closed", answered], name
 
 
+@pytest.mark.xdist_group("down and up")  # they walk once
+def test_an_upgrade_finds_the_customers(down_and_up: BaseDatabaseWrapper) -> None:
+    """One for each address, with the first name that stood beside it; a message is of whom it asked to be answered."""
+    with down_and_up.cursor() as cursor:
+        cursor.execute(
+            "SELECT c.subject, coalesce(a.address, ''), coalesce(a.name, ''), c.customer_address_id = m.writer_id, m.is_automatic"
+            " FROM conversations_message m JOIN conversations_conversation c ON c.id = m.conversation_id"
+            " LEFT JOIN conversations_customeraddress a ON a.id = m.writer_id"
+            " JOIN conversations_account t ON t.id = c.account_id WHERE t.slug = 'b' ORDER BY c.number, m.seq"
+        )
+        found: dict[str, list[Any]] = {}
+        for subject, *rest in cursor.fetchall():
+            found.setdefault(subject, []).append(rest)
+        cursor.execute("SELECT count(*), count(DISTINCT customer_id) FROM conversations_customeraddress")
+        assert cursor.fetchone() == (5, 5)
+        cursor.execute(
+            "SELECT a.address, c.name, h.id IS NOT NULL FROM conversations_customeraddress a"
+            " JOIN conversations_customer c ON c.id = a.customer_id LEFT JOIN conversations_channel h ON h.id = a.channel_id"
+            " WHERE a.address IN ('visitor 7731', 'kim@c.test') ORDER BY 1"
+        )
+        assert cursor.fetchall() == [("kim@c.test", "Kim", False), ("visitor 7731", "V.", True)]
+    for name, (_, messages) in BEFORE_CUSTOMERS.items():
+        assert [tuple(rest[:2]) for rest in found[name]] == [
+            (address, "Pat" if address == "pat@c.test" else known_as) for _, (address, known_as) in messages
+        ], name
+    assert [rest[2] for rest in found["two in a thread"]] == [False, True, False]
+    assert all(found[name][0][2] for name in ("one form", "the same form", "another script", "a visitor"))
+
+
+@pytest.mark.xdist_group("down and up")  # they walk once
+def test_an_upgrade_makes_tags_of_the_words_that_were_given(down_and_up: BaseDatabaseWrapper) -> None:
+    """The same word, however it was written, is one tag of the account."""
+    with down_and_up.cursor() as cursor:
+        cursor.execute("SELECT lower(name), colour, is_retired FROM conversations_tag ORDER BY lower(name)")
+        assert cursor.fetchall() == [("e85", "grey", False), ("vip", "grey", False)]
+        cursor.execute(
+            "SELECT c.number, array_agg(lower(t.name) ORDER BY lower(t.name)) FROM conversations_conversation c"
+            " JOIN conversations_conversationtag l ON l.conversation_id = c.id JOIN conversations_tag t ON t.id = l.tag_id"
+            " GROUP BY c.number ORDER BY c.number"
+        )
+        found = dict(cursor.fetchall())
+    assert found == {number: ["vip"] if number == 1 else ["e85", "vip"] for number in range(1, len(BEFORE_OWED) + 1)}
+
+
 def test_every_kind_of_event_has_a_sentence() -> None:
-    assert set(audit.SENTENCES) == set(audit.Kind)
-    assert all("{actor}" in sentence for sentence in audit.SENTENCES.values())
+    assert set(SENTENCES) == set(Kind)
+    assert all("{actor}" in sentence for sentence in SENTENCES.values())

@@ -18,7 +18,13 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="count, change nothing")
         parser.add_argument("--account", default="", help="only this account (its short name)")
         parser.add_argument(
-            "--erase-customer", default="", metavar="EMAIL", help="forget this person (needs --account)"
+            "--erase-customer",
+            default="",
+            metavar="ADDRESS",
+            help="forget this person, by one of their addresses (needs --account)",
+        )
+        parser.add_argument(
+            "--erase-person", default="", metavar="EMAIL", help="empty this colleague's chats (needs --account)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -26,13 +32,15 @@ class Command(BaseCommand):
         accounts = [entry for entry in account_directory() if options["account"] in ("", entry["slug"])]
         if not accounts:
             raise CommandError(f"There is no account {options['account']!r}. Nothing was changed.")
-        if options["erase_customer"] and not options["account"]:
+        if (options["erase_customer"] or options["erase_person"]) and not options["account"]:
             raise CommandError("Say in which account: --account SHORT-NAME. Nothing was changed.")
         for entry in accounts:
             if options["erase_customer"]:
                 done = retention.erase_customer(
                     account_id=entry["id"], email=options["erase_customer"], dry_run=dry_run
                 )
+            elif options["erase_person"]:
+                done = retention.erase_person(account_id=entry["id"], email=options["erase_person"], dry_run=dry_run)
             else:
                 done = self._apply(entry, dry_run)
             found = ", ".join(f"{number} {name}" for name, number in done.items() if number) or "nothing due"

@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
 from conversations.errors import Locked, Refusal
-from conversations.models import Delivery
+from conversations.models import Delivery, Message
 from conversations.views.words import Clock, plural, span
 from conversations.web.bidi import isolated
 from drafts import diffing
@@ -101,8 +101,8 @@ def standing(draft: Draft, desk: Desk, urls: Urls, can: Can, asked: Asked | None
             f"Asked at {clock.time(asked.at)}. What you typed and saved goes with it.",
             (Action("Give it", urls.give, True, "give"), Action("Keep it", urls.hold_on, True, "hold-on")),
         )
-    if recipients.is_suspicious(draft.base_message):
-        return _unproved(draft, urls)
+    if draft.base_message and recipients.is_suspicious(draft.base_message):
+        return _unproved(draft.base_message, urls)
     if draft.sources_changed_at:
         return _sources_changed(draft, urls, clock, can)
     act = draft.last_act  # type: ignore[attr-defined]
@@ -112,8 +112,8 @@ def standing(draft: Draft, desk: Desk, urls: Urls, can: Can, asked: Asked | None
     return None
 
 
-def _unproved(draft: Draft, urls: Urls) -> Banner:
-    details = draft.base_message.details
+def _unproved(message: Message, urls: Urls) -> Banner:
+    details = message.details
     asked = ", ".join(party.address for party in details.answer_to) or details.reply_to
     return Banner(
         "bad",
@@ -148,6 +148,13 @@ def capped(banner: Banner | None, caps: Mapping[str, str]) -> Banner | None:
 def _is_stale(draft: Draft) -> bool:
     newer = draft.base_message_id != draft.conversation.last_inbound_message_id
     return draft.status == Draft.Status.STALE or (draft.status == Draft.Status.PENDING and newer)
+
+
+def answered_anew(draft: Draft, urls: Urls, clock: Clock, can: Can, url: str) -> Banner:
+    """A stale draft whose conversation has its new one already: that is the way on."""
+    banner = _stale(draft, urls, clock, can)
+    text = banner.text.replace("a new one is being written.", "a new draft is ready.")
+    return replace(banner, text=text, actions=(Action("Open the new draft", url, act="show"), *banner.actions))
 
 
 def _stale(draft: Draft, urls: Urls, clock: Clock, can: Can) -> Banner:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drafts.desk.decisions import NeedsSecondPress
 from drafts.desk.presence import Asked
@@ -15,6 +15,7 @@ from drafts.views.pane.conversation import Head, Thread
 from drafts.views.pane.desk import Desk
 from drafts.views.pane.evidence import Evidence
 from drafts.views.pane.reply import Edit, Reply, Signed
+from drafts.views.pane.sending import Sending
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Doing:
     typed: str = ""
     reasons: Sequence[str] = ()
     refused: Exception | None = None
+    addressed: Mapping[str, str] = field(default_factory=dict)  # who should get it, as typed, by field
     asked_anew: bool = False  # another draft was just asked for
     banner: Banner | None = None  # to be said first, whatever the draft's state
 
@@ -57,6 +59,7 @@ class Pane:
     head: Head
     thread: Thread
     reply: Reply
+    sending: Sending
     edit: Edit
     evidence: Evidence
     toolbar: Toolbar
@@ -85,6 +88,7 @@ def build(
     form = doing.form if can.opens(doing.form) and draft.status == Draft.Status.PENDING else ""
     editing, confirm = form == "edit", doing.confirms
     reply = Reply.of(draft, desk, editing=editing)
+    sending = Sending.of(draft, reply.envelope, may_change=can.edit, typed=doing.addressed)
     notice = banner or banners.standing(draft, desk, urls, can, asked)
     return Pane(
         id=str(draft.pk),
@@ -96,9 +100,10 @@ def build(
         head=Head.of(draft, desk),
         thread=Thread.of(draft, desk),
         reply=reply,
+        sending=sending,
         edit=Edit.of(draft, desk, reply, editing=editing, typed=doing.typed, reasons=doing.reasons),
         evidence=Evidence.of(draft, desk, reply),
         toolbar=Toolbar.of(draft, desk, reply, can, urls, editing=editing, confirm=confirm, follows=follows),
         forms=Forms.of(desk.clock, colleagues),
-        signed=Signed.of(draft, desk, reply, confirm=confirm),
+        signed=Signed.of(draft, desk, reply, sending, confirm=confirm),
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from conversations.views.notes import NoteView, among, note_view
 from conversations.views.present import MessageView, channel_words, message_view, title_of
 from conversations.views.words import initials
+from drafts.desk.recipients import who_is_answered
 from drafts.models import Draft
 from drafts.views.pane.desk import Desk
 from drafts.views.present import due_words
@@ -48,7 +51,7 @@ class Head:
         due, urgency = due_words(draft.due_at, desk.clock)
         return cls(
             title=title_of(conversation.subject, conversation.title),
-            customer=conversation.customer,
+            customer=who_is_answered(draft),
             icon=channel.provided_by.icon if channel else "mail",
             channel=channel_words(channel.provided_by.label, channel.name) if channel else "",
             reference=f"#{conversation.number}",
@@ -60,10 +63,10 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """The messages, oldest first; those that stand open are `latest`."""
+    """Messages and notes, oldest first; those that stand open are `latest`: the newest messages, and every note."""
 
     earlier: list[MessageView]
-    latest: list[MessageView]
+    latest: list[MessageView | NoteView]
 
     @classmethod
     def of(cls, draft: Draft, desk: Desk) -> Thread:
@@ -79,7 +82,10 @@ class Thread:
             for entry in reversed(newest_first)
         ]
         cut = len(shown) - _unanswered(newest_first)
-        return cls(earlier=shown[:cut], latest=shown[cut:])
+        arrived = [datetime.fromisoformat(entry["arrived"]) for entry in reversed(newest_first)]
+        notes = [note_view(note, desk.clock) for note in reversed(draft.notes)]  # type: ignore[attr-defined]
+        latest = among(zip(arrived[cut:], shown[cut:], strict=True), notes)
+        return cls(earlier=shown[:cut], latest=latest)
 
 
 def _unanswered(newest_first: Sequence[Mapping[str, Any]]) -> int:

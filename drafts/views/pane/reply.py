@@ -7,20 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import reverse
+from django.utils.safestring import mark_safe
 
 from conversations.messages import outgoing
 from conversations.messages.envelope import digest
-from conversations.views.present import FileView
-from conversations.views.words import Clock, size
+from conversations.messages.formatted import to_html
+from conversations.views.words import Clock
 from drafts import diffing
-from drafts.desk.recipients import Choice as Recipient
-from drafts.desk.recipients import other_recipient
 from drafts.desk.scene import envelope_of
-from drafts.desk.text import promises_a_person
+from drafts.desk.text import not_answered, promises_a_person
 from drafts.models import BY_A_PERSON, Draft
 from drafts.queue import moment
 from drafts.views.pane.desk import Desk
+from drafts.views.pane.sending import Sending
 from drafts.views.present import REASONS, Change, Choice, shortened
 from drafts.views.prose import Block, blocks
 
@@ -32,6 +31,17 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """One question of the mail: "open", "answered" with the statement's words and the numbers of its sources, or "yours": the
+    statement went when a person edited, and their own words may answer it."""
+
+    text: str
+    state: str
+    answer: str = ""
+    sources: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """Every statement of the text with its source, to whom it goes, and what was looked at."""
 
@@ -40,12 +50,14 @@ class Reply:
     missing: str  # why there is no text; "" when there is one
     text: str
     blocks: list[Block]
+    html: str  # as it would be sent, where it is formatted
+    act: str  # what it does, while it is as suggested
+    told: list[str]  # what the mail tells: numbers, sizes, dates
     statements: int
     unsourced: int
-    files: list[FileView]
+    questions: list[Question]
+    not_answered: int
     envelope: dict[str, Any]
-    recipients: str
-    instead: Recipient | None  # whom the reply could go to as well
     problems: list[str]  # why it cannot be sent as it is
     checks: list[Check]
     promises: bool  # a holding reply: approving it leaves something owed
@@ -58,7 +70,7 @@ class Reply:
         text = revision["text"] if revision else draft.suggested_text
         statements = revision["statements"] if revision else draft.statements
         numbers = {str(entry.get("passage")): n for n, entry in enumerate(draft.top_sources, 1)}
-        envelope = envelope_of(conversation, draft) if channel else {"to": [], "cc": []}
+        envelope = envelope_of(conversation, draft) if channel else {"to": [], "cc": [], "files": []}
         # Of a text that is being edited nobody can say anything yet.
         said = "" if editing else text
         problems = outgoing.problems(channel, envelope, body_text=said) if channel and open_ else []
@@ -78,19 +90,48 @@ class Reply:
             missing="" if text or draft.erased_at is not None else failed,
             text=text,
             blocks=blocks(text, statements, numbers),
+            html=mark_safe(to_html(text)) if draft.is_formatted else "",
+            act="" if draft.version else draft.get_act_display(),
+            told=[fact["text"] for fact in draft.facts],
             statements=len(statements),
             unsourced=sum(1 for one in statements if not any(str(s) in numbers for s in one.get("sources", ()))),
-            files=[FileView(f["name"], size(f["size"]), _file_url(f["id"])) for f in draft.own_files],  # type: ignore[attr-defined]
+            questions=_questions(draft, text, statements, numbers),
+            not_answered=not_answered(draft, text) if open_ else 0,
             envelope=envelope,
-            recipients=_recipients(envelope),
             promises=open_ and promises_a_person(text),
-            instead=other_recipient(draft) if open_ and channel else None,
             problems=problems,
             checks=[
+                *([Check("bad", _away(draft.away, desk.clock))] if open_ and draft.away else []),  # type: ignore[attr-defined]
                 *(Check("warn", problem) for problem in problems),
-                *(Check("ok" if entry["ok"] else "warn", entry["text"]) for entry in draft.checks),
+                *(
+                    Check(entry.get("kind") or ("ok" if entry["ok"] else "warn"), entry["text"])
+                    for entry in draft.checks
+                ),
             ],
         )
+
+
+def _away(health: Mapping[str, str], clock: Clock) -> str:
+    """Its channel is away: a decision need not wait for it."""
+    since = clock.time(moment(health["since"]))
+    problem = health["problem"]
+    return f"Not sending since {since}: {problem} Nothing is lost: what you approve goes when the channel is back."
+
+
+def _questions(
+    draft: Draft, text: str, statements: Sequence[Mapping[str, Any]], numbers: Mapping[str, int]
+) -> list[Question]:
+    """The questions of the mail, those without an answer first."""
+    said = {text[one["start"] : one["end"]]: one["sources"] for one in statements}
+    found = []
+    for one in draft.questions:
+        answer = one["answer"]
+        if answer and answer in said:
+            cited = tuple(numbers[str(key)] for key in said[answer] if str(key) in numbers)
+            found.append(Question(one["text"], "answered", answer, cited))
+        else:
+            found.append(Question(one["text"], "yours" if draft.version else "open"))
+    return sorted(found, key=lambda one: one.state == "answered")
 
 
 def _revision(draft: Draft) -> Mapping[str, Any] | None:
@@ -102,18 +143,6 @@ def _written(draft: Draft, revision: Mapping[str, Any] | None, clock: Clock) -> 
     if revision:
         return f"Version {draft.version}, saved {clock.time(moment(revision['at']))} by {revision['author']}"
     return f"Written {clock.stamp(draft.created_at)}"
-
-
-def _recipients(envelope: Mapping[str, Any]) -> str:
-    def party(entry: Mapping[str, str]) -> str:
-        return f"{entry['name']} <{entry['address']}>" if entry.get("name") else entry["address"]
-
-    copies = f", copy {', '.join(map(party, envelope['cc']))}" if envelope["cc"] else ""
-    return ", ".join(map(party, envelope["to"])) + copies
-
-
-def _file_url(attachment_id: str) -> str:
-    return reverse("conversations:attachment", args=[attachment_id])
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +181,7 @@ class Signed:
     stamp: str  # whose text of which draft the browser keeps
 
     @classmethod
-    def of(cls, draft: Draft, desk: Desk, reply: Reply, *, confirm: bool) -> Signed:
+    def of(cls, draft: Draft, desk: Desk, reply: Reply, sending: Sending, *, confirm: bool) -> Signed:
         return cls(
             hidden=[
                 ("version", str(draft.version)),
@@ -161,14 +190,24 @@ class Signed:
                 ("request_id", uuid.uuid4().hex),
                 ("filter", desk.filters.query),
                 ("pressed_twice", "1" if confirm else ""),
+                # Who was shown: what stands in the fields may differ by then, and a decision is made with that.
+                *(
+                    [("lines", "\n".join([*(text for *_, text in sending.lines), sending.subject]))]
+                    if sending.lines
+                    else []
+                ),
             ],
             second=""
             if confirm
-            else second_press(0 if draft.model_key == BY_A_PERSON else reply.unsourced, draft.is_about_money),
+            else second_press(
+                0 if draft.model_key == BY_A_PERSON else reply.unsourced, draft.is_about_money, reply.not_answered
+            ),
             stamp=f"{desk.user.pk.hex}.{draft.pk.hex}",
         )
 
 
-def second_press(unsourced: int, money: bool) -> str:
+def second_press(unsourced: int, money: bool, open_questions: int = 0) -> str:
     """What a second press of Approve is asked for; "" when one press is enough."""
-    return ", ".join([*([f"{unsourced} unsourced"] if unsourced else []), *(["money"] if money else [])])
+    parts = [f"{unsourced} unsourced"] if unsourced else []
+    parts += ["money"] if money else []
+    return ", ".join([*parts, *([f"{open_questions} not answered"] if open_questions else [])])

@@ -1,0 +1,2 @@
+-- Its tables are gone with the migration.
+SELECT 1;
