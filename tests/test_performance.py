@@ -36,7 +36,7 @@ from drafts.queue import Filters
 from drafts.queue.rows import _cursor
 from tests import factories
 from tests.asserts import counted
-from tests.conftest import World
+from tests.conftest import World, empty_database
 
 Browser = Callable[[User], Client]
 Plan = dict[str, Any]
@@ -46,8 +46,10 @@ QUEUE_STATEMENTS = 6
 #: With log-in, tenant, commit and the next panes; the goal is 15 for every decision.
 #: One of each says what is owed (docs/decisions/0050).
 DECISION_STATEMENTS = {"approve": 14, "edit": 16, "reject": 11}
-INGEST_STATEMENTS = {"new": 11, "repeated": 6}
+INGEST_STATEMENTS = {"new": 12, "repeated": 6}  # one of "new" is about who wrote
 FEED_BUFFERS = 600
+#: Before 17, PostgreSQL goes down an index from its root for each id of a list: two pages more for each of 51 rows.
+FEED_BUFFERS_BEFORE_17 = FEED_BUFFERS + 2 * 51
 SUMMARY_BUFFERS = 300
 SEARCH_BUFFERS = 4500
 GROWTH = 1.5
@@ -57,6 +59,14 @@ READS_PER_ROW = 5
 #: The goal's two hundred take half a minute; CI asks for them.
 SHARED_DRAFTS = int(os.environ.get("COUNTERSIGN_SHARED_DRAFTS", "40"))
 A_FEW_ROWS = 60  # up to here a sequential scan is right, and no node is called wasteful
+A_FEW_PAIRS = 510  # a page's rows compared in memory with the few that are held
+
+
+@pytest.fixture(autouse=True)
+def tables_without_holes(request: pytest.FixtureRequest, cluster: Cluster) -> None:
+    """Pages are counted here: none may be left of what earlier tests wrote and deleted."""
+    if "committed_world" in request.fixturenames:
+        empty_database(cluster, whole=True)
 
 
 # --- measuring -----------------------------------------------------------------------------------------------------
@@ -97,7 +107,8 @@ def wasteful(plan: Plan) -> list[str]:
         gave = node["Actual Rows"] * node["Actual Loops"]
         removed = sum(value for name, value in node.items() if name.startswith("Rows Removed by"))
         read = gave + removed * node["Actual Loops"]
-        if read > max(READS_PER_ROW * gave, A_FEW_ROWS):
+        few = A_FEW_ROWS if "Relation Name" in node else A_FEW_PAIRS
+        if read > max(READS_PER_ROW * gave, few):
             found.append(f"{node['Node Type']} on {node.get('Relation Name', '-')} read {read:.0f} for {gave:.0f}")
     return found
 
@@ -130,6 +141,10 @@ def feed_pages(account: Account, user: User, filters: Filters = Filters()) -> di
             [sql] = asked(lambda after=after: queue.feed(filters, user, {}, within=ALL, after=after))  # type: ignore[misc]
             found[name] = buffers(plan_of(sql))
     return found
+
+
+def feed_limit() -> int:
+    return FEED_BUFFERS if connection.cursor().connection.info.server_version >= 170000 else FEED_BUFFERS_BEFORE_17
 
 
 def decision_form(draft: Draft) -> dict[str, Any]:
@@ -172,7 +187,7 @@ def test_the_feed_of_a_big_tenant_reads_few_pages_and_does_not_grow(committed_wo
     fill(world.acme, world.mail, 18_000)
     analyze(cluster)
     after = feed_pages(world.acme, world.ada)
-    assert max(after.values()) <= FEED_BUFFERS, (before, after)
+    assert max(after.values()) <= feed_limit(), (before, after)
     assert all(after[page] <= GROWTH * before[page] for page in before), (before, after)
 
 
@@ -188,7 +203,7 @@ def test_the_feed_of_a_small_tenant_reads_as_few_pages_beside_a_big_one(
     hold_some(world.globex, world.eve)
     analyze(cluster)
     found = feed_pages(world.globex, world.eve)
-    assert max(found.values()) <= FEED_BUFFERS, found
+    assert max(found.values()) <= feed_limit(), found
 
 
 def long_history(world: World, cluster: Cluster) -> None:
@@ -207,7 +222,7 @@ def long_history(world: World, cluster: Cluster) -> None:
 def test_the_feed_reads_few_pages_in_every_order(committed_world: World, cluster: Cluster, sort: str) -> None:
     long_history(committed_world, cluster)
     found = feed_pages(committed_world.acme, committed_world.ada, Filters(sort=sort))
-    assert max(found.values()) <= FEED_BUFFERS, found
+    assert max(found.values()) <= feed_limit(), found
 
 
 def test_what_stands_around_the_list_does_not_read_the_history(committed_world: World, cluster: Cluster) -> None:
@@ -300,6 +315,26 @@ def test_a_tenant_newer_than_the_statistics_is_looked_up_by_its_keys(committed_w
     assert buffers(plan) <= 100, json.dumps(plan, indent=1, default=str)
 
 
+def test_a_queue_page_is_quick_before_the_tables_are_counted(committed_world: World) -> None:
+    """After a load and before the database's own statistics: two thousand of each were compared with two thousand others."""
+    world, size = committed_world, 2000
+    fill(world.acme, world.mail, size)
+    with tenant_context(world.acme.pk):
+        [rows] = asked(lambda: queue.feed(Filters(), world.ada, {}, within=ALL))
+        [panes] = asked(lambda: queue.following_panes(Filters(), world.ada, skip=[], limit=3, within=ALL))
+        looked_at = {name: rows_looked_at(plan_of(sql)) for name, sql in (("rows", rows), ("panes", panes))}
+    assert max(looked_at.values()) <= 300 * size, looked_at  # 2,000 times it was
+
+
+def rows_looked_at(plan: Plan) -> float:
+    """By all nodes of a plan together, those that were looked at and not taken among them."""
+    return sum(
+        (node["Actual Rows"] + sum(value for name, value in node.items() if name.startswith("Rows Removed by")))
+        * node["Actual Loops"]
+        for node in nodes(plan)
+    )
+
+
 # --- P15: what a search reads --------------------------------------------------------------------------------------------
 def search_pages(account: Account, text: str) -> int:
     def page() -> list[dict[str, Any]]:
@@ -366,7 +401,7 @@ def test_a_message_in_takes_few_statements_and_its_repeat_fewer(committed_world:
 
 # --- P10: exactly once -----------------------------------------------------------------------------------------------
 def test_eight_people_approving_the_same_drafts_send_each_once(
-    committed_world: World, signed_in: Browser, in_threads: Callable[[list[Callable[[], Any]]], list[Any]]
+    committed_world: World, signed_in: Browser, in_threads: Callable[..., list[Any]]
 ) -> None:
     """Over HTTP, in the same order, so that they meet. A repeated press gets its first answer, everybody else's is 409."""
     world = committed_world
@@ -389,7 +424,10 @@ def test_eight_people_approving_the_same_drafts_send_each_once(
 
         return work
 
-    results = in_threads([all_of_them(number, signed_in(person)) for number, person in enumerate(people)])
+    work = [all_of_them(number, signed_in(person)) for number, person in enumerate(people)]
+    results = in_threads(
+        work, within=60 + 3 * SHARED_DRAFTS
+    )  # a machine that is busy elsewhere too takes 0.6 s for each
     assert [r for r in results if isinstance(r, Exception)] == []
     answers = Counter(pair for person in results for pair in person)
     assert answers == {(200, 200): SHARED_DRAFTS, (409, 409): 7 * SHARED_DRAFTS}
