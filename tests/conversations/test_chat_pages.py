@@ -253,16 +253,19 @@ def test_a_thousand_chats_and_ten_thousand_messages_cost_as_many_statements_as_f
 
 
 def test_a_word_that_stands_in_every_message_is_found_at_once(world: World) -> None:
-    """Of ten thousand in a thousand chats. A look at each message's chat took ten seconds; this takes some milliseconds."""
-    plant(world, world.ada, 999, 1)
-    (long,) = plant(world, world.ada, 1, 9_000)
+    """Of ten thousand in a thousand chats. A look at each message's chat took ten seconds; this takes some milliseconds.
+
+    Nine long ones: each message counts itself in its chat's row, and versions of one row within one transaction add up.
+    """
+    plant(world, world.ada, 990, 1)
+    long = plant(world, world.ada, 9, 1_000)
     (gone,) = plant(world, world.ada, 1, 1)
     with tenant_context(world.acme.pk, person=world.ada.pk):
         sessions.delete_session(session_id=gone.pk, actor=world.ada)
         started = time.perf_counter()
         found = by_words("line")
         assert time.perf_counter() - started < 1
-    assert {said.conversation for said in found} == {long.conversation_id}
+    assert {said.conversation for said in found} <= {chat.conversation_id for chat in long}
     assert len(found) == 200
 
 

@@ -177,7 +177,7 @@ def test_two_threads_are_related_once_and_both_say_so(world: World, acme: Any) -
     found = RelatedConversation.objects.get()
     assert (found.account_id, found.conversation_id, found.other_id) == (world.acme.pk, two.pk, one.pk)
     assert found.reason == Reason.NOT_A_PARTICIPANT
-    told = AuditEvent.objects.filter(kind="conversation.related").order_by("seq")
+    told = AuditEvent.objects.filter(kind="conversation.related").order_by("id")
     assert [(event.conversation_id, event.object_id, event.actor_type, event.data) for event in told] == [
         (two.pk, str(two.pk), "system", {"number": one.number, "reason": Reason.NOT_A_PARTICIPANT.label}),
         (one.pk, str(two.pk), "system", {"number": two.number, "reason": Reason.NOT_A_PARTICIPANT.label}),

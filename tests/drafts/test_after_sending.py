@@ -29,7 +29,7 @@ def sent(draft: Draft, user: User, follows: after.Sent, **changes: Any) -> Draft
 def test_sent_and_closed_it_is_closed_and_undone_it_is_open_again(world: World, message: Any) -> None:
     action = sent(factories.draft(message), world.ada, after.Sent.CLOSE)
     assert lists(message) == ["closed"]
-    assert [row.kind for row in AuditEvent.objects.order_by("-seq")[:2]] == ["conversation.closed", "draft.approved"]
+    assert [row.kind for row in AuditEvent.objects.order_by("-id")[:2]] == ["conversation.closed", "draft.approved"]
     delivery = decisions.delivery_of(action)
     assert delivery is not None
     decisions.undo(delivery_id=delivery.pk, actor=world.ada)

@@ -28,7 +28,7 @@ def lines(answer: object) -> list[dict]:
 
 def made(world: World) -> list[AuditEvent]:
     with tenant_context(world.acme.pk):
-        return list(AuditEvent.objects.filter(kind="export.made").order_by("seq"))
+        return list(AuditEvent.objects.filter(kind="export.made").order_by("id"))
 
 
 def edited(world: World, user: User) -> None:
