@@ -89,7 +89,7 @@ SPANISH = Frame(
     ask_back="Para poder ayudarle necesitamos algo más de información.",
     slots={
         Slot.WHAT: "¿Qué ocurre exactamente, dónde lo ve y desde cuándo?",
-        Slot.WHICH: "¿Qué hay que cambiar exactamente y por qué?",
+        Slot.WHICH: "¿Qué hay que cambiar exactamente y por cuál?",
         Slot.ORDER: "¿Cuál es su número de pedido?",
         Slot.SIZE: "¿Qué talla o modelo tiene?",
         Slot.PHOTO: "¿Podría enviarnos una foto?",
