@@ -48,6 +48,7 @@ def turn(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "turn": under_way(found, clock_for(request)) if not found.answer else None,
         "ask_url": _ask_url(found.session, in_panel),
         "spoken": _spoken(found),
+        "count": "" if in_panel else plural(found.session.conversation.message_count, "message"),
     }
     return render(request, "assistant/ended.html", context, status=NO_MORE_POLLS)
 

@@ -26,6 +26,7 @@ from drafts.assistant.reader import DESK
 from drafts.assistant.taint import is_tainted
 from drafts.configuration import words
 from drafts.llm.endpoint import Endpoint, Prices, cost_micros
+from drafts.writing.markdown import read_out
 from drafts.writing.port import Source
 from drafts.writing.statements import check_statements
 
@@ -349,7 +350,9 @@ def _claims(text: str, run: _Run) -> Mapping[str, Any]:
             for one in statements
         ],
         "sources": [
-            AnswerSource(passage=str(one.passage_id), title=one.place[:300], url=one.url[:2000], quote=one.text[:QUOTE])
+            AnswerSource(
+                passage=str(one.passage_id), title=one.place[:300], url=one.url[:2000], quote=read_out(one.text)[:QUOTE]
+            )
             for one in cited
         ],
     }

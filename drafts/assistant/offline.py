@@ -20,6 +20,7 @@ from drafts.assistant.reader import ANSWER, BY_NAME, CASE, Intent, Reading, read
 from drafts.assistant.summary import summarise
 from drafts.assistant.taint import is_tainted
 from drafts.writing.letter import lay_out
+from drafts.writing.markdown import read_out
 from drafts.writing.offline import find_quotes
 from drafts.writing.port import DraftRequest, Source, Statement
 from drafts.writing.reading import plants_instruction
@@ -314,7 +315,7 @@ def _with_subject(request: Request) -> str:
 def _sources(sources: Sequence[Source], said: dict[Any, list[str]]) -> list[AnswerSource]:
     return [
         AnswerSource(
-            passage=str(one.passage_id), title=one.place[:300], url=one.url[:2000], quote=_short(" ".join(said.get(one.passage_id, [])) or one.text)
+            passage=str(one.passage_id), title=one.place[:300], url=one.url[:2000], quote=_short(" ".join(said.get(one.passage_id, [])) or read_out(one.text))
         )
         for one in sources
     ]  # fmt: skip

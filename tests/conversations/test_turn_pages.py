@@ -73,6 +73,10 @@ def test_what_is_written_is_shown_until_it_is_there(world: World, signed_in: Bro
     assert not part.select("[hx-trigger]")
     assert part.select_one("#say").get_text() == "Take <b>PTFE</b>."  # type: ignore[union-attr]
     assert part.select_one("#ask-go[hx-swap-oob] button").get_text(strip=True).startswith("Send")  # type: ignore[union-attr]
+    assert part.select_one("#chat-count[hx-swap-oob]").get_text() == "2 messages"  # type: ignore[union-attr]
+    assert not soup(browser.get(f"{url('turn', turn)}?panel=1", headers={"HX-Request": "true"}), 286).select(
+        "#chat-count"
+    )
     assert browser.get(url("turn", turn)).status_code == 303  # without a script
 
 

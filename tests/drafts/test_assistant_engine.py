@@ -106,6 +106,14 @@ def test_a_question_is_answered_in_the_sources_own_words(world: World) -> None:
     assert details.sources[0].title == "Hoses" and details.sources[0].url == "https://acme.test/hoses"
 
 
+def test_a_source_is_shown_as_it_is_read_and_not_as_it_is_marked_up(world: World) -> None:
+    index(
+        world, "# Fuel\n\n## Hoses\n\n**PTFE** hose resists E85, see [the list](https://acme.test/list).", title="Fuel"
+    )
+    said = Talk(world, world.cy).ask("Who invented the hose, and in which year?")
+    assert [source.quote for source in said.details.sources] == ["Fuel Hoses PTFE hose resists E85, see the list."]
+
+
 def test_what_no_source_says_is_not_answered(world: World) -> None:
     index(world)
     said = Talk(world, world.cy).ask("What is the boiling point of mercury on the moon?")
