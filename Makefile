@@ -35,7 +35,7 @@ demo: $(VENV)/.demo  ## run the product here with demo data: database, vectors, 
 	@exec $(BIN)/python -m config.demo
 
 test: lint  ## everything: lint, types, contracts, and all tests on a throw-away database
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist load
 
 SHARE ?= 1
 faults: $(VENV)/.dev  ## kill, stall, fill and skew real processes; SHARE=0.1 tries a tenth (root: also a full disk; faketime: also wrong clocks)
@@ -82,7 +82,7 @@ test-model: local-model  ## the drafter against that model, alone on the machine
 	@$(BIN)/python -m tests.eval.local_model assemble
 
 coverage: $(VENV)/.dev  ## tests with branch coverage
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-branch --cov-report=term-missing:skip-covered
+	$(BIN)/python -m pytest -n 2 --dist load --cov --cov-branch --cov-report=term-missing:skip-covered
 
 shell: $(VENV)/.demo  ## a Django shell on the demo's data
 	$(BIN)/python manage.py shell

@@ -274,7 +274,6 @@ def demo_drafts(search: Search) -> list[Drafted]:
     return drafted
 
 
-@pytest.mark.xdist_group("demo drafts")  # they are written once
 def test_every_sentence_of_the_demo_drafts_stands_in_the_passage_it_cites(demo_drafts: list[Drafted]) -> None:
     assert sum(len(each.result.statements) for each in demo_drafts) > 30
     for each in demo_drafts:
@@ -289,7 +288,6 @@ def test_every_sentence_of_the_demo_drafts_stands_in_the_passage_it_cites(demo_d
         ]
 
 
-@pytest.mark.xdist_group("demo drafts")  # they are written once
 def test_it_answers_the_demo_questions_from_the_right_documents_and_no_others(demo_drafts: list[Drafted]) -> None:
     wrong: list[str] = []
     for each in demo_drafts:

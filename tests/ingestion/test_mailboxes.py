@@ -29,10 +29,7 @@ from tests.conversations.test_crash import Zygote
 from tests.servers import dovecot
 from tests.servers.dovecot import Dovecot
 
-pytestmark = [
-    pytest.mark.skipif(bool(dovecot.WHY_NOT), reason=dovecot.WHY_NOT or "runs"),
-    pytest.mark.xdist_group("dovecot"),
-]
+pytestmark = pytest.mark.skipif(bool(dovecot.WHY_NOT), reason=dovecot.WHY_NOT or "runs")
 PEOPLE = iter(f"desk{number}@acme.test" for number in range(1000))
 
 
