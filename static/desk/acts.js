@@ -32,7 +32,7 @@ export const ACTS = {
   focus: () => $('[data-focus]')?.click(),
   forget: () => {
     forget(pane());
-    $('.banners', review).replaceChildren();
+    $('.banners', review)?.replaceChildren();
   },
   handover: askHandover,
   next: () => move(1, 'This is the last draft.'),

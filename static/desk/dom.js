@@ -1,7 +1,8 @@
 /** What every module of the desk says often: finding, listening, speaking, posting. */
 
-export const $ = (selector, root = document) => root.querySelector(selector);
-export const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+/** Nothing is found in what is not there: most pages have no draft to review. */
+export const $ = (selector, root = document) => root?.querySelector(selector);
+export const $$ = (selector, root = document) => [...root?.querySelectorAll(selector) ?? []];
 export const clone = (template) => template.content.cloneNode(true);
 
 /** Listen to one or more events, named with spaces between; `early` hears them before the page does. */

@@ -31,7 +31,8 @@ function single(event, key, does) {
   if (shifted ? step : act) does(() => ACTS[shifted ? 'extend' : act](step));
 }
 
-on('keydown', (event) => {
+/** A page brings acts of its own in modules that run after this one: no key is heard before them. */
+on('DOMContentLoaded', () => on('keydown', (event) => {
   const { target } = event, chord = event.metaKey || event.ctrlKey, mode = document.body.dataset.keys;
   const key = event.key.replace(/^[^\0-\u024f]$/, event.code.at(-1)).toLowerCase();
   const text = target.matches('textarea, select, [contenteditable], input:not([type=radio], [type=checkbox])'), does = (act) => { event.preventDefault(); act(); };
@@ -44,4 +45,4 @@ on('keydown', (event) => {
   if (text) return inText(event, key, chord, does);
   if (chord || mode === 'off' || event.altKey !== (mode === 'alt')) return;
   single(event, key, does);
-});
+}));

@@ -113,7 +113,7 @@ def open_page(browser: Browser, live_server: Any, complaints: Complaints) -> Ite
             )
         page = context.new_page()
         page.set_default_timeout(PATIENCE * 1000)
-        page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+        page.on("pageerror", lambda error: complaints.append(f"script: {error.stack or error}"))
         page.on("console", lambda m: complaints.append(m.text) if "Content Security Policy" in m.text else None)
         page.on("requestfinished", lambda request: _elsewhere(request, live_server.url, complaints))
         page.on("requestfailed", lambda request: _elsewhere(request, live_server.url, complaints))

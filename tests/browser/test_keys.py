@@ -6,7 +6,9 @@ from playwright.sync_api import Page, expect
 
 from conversations.tenancy import tenant_context
 from drafts.models import DraftAction
-from tests.browser.conftest import OpenPage, Queue, armed
+from tests import factories
+from tests.browser.conftest import Complaints, OpenPage, Queue, armed
+from tests.conftest import World
 
 
 def test_a_moved_key_decides_and_its_old_place_does_nothing(queue: Queue, open_page: OpenPage) -> None:
@@ -59,3 +61,14 @@ def test_a_key_of_another_script_is_the_latin_letter_of_its_place(queue: Queue, 
     expect(page.locator("#count")).to_have_text("3")  # the answer to it is here
     with tenant_context(queue.world.acme.pk):
         assert DraftAction.objects.filter(type="approve").count() == 1
+
+
+def test_no_key_is_an_error_on_any_page(committed_world: World, open_page: OpenPage, complaints: Complaints) -> None:
+    """Complaints of the browser fail the test. Each key starts from the page as it was loaded."""
+    talk = factories.message(committed_world.mail).conversation_id
+    page = open_page(committed_world.ada)
+    for path in ("/queue/", f"/conversations/{talk}/", "/conversations/", "/chats/"):
+        for key in (*"abcdefghijklmnopqrstuvwxyz019/?", "Escape", "Enter"):
+            page.goto(path)
+            page.keyboard.press(key)
+            assert not complaints, (path, key, complaints)

@@ -76,6 +76,7 @@ def test_each_key_opens_its_menu_and_the_queue_knows_none_of_them(
         page.reload()
     page.keyboard.press("v")
     expect(page.locator(".notes")).to_contain_text("You are told of mail")
+    page.wait_for_load_state()  # no key is heard before the page's acts are there
     page.keyboard.press("m")
     page.keyboard.type("@Dan look here")
     page.keyboard.press("Control+Enter")
