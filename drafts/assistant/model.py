@@ -307,6 +307,18 @@ def _tools(run: _Run) -> list[Any]:
         run.step("Searched closed conversations", began)
         return run.data("\n\n".join(f"#{one.number}, {one.closed}: {one.reply[:MAX_TEXT]}" for one in found) or "None.")
 
+    def look_at_the_queue() -> str:
+        """Count what waits at the desk: drafts to decide and conversations that are owed an answer, with the first of each."""
+        began = time.monotonic()
+        found = run.toolbox.at_desk()
+        run.step("Looked at the queue", began)
+        lines = [
+            f"#{one.number} {one.customer}, {one.subject[:200]}: {f'draft since {one.since}' if one.since else f'owed, due {one.due}'}"
+            for one in found.first
+        ]
+        counts = f"Drafts: {found.drafts}, mine: {found.mine}. Owed: {found.owed}, late: {found.late}."
+        return run.data("\n".join([counts, *lines]))
+
     def compare_configuration() -> str:
         """Compare the configuration file with the desk. Returns each place where they differ, by its path."""
         began = time.monotonic()
@@ -333,7 +345,7 @@ def _tools(run: _Run) -> list[Any]:
     ]
     reads: list[Callable[..., str]] = [find_sources, find_similar]
     if run.request.context in DESK:
-        reads.append(compare_configuration)
+        reads += [look_at_the_queue, compare_configuration]
     return [*(Tool(read, takes_ctx=False) for read in reads), *offers]
 
 

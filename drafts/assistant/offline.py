@@ -256,6 +256,24 @@ def _searched(text: str) -> str:
     return " ".join(word for word in text.replace("?", " ").split() if terms(word) and word.casefold() not in quiet)
 
 
+def _waiting(course: _Course) -> Reply:
+    found = course.look("Looked at the queue", course.toolbox.at_desk)
+    mine = f", {found.mine} of them yours" if found.mine else ""
+    late = f", {found.late} of them late" if found.late else ""
+    counts = [f"{_count(found.drafts, 'draft')} to decide{mine}."] if found.drafts else []
+    counts += [f"{_count(found.owed, 'conversation')} owed an answer{late}."] if found.owed else []
+    text = " ".join(counts) or "Nothing waits: no draft to decide, no customer who is owed an answer."
+    claims = []
+    for one in found.first:
+        when = f"a draft since {one.since}" if one.since else f"owed, due {one.due}{', late' if one.is_late else ''}"
+        line = f"#{one.number} {one.customer}, {_short(one.subject, 80)}: {when}"
+        start = len(text) + 1
+        text += f"\n{line}"
+        said = [Said(conversation=str(one.id), label=f"#{one.number}")]
+        claims.append(AnswerClaim(start=start, end=start + len(line), said=said))
+    return Reply(text, claims=claims, intent="waiting")
+
+
 def _help(course: _Course) -> Reply:
     here = [CAN, "It changes nothing by itself: a change is a card, and you confirm it."]
     shown = ("summarise", "similar", "next_step") if course.request.context == CASE else ()
@@ -344,5 +362,6 @@ _ANSWERS: dict[str, Callable[[_Course], Reply]] = {
     "compare": _compare,
     "practice": _by_hand("practice"),
     "search_chats": _chats,
+    "waiting": _waiting,
     "help": _help,
 }

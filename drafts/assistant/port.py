@@ -87,6 +87,30 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A conversation that waits for somebody of the desk. `since` is for a draft, `due` for what is owed, as they are shown."""
+
+    id: UUID
+    number: int
+    subject: str
+    customer: str
+    since: str = ""
+    due: str = ""
+    is_late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AtDesk:
+    """What waits at the desk, as far as the person sees it: how many (up to a thousand), and those to begin with."""
+
+    drafts: int
+    mine: int
+    owed: int
+    late: int
+    first: Sequence[Waiting] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """`names` are what people call it, the longest first."""
 
@@ -145,6 +169,9 @@ class Toolbox(Protocol):
 
     def own_chats(self, text: str) -> list[tuple[str, str, str]]:
         """(address, title, line) of the person's own chats that hold the words."""
+
+    def at_desk(self) -> AtDesk:
+        """What waits for a decision or an answer."""
 
     def on_file(self) -> OnFile | None:
         """The configuration file beside the desk; None where there is no file."""

@@ -211,6 +211,17 @@ INTENTS: tuple[Intent, ...] = (
         about=r"start|begin|customer|scenario",
     ),
     Intent(
+        "waiting", "What is waiting?", DESK,
+        says=r"what(?:'s|s| is| are)? (?:still |now |currently )?(?:waiting|waits|pending|due\b|overdue|late\b|owed|in (?:the|my|our) queue|on (?:my|our) (?:list|plate|desk))"
+        r"|(?:in|show(?: me)?|list|how (?:long|full|big) is|(?:state|status) of|look at|check) (?:the|my|our) queue\b"
+        r"|how (?:many|much) (?:drafts?|conversations?|mails?|customers?|tickets?|replies|answers|work|cases)?\b.{0,30}\b(?:wait|waiting|open|pending|due|overdue|owed|left|queue|late)\b"
+        r"|what (?:do|should|must|can) (?:i|we) (?:do|work on|start with|answer|begin with) (?:next|first|now|today)|where (?:do|should) (?:i|we) (?:start|begin)"
+        r"|(?:who|which \w+)(?: \w+)? (?:is|are|still) (?:still )?(?:waiting|overdue|late|owed)|who (?:waits|still waits)|wh(?:o|om) do we (?:still )?owe|what do we (?:still )?owe"
+        r"|(?:is |is there )?anything (?:waiting|urgent|late|overdue|due|to do)|was (?:wartet|liegt an|steht an|ist (?:noch )?(?:offen|überfällig|fällig|zu tun))|wie viele \w+ (?:warten|sind (?:noch )?offen)|wer wartet|in der (?:warte)?schlange"
+        r"|qué (?:hay )?(?:está )?(?:espera|esperando|pendiente)|cuánt[oa]s \w+ (?:esperan|están pendientes|hay pendientes)|quién espera|en la cola",
+        about=r"queue|wait|drafts?|owed|overdue|today|wart|cola",
+    ),
+    Intent(
         "search_chats", "Find in my chats", ANYWHERE,
         says=r"(?:find|search|look (?:up|for|through|in)|where|which|in)\b.{0,40}\b(?:my|our|old|earlier|previous|past) (?:chats?|talks?)|(?:when|where|what) did (?:i|we) (?:ask|talk|chat|say|speak)(?: you)?\b|have i (?:asked|talked|chatted)|did i (?:ever )?ask|(?:find|search|show)\b.{0,20}\bchats?\b",
         about=r"chats?|earlier|asked|talked",

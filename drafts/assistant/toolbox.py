@@ -6,24 +6,29 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from conversations import audit
 from conversations.chats.finding import by_words
 from conversations.chats.listing import chats_of, these
+from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.models import Account, AuditEvent, Conversation, Message, User
 from conversations.people.roles import Policy, Verb, check, role_of
 from conversations.tenancy import tenant_context
 from drafts.assistant.actions import PROPOSED, parse, scope_of, tool_of
-from drafts.assistant.port import Case, Offer, OnFile, Past
+from drafts.assistant.port import AtDesk, Case, Offer, OnFile, Past, Waiting
 from drafts.assistant.tools import tools_for
 from drafts.configuration import documents, following
+from drafts.queue.around import COUNT_CAP
+from drafts.queue.rows import Filters, waiting
 from drafts.writing.port import Source
 from drafts.writing.retrieval import find_sources
 from ingestion.knowledge.embed import Embedder, EmbedderDown
@@ -102,6 +107,30 @@ class Library:
         with self._looking():
             rows = these(chats_of(self.person, self.account_id), by_words(text), size=5)
         return [(reverse("conversations:chat", args=[row["session"]]), row["title"] or "Chat", row["last_line"] or "") for row in rows]  # fmt: skip
+
+    def at_desk(self) -> AtDesk:
+        with self._looking():
+            seen = scope_of(actor=self.person, account_id=self.account_id, case_id=None).channels
+            drafts, mine = (waiting(Filters(show, sort="oldest"), self.person.pk, seen) for show in ("", "mine"))
+            owed = Conversation.objects.of_customers().within(seen).owed().order_by("due_at", "pk")
+            late = owed.filter(due_at__lt=Now())
+            waits, yours, owes, overdue = (
+                len(each.values_list("pk")[:COUNT_CAP]) for each in (drafts, mine, owed, late)
+            )
+            first = [
+                self._waits(one.conversation, since=one.created_at)
+                for one in drafts.select_related("conversation")[:MOST]
+            ]
+            first += [self._waits(one, due=one.due_at) for one in owed[:MOST]]
+        return AtDesk(waits, yours, owes, overdue, first)
+
+    def _waits(self, one: Conversation, *, since: datetime | None = None, due: datetime | None = None) -> Waiting:
+        return Waiting(
+            id=one.pk, number=one.number or 0, subject=one.subject or one.title, customer=one.customer_name or one.customer_email,
+            since=f"{since.astimezone(self.zone):%-d %b %H:%M}" if since else "",
+            due=f"{due.astimezone(self.zone):%-d %b %H:%M}" if due else "",
+            is_late=due is not None and due < database_time.now(),
+        )  # fmt: skip
 
     def similar(self, text: str, case: Case | None) -> list[Past]:
         """Closed conversations that asked the like and were answered: by their words, then, of the best, by their meaning."""

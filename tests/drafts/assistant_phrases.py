@@ -33,6 +33,8 @@ TAGS+SNOOZE: Tag it fuel and snooze it until Monday
 """,
     "general": """
 help: help | what can you do | what can I ask you?
+waiting: what's waiting? | what is in the queue | what waits in the queue? | how many drafts are waiting | anything overdue? | who is waiting | what should I do first? | where do I start | whom do we owe an answer | show me the queue | what is due today? | was wartet? | wie viele Entwürfe sind offen | ¿qué está pendiente?
+answer: how long is the waiting time for a custom hose? | what is the due date of an invoice | is a late parcel refunded? | how many hoses are in a kit | what should a customer do first after a leak?
 search_chats: find my chat about hoses | where did I ask about E85? | search my earlier chats for refunds | have I asked this before?
 show_setting: what is the hold time | show the time zone | how long do we hold approved replies | who changed the hold time?
 explain_setting: explain lanes | what does check drafts mean? | explain the hold time

@@ -18,7 +18,20 @@ from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from conversations.metadata import Step
 from drafts.assistant.model import CALLS, REQUESTS, RULES, ModelAssistant
 from drafts.assistant.offline import OfflineAssistant
-from drafts.assistant.port import Case, CaseMessage, Failed, Offer, OnFile, Past, Proposed, Reply, Request, Spoken
+from drafts.assistant.port import (
+    AtDesk,
+    Case,
+    CaseMessage,
+    Failed,
+    Offer,
+    OnFile,
+    Past,
+    Proposed,
+    Reply,
+    Request,
+    Spoken,
+    Waiting,
+)
 from drafts.assistant.registry import get_assistant
 from drafts.assistant.slots import Colleague
 from drafts.configuration.differences import compare
@@ -49,6 +62,9 @@ class Shelf:
 
     def own_chats(self, text: str) -> list[tuple[str, str, str]]:
         return []
+
+    def at_desk(self) -> AtDesk:
+        return AtDesk(1, 0, 0, 0, [Waiting(uuid.uuid4(), 7, "Hose", "Pat", since="27 Nov 14:48")])
 
     def on_file(self) -> OnFile | None:
         return None
@@ -126,6 +142,24 @@ def test_it_reads_where_the_configuration_differs_in_a_chat_about_the_desk_alone
     assert [step.text for step in reply.steps] == ["Compared the desk with its file"]
     ask(compares, request(), Compared())
     assert "compare_configuration" not in seen["tools"]
+
+
+def test_it_reads_what_waits_in_a_chat_about_the_desk_alone() -> None:
+    seen: dict[str, Any] = {}
+
+    async def looks(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
+        seen["tools"] = {one.name for one in info.function_tools}
+        if "look_at_the_queue" in seen["tools"] and not returned(messages):
+            yield call("look_at_the_queue", "{}")
+            return
+        seen["read"] = "".join(str(one.content) for one in returned(messages))
+        yield "Done."
+
+    reply, _ = ask(looks, request(context="general"), Shelf())
+    assert "Drafts: 1, mine: 0. Owed: 0, late: 0.\n#7 Pat, Hose: draft since 27 Nov 14:48" in seen["read"]
+    assert [step.text for step in reply.steps] == ["Looked at the queue"]
+    ask(looks, request(), Shelf())
+    assert "look_at_the_queue" not in seen["tools"]
 
 
 def test_what_it_states_is_checked_against_what_it_read() -> None:
