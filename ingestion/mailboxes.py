@@ -75,13 +75,14 @@ def ask_for_rounds(*, account_id: uuid.UUID) -> int:
             continue
         with tenant_context(account_id, durable=True):
             mailbox, _ = Mailbox.objects.get_or_create(account_id=account_id, channel=channel, folder=source.folder)
-            _wake(mailbox)
+            ask_for_round(mailbox)
             fetching.watch(channel)
         found += 1
     return found
 
 
-def _wake(mailbox: Mailbox) -> None:
+def ask_for_round(mailbox: Mailbox) -> None:
+    """One that waits already is enough."""
     wake(TASK, queue="mailboxes", once=f"fetch:{mailbox.pk}", account_id=mailbox.account_id, mailbox_id=mailbox.pk)
 
 
@@ -251,4 +252,4 @@ def _end(work: _Round, *, problem: str = "", more: bool = False) -> None:
         else:
             fetching.fetched(work.channel)
         if more:
-            _wake(mailbox)
+            ask_for_round(mailbox)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,17 @@ class Folder(Protocol):
     def read(self, numbers: Sequence[int]) -> list[Raw]: ...
 
     def heads(self, numbers: Sequence[int]) -> list[Raw]: ...
+
+
+@runtime_checkable
+class Rings(Protocol):
+    """A folder that can be waited at until something comes into it."""
+
+    newest: int
+
+    def wait(self, seconds: float, *, should_stop: Callable[[], bool]) -> bool:
+        """Whether the provider said within `seconds` that something changed. Raises `ChannelError`."""
+        ...
 
 
 class Polls(Protocol):

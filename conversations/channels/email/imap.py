@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import ssl as tls
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal
@@ -123,6 +124,17 @@ class ImapFolder:
     def heads(self, numbers: Sequence[int]) -> list[Raw]:
         """The same with their headers alone."""
         return self._read(numbers, "BODY.PEEK[HEADER]", b"BODY[HEADER]")
+
+    def wait(self, seconds: float, *, should_stop: Callable[[], bool] = lambda: False) -> bool:
+        """By IDLE (RFC 2177). Silence proves nothing: that the server is still there is seen at the end, when it has to
+        answer within the timeout of the connection."""
+        ends, rang = time.monotonic() + seconds, False
+        with _faults("Waiting for mail"):
+            self.client.idle()
+            while not rang and not should_stop() and (left := ends - time.monotonic()) > 0:
+                rang = any(len(said) > 1 and said[1] == b"EXISTS" for said in self.client.idle_check(min(1.0, left)))
+            self.client.idle_done()
+        return rang
 
     def _read(self, numbers: Sequence[int], asked: str, named: bytes) -> list[Raw]:
         with _faults("Fetching mail"):
