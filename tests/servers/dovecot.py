@@ -90,7 +90,7 @@ active_value = true
 class Dovecot:
     """One server. Its users are whoever is named; `tokens` maps an access token to the user it is good for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.folder, self.port = folder, free_port()
         self.tokens: dict[str, str] = {}
         self._numbers = itertools.count(1)
@@ -101,7 +101,7 @@ class Dovecot:
             shutil.chown(folder / name, "nobody", "nogroup")
         values = {"folder": folder, "port": self.port, "password": PASSWORD}
         self._conf = folder / "dovecot.conf"
-        self._conf.write_text(CONFIGURATION.format(**values))
+        self._conf.write_text(CONFIGURATION.format(**values) + more)
         (folder / "oauth2.conf").write_text(INTROSPECTION.format(port=self._introspection.server_port))
         self.start()
 
@@ -195,10 +195,11 @@ class Dovecot:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Dovecot]:
+def running(more: str = "") -> Iterator[Dovecot]:
+    """`more` are lines of its configuration."""
     folder = Path(tempfile.mkdtemp(prefix="countersign-dovecot-"))
     folder.chmod(0o755)
-    server = Dovecot(folder)
+    server = Dovecot(folder, more)
     try:
         yield server
     finally:

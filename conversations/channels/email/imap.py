@@ -23,6 +23,8 @@ from conversations.channels.base import ChannelError, Failure, Raw
 from conversations.channels.email.settings import MailSettings
 
 SignIn = Literal["password", "xoauth2", "oauthbearer"]
+#: Seconds between two looks at a server that does not ring by itself.
+ASKED_EVERY = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +128,27 @@ class ImapFolder:
         return self._read(numbers, "BODY.PEEK[HEADER]", b"BODY[HEADER]")
 
     def wait(self, seconds: float, *, should_stop: Callable[[], bool] = lambda: False) -> bool:
-        """By IDLE (RFC 2177). Silence proves nothing: that the server is still there is seen at the end, when it has to
-        answer within the timeout of the connection."""
+        """By IDLE (RFC 2177), or by asking now and then where the server has none. Silence proves nothing: that the server
+        is still there is seen at the end, when it has to answer within the timeout of the connection."""
         ends, rang = time.monotonic() + seconds, False
         with _faults("Waiting for mail"):
+            if not self.client.has_capability("IDLE"):
+                return self._ask_until(ends, should_stop)
             self.client.idle()
             while not rang and not should_stop() and (left := ends - time.monotonic()) > 0:
-                rang = any(len(said) > 1 and said[1] == b"EXISTS" for said in self.client.idle_check(min(1.0, left)))
+                rang = _came(self.client.idle_check(min(1.0, left)))
             self.client.idle_done()
         return rang
+
+    def _ask_until(self, ends: float, should_stop: Callable[[], bool]) -> bool:
+        asked = time.monotonic()
+        while not should_stop() and time.monotonic() < ends:
+            if time.monotonic() - asked >= ASKED_EVERY:
+                if _came(self.client.noop()[1]):
+                    return True
+                asked = time.monotonic()
+            time.sleep(min(0.5, ASKED_EVERY))
+        return False
 
     def _read(self, numbers: Sequence[int], asked: str, named: bytes) -> list[Raw]:
         with _faults("Fetching mail"):
@@ -189,6 +203,11 @@ class _For:
 
     def wrap_socket(self, sock: Any, server_hostname: str | None = None) -> tls.SSLSocket:
         return self.context.wrap_socket(sock, server_hostname=self.host)
+
+
+def _came(said: Sequence[Any]) -> bool:
+    """Whether a server told that a folder grew."""
+    return any(len(line) > 1 and line[1] == b"EXISTS" for line in said)
 
 
 def _hang_up(client: IMAPClient) -> None:
