@@ -31,6 +31,9 @@ NAMES = (
     "mailbox.fetched",
     "mailbox.storing",
     "mailbox.stored",
+    "token.leased",
+    "token.answered",
+    "token.stored",
 )
 
 

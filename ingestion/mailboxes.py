@@ -20,11 +20,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from conversations import audit
-from conversations.channels.base import ChannelError, Folder, Polls, Raw
+from conversations.channels.base import ChannelError, Folder, Raw, SignInRefused
 from conversations.database import database_time
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import fetching
+from conversations.messages import access, fetching
 from conversations.messages.inbox import clean
 from conversations.models import Channel
 from conversations.tenancy import tenant_context
@@ -50,11 +50,10 @@ class Overtaken(Exception):
 
 @dataclass(slots=True)
 class _Round:
-    """What one reader has of a mailbox: its channel, where it is read, and how far (`cursor` in `generation`)."""
+    """What one reader has of a mailbox: its channel, and how far (`cursor` in `generation`)."""
 
     mailbox: Mailbox
     channel: Channel
-    source: Polls
     generation: int
     cursor: int
     kept: int = 0
@@ -94,7 +93,9 @@ def fetch(*, account_id: uuid.UUID, mailbox_id: uuid.UUID) -> int:
         return 0
     failpoint("mailbox.leased")
     try:
-        with work.source.open() as folder:
+        source = access.source_of(work.channel)
+        assert source is not None, "_claim looked"
+        with source.open() as folder:
             failpoint("mailbox.opened")
             _find_the_place(work, folder)
             waiting = folder.after(work.cursor) if folder.newest > work.cursor or not folder.newest else []
@@ -106,6 +107,9 @@ def fetch(*, account_id: uuid.UUID, mailbox_id: uuid.UUID) -> int:
         logger.warning("mailbox %s: another worker reads it now", mailbox_id)
         return work.kept
     except ChannelError as error:
+        if isinstance(error, SignInRefused):
+            with tenant_context(account_id, durable=True):
+                access.refused(work.channel)
         _end(work, problem=f"{error} {error.response}".strip())
         return work.kept
     except Exception as error:
@@ -125,7 +129,7 @@ def _claim(mailbox_id: uuid.UUID) -> _Round | None:
     if source is None or source.folder != mailbox.folder:
         Mailbox.objects.filter(pk=mailbox_id).update(lease_until=None)
         return None
-    return _Round(mailbox, mailbox.channel, source, mailbox.uidvalidity or 0, mailbox.last_uid)
+    return _Round(mailbox, mailbox.channel, mailbox.uidvalidity or 0, mailbox.last_uid)
 
 
 def _find_the_place(work: _Round, folder: Folder) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from django.db import DatabaseError, connection
 
 from conversations.channels.base import Rings
+from conversations.messages import access
 from conversations.tenancy import account_directory, tenant_context
 from ingestion import mailboxes
 from ingestion.models import Mailbox
@@ -114,6 +115,9 @@ def watch_once(
         with database(), tenant_context(account_id):
             mailboxes.ask_for_round(mailbox)
 
+    with database():
+        source = access.source_of(mailbox.channel)
+    assert source is not None, "it was looked at above"
     with source.open() as folder:
         if not isinstance(folder, Rings):
             return False

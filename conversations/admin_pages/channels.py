@@ -71,7 +71,7 @@ def channels_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return TemplateResponse(request, "console/channels.html", context)
 
 
-@sensitive_post_parameters("credentials", "incoming_credentials")
+@sensitive_post_parameters(*SECRETS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def channel_page(request: HttpRequest, site: AdminSite, pk: Any = None) -> HttpResponse:
     """One channel, or a new one: its form, what the last check found, and the acts on it."""

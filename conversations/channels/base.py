@@ -157,6 +157,13 @@ class ChannelError(Exception):
         self.retry_at = retry_at
 
 
+class SignInRefused(ChannelError):
+    """The provider did not take the user and the secret, or the token. Nothing was handed over."""
+
+    def __init__(self, detail: str, *, response: str = "") -> None:
+        super().__init__(Failure.TRANSIENT, detail, response=response, channel_fault=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
     """One message as a folder holds it: its number there, its bytes, and when the server received it."""

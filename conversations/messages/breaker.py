@@ -108,6 +108,14 @@ def try_now(channel: Channel) -> bool:
     return bool(waiting.update(paused_until=database_time.now()))
 
 
+def signed_out(channel: Channel, problem: str, *, what: str) -> None:
+    """Nobody is asked any more before a person connects it again: told at once, and no second and third time below it."""
+    health, now = locked(channel), database_time.now()
+    health.told_at, health.fetch_told_at = health.told_at or now, health.fetch_told_at or now
+    health.save(update_fields=["told_at", "fetch_told_at"])
+    tell_admins(channel, problem, what=what)
+
+
 def tell_admins(channel: Channel, problem: str, *, what: str) -> None:
     """One notice for each admin."""
     admins = Membership.objects.filter(role=Role.ADMIN, is_active=True).values_list("user_id", flat=True)

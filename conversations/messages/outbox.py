@@ -18,12 +18,12 @@ from django.db import transaction
 from django.db.models import Q
 
 from conversations import audit, hooks
-from conversations.channels.base import ChannelError, Failure, Receipt
+from conversations.channels.base import ChannelError, Failure, Receipt, SignInRefused
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import breaker, once, outgoing, owing
+from conversations.messages import access, breaker, once, outgoing, owing
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
 from conversations.people.roles import Verb, check
@@ -228,6 +228,9 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
         # No adapter, settings that are not valid, or a file that cannot be read: nothing was handed over.
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, ChannelError(Failure.PERMANENT, str(error)))
+    except ChannelError as error:  # its token was not renewed
+        with tenant_context(account_id, durable=True):
+            return _record_failure(delivery_id, attempt, error)
     try:
         receipt = adapter.send(outbound, before_handover=handing_over)
     except ChannelError as error:
@@ -329,6 +332,8 @@ def _tries(delivery: Delivery) -> int:
 
 def _channel_stopped(delivery: Delivery, attempt: int, error: ChannelError, detail: str) -> None:
     """It stays due, and goes when its channel takes something again; it is the first to try."""
+    if isinstance(error, SignInRefused):
+        access.refused(delivery.channel)
     until = breaker.fault(delivery.channel, error)
     _move(delivery, Status.QUEUED, next_attempt_at=database_time.now(), error=detail, lease_until=None)
     _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])

@@ -59,7 +59,7 @@ SMTP = Provider(
             "sending",
             "Sending",
             "Approved replies leave through this server.",
-            ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "credentials"),
+            ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_sign_in", "credentials"),
         ),
         Section(
             "receiving",
@@ -78,6 +78,13 @@ SMTP = Provider(
             ),
         ),
         Section(
+            "tokens",
+            "Renewing tokens",
+            "Only where the sign-in is an access token. With a refresh token tokens are renewed for the person who gave it, "
+            "without one for the application itself.",
+            ("oauth_token_url", "oauth_client_id", "client_secret", "oauth_scope", "refresh_token"),
+        ),
+        Section(
             "senders",
             "Senders",
             "What your mail server says of senders is believed as set here.",
@@ -86,6 +93,7 @@ SMTP = Provider(
     ),
     presets=PRESETS,
     connection=("smtp_host", "smtp_port", "smtp_security", "smtp_user"),
+    grant=lambda settings: settings.grant,
     missing=missing,
     check=check_smtp,
     incoming=Incoming(

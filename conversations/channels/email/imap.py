@@ -19,10 +19,9 @@ from imapclient import imap4 as plain
 from imapclient import tls as encrypted
 from imapclient.exceptions import IMAPClientError, LoginError
 
-from conversations.channels.base import ChannelError, Failure, Raw
-from conversations.channels.email.settings import MailSettings
+from conversations.channels.base import ChannelError, Failure, Raw, SignInRefused
+from conversations.channels.email.settings import MailSettings, SignIn
 
-SignIn = Literal["password", "xoauth2", "oauthbearer"]
 #: Seconds between two looks at a server that does not ring by itself.
 ASKED_EVERY = 15.0
 
@@ -226,7 +225,7 @@ def _faults(what: str) -> Iterator[None]:
         yield
     except LoginError as error:
         detail = "The mail server refused the sign-in. Correct the channel's user and password, or connect it again."
-        raise ChannelError(Failure.TRANSIENT, detail, response=_words(error), channel_fault=True) from error
+        raise SignInRefused(detail, response=_words(error)) from error
     except (OSError, IMAPClientError, ValueError, KeyError, UnicodeError) as error:
         reason = "it took too long" if isinstance(error, TimeoutError) else _words(error)
         raise ChannelError(Failure.TRANSIENT, f"{what} failed ({reason}).", channel_fault=True) from error
