@@ -169,6 +169,15 @@ def send_test(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpRespo
     return _see(reverse(CHANGE, args=[channel.pk]))
 
 
+@require_POST
+def try_now(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpResponse:
+    """The pause of a channel ends."""
+    account_id, actor = _changes(request)
+    channel = setup.try_now(channel_id=_channel(account_id, pk).pk, actor=actor)
+    messages.success(request, f"{channel.name} is tried now. Look again in a moment.")
+    return _see(reverse("admin:channels"))
+
+
 def _see(url: str) -> HttpResponse:
     return HttpResponseRedirect(url, status=303)
 

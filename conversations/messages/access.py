@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import connection
+from django.db.models import Q
 from django.utils.crypto import salted_hmac
 
 from conversations import audit
@@ -89,6 +90,15 @@ def refused(channel: Channel) -> None:
     now = database_time.now()
     rows = ChannelToken.objects.filter(channel=channel, renewed_at__lt=now - EARLY)  # a newer one is not the reason
     rows.update(renew_at=now, expires_at=now)
+
+
+def try_again(channel: Channel) -> bool:
+    """A person wants the vendor asked once more, whatever it said. Whether nobody would have asked by itself."""
+    waits = Q(is_broken=True) | Q(retry_at__gt=database_time.now())
+    found = ChannelToken.objects.filter(waits, channel=channel).update(is_broken=False, retry_at=None)
+    if found:
+        breaker.untell_admins(channel, what=TOLD_AS)
+    return bool(found)
 
 
 def is_signed_out(row: ChannelToken | None, channel: Channel) -> bool:

@@ -103,7 +103,8 @@ def paused() -> tuple[set[uuid.UUID], set[uuid.UUID]]:
 
 
 def try_now(channel: Channel) -> bool:
-    """Its connection was proved a moment ago: the pause is over, and the next reply tries it. Whether there was one."""
+    """Its connection was proved a moment ago, or a person wants it: the pause is over, and the next reply tries it. Whether
+    there was one."""
     waiting = ChannelHealth.objects.filter(Q(paused_until__gt=database_time.now()), channel=channel)
     return bool(waiting.update(paused_until=database_time.now()))
 

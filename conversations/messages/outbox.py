@@ -350,6 +350,14 @@ def _channel_worked(delivery: Delivery, *, sent: bool = True) -> None:
         _wake_once(delivery.account_id, pk)
 
 
+def wake_first(channel: Channel) -> None:
+    """The reply that waits longest is tried now."""
+    waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
+    due = Delivery.objects.filter(waits, channel=channel, next_attempt_at__lte=database_time.now())
+    for pk in due.order_by("next_attempt_at").values_list("pk", flat=True)[:1]:
+        _wake_once(channel.account_id, pk)
+
+
 def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
     _move(delivery, Status.FAILED, error=detail, lease_until=None)
     _owe(delivery, owing.Owed.FAILED)

@@ -21,11 +21,11 @@ from conversations.channels.oauth import SignedOut
 from conversations.channels.provider import Finding
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
-from conversations.messages import access, breaker, routing
+from conversations.messages import access, breaker, outbox, routing
 from conversations.messages.outgoing import adapter_of
 from conversations.models import Channel, Membership, User
 from conversations.models.base import new_id
-from conversations.people import addresses, limits
+from conversations.people import addresses, limits, roles
 from conversations.people.letters import address_of
 from conversations.tenancy import tenant_context
 
@@ -187,6 +187,22 @@ def _test_mail(channel: Channel, to: str, at: datetime) -> Outbound:
         ),
         automatic=True,
     )
+
+
+def try_now(*, channel_id: uuid.UUID, actor: User) -> Channel:
+    """End a channel's pause: the reply that waits longest tries it, and all others go when it answers.
+
+    Raises Channel.DoesNotExist (404), PermissionDenied (403), Conflict (409) if it is not paused.
+    """
+    with transaction.atomic():
+        channel: Channel = Channel.objects.get(pk=channel_id)
+        roles.check(actor, roles.Verb.MANAGE, account_id=channel.account_id)
+        was_paused, was_signed_out = breaker.try_now(channel), access.try_again(channel)
+        if not (was_paused or was_signed_out):
+            raise Conflict(f"{channel.name} is not paused: it is tried, or works already. Nothing was changed.")
+        outbox.wake_first(channel)
+        audit.record(audit.Kind.CHANNEL_TRIED, actor=actor, about=channel, data={"name": channel.name[:120]})
+    return channel
 
 
 def _record_test(channel: Channel, actor: User, outcome: str) -> None:

@@ -413,3 +413,19 @@ def test_what_is_entered_is_checked_and_saved_with_the_token_that_came(
         assert (saved.refresh_token, saved.is_proved) == (vendor.current, True)
     assert access.token_of(saved) == vendor.issued[-1]
     assert not row(world).is_broken
+
+
+def test_try_now_has_a_vendor_asked_once_more(
+    committed_world: World, vendor: TokenServer, signed_in: Callable[[User], Client]
+) -> None:
+    world = committed_world
+    vendor.current = "another"
+    channel = renews(world.mail, vendor)
+    with pytest.raises(oauth.SignedOut):
+        access.token_of(channel)
+    vendor.current = "refresh-0"  # somebody put it right at the vendor's
+    assert signed_in(world.dan).post(f"/admin/channels/{channel.pk}/try/").status_code == 303
+    assert access.token_of(channel) == "access-1"
+    assert len(vendor.calls) == 2
+    with tenant_context(world.acme.pk):
+        assert not Notification.objects.filter(type="channel_away", read_at=None).exists()
