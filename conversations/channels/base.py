@@ -205,6 +205,15 @@ class Rings(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A channel that can be asked for what was sent by it."""
+
+    def find(self, message_id: str) -> str:
+        """Where a message of that id stands among what was sent, in words; "" if it does not. Raises `ChannelError`."""
+        ...
+
+
 class Polls(Protocol):
     """The receiving half of a channel that is asked for messages. `folder` names the place, as its provider does."""
 

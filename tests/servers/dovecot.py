@@ -78,6 +78,16 @@ userdb {{
   args = uid=nobody gid=nogroup home={folder}/home/%u
 }}
 """
+#: More of it: a folder that is marked as that of sent mail (RFC 6154).
+WITH_SENT = """
+namespace inbox {
+  inbox = yes
+  mailbox Sent {
+    auto = create
+    special_use = \\Sent
+  }
+}
+"""
 INTROSPECTION = """
 introspection_url = http://127.0.0.1:{port}/introspect
 introspection_mode = post
@@ -130,9 +140,9 @@ class Dovecot:
         self._introspection.server_close()
 
     # --- mail ------------------------------------------------------------------------------------------------------
-    def put(self, user: str, content: bytes, *, at: float | None = None) -> Path:
-        """One mail arrives for a user, at a time of the server's (seconds since 1970)."""
-        maildir = self._maildir(user)
+    def put(self, user: str, content: bytes, *, at: float | None = None, folder: str = "") -> Path:
+        """One mail arrives for a user, at a time of the server's (seconds since 1970), in the inbox or another folder."""
+        maildir = self._maildir(user, f".{folder}" if folder else "")
         name = f"{int(at or time.time())}.M{next(self._numbers):08d}.test"
         path = maildir / "new" / name
         path.write_bytes(content)
@@ -150,8 +160,10 @@ class Dovecot:
         for path in self._maildir(user).glob("dovecot*"):
             path.unlink()
 
-    def _maildir(self, user: str) -> Path:
-        maildir = self.folder / "mail" / user
+    def _maildir(self, user: str, folder: str = "") -> Path:
+        if folder:
+            self._maildir(user)
+        maildir = self.folder / "mail" / user / folder
         for name in ("new", "cur", "tmp"):
             (maildir / name).mkdir(parents=True, exist_ok=True)
         for path in (maildir, *maildir.iterdir()):

@@ -75,6 +75,7 @@ SMTP = Provider(
                 "incoming_credentials",
                 "imap_folder",
                 "imap_since",
+                "imap_sent_folder",
             ),
         ),
         Section(

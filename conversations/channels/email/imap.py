@@ -6,6 +6,7 @@ It is opened by EXAMINE and its mails are fetched by BODY.PEEK[], so that what i
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import ssl as tls
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient import imap4 as plain
 from imapclient import tls as encrypted
 from imapclient.exceptions import IMAPClientError, LoginError
+from imapclient.imapclient import SENT
 
 from conversations.channels.base import ChannelError, Failure, Raw, SignInRefused
 from conversations.channels.email.settings import MailSettings, SignIn
@@ -28,13 +30,15 @@ ASKED_EVERY = 15.0
 
 @dataclass(frozen=True, slots=True)
 class ImapSource:
-    """One folder of one server. `address` is where to connect, if the name was looked up before."""
+    """One folder of one server. `sent` is the folder of sent mail, "" for the one that the server marks. `address` is where to connect,
+    if the name was looked up before."""
 
     host: str
     port: int
     user: str
     secret: str = field(repr=False)
     folder: str = "INBOX"
+    sent: str = ""
     security: Literal["tls", "starttls", "none"] = "tls"
     sign_in: SignIn = "password"
     timeout_seconds: float = 20.0
@@ -44,11 +48,32 @@ class ImapSource:
     @contextlib.contextmanager
     def open(self) -> Iterator[ImapFolder]:
         """The folder, signed in, for reading. Whatever fails inside that is the server's is a `ChannelError`."""
+        with self._signed_in() as client:
+            yield self.examine(client)
+
+    def find(self, message_id: str) -> str:
+        """Where a mail of that id stands in the folder of sent mail; "" if it does not, or there is no such folder."""
+        with self._signed_in() as client:
+            name = self.sent_folder(client)
+            if not name:
+                return ""
+            folder = dataclasses.replace(self, folder=name).examine(client)
+            with _faults(f"Searching in {name}"):
+                found = client.search(["HEADER", "Message-ID", message_id])
+            return f"Found in the folder {name} (number {max(found)} of {folder.generation})." if found else ""
+
+    def sent_folder(self, client: IMAPClient) -> str:
+        """The one that is set, else the one that the server marks with \\Sent (RFC 6154), or that is mostly called so."""
+        with _faults("Looking for the folder of sent mail"):
+            return self.sent or str(client.find_special_folder(SENT) or "")
+
+    @contextlib.contextmanager
+    def _signed_in(self) -> Iterator[IMAPClient]:
         client = self.connect()
         try:
             self.encrypt(client)
             self.log_in(client)
-            yield self.examine(client)
+            yield client
         except BaseException:
             # Who does not answer would not answer to a goodbye either.
             _hang_up(client)
@@ -169,6 +194,7 @@ def open_imap(settings: MailSettings, secret: str) -> ImapSource | None:
         user=settings.imap_user or settings.smtp_user,
         secret=secret,
         folder=settings.imap_folder,
+        sent=settings.imap_sent_folder,
         security=settings.imap_security,
         sign_in=settings.imap_sign_in,
         timeout_seconds=conf.IMAP_TIMEOUT_SECONDS,

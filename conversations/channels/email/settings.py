@@ -103,6 +103,12 @@ class MailSettings(ChannelSettings):
         title="Also what came since",
         description="A day, as 2026-11-30, read when the folder is first opened: kept without drafts. Empty: from now on.",
     )
+    imap_sent_folder: str = Field(
+        default="",
+        max_length=200,
+        title="Folder of sent mail",
+        description="Where a reply is looked for if nobody knows whether it left. Empty: the one that the server marks.",
+    )
     oauth_token_url: str = Field(
         default="",
         max_length=500,
