@@ -107,8 +107,8 @@ def watch_once(
     """
     with database(), tenant_context(account_id):
         mailbox = Mailbox.objects.select_related("channel").filter(pk=mailbox_id, channel__is_active=True).first()
-        source = mailbox.channel.fetched_from if mailbox else None
-    if mailbox is None or source is None or source.folder != mailbox.folder:
+        folders = [one.folder for one in access.with_sent(mailbox.channel.fetched_from)] if mailbox else []
+    if mailbox is None or mailbox.folder not in folders:
         return False
 
     def ring() -> None:
@@ -116,7 +116,7 @@ def watch_once(
             mailboxes.ask_for_round(mailbox)
 
     with database():
-        source = access.source_of(mailbox.channel)
+        source = access.source_of(mailbox.channel, mailbox.folder)
     assert source is not None, "it was looked at above"
     with source.open() as folder:
         if not isinstance(folder, Rings):

@@ -223,6 +223,15 @@ class Polls(Protocol):
     def open(self) -> AbstractContextManager[Folder]: ...
 
 
+@runtime_checkable
+class ReadsSent(Protocol):
+    """A channel whose folder of sent mail is read as well, for what people wrote elsewhere."""
+
+    def sent_mail(self) -> Polls | None:
+        """That folder; None where it is not to be read. Calls nobody."""
+        ...
+
+
 class Sends(Protocol):
     """The sending half of a channel."""
 

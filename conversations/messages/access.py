@@ -21,7 +21,7 @@ from django.utils.crypto import salted_hmac
 
 from conversations import audit
 from conversations.channels import oauth
-from conversations.channels.base import ChannelError, Failure, Polls
+from conversations.channels.base import ChannelError, Failure, Polls, ReadsSent
 from conversations.channels.provider import Grant
 from conversations.database import database_time
 from conversations.failpoints import failpoint
@@ -56,13 +56,20 @@ def sending_secret(channel: Channel) -> str:
     return token_of(channel) if grant and grant.sends else channel.credentials
 
 
-def source_of(channel: Channel) -> Polls | None:
-    """The folder that its messages are fetched from, ready to be opened. Raises ChannelError."""
+def source_of(channel: Channel, folder: str = "") -> Polls | None:
+    """The folder that its messages are fetched from, or another of its folders, ready to be opened. Raises ChannelError."""
     incoming, grant = channel.provided_by.incoming, channel.grant
     if incoming is None:
         return None
     secret = token_of(channel) if grant and grant.fetches else channel.incoming_secret
-    return incoming.open(channel.options, secret)
+    source = incoming.open(channel.options, secret)
+    return next((one for one in with_sent(source) if not folder or one.folder == folder), None)
+
+
+def with_sent(source: Polls | None) -> list[Polls]:
+    """A channel's folder, and that of its sent mail if it is to be read."""
+    sent = source.sent_mail() if isinstance(source, ReadsSent) else None
+    return [one for one in (source, sent) if one is not None]
 
 
 def token_of(channel: Channel) -> str:

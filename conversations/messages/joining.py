@@ -53,7 +53,7 @@ def _named(channel: Channel, inbound: Inbound) -> list[uuid.UUID]:
         account_id=channel.account_id,
         channel=channel,
         external_id__in=inbound.references,
-        direction=Message.Direction.INBOUND,
+        direction__in=[Message.Direction.INBOUND, Message.Direction.OUTBOUND],  # ours where a server renamed it
     )
     by_id = dict(received.order_by("seq").values_list("external_id", "conversation_id"))
     found = [
@@ -61,6 +61,12 @@ def _named(channel: Channel, inbound: Inbound) -> list[uuid.UUID]:
         for reference, pk in zip(inbound.references, signed, strict=True)
     ]
     return list(dict.fromkeys(pk for pk in found if pk))
+
+
+def answered_by(channel: Channel, sent: Inbound) -> uuid.UUID | None:
+    """The conversation that a mail answers which one of us sent: it names one of its messages, and goes to one of its parties."""
+    parties = [party.address for party in (*sent.to, *sent.cc)]
+    return next((pk for pk in _named(channel, sent) if any(takes_part(pk, one) for one in parties)), None)
 
 
 def takes_part(conversation_id: uuid.UUID, address: str) -> bool:

@@ -76,6 +76,7 @@ SMTP = Provider(
                 "imap_folder",
                 "imap_since",
                 "imap_sent_folder",
+                "imap_reads_sent",
             ),
         ),
         Section(

@@ -69,6 +69,7 @@ def build_mail(outbound: Outbound) -> bytes:
     # the server must then offer SMTPUTF8.
     fields = [
         ("Message-ID", outbound.message_id),
+        ("X-Countersign-Delivery", outbound.message_id),  # some servers replace the Message-ID
         ("In-Reply-To", outbound.in_reply_to),
         ("References", "\r\n ".join(outbound.references)),
         ("From", _mailboxes(outbound.sender)),

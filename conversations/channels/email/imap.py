@@ -39,6 +39,7 @@ class ImapSource:
     secret: str = field(repr=False)
     folder: str = "INBOX"
     sent: str = ""
+    reads_sent: bool = False
     security: Literal["tls", "starttls", "none"] = "tls"
     sign_in: SignIn = "password"
     timeout_seconds: float = 20.0
@@ -60,7 +61,12 @@ class ImapSource:
             folder = dataclasses.replace(self, folder=name).examine(client)
             with _faults(f"Searching in {name}"):
                 found = client.search(["HEADER", "Message-ID", message_id])
+                found = found or client.search(["HEADER", "X-Countersign-Delivery", message_id])
             return f"Found in the folder {name} (number {max(found)} of {folder.generation})." if found else ""
+
+    def sent_mail(self) -> SentMail | None:
+        """The folder of sent mail, if it is to be read."""
+        return SentMail(self) if self.reads_sent else None
 
     def sent_folder(self, client: IMAPClient) -> str:
         """The one that is set, else the one that the server marks with \\Sent (RFC 6154), or that is mostly called so."""
@@ -116,6 +122,23 @@ class ImapSource:
             else:  # RFC 3501 does not promise it
                 folder.newest = max(client.search(["ALL"]), default=0)
             return folder
+
+
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """The folder of sent mail of a server, which is looked for when it is opened; until then it is called by its mark."""
+
+    source: ImapSource
+    folder: str = r"\Sent"
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[ImapFolder]:
+        with self.source._signed_in() as client:
+            name = self.source.sent_folder(client)
+            if not name:
+                detail = "The server marks no folder of sent mail. Name it in the channel's settings."
+                raise ChannelError(Failure.TRANSIENT, detail, channel_fault=True)
+            yield dataclasses.replace(self.source, folder=name).examine(client)
 
 
 @dataclass(slots=True)
@@ -195,6 +218,7 @@ def open_imap(settings: MailSettings, secret: str) -> ImapSource | None:
         secret=secret,
         folder=settings.imap_folder,
         sent=settings.imap_sent_folder,
+        reads_sent=settings.imap_reads_sent,
         security=settings.imap_security,
         sign_in=settings.imap_sign_in,
         timeout_seconds=conf.IMAP_TIMEOUT_SECONDS,

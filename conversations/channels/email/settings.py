@@ -109,6 +109,11 @@ class MailSettings(ChannelSettings):
         title="Folder of sent mail",
         description="Where a reply is looked for if nobody knows whether it left. Empty: the one that the server marks.",
     )
+    imap_reads_sent: bool = Field(
+        default=False,
+        title="Take in what people send from their own mail programs",
+        description="A mail among the sent ones that answers a customer's becomes a reply here. Nothing else of it is kept.",
+    )
     oauth_token_url: str = Field(
         default="",
         max_length=500,
