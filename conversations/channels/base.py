@@ -96,7 +96,7 @@ class Inbound:
 class Outbound:
     """One approved reply, frozen at approval. `message_id` is deterministic: it is also the idempotency key.
 
-    `bcc` get it, and nobody reads of them in it. `return_path` is where bounces go ("": to the sender); `automatic` says that no person approved it. `thread_id` and
+    `bcc` get it, and nobody reads of them in it. `return_path` is where bounces go, `reply_to` where answers go ("": to the sender); `automatic` says that no person approved it. `thread_id` and
     `answers` are the provider's own ids of the thread and of the message that is answered, where it has threads.
     """
 
@@ -112,6 +112,7 @@ class Outbound:
     references: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
     return_path: str = ""
+    reply_to: str = ""
     automatic: bool = False
     thread_id: str = ""
     answers: str = ""

@@ -127,6 +127,18 @@ class Ids(Protocol):
         """The delivery whose return path an address is."""
         ...
 
+    def reply_to(self, delivery_id: UUID, *, sender: str, settings: Any) -> str:
+        """Where the delivery is answered, so that the address names it; "" where answers need none."""
+        ...
+
+    def read_reply_to(self, address: str) -> UUID | None:
+        """The delivery that is answered at an address. Whoever is read may join its thread."""
+        ...
+
+    def plain(self, address: str) -> str:
+        """The address without what names a delivery in it."""
+        ...
+
     def as_named(self, external_id: str) -> str:
         """A message's id as a reply names what it answers; "" where a reply cannot name it."""
         ...
@@ -150,6 +162,15 @@ class PlainIds:
 
     def read_return_path(self, address: str) -> UUID | None:
         return None
+
+    def reply_to(self, delivery_id: UUID, *, sender: str, settings: Any) -> str:
+        return ""
+
+    def read_reply_to(self, address: str) -> UUID | None:
+        return None
+
+    def plain(self, address: str) -> str:
+        return address
 
     def as_named(self, external_id: str) -> str:
         return ""

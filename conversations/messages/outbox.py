@@ -265,6 +265,7 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
     delivery = once.due(waiting)
     if delivery is None:
         return None
+    delivery.channel = channel  # what is sent is made outside of this tenant's transaction
     if delivery.status == Status.HELD:
         _move(delivery, Status.QUEUED)
     attempt = once.lease(delivery, working=Status.SENDING, seconds=settings.DELIVERY_LEASE_SECONDS)

@@ -63,6 +63,9 @@ def outbound_of(delivery: Delivery) -> Outbound:
         body_html=delivery.body_html,
         message_id=delivery.idempotency_key,
         return_path=delivery.return_path,
+        reply_to=delivery.channel.provided_by.ids.reply_to(
+            delivery.pk, sender=str(delivery.envelope["sender"]["address"]), settings=delivery.channel.options
+        ),
         automatic=delivery.is_automatic,
     )
 

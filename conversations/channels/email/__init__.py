@@ -90,7 +90,7 @@ SMTP = Provider(
             "senders",
             "Senders",
             "What your mail server says of senders is believed as set here.",
-            ("authserv_id", "server_checks", "signed_return_path"),
+            ("authserv_id", "server_checks", "signed_return_path", "signed_reply_to"),
         ),
     ),
     presets=PRESETS,

@@ -23,7 +23,7 @@ class MailSettings(ChannelSettings):
     `imap_*`: the folder that mail is fetched from, where it is not handed over. `oauth_*`: where access tokens are renewed. `authserv_id` is the name by which that server signs its Authentication-Results (RFC 8601); without it no such header
     is believed. `server_checks`: it refuses what it cannot authenticate, and says so nowhere.
     `signed_return_path`: what we send names a return path of its own for each delivery (`local+b.TOKEN@domain`), and only
-    what comes back there is a bounce; the mail server has to deliver `local+anything@domain` here.
+    what comes back there is a bounce; the mail server has to deliver `local+anything@domain` here. `signed_reply_to`: the same for answers.
     """
 
     smtp_host: str = Field(
@@ -149,6 +149,12 @@ class MailSettings(ChannelSettings):
         default=False,
         title="Bounces come back to a signed address",
         description="Only what comes back there counts as a bounce. The server has to deliver name+anything@domain here.",
+    )
+
+    signed_reply_to: bool = Field(
+        default=False,
+        title="Answers come back to a signed address",
+        description="Joins them where a server replaces message ids. The server has to deliver name+anything@domain here.",
     )
 
     @field_validator("imap_since")
