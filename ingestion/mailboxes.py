@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from conversations import audit
-from conversations.channels.base import ChannelError, Folder, Raw, SignInRefused
+from conversations.channels.base import ChannelError, Folder, Marks, Raw, SignInRefused
 from conversations.database import database_time
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
@@ -108,6 +108,8 @@ def fetch(*, account_id: uuid.UUID, mailbox_id: uuid.UUID) -> int:
                     failpoint("mailbox.fetched")
                     _keep(work, raw, size)
                     failpoint("mailbox.stored")
+                    if isinstance(folder, Marks) and folder.marks and size <= settings.MAIL_MAX_BYTES:
+                        folder.mark([raw.number])  # only what is committed
     except Overtaken:
         logger.warning("mailbox %s: another worker reads it now", mailbox_id)
         return work.kept

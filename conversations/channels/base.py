@@ -207,6 +207,17 @@ class Rings(Protocol):
 
 
 @runtime_checkable
+class Marks(Protocol):
+    """A folder in which what was kept can be marked as read, if the channel wants that."""
+
+    marks: bool
+
+    def mark(self, numbers: Sequence[int]) -> None:
+        """Mark these as read. Raises `ChannelError`."""
+        ...
+
+
+@runtime_checkable
 class Remembers(Protocol):
     """A channel that can be asked for what was sent by it."""
 

@@ -65,7 +65,7 @@ SMTP = Provider(
             "receiving",
             "Receiving",
             "Mail is fetched by IMAP, or your mail server hands it over on this installation. A folder is only read: what is "
-            "marked, answered or deleted there stays yours.",
+            "marked, answered or deleted there stays yours, unless you want it marked as read.",
             (
                 "imap_host",
                 "imap_port",
@@ -75,6 +75,7 @@ SMTP = Provider(
                 "incoming_credentials",
                 "imap_folder",
                 "imap_since",
+                "imap_marks_read",
                 "imap_sent_folder",
                 "imap_reads_sent",
             ),

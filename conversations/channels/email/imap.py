@@ -1,6 +1,7 @@
-"""Mail in: a folder of an IMAP server (RFC 9051, and RFC 3501 for most of them), read and never changed.
+"""Mail in: a folder of an IMAP server (RFC 9051, and RFC 3501 for most of them), read and not changed.
 
-It is opened by EXAMINE and its mails are fetched by BODY.PEEK[], so that what is read, answered and deleted stays the owner's.
+It is opened by EXAMINE and its mails are fetched by BODY.PEEK[], so that what is read, answered and deleted stays the owner's
+(where a channel wants it, what was kept is marked as read).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from imapclient import IMAPClient, SocketTimeout
 from imapclient import imap4 as plain
 from imapclient import tls as encrypted
 from imapclient.exceptions import IMAPClientError, LoginError
-from imapclient.imapclient import SENT
+from imapclient.imapclient import SEEN, SENT
 
 from conversations.channels.base import ChannelError, Failure, Raw, SignInRefused
 from conversations.channels.email.settings import MailSettings, SignIn
@@ -40,6 +41,7 @@ class ImapSource:
     folder: str = "INBOX"
     sent: str = ""
     reads_sent: bool = False
+    marks_read: bool = False
     security: Literal["tls", "starttls", "none"] = "tls"
     sign_in: SignIn = "password"
     timeout_seconds: float = 20.0
@@ -50,7 +52,7 @@ class ImapSource:
     def open(self) -> Iterator[ImapFolder]:
         """The folder, signed in, for reading. Whatever fails inside that is the server's is a `ChannelError`."""
         with self._signed_in() as client:
-            yield self.examine(client)
+            yield self.examine(client, marks=self.marks_read)
 
     def find(self, message_id: str) -> str:
         """Where a mail of that id stands in the folder of sent mail; "" if it does not, or there is no such folder."""
@@ -113,10 +115,11 @@ class ImapSource:
             else:
                 client.login(self.user, self.secret)
 
-    def examine(self, client: IMAPClient) -> ImapFolder:
+    def examine(self, client: IMAPClient, *, marks: bool = False) -> ImapFolder:
+        """Open it for reading, and only where mails are to be marked as read for that too."""
         with _faults(f"Opening the folder {self.folder}"):
-            said = client.select_folder(self.folder, readonly=True)
-            folder = ImapFolder(client, generation=int(said[b"UIDVALIDITY"]), newest=0)
+            said = client.select_folder(self.folder, readonly=not marks)
+            folder = ImapFolder(client, generation=int(said[b"UIDVALIDITY"]), newest=0, marks=marks)
             if b"UIDNEXT" in said:
                 folder.newest = int(said[b"UIDNEXT"]) - 1
             else:  # RFC 3501 does not promise it
@@ -148,6 +151,13 @@ class ImapFolder:
     client: IMAPClient
     generation: int
     newest: int
+    marks: bool = False
+
+    def mark(self, numbers: Sequence[int]) -> None:
+        """Mark them as read (\\Seen), and nothing else of them."""
+        with _faults("Marking mail as read"):
+            if numbers:
+                self.client.add_flags(numbers, [SEEN], silent=True)
 
     def after(self, number: int) -> list[int]:
         """The numbers of the mails that came after `number`, in order."""
@@ -219,6 +229,7 @@ def open_imap(settings: MailSettings, secret: str) -> ImapSource | None:
         folder=settings.imap_folder,
         sent=settings.imap_sent_folder,
         reads_sent=settings.imap_reads_sent,
+        marks_read=settings.imap_marks_read,
         security=settings.imap_security,
         sign_in=settings.imap_sign_in,
         timeout_seconds=conf.IMAP_TIMEOUT_SECONDS,

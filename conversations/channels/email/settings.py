@@ -95,13 +95,22 @@ class MailSettings(ChannelSettings):
         json_schema_extra={"choices": SIGN_INS},
     )
     imap_folder: str = Field(
-        default="INBOX", min_length=1, max_length=200, title="Folder", description="Nothing in it is changed or marked."
+        default="INBOX",
+        min_length=1,
+        max_length=200,
+        title="Folder",
+        description="Nothing in it is changed, unless you want mail marked as read.",
     )
     imap_since: str = Field(
         default="",
         pattern=r"^(\d{4}-\d{2}-\d{2})?$",
         title="Also what came since",
         description="A day, as 2026-11-30, read when the folder is first opened: kept without drafts. Empty: from now on.",
+    )
+    imap_marks_read: bool = Field(
+        default=False,
+        title="Mark as read what was fetched",
+        description="Only what is kept here. Off: nothing in the mailbox is changed.",
     )
     imap_sent_folder: str = Field(
         default="",
