@@ -22,6 +22,7 @@ class Kind(models.TextChoices):
     FACTOR_LOST = "factor.lost"
     CHANNEL_CHANGED = "channel.changed"
     CHANNEL_TESTED = "channel.tested"
+    CHANNEL_TRIED = "channel.tried"
     POLICY_CHANGED = "policy.changed"
     ADMIN_CHANGED = "admin.changed"
     CONVERSATION_OPENED = "conversation.opened"
@@ -139,6 +140,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.FACTOR_REQUIRED: "{actor} decided that the account {rule}",
     Kind.FACTOR_LOST: "{actor} lost their second factor: {what}",
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",
+    Kind.CHANNEL_TRIED: "{actor} ended the pause of the channel {name}",
     Kind.CHANNEL_TESTED: "{actor} sent a test through the channel {name}: {outcome}",
     Kind.POLICY_CHANGED: "{actor} changed the policy: {rule}",
     Kind.ADMIN_CHANGED: "{actor} changed {what}: {fields}",

@@ -31,6 +31,10 @@ NAMES = (
     "mailbox.fetched",
     "mailbox.storing",
     "mailbox.stored",
+    "reconcile.looked",
+    "token.leased",
+    "token.answered",
+    "token.stored",
 )
 
 

@@ -9,7 +9,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from conversations.chats import actions
-from conversations.messages import files, outbox
+from conversations.messages import files, outbox, reconcile
 from conversations.people import invitations, limits, lost_factor, lost_factor_mail, proofs
 from conversations.storage import WholeFiles
 from conversations.tenancy import account_directory, tenant_context
@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 @app.task(name="conversations.deliver", queue="outbox")
 def deliver(account_id: str, delivery_id: str) -> str:
     return outbox.deliver(account_id=uuid.UUID(account_id), delivery_id=uuid.UUID(delivery_id))
+
+
+@app.task(name=outbox.LOOK_TASK, queue="outbox")
+def look_for_sent(account_id: str, delivery_id: str, number: int) -> str:
+    return reconcile.look(account_id=uuid.UUID(account_id), delivery_id=uuid.UUID(delivery_id), number=int(number))
 
 
 @app.periodic(cron="* * * * * */10")

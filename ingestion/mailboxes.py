@@ -20,15 +20,15 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from conversations import audit
-from conversations.channels.base import ChannelError, Folder, Polls, Raw
+from conversations.channels.base import ChannelError, Folder, Marks, Raw, SignInRefused
 from conversations.database import database_time
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import fetching
+from conversations.messages import access, fetching
 from conversations.messages.inbox import clean
 from conversations.models import Channel
 from conversations.tenancy import tenant_context
-from ingestion import receive
+from ingestion import receive, sent_folder
 from ingestion.models import Mailbox
 
 logger = logging.getLogger(__name__)
@@ -50,13 +50,13 @@ class Overtaken(Exception):
 
 @dataclass(slots=True)
 class _Round:
-    """What one reader has of a mailbox: its channel, where it is read, and how far (`cursor` in `generation`)."""
+    """What one reader has of a mailbox: its channel, and how far (`cursor` in `generation`)."""
 
     mailbox: Mailbox
     channel: Channel
-    source: Polls
     generation: int
     cursor: int
+    is_sent: bool = False  # the folder of sent mail
     kept: int = 0
 
 
@@ -74,14 +74,16 @@ def ask_for_rounds(*, account_id: uuid.UUID) -> int:
         if source is None:
             continue
         with tenant_context(account_id, durable=True):
-            mailbox, _ = Mailbox.objects.get_or_create(account_id=account_id, channel=channel, folder=source.folder)
-            _wake(mailbox)
+            for each in access.with_sent(source):
+                mailbox, _ = Mailbox.objects.get_or_create(account_id=account_id, channel=channel, folder=each.folder)
+                ask_for_round(mailbox)
             fetching.watch(channel)
         found += 1
     return found
 
 
-def _wake(mailbox: Mailbox) -> None:
+def ask_for_round(mailbox: Mailbox) -> None:
+    """One that waits already is enough."""
     wake(TASK, queue="mailboxes", once=f"fetch:{mailbox.pk}", account_id=mailbox.account_id, mailbox_id=mailbox.pk)
 
 
@@ -93,18 +95,28 @@ def fetch(*, account_id: uuid.UUID, mailbox_id: uuid.UUID) -> int:
         return 0
     failpoint("mailbox.leased")
     try:
-        with work.source.open() as folder:
+        source = access.source_of(work.channel, work.mailbox.folder)
+        assert source is not None, "_claim looked"
+        with source.open() as folder:
             failpoint("mailbox.opened")
             _find_the_place(work, folder)
             waiting = folder.after(work.cursor) if folder.newest > work.cursor or not folder.newest else []
-            for raw, size in _mails(folder, waiting[:PER_ROUND]):
-                failpoint("mailbox.fetched")
-                _keep(work, raw, size)
-                failpoint("mailbox.stored")
+            if work.is_sent:
+                _take_answers(work, folder, waiting[:PER_ROUND])
+            else:
+                for raw, size in _mails(folder, waiting[:PER_ROUND]):
+                    failpoint("mailbox.fetched")
+                    _keep(work, raw, size)
+                    failpoint("mailbox.stored")
+                    if isinstance(folder, Marks) and folder.marks and size <= settings.MAIL_MAX_BYTES:
+                        folder.mark([raw.number])  # only what is committed
     except Overtaken:
         logger.warning("mailbox %s: another worker reads it now", mailbox_id)
         return work.kept
     except ChannelError as error:
+        if isinstance(error, SignInRefused):
+            with tenant_context(account_id, durable=True):
+                access.refused(work.channel)
         _end(work, problem=f"{error} {error.response}".strip())
         return work.kept
     except Exception as error:
@@ -121,10 +133,12 @@ def _claim(mailbox_id: uuid.UUID) -> _Round | None:
         return None
     mailbox = Mailbox.objects.select_related("channel").get(pk=mailbox_id)
     source = mailbox.channel.fetched_from
-    if source is None or source.folder != mailbox.folder:
+    folders = [one.folder for one in access.with_sent(source)]
+    if mailbox.folder not in folders:
         Mailbox.objects.filter(pk=mailbox_id).update(lease_until=None)
         return None
-    return _Round(mailbox, mailbox.channel, source, mailbox.uidvalidity or 0, mailbox.last_uid)
+    is_sent = mailbox.folder != folders[0]
+    return _Round(mailbox, mailbox.channel, mailbox.uidvalidity or 0, mailbox.last_uid, is_sent)
 
 
 def _find_the_place(work: _Round, folder: Folder) -> None:
@@ -133,7 +147,7 @@ def _find_the_place(work: _Round, folder: Folder) -> None:
     if mailbox.uidvalidity == generation:
         return
     if mailbox.uidvalidity is None:
-        since = _since(work.channel)
+        since = None if work.is_sent else _since(work.channel)
         history = database_time.now()
     else:
         logger.warning(
@@ -166,6 +180,34 @@ def _mails(folder: Folder, numbers: Sequence[int]) -> Iterator[tuple[Raw, int]]:
             yield raw, sizes[raw.number]
 
 
+def _take_answers(work: _Round, folder: Folder, numbers: Sequence[int]) -> None:
+    """Of sent mail: what answers a conversation, each in a transaction with how far the folder was read."""
+    account_id = work.mailbox.account_id
+    for at in range(0, len(numbers), BATCH):
+        for head in folder.heads(numbers[at : at + BATCH]):
+            with tenant_context(account_id, durable=True):
+                answer = sent_folder.look(work.channel, head)
+            raw = next(iter(folder.read([head.number])), None) if answer and _fits(folder, head.number) else head
+            failpoint("mailbox.fetched")
+            with tenant_context(account_id, durable=True):
+                _move_on(work, head.number)
+                work.kept += bool(answer and raw and sent_folder.take(work.channel, raw, answer))
+            work.cursor = head.number
+
+
+def _fits(folder: Folder, number: int) -> bool:
+    size = folder.sizes([number]).get(number, 0)
+    return bool(size <= settings.MAIL_MAX_BYTES)
+
+
+def _move_on(work: _Round, number: int) -> None:
+    """How far the folder is read, in the transaction that keeps the mail. Raises Overtaken if the cursor is not where this
+    reader left it."""
+    mine = Mailbox.objects.filter(pk=work.mailbox.pk, uidvalidity=work.generation, last_uid=work.cursor)
+    if not mine.update(last_uid=number, lease_until=Now() + LEASE):
+        raise Overtaken
+
+
 def _batches(sized: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
     """So many that they fit into memory; one that is too large to be kept stands alone."""
     batch: list[int] = []
@@ -190,9 +232,7 @@ def _keep(work: _Round, raw: Raw, size: int) -> None:
     until = mailbox.historical_until
     is_history = bool(until and raw.at and raw.at < until)
     with tenant_context(account_id, durable=True):
-        mine = Mailbox.objects.filter(pk=mailbox.pk, uidvalidity=work.generation, last_uid=work.cursor)
-        if not mine.update(last_uid=raw.number, lease_until=Now() + LEASE):
-            raise Overtaken
+        _move_on(work, raw.number)
         failpoint("mailbox.storing")
         if size > settings.MAIL_MAX_BYTES:
             is_new = _keep_headers(work.channel, raw, size)
@@ -247,8 +287,11 @@ def _end(work: _Round, *, problem: str = "", more: bool = False) -> None:
         Mailbox.objects.filter(pk=mailbox.pk).update(lease_until=None, checked_at=now, problem=problem, **good)
         if problem:
             logger.warning("mailbox %s was not read to its end: %s", mailbox.pk, problem)
+        if work.is_sent:
+            pass  # what customers write comes by the other folder, and that one says how the channel fares
+        elif problem:
             fetching.not_fetched(work.channel, problem)
         else:
             fetching.fetched(work.channel)
         if more:
-            _wake(mailbox)
+            ask_for_round(mailbox)

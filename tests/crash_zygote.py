@@ -1,11 +1,12 @@
 """A worker that can be killed quickly: Django is imported once, and each command runs in a fork of its own.
 
-Reads one JSON line a command ({"failpoint", "account", "delivery"}, or "person" and "turn", or "mailbox", in the place of the delivery),
-runs `outbox.deliver` (or the assistant's `engine.answer`, or `mailboxes.fetch`) in a child, and answers with the child's wait status. It has no database connection of its own, so a fork shares none.
+Reads one JSON line a command ({"failpoint", "account", "delivery"}, or "person" and "turn", "mailbox" or "channel", in the place of the delivery),
+runs `outbox.deliver` (or the assistant's `engine.answer`, `mailboxes.fetch` or `access.token_of`) in a child, and answers with the child's wait status. It has no database connection of its own, so a fork shares none.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import sys
@@ -22,9 +23,18 @@ def main() -> None:
     # Whoever was killed holds a place of the channel until its lease ends; here many are killed one after the other.
     settings.CHANNEL_PARALLEL = 1000
     settings.DATABASES["default"].update(HOST=sys.argv[1], NAME=sys.argv[2], USER="app_rw")
-    from conversations.messages import outbox
+    from conversations.messages import access, outbox
+    from conversations.models import Channel
+    from conversations.tenancy import tenant_context
     from drafts.assistant import engine
     from ingestion import mailboxes
+
+    settings.CHANNEL_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
+
+    def renew(account_id: uuid.UUID, channel_id: uuid.UUID) -> None:
+        with tenant_context(account_id):
+            channel = Channel.objects.get(pk=channel_id)
+        access.token_of(channel)
 
     print("ready", flush=True)
     for line in sys.stdin:
@@ -33,7 +43,8 @@ def main() -> None:
         if child == 0:
             settings.FAILPOINT = command["failpoint"]
             ids = {f"{name}_id": uuid.UUID(value) for name, value in command.items() if name != "failpoint"}
-            act = engine.answer if "turn_id" in ids else mailboxes.fetch if "mailbox_id" in ids else outbox.deliver
+            acts = {"turn_id": engine.answer, "mailbox_id": mailboxes.fetch, "channel_id": renew}
+            act = next((act for name, act in acts.items() if name in ids), outbox.deliver)
             act(**ids)
             os._exit(0)
         print(os.waitpid(child, 0)[1], flush=True)

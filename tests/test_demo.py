@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import smtplib
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from email.message import EmailMessage
 
 import pytest
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from config.demo import mailbox
 from config.demo.__main__ import ROOT, Supervisor, customer, free_port, manage
+from config.demo.door import serve
 from config.demo.sink import store
 from config.urls import urlpatterns as product
+from conversations.models import Message
+from conversations.tenancy import tenant_context
+from drafts.desk.check_drafts import WRITE_TASK
+from ingestion.models import InboundEvent
 from tests.conftest import World
 
 urlpatterns = [*product, *mailbox.urlpatterns]
@@ -52,6 +62,65 @@ def test_the_printed_mail_is_one(tmp_path) -> None:
     mail = subprocess.run(["bash", "-c", printed], capture_output=True, check=True).stdout.decode()
     assert mail.startswith("From: Pat Doe <pat@example.com>\nTo: support@hotrodan.example\n")
     assert mail.endswith("\n\nHi, is PTFE hose safe with E85 on the return line?\n")
+
+
+@pytest.fixture
+def door(committed_world: World, attachments_dir) -> Iterator[int]:
+    """The demo's mail server, in a thread of its own; its port."""
+    port, loop, ready = free_port(), asyncio.new_event_loop(), threading.Event()
+    stopped = asyncio.Event()
+
+    async def run() -> None:
+        loop.call_later(0.2, ready.set)
+        await serve(port, stopped=stopped)
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(run()))
+    thread.start()
+    ready.wait(10)
+    yield port
+    loop.call_soon_threadsafe(stopped.set)
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_mail_client_can_be_a_customer_and_a_draft_is_asked_for(committed_world: World, door: int) -> None:
+    world = committed_world
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "Pat <pat@customer.test>", world.mail.external_id, "E85 hose"
+    mail.set_content("Is PTFE hose safe with E85?")
+    with smtplib.SMTP("127.0.0.1", door) as client:
+        client.send_message(mail)
+    with tenant_context(world.acme.pk):
+        message = Message.objects.get()
+        assert (message.conversation.subject, message.conversation.customer_email) == ("E85 hose", "pat@customer.test")
+        assert InboundEvent.objects.get().recipient == world.mail.external_id
+    assert ProcrastinateJob.objects.filter(
+        task_name=WRITE_TASK, args__conversation_id=str(message.conversation_id)
+    ).exists()
+
+
+def test_the_demo_passes_no_mail_on_and_takes_none_that_is_too_large(
+    committed_world: World, door: int, settings
+) -> None:
+    with smtplib.SMTP("127.0.0.1", door) as client:
+        client.ehlo()
+        client.mail("pat@customer.test")
+        for address in ("somebody@elsewhere.test", "nobody@acme.test"):
+            code, said = client.rcpt(address)
+            assert (code, b"nothing is passed on" in said) == (550, True)
+        assert client.rcpt(committed_world.mail.external_id)[0] == 250
+        code, _ = client.data(b"Subject: Large\r\n\r\n" + (b"x" * 500 + b"\r\n") * (settings.MAIL_MAX_BYTES // 500))
+        assert code == 552
+    with tenant_context(committed_world.acme.pk):
+        assert not InboundEvent.objects.exists()
+
+
+def test_it_receives_mail_only_where_the_demo_runs(tmp_path) -> None:
+    environment = {**os.environ, "COUNTERSIGN_LOCAL_DIR": str(tmp_path), "DJANGO_SETTINGS_MODULE": "config.settings"}
+    environment |= {"DEMO": "false", "DEBUG": "true"}
+    done = subprocess.run([sys.executable, "-m", "config.demo.door"], capture_output=True, text=True, env=environment)
+    assert done.returncode == 1
+    assert "only where DEMO is on" in done.stderr, done.stderr
 
 
 def test_a_port_that_is_taken_is_not_offered() -> None:

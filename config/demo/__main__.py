@@ -1,7 +1,7 @@
 """`python -m config.demo`: the whole product on this machine, until Ctrl-C.
 
 Starts the embedded PostgreSQL (unless DATABASE_URL names a server), the Chroma server, a local SMTP sink, the web
-server and a worker; migrates, seeds, prints where to go, and stops everything in the reverse order.
+server, a worker and a mail server that customers write to; migrates, seeds, prints where to go, and stops everything in the reverse order.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ WELCOME = """
     password   {password}
 
   Mail that leaves is kept in {mail} and shown at {url}/demo/mail/
-  Be a customer, from a second terminal:
+  Be a customer, with a mail client: outgoing server 127.0.0.1, port {door}, no encryption, no password; write to
+  support@hotrodan.example. Or from a second terminal:
 
     {customer}
 
@@ -177,7 +178,7 @@ def database() -> Iterator[None]:
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    web_port, sink_port = free_port(int(os.environ.get("PORT", "8000"))), free_port(8025)
+    web_port, sink_port, door_port = free_port(int(os.environ.get("PORT", "8000"))), free_port(8025), free_port(8026)
     url = f"http://127.0.0.1:{web_port}"
     os.environ.update({"DEMO": "true", "SMTP_OVERRIDE": f"127.0.0.1:{sink_port}", "SITE_URL": url})
     # The product's own mail (invitations, codes, resets) goes to the same sink, whatever the environment says.
@@ -199,13 +200,15 @@ def main() -> None:
         signal.signal(number, stop)
     try:
         with database():
-            run(supervisor, url, web_port, sink_port, DEMO_MAIL_DIR, LOCAL_DIR)
+            run(supervisor, url, web_port, sink_port, door_port, DEMO_MAIL_DIR, LOCAL_DIR)
     except KeyboardInterrupt:
         pass
     print("  Countersign has stopped.")
 
 
-def run(supervisor: Supervisor, url: str, web_port: int, sink_port: int, mail: Path, local: Path) -> None:
+def run(
+    supervisor: Supervisor, url: str, web_port: int, sink_port: int, door_port: int, mail: Path, local: Path
+) -> None:
     python, env = sys.executable, dict(os.environ)
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every process compiles every import again
     try:
@@ -237,8 +240,10 @@ def run(supervisor: Supervisor, url: str, web_port: int, sink_port: int, mail: P
             "worker", python, "manage.py", "procrastinate", "worker", "--concurrency", "4",
             "--fetch-job-polling-interval", "1", "--delete-jobs", "successful", env=env,
         )  # fmt: skip
+        supervisor.start("mail-in", python, "-m", "config.demo.door", "--port", str(door_port), env=env)
         wait_for(url + "/readyz", web, "web")
-        print(WELCOME.format(url=url, password=PASSWORD, mail=mail, customer=customer(local=local)), flush=True)
+        words = {"url": url, "password": PASSWORD, "mail": mail, "door": door_port, "customer": customer(local=local)}
+        print(WELCOME.format(**words), flush=True)
         supervisor.watch()
     finally:
         print("\n  Stopping ...", flush=True)

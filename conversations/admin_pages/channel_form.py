@@ -22,7 +22,7 @@ _FIELDS = ["external_id", "name", "is_active"]
 REST = Section("connection", "Connection", "What the provider needs of you.", ())
 #: Where secrets wait that were typed for a check and not saved yet: in the session, encrypted.
 KEPT = "channel_secret"
-SECRETS = ("credentials", "incoming_credentials")
+SECRETS = ("credentials", "incoming_credentials", "client_secret", "refresh_token")
 
 
 class ChannelForm(ShapeForm):
@@ -49,6 +49,12 @@ class ChannelForm(ShapeForm):
 
     def clean_incoming_credentials(self) -> str:
         return self._secret("incoming_credentials")
+
+    def clean_client_secret(self) -> str:
+        return self._secret("client_secret")
+
+    def clean_refresh_token(self) -> str:
+        return self._secret("refresh_token")
 
     def _secret(self, name: str) -> str:
         """An empty box keeps the secret: what was typed for the last check of this page, else the stored one."""
@@ -100,6 +106,10 @@ def form_class(provider: Provider) -> type[ChannelForm]:
         declared["incoming_credentials"] = _secret_box(
             provider.incoming.asks_for, "Empty: what is stored, else the same as for sending."
         )
+    if provider.grant:
+        fields += ["client_secret", "refresh_token"]
+        declared["client_secret"] = _secret_box("the application's secret", "Leave it empty to keep what is stored.")
+        declared["refresh_token"] = _secret_box("the refresh token", "Leave it empty to keep what is stored.")
     shape = shape_form(Channel, provider.settings, "metadata", fields, **declared)
     return type("ChannelForm", (ChannelForm, shape), {"provider_": provider})
 

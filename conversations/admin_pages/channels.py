@@ -71,7 +71,7 @@ def channels_page(request: HttpRequest, site: AdminSite) -> HttpResponse:
     return TemplateResponse(request, "console/channels.html", context)
 
 
-@sensitive_post_parameters("credentials", "incoming_credentials")
+@sensitive_post_parameters(*SECRETS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def channel_page(request: HttpRequest, site: AdminSite, pk: Any = None) -> HttpResponse:
     """One channel, or a new one: its form, what the last check found, and the acts on it."""
@@ -167,6 +167,15 @@ def send_test(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpRespo
         )
     messages.success(request, f"The server took the test for {channel.tested_to}. Open the link in it.")
     return _see(reverse(CHANGE, args=[channel.pk]))
+
+
+@require_POST
+def try_now(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpResponse:
+    """The pause of a channel ends."""
+    account_id, actor = _changes(request)
+    channel = setup.try_now(channel_id=_channel(account_id, pk).pk, actor=actor)
+    messages.success(request, f"{channel.name} is tried now. Look again in a moment.")
+    return _see(reverse("admin:channels"))
 
 
 def _see(url: str) -> HttpResponse:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Inbound:
 class Outbound:
     """One approved reply, frozen at approval. `message_id` is deterministic: it is also the idempotency key.
 
-    `bcc` get it, and nobody reads of them in it. `return_path` is where bounces go ("": to the sender); `automatic` says that no person approved it. `thread_id` and
+    `bcc` get it, and nobody reads of them in it. `return_path` is where bounces go, `reply_to` where answers go ("": to the sender); `automatic` says that no person approved it. `thread_id` and
     `answers` are the provider's own ids of the thread and of the message that is answered, where it has threads.
     """
 
@@ -112,6 +112,7 @@ class Outbound:
     references: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
     return_path: str = ""
+    reply_to: str = ""
     automatic: bool = False
     thread_id: str = ""
     answers: str = ""
@@ -157,6 +158,13 @@ class ChannelError(Exception):
         self.retry_at = retry_at
 
 
+class SignInRefused(ChannelError):
+    """The provider did not take the user and the secret, or the token. Nothing was handed over."""
+
+    def __init__(self, detail: str, *, response: str = "") -> None:
+        super().__init__(Failure.TRANSIENT, detail, response=response, channel_fault=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
     """One message as a folder holds it: its number there, its bytes, and when the server received it."""
@@ -187,6 +195,37 @@ class Folder(Protocol):
     def heads(self, numbers: Sequence[int]) -> list[Raw]: ...
 
 
+@runtime_checkable
+class Rings(Protocol):
+    """A folder that can be waited at until something comes into it."""
+
+    newest: int
+
+    def wait(self, seconds: float, *, should_stop: Callable[[], bool]) -> bool:
+        """Whether the provider said within `seconds` that something changed. Raises `ChannelError`."""
+        ...
+
+
+@runtime_checkable
+class Marks(Protocol):
+    """A folder in which what was kept can be marked as read, if the channel wants that."""
+
+    marks: bool
+
+    def mark(self, numbers: Sequence[int]) -> None:
+        """Mark these as read. Raises `ChannelError`."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A channel that can be asked for what was sent by it."""
+
+    def find(self, message_id: str) -> str:
+        """Where a message of that id stands among what was sent, in words; "" if it does not. Raises `ChannelError`."""
+        ...
+
+
 class Polls(Protocol):
     """The receiving half of a channel that is asked for messages. `folder` names the place, as its provider does."""
 
@@ -194,6 +233,15 @@ class Polls(Protocol):
     def folder(self) -> str: ...
 
     def open(self) -> AbstractContextManager[Folder]: ...
+
+
+@runtime_checkable
+class ReadsSent(Protocol):
+    """A channel whose folder of sent mail is read as well, for what people wrote elsewhere."""
+
+    def sent_mail(self) -> Polls | None:
+        """That folder; None where it is not to be read. Calls nobody."""
+        ...
 
 
 class Sends(Protocol):

@@ -127,6 +127,18 @@ class Ids(Protocol):
         """The delivery whose return path an address is."""
         ...
 
+    def reply_to(self, delivery_id: UUID, *, sender: str, settings: Any) -> str:
+        """Where the delivery is answered, so that the address names it; "" where answers need none."""
+        ...
+
+    def read_reply_to(self, address: str) -> UUID | None:
+        """The delivery that is answered at an address. Whoever is read may join its thread."""
+        ...
+
+    def plain(self, address: str) -> str:
+        """The address without what names a delivery in it."""
+        ...
+
     def as_named(self, external_id: str) -> str:
         """A message's id as a reply names what it answers; "" where a reply cannot name it."""
         ...
@@ -150,6 +162,15 @@ class PlainIds:
 
     def read_return_path(self, address: str) -> UUID | None:
         return None
+
+    def reply_to(self, delivery_id: UUID, *, sender: str, settings: Any) -> str:
+        return ""
+
+    def read_reply_to(self, address: str) -> UUID | None:
+        return None
+
+    def plain(self, address: str) -> str:
+        return address
 
     def as_named(self, external_id: str) -> str:
         return ""
@@ -229,6 +250,18 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Where a channel's access tokens are asked for, and for which application. `sends`, `fetches`: which half signs in
+    with them; the other has a password."""
+
+    token_url: str
+    client_id: str
+    scope: str = ""
+    sends: bool = True
+    fetches: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """One way in and out. `settings` and `secrets` (what is secret, in words) are what an admin fills in.
 
@@ -241,7 +274,8 @@ class Provider:
     is called there, with its help; `sections` group the settings, `presets` fill them in. `missing(settings, secret)` names
     the fields without which it cannot send. `check(settings, secret)` tries the connection and sends nothing; a provider
     that has one is switched on only when it passed, and again when one of the settings in `connection`, or the secret,
-    was changed. `incoming`: how messages are fetched, if an admin says from where.
+    was changed. `incoming`: how messages are fetched, if an admin says from where. `grant(settings)`: how its tokens are
+    renewed, None where it signs in with what was entered.
     """
 
     key: str
@@ -265,3 +299,4 @@ class Provider:
     missing: Callable[[Any, str], Sequence[str]] | None = None
     check: Callable[[Any, str], Sequence[Finding]] | None = None
     incoming: Incoming | None = None
+    grant: Callable[[Any], Grant | None] | None = None

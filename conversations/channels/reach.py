@@ -56,6 +56,12 @@ def _look_up(host: str, port: int, seconds: float) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in list(found)))
 
 
+def may_be_unencrypted(address: str) -> bool:
+    """Whether it stands in one of the networks that the installation names: its own."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    return any(found in network for network in settings.CHANNEL_NETWORKS)
+
+
 def _may_be_reached(written: str) -> bool:
     address = ipaddress.ip_address(written.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:

@@ -103,9 +103,18 @@ def paused() -> tuple[set[uuid.UUID], set[uuid.UUID]]:
 
 
 def try_now(channel: Channel) -> bool:
-    """Its connection was proved a moment ago: the pause is over, and the next reply tries it. Whether there was one."""
+    """Its connection was proved a moment ago, or a person wants it: the pause is over, and the next reply tries it. Whether
+    there was one."""
     waiting = ChannelHealth.objects.filter(Q(paused_until__gt=database_time.now()), channel=channel)
     return bool(waiting.update(paused_until=database_time.now()))
+
+
+def signed_out(channel: Channel, problem: str, *, what: str) -> None:
+    """Nobody is asked any more before a person connects it again: told at once, and no second and third time below it."""
+    health, now = locked(channel), database_time.now()
+    health.told_at, health.fetch_told_at = health.told_at or now, health.fetch_told_at or now
+    health.save(update_fields=["told_at", "fetch_told_at"])
+    tell_admins(channel, problem, what=what)
 
 
 def tell_admins(channel: Channel, problem: str, *, what: str) -> None:

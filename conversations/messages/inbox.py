@@ -20,7 +20,15 @@ from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.errors import Conflict, Invalid
 from conversations.messages import files, outbox, owing, turns
-from conversations.messages.joining import Place, Reason, bounced_delivery, find_place, relate, same_mail_elsewhere
+from conversations.messages.joining import (
+    Place,
+    Reason,
+    bounced_delivery,
+    find_place,
+    relate,
+    same_mail_elsewhere,
+    without_signs,
+)
 from conversations.messages.tombstones import tombstone
 from conversations.metadata import AuthenticationShape, MessageMetadata, PartyShape
 from conversations.models import Channel, Conversation, Message, User
@@ -92,6 +100,7 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
         named = _named(channel, inbound, digest)
         if known := _known(named, digest):
             return known, False
+        inbound = without_signs(channel, inbound)
         writer = identity.heard(channel, identity.writer_of(channel, inbound))
         if conversation is None:
             conversation = open_conversation(

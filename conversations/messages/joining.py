@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conversations import audit
 from conversations.channels.addresses import is_same, normal_address
@@ -42,10 +42,19 @@ def find_place(channel: Channel, inbound: Inbound) -> Place:
 
 
 def _named(channel: Channel, inbound: Inbound) -> list[uuid.UUID]:
-    """The conversations whose messages a mail names, nearest first: by an id that we signed, else by a customer's own."""
+    """The conversations whose messages a mail names, nearest first: by the address that it came to or an id, where we signed
+    them, else by an id of others."""
+    ids = channel.provided_by.ids
+    arrived = [inbound.recipient, *(party.address for party in (*inbound.to, *inbound.cc))]
+    at = [pk for one in arrived if (pk := ids.read_reply_to(one))]
+    answered = (
+        list(Delivery.objects.filter(pk__in=at, channel=channel).values_list("conversation_id", flat=True))
+        if at
+        else []
+    )
     if not inbound.references:
-        return []
-    read = channel.provided_by.ids.read
+        return list(dict.fromkeys(answered))
+    read = ids.read
     signed = [read(reference) for reference in inbound.references]
     sent = Delivery.objects.filter(pk__in=[pk for pk in signed if pk], channel=channel) if any(signed) else ()
     by_delivery = {delivery.pk: delivery.conversation_id for delivery in sent}
@@ -53,14 +62,27 @@ def _named(channel: Channel, inbound: Inbound) -> list[uuid.UUID]:
         account_id=channel.account_id,
         channel=channel,
         external_id__in=inbound.references,
-        direction=Message.Direction.INBOUND,
+        direction__in=[Message.Direction.INBOUND, Message.Direction.OUTBOUND],  # ours where a server renamed it
     )
     by_id = dict(received.order_by("seq").values_list("external_id", "conversation_id"))
     found = [
         by_delivery.get(pk) if pk else by_id.get(reference)
         for reference, pk in zip(inbound.references, signed, strict=True)
     ]
-    return list(dict.fromkeys(pk for pk in found if pk))
+    return list(dict.fromkeys(pk for pk in (*found, *answered) if pk))
+
+
+def answered_by(channel: Channel, sent: Inbound) -> uuid.UUID | None:
+    """The conversation that a mail answers which one of us sent: it names one of its messages, and goes to one of its parties."""
+    parties = [party.address for party in (*sent.to, *sent.cc)]
+    return next((pk for pk in _named(channel, sent) if any(takes_part(pk, one) for one in parties)), None)
+
+
+def without_signs(channel: Channel, inbound: Inbound) -> Inbound:
+    """Where it came to and who got it, without our signs: whoever answers all would else write to ourselves."""
+    plain = channel.provided_by.ids.plain
+    to, cc = (tuple(replace(one, address=plain(one.address)) for one in part) for part in (inbound.to, inbound.cc))
+    return replace(inbound, recipient=plain(inbound.recipient), to=to, cc=cc)
 
 
 def takes_part(conversation_id: uuid.UUID, address: str) -> bool:

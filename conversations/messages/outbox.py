@@ -18,12 +18,12 @@ from django.db import transaction
 from django.db.models import Q
 
 from conversations import audit, hooks
-from conversations.channels.base import ChannelError, Failure, Receipt
+from conversations.channels.base import ChannelError, Failure, Receipt, SignInRefused
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import breaker, once, outgoing, owing
+from conversations.messages import access, breaker, once, outgoing, owing, sent_mail
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
 from conversations.people.roles import Verb, check
@@ -35,6 +35,9 @@ TASK = "conversations.deliver"
 BOUNCEABLE = (Status.SENT, Status.DELIVERED)
 #: Waits between attempts, in seconds; the last repeats. Only for failures after which a repeat is provably safe.
 BACKOFF = (5, 30, 120, 600, 1800)
+LOOK_TASK = "conversations.look_for_sent"
+#: When a reply of unknown fate is looked for among what was sent, in seconds after its fate was lost and after each look.
+LOOKS = (5, 25, 90)
 #: When to look again at a channel that is busy with others.
 BUSY = timedelta(seconds=2)
 #: Seconds; a hold of this many or more means "until I press Send" and is stored as a year.
@@ -228,6 +231,12 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
         # No adapter, settings that are not valid, or a file that cannot be read: nothing was handed over.
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, ChannelError(Failure.PERMANENT, str(error)))
+    except ChannelError as error:  # its token was not renewed
+        with tenant_context(account_id, durable=True):
+            return _record_failure(delivery_id, attempt, error)
+    if evidence := sent_mail.sent_before(delivery, channel):
+        with tenant_context(account_id, durable=True):
+            return _record_sent(delivery_id, attempt, Receipt(outbound.message_id, evidence))
     try:
         receipt = adapter.send(outbound, before_handover=handing_over)
     except ChannelError as error:
@@ -256,6 +265,7 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
     delivery = once.due(waiting)
     if delivery is None:
         return None
+    delivery.channel = channel  # what is sent is made outside of this tenant's transaction
     if delivery.status == Status.HELD:
         _move(delivery, Status.QUEUED)
     attempt = once.lease(delivery, working=Status.SENDING, seconds=settings.DELIVERY_LEASE_SECONDS)
@@ -329,6 +339,8 @@ def _tries(delivery: Delivery) -> int:
 
 def _channel_stopped(delivery: Delivery, attempt: int, error: ChannelError, detail: str) -> None:
     """It stays due, and goes when its channel takes something again; it is the first to try."""
+    if isinstance(error, SignInRefused):
+        access.refused(delivery.channel)
     until = breaker.fault(delivery.channel, error)
     _move(delivery, Status.QUEUED, next_attempt_at=database_time.now(), error=detail, lease_until=None)
     _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
@@ -345,6 +357,14 @@ def _channel_worked(delivery: Delivery, *, sent: bool = True) -> None:
         _wake_once(delivery.account_id, pk)
 
 
+def wake_first(channel: Channel) -> None:
+    """The reply that waits longest is tried now."""
+    waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
+    due = Delivery.objects.filter(waits, channel=channel, next_attempt_at__lte=database_time.now())
+    for pk in due.order_by("next_attempt_at").values_list("pk", flat=True)[:1]:
+        _wake_once(channel.account_id, pk)
+
+
 def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
     _move(delivery, Status.FAILED, error=detail, lease_until=None)
     _owe(delivery, owing.Owed.FAILED)
@@ -356,9 +376,27 @@ def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
 def _uncertain(delivery: Delivery, detail: str) -> None:
     _move(delivery, Status.UNCERTAIN, error=detail, lease_until=None)
     _owe(delivery, owing.Owed.UNCERTAIN)
-    _notify(delivery, Notification.Type.SEND_UNCERTAIN)
+    if sent_mail.can_be_asked(delivery.channel):  # else, or when that finds nothing, a person is told
+        at = database_time.now() + timedelta(seconds=LOOKS[0])
+        wake(LOOK_TASK, at=at, queue="outbox", account_id=delivery.account_id, delivery_id=delivery.pk, number=1)
+    else:
+        _notify(delivery, Notification.Type.SEND_UNCERTAIN)
     _tell(delivery)
     _record(audit.Kind.DELIVERY_UNCERTAIN, delivery, audit.SYSTEM, attempt=delivery.attempt_count, error=detail[:200])
+
+
+def found_sent(delivery: Delivery, evidence: str) -> None:
+    """A reply of unknown fate stands among what was sent; the caller holds its lock."""
+    _move(delivery, Status.SENT, sent_at=database_time.now(), error="", receipt=evidence[:500])
+    _settle(delivery)
+    _record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=delivery.attempt_count, response=evidence[:200])
+
+
+def not_found(delivery: Delivery, *, times: int, why: str) -> None:
+    """It was looked for in vain, which proves nothing: a person is told and decides. The caller holds its lock."""
+    looked = f"It is not among the sent mail, looked for {times} times up to {database_time.now():%H:%M} UTC."
+    _move(delivery, Status.UNCERTAIN, error=f"{delivery.error} {looked}{why}"[:500])
+    _notify(delivery, Notification.Type.SEND_UNCERTAIN)
 
 
 def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from conversations.channels.base import File, Outbound, Party, Sends
 from conversations.channels.provider import Limits
+from conversations.messages import access
 from conversations.messages.files import read_whole
 from conversations.messages.formatted import with_signature
 from conversations.models import Channel, Delivery
@@ -62,16 +63,20 @@ def outbound_of(delivery: Delivery) -> Outbound:
         body_html=delivery.body_html,
         message_id=delivery.idempotency_key,
         return_path=delivery.return_path,
+        reply_to=delivery.channel.provided_by.ids.reply_to(
+            delivery.pk, sender=str(delivery.envelope["sender"]["address"]), settings=delivery.channel.options
+        ),
         automatic=delivery.is_automatic,
     )
 
 
 def adapter_of(channel: Channel) -> Sends:
-    """The sending half of a channel. Raises LookupError where there is none, ValueError for settings that are not valid."""
+    """The sending half of a channel. Raises LookupError where there is none, ValueError for
+    settings that are not valid, ChannelError if its token cannot be renewed."""
     provider = channel.provided_by
     if provider.open is None:
         raise LookupError(f"There is no way to send on {provider.label} channels yet.")
-    return provider.open(channel.options, channel.credentials)
+    return provider.open(channel.options, access.sending_secret(channel))
 
 
 def _outbound(

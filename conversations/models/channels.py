@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -12,7 +13,7 @@ from django.utils.crypto import salted_hmac
 from pydantic import ValidationError as SchemaError
 
 from conversations.channels.base import Polls
-from conversations.channels.provider import ChannelSettings, ChannelType, Finding, Provider
+from conversations.channels.provider import ChannelSettings, ChannelType, Finding, Grant, Provider
 from conversations.channels.registry import provider_of
 from conversations.database.encryption import EncryptedTextField
 from conversations.database.guards import Trigger, json_under_64k, one_of, tenant_guards
@@ -36,6 +37,12 @@ class Channel(TenantRow):
     credentials = EncryptedTextField(blank=True, default="", help_text="Secret; stored encrypted, never shown back.")
     incoming_credentials = EncryptedTextField(
         blank=True, default="", db_default="", help_text="Secret for fetching; empty: the same as for sending."
+    )
+    client_secret = EncryptedTextField(
+        blank=True, default="", db_default="", help_text="The application's own, with which tokens are renewed."
+    )
+    refresh_token = EncryptedTextField(
+        blank=True, default="", db_default="", help_text="As it was entered; the one of now is in ChannelToken."
     )
     is_active = models.BooleanField(
         "switched on", default=True, help_text="Off: nothing comes in and nothing leaves. What is there stays."
@@ -98,9 +105,19 @@ class Channel(TenantRow):
     @property
     def missing(self) -> Sequence[str]:
         """The names of the fields without which it cannot send, or not fetch."""
-        missing, incoming = self.provided_by.missing, self.provided_by.incoming
-        found = list(missing(self.options, self.credentials)) if missing else []
-        return [*found, *(incoming.missing(self.options, self.incoming_secret) if incoming else [])]
+        missing, incoming, grant = self.provided_by.missing, self.provided_by.incoming, self.grant
+        # A token that is renewed stands for what nobody has to enter.
+        sends_with = "renewed" if grant and grant.sends else self.credentials
+        fetches_with = "renewed" if grant and grant.fetches else self.incoming_secret
+        found = list(missing(self.options, sends_with)) if missing else []
+        found += incoming.missing(self.options, fetches_with) if incoming else []
+        return [*found, *(["refresh_token"] if grant and not (self.refresh_token or self.client_secret) else [])]
+
+    @property
+    def grant(self) -> Grant | None:
+        """How its access tokens are renewed, None where it signs in with what was entered."""
+        grant = self.provided_by.grant
+        return grant(self.options) if grant else None
 
     @property
     def incoming_secret(self) -> str:
@@ -131,6 +148,8 @@ class Channel(TenantRow):
         if provider.incoming and self.is_fetched_from:
             # Only where messages are fetched: what passed before that could be set stays passed.
             parts += [[str(getattr(options, name)) for name in provider.incoming.connection], self.incoming_credentials]
+        if grant := self.grant:
+            parts += [dataclasses.astuple(grant), self.client_secret, self.refresh_token]
         return salted_hmac("countersign.channel", json.dumps(parts), algorithm="sha256").hexdigest()
 
     @property

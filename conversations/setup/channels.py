@@ -17,14 +17,15 @@ from django.db import IntegrityError, transaction
 
 from conversations import audit
 from conversations.channels.base import ChannelError, Outbound, Party
+from conversations.channels.oauth import SignedOut
 from conversations.channels.provider import Finding
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
-from conversations.messages import breaker, routing
+from conversations.messages import access, breaker, outbox, routing
 from conversations.messages.outgoing import adapter_of
 from conversations.models import Channel, Membership, User
 from conversations.models.base import new_id
-from conversations.people import addresses, limits
+from conversations.people import addresses, limits, roles
 from conversations.people.letters import address_of
 from conversations.tenancy import tenant_context
 
@@ -56,18 +57,36 @@ def check(channel: Channel) -> Check | None:
     The channel need not be saved. No row is locked meanwhile: it takes as long as the provider takes. Raises TooMany (429).
     """
     provider, options = channel.provided_by, channel.options
-    tries = [partial(provider.check, options, channel.credentials)] if provider.check else []
-    if provider.incoming:
-        tries.append(partial(provider.incoming.check, options, channel.incoming_secret))
-    if not tries:
+    if provider.check is None and provider.incoming is None:
         return None
-    account = str(channel.account_id)
+    account, grant = str(channel.account_id), channel.grant
     limits.look(limits.CHANNEL_CHECK, account)
+    secret, incoming_secret, renewed = channel.credentials, channel.incoming_secret, []
+    if grant:
+        try:
+            token = access.token_to_try(channel)
+        except ChannelError as error:
+            limits.take(limits.CHANNEL_CHECK, account)
+            return Check((_not_renewed(error),), channel.connection_mark, database_time.now())
+        secret, incoming_secret = token if grant.sends else secret, token if grant.fetches else incoming_secret
+        renewed = [Finding("ok", "Access token renewed")]
+    tries = [partial(provider.check, options, secret)] if provider.check else []
+    if provider.incoming:
+        tries.append(partial(provider.incoming.check, options, incoming_secret))
     # Side by side: each may take its twenty seconds. They ask the network alone, not the database.
     with ThreadPoolExecutor(max_workers=len(tries)) as pool:
-        findings = tuple(finding for found in [pool.submit(one) for one in tries] for finding in found.result())
+        findings = tuple(renewed) + tuple(
+            finding for found in [pool.submit(one) for one in tries] for finding in found.result()
+        )
     limits.take(limits.CHANNEL_CHECK, account)
     return Check(findings, channel.connection_mark, database_time.now())
+
+
+def _not_renewed(error: ChannelError) -> Finding:
+    remedy = "Look at the token address, the application's id and its secret."
+    if isinstance(error, SignedOut):
+        remedy = "Sign in at your mail provider again and enter the new refresh token."
+    return Finding("bad", "Access token not renewed", error.response or str(error), remedy)
 
 
 def save_channel(*, channel: Channel, actor: User, changed: Sequence[str], found: Check | None = None) -> Channel:
@@ -87,7 +106,9 @@ def save_channel(*, channel: Channel, actor: User, changed: Sequence[str], found
         if same.exclude(pk=channel.pk).exists():
             raise Conflict("Another channel of this account has this address or id already. Nothing was saved.")
         try:
-            channel.full_clean(exclude=["account", "credentials", "incoming_credentials"])
+            channel.full_clean(
+                exclude=["account", "credentials", "incoming_credentials", "client_secret", "refresh_token"]
+            )
         except ValidationError as error:
             kind = CannotWork if "is_active" in error.message_dict else Invalid
             raise kind(f"{' '.join(error.messages)} Nothing was saved.") from error
@@ -166,6 +187,22 @@ def _test_mail(channel: Channel, to: str, at: datetime) -> Outbound:
         ),
         automatic=True,
     )
+
+
+def try_now(*, channel_id: uuid.UUID, actor: User) -> Channel:
+    """End a channel's pause: the reply that waits longest tries it, and all others go when it answers.
+
+    Raises Channel.DoesNotExist (404), PermissionDenied (403), Conflict (409) if it is not paused.
+    """
+    with transaction.atomic():
+        channel: Channel = Channel.objects.get(pk=channel_id)
+        roles.check(actor, roles.Verb.MANAGE, account_id=channel.account_id)
+        was_paused, was_signed_out = breaker.try_now(channel), access.try_again(channel)
+        if not (was_paused or was_signed_out):
+            raise Conflict(f"{channel.name} is not paused: it is tried, or works already. Nothing was changed.")
+        outbox.wake_first(channel)
+        audit.record(audit.Kind.CHANNEL_TRIED, actor=actor, about=channel, data={"name": channel.name[:120]})
+    return channel
 
 
 def _record_test(channel: Channel, actor: User, outcome: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db.models import Count, Min, Q
 
-from conversations.messages import fetching
-from conversations.models import Channel, ChannelHealth, Conversation, Delivery
+from conversations.messages import access, fetching
+from conversations.models import Channel, ChannelHealth, ChannelToken, Conversation, Delivery
 
 S = Delivery.Status
 WAITING = (S.HELD, S.QUEUED, S.SENDING)
@@ -26,6 +26,7 @@ class Health:
     uncertain: int
     failed: int
     health: ChannelHealth | None = None
+    signed_out: str = ""  # what its vendor said when it ended the sign-in
     silent_since: datetime | None = None  # it is to be fetched from, and was not for too long
 
     @property
@@ -54,6 +55,8 @@ class Health:
             return ("Off, never used" if never else "Off"), "q"
         if self.cannot_send:
             return "Cannot send", "bad"
+        if self.signed_out:
+            return "Connect again", "bad"
         if self.away:
             return "Does not send", "bad"
         if self.silent_since:
@@ -84,6 +87,7 @@ def health_of(channels: list[Channel]) -> list[Health]:
         )
     }
     health = {row.channel_id: row for row in ChannelHealth.objects.filter(channel_id__in=ids)}
+    tokens = {row.channel_id: row for row in ChannelToken.objects.filter(channel_id__in=ids, is_broken=True)}
     nothing: dict[str, Any] = {"waiting": 0, "oldest": None, "uncertain": 0, "failed": 0}
     found = []
     for channel in channels:
@@ -98,6 +102,7 @@ def health_of(channels: list[Channel]) -> list[Health]:
                 uncertain=row["uncertain"],
                 failed=row["failed"],
                 health=health.get(channel.pk),
+                signed_out=tokens[channel.pk].problem if access.is_signed_out(tokens.get(channel.pk), channel) else "",
                 silent_since=_silent_since(channel, health.get(channel.pk)),
             )
         )

@@ -147,11 +147,9 @@ def _channels(account: Account, actor: User, difference: Difference, file: Confi
     else:
         _, _, name = place.field.partition(".")
         channel.metadata = {**channel.metadata, name: entry.filled[place.field]}
-        if name in (
-            "smtp_host",
-            "imap_host",
-        ):  # a secret goes to the server that somebody typed it for, and to no other
-            channel.credentials = channel.incoming_credentials = ""
+        if name in ("smtp_host", "imap_host", "oauth_token_url"):
+            # A secret goes to the server that somebody typed it for, and to no other.
+            channel.credentials = channel.incoming_credentials = channel.client_secret = channel.refresh_token = ""
     channels.save_channel(channel=channel, actor=actor, changed=[place.field.replace("_", " ")])
 
 

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 
 from conversations.channels.base import ChannelError, Failure, Outbound, Receipt
 from conversations.database import database_time
 from conversations.messages import breaker, outbox, outgoing
-from conversations.models import Channel, ChannelHealth, Delivery, DeliveryAttempt, Notification, User, base
+from conversations.models import AuditEvent, Channel, ChannelHealth, Delivery, DeliveryAttempt, Notification, User, base
 from conversations.setup import channels as setup
 from conversations.tenancy import tenant_context
 from tests import factories
+from tests.asserts import assert_nothing_written, assert_nothing_written_in
 from tests.conftest import World
 
 REFUSED = ChannelError(Failure.TRANSIENT, "Nobody answers. Nothing was sent.", channel_fault=True)
@@ -274,3 +276,53 @@ def test_a_check_that_passes_ends_the_pause(world: World, provider: Provider, ti
     assert len(provider.calls) == before + 1
     reply.refresh_from_db()
     assert reply.status == "sent"
+
+
+# --- a person ends the pause ---------------------------------------------------------------------------------------
+def paused(world: World) -> None:
+    with tenant_context(world.acme.pk):
+        breaker.fault(Channel.objects.get(pk=world.mail.pk), REFUSED)
+
+
+def test_an_admin_has_a_paused_channel_tried_now(
+    world: World, provider: Provider, time: Time, signed_in: Callable[[User], Client]
+) -> None:
+    replies(world, 3)
+    provider.fails = REFUSED
+    time.goes_on(minutes=20)
+    provider.fails, tried = None, len(provider.calls)
+    browser = signed_in(world.dan)
+    page = BeautifulSoup(browser.get("/admin/channels/").content, "html.parser")
+    act = page.select_one(".chan__say--bad form")["action"]
+    answer = browser.post(act)
+    assert (answer.status_code, answer["Location"]) == (303, "/admin/channels/")
+    event = AuditEvent.objects.get(kind="channel.tried")
+    assert (event.actor_id, event.object_id) == (str(world.dan.pk), str(world.mail.pk))
+    time.goes_on(seconds=3)
+    assert len(provider.calls) == tried + 3  # one tries it, and the others follow
+    assert set(Delivery.objects.values_list("status", flat=True)) == {"sent"}
+
+
+@pytest.mark.parametrize("who", ["ada", "cy", "bo", "eve"])
+def test_nobody_else_ends_a_pause(world: World, signed_in: Callable[[User], Client], who: str) -> None:
+    paused(world)
+    browser = signed_in(getattr(world, who))
+    with assert_nothing_written_in(world.acme):
+        assert browser.post(f"/admin/channels/{world.mail.pk}/try/").status_code in {302, 403}
+    with tenant_context(world.acme.pk), assert_nothing_written(), pytest.raises(PermissionDenied):
+        setup.try_now(channel_id=world.mail.pk, actor=getattr(world, who))
+
+
+def test_a_channel_of_another_account_is_not_there_and_one_that_works_is_not_tried(
+    world: World, signed_in: Callable[[User], Client]
+) -> None:
+    paused(world)
+    browser = signed_in(world.dan)
+    with assert_nothing_written_in(world.acme):
+        assert browser.post(f"/admin/channels/{world.other_mail.pk}/try/").status_code == 404
+        assert browser.get(f"/admin/channels/{world.mail.pk}/try/").status_code == 405
+    assert browser.post(f"/admin/channels/{world.mail.pk}/try/").status_code == 303
+    with assert_nothing_written_in(world.acme):  # pressed a second time: the pause is over
+        answer = browser.post(f"/admin/channels/{world.mail.pk}/try/")
+    assert answer.status_code == 409
+    assert b"is not paused" in answer.content

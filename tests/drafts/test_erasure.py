@@ -86,11 +86,13 @@ ingestion_sourcedocument: kind status
 conversations_auditevent: commitments prev_hash hash
 conversations_auditcheckpoint: hash previous signature
 conversations_audithead: hash
+conversations_channeltoken: entered refresh_token access_token
 conversations_auditsalt: value
 
 = States, numbers and ids; servers' words stand in it without addresses (`audit.masked`)
 conversations_auditevent: data
 conversations_channelhealth: problem fetch_problem
+conversations_channeltoken: problem
 ingestion_mailbox: folder problem
 
 = "Customer" for every customer (`audit.customer_actor`), else a member, a service or a model
@@ -141,7 +143,7 @@ conversations_conversation: tags
 drafts_configdocument: text path by_name
 conversations_addressmove: by_name
 conversations_account: name slug timezone settings
-conversations_channel: external_id name metadata credentials incoming_credentials checked checked_as tested_to
+conversations_channel: external_id name metadata credentials incoming_credentials client_secret refresh_token checked checked_as tested_to
 mail_address_claim: mailbox
 conversations_delivery: approved_by_name
 conversations_note: author_name

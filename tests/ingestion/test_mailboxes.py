@@ -138,6 +138,22 @@ def test_a_mail_becomes_a_conversation_by_a_job_of_its_own(world: World, acme: A
     assert Message.objects.get().subject == "Hose 1"
 
 
+def test_what_was_kept_is_marked_as_read_if_the_channel_wants_that_and_nothing_else_is(
+    world: World, acme: Any, server: Dovecot
+) -> None:
+    user = next(PEOPLE)
+    server.put(user, mail(0))  # from before: not ours
+    connect(world.mail, server, user, imap_marks_read=True)
+    fetch(world)
+    server.put(user, mail(1))
+    server.put(user, mail(2, text="y" * 60_000_000))  # its headers are kept, and it waits for a person: it stays unread
+    assert fetch(world) == 2
+    source = ImapSource("127.0.0.1", server.port, user, dovecot.PASSWORD, security="none")
+    with source.open() as folder:
+        flags = {uid: b"\\Seen" in said for uid, said in folder.client.get_flags([1, 2, 3]).items()}
+    assert flags == {1: False, 2: True, 3: False}
+
+
 def test_twenty_rounds_of_nothing_fetch_nothing_again(world: World, acme: Any, server: Dovecot) -> None:
     user = connect(world.mail, server)
     fetch(world)

@@ -78,6 +78,16 @@ userdb {{
   args = uid=nobody gid=nogroup home={folder}/home/%u
 }}
 """
+#: More of it: a folder that is marked as that of sent mail (RFC 6154).
+WITH_SENT = """
+namespace inbox {
+  inbox = yes
+  mailbox Sent {
+    auto = create
+    special_use = \\Sent
+  }
+}
+"""
 INTROSPECTION = """
 introspection_url = http://127.0.0.1:{port}/introspect
 introspection_mode = post
@@ -90,7 +100,7 @@ active_value = true
 class Dovecot:
     """One server. Its users are whoever is named; `tokens` maps an access token to the user it is good for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.folder, self.port = folder, free_port()
         self.tokens: dict[str, str] = {}
         self._numbers = itertools.count(1)
@@ -101,7 +111,7 @@ class Dovecot:
             shutil.chown(folder / name, "nobody", "nogroup")
         values = {"folder": folder, "port": self.port, "password": PASSWORD}
         self._conf = folder / "dovecot.conf"
-        self._conf.write_text(CONFIGURATION.format(**values))
+        self._conf.write_text(CONFIGURATION.format(**values) + more)
         (folder / "oauth2.conf").write_text(INTROSPECTION.format(port=self._introspection.server_port))
         self.start()
 
@@ -130,9 +140,9 @@ class Dovecot:
         self._introspection.server_close()
 
     # --- mail ------------------------------------------------------------------------------------------------------
-    def put(self, user: str, content: bytes, *, at: float | None = None) -> Path:
-        """One mail arrives for a user, at a time of the server's (seconds since 1970)."""
-        maildir = self._maildir(user)
+    def put(self, user: str, content: bytes, *, at: float | None = None, folder: str = "") -> Path:
+        """One mail arrives for a user, at a time of the server's (seconds since 1970), in the inbox or another folder."""
+        maildir = self._maildir(user, f".{folder}" if folder else "")
         name = f"{int(at or time.time())}.M{next(self._numbers):08d}.test"
         path = maildir / "new" / name
         path.write_bytes(content)
@@ -150,8 +160,10 @@ class Dovecot:
         for path in self._maildir(user).glob("dovecot*"):
             path.unlink()
 
-    def _maildir(self, user: str) -> Path:
-        maildir = self.folder / "mail" / user
+    def _maildir(self, user: str, folder: str = "") -> Path:
+        if folder:
+            self._maildir(user)
+        maildir = self.folder / "mail" / user / folder
         for name in ("new", "cur", "tmp"):
             (maildir / name).mkdir(parents=True, exist_ok=True)
         for path in (maildir, *maildir.iterdir()):
@@ -195,10 +207,11 @@ class Dovecot:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Dovecot]:
+def running(more: str = "") -> Iterator[Dovecot]:
+    """`more` are lines of its configuration."""
     folder = Path(tempfile.mkdtemp(prefix="countersign-dovecot-"))
     folder.chmod(0o755)
-    server = Dovecot(folder)
+    server = Dovecot(folder, more)
     try:
         yield server
     finally:

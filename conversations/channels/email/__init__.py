@@ -59,13 +59,13 @@ SMTP = Provider(
             "sending",
             "Sending",
             "Approved replies leave through this server.",
-            ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "credentials"),
+            ("smtp_host", "smtp_port", "smtp_security", "smtp_user", "smtp_sign_in", "credentials"),
         ),
         Section(
             "receiving",
             "Receiving",
             "Mail is fetched by IMAP, or your mail server hands it over on this installation. A folder is only read: what is "
-            "marked, answered or deleted there stays yours.",
+            "marked, answered or deleted there stays yours, unless you want it marked as read.",
             (
                 "imap_host",
                 "imap_port",
@@ -75,17 +75,28 @@ SMTP = Provider(
                 "incoming_credentials",
                 "imap_folder",
                 "imap_since",
+                "imap_marks_read",
+                "imap_sent_folder",
+                "imap_reads_sent",
             ),
+        ),
+        Section(
+            "tokens",
+            "Renewing tokens",
+            "Only where the sign-in is an access token. With a refresh token tokens are renewed for the person who gave it, "
+            "without one for the application itself.",
+            ("oauth_token_url", "oauth_client_id", "client_secret", "oauth_scope", "refresh_token"),
         ),
         Section(
             "senders",
             "Senders",
             "What your mail server says of senders is believed as set here.",
-            ("authserv_id", "server_checks", "signed_return_path"),
+            ("authserv_id", "server_checks", "signed_return_path", "signed_reply_to"),
         ),
     ),
     presets=PRESETS,
     connection=("smtp_host", "smtp_port", "smtp_security", "smtp_user"),
+    grant=lambda settings: settings.grant,
     missing=missing,
     check=check_smtp,
     incoming=Incoming(

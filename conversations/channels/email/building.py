@@ -69,9 +69,11 @@ def build_mail(outbound: Outbound) -> bytes:
     # the server must then offer SMTPUTF8.
     fields = [
         ("Message-ID", outbound.message_id),
+        ("X-Countersign-Delivery", outbound.message_id),  # some servers replace the Message-ID
         ("In-Reply-To", outbound.in_reply_to),
         ("References", "\r\n ".join(outbound.references)),
         ("From", _mailboxes(outbound.sender)),
+        ("Reply-To", outbound.reply_to and _mailbox(Party(outbound.reply_to, outbound.sender.name))),
         ("To", _mailboxes(*outbound.to)),
         ("Cc", _mailboxes(*outbound.cc)),
     ]
@@ -93,6 +95,8 @@ def check(outbound: Outbound) -> None:
     ids = [outbound.message_id, *(id_ for id_ in (outbound.in_reply_to, *outbound.references) if id_)]
     if outbound.return_path and not split_address(outbound.return_path):
         raise cannot("its return path is not an address")
+    if outbound.reply_to and not split_address(outbound.reply_to):
+        raise cannot("the address for answers is not an address")
     if not all(is_message_id(id_) for id_ in ids):
         raise cannot("a message id is not of the form <left@right>")
     if not outbound.to and not outbound.cc:

@@ -25,6 +25,8 @@ def missing(settings: MailSettings, secret: str) -> Sequence[str]:
     if conf.SMTP_OVERRIDE:
         return []
     found = [] if settings.smtp_host else ["smtp_host"]
+    if settings.grant and not settings.oauth_token_url:
+        found.append("oauth_token_url")
     return [*found, "credentials"] if settings.smtp_user and not secret else found
 
 

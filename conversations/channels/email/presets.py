@@ -14,7 +14,13 @@ PRESETS = (
         "Google Workspace or Gmail",
         "The servers are filled in. Google takes an app password, not the one you sign in with.",
         "two-step verification at Google, an app password",
-        {"smtp_host": "smtp.gmail.com", **_STARTTLS, "imap_host": "imap.gmail.com", **_IMAPS},
+        {
+            "smtp_host": "smtp.gmail.com",
+            **_STARTTLS,
+            "imap_host": "imap.gmail.com",
+            **_IMAPS,
+            "oauth_token_url": "https://oauth2.googleapis.com/token",
+        },
     ),
     Preset(
         "microsoft",
@@ -27,6 +33,8 @@ PRESETS = (
             "imap_host": "outlook.office365.com",
             **_IMAPS,
             "imap_sign_in": "xoauth2",
+            "oauth_token_url": "https://login.microsoftonline.com/organizations/oauth2/v2.0/token",
+            "oauth_scope": "https://outlook.office365.com/.default",
         },
     ),
     Preset(
@@ -34,7 +42,13 @@ PRESETS = (
         "Zoho Mail",
         "The servers of the .com region are filled in; other regions end in .eu, .in or .com.au.",
         "an app password",
-        {"smtp_host": "smtp.zoho.com", **_TLS, "imap_host": "imap.zoho.com", **_IMAPS},
+        {
+            "smtp_host": "smtp.zoho.com",
+            **_TLS,
+            "imap_host": "imap.zoho.com",
+            **_IMAPS,
+            "oauth_token_url": "https://accounts.zoho.com/oauth/v2/token",
+        },
     ),
     Preset(
         "fastmail",

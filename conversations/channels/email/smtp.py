@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 
 from django.conf import settings as conf
 
-from conversations.channels.base import ChannelError, Failure, Outbound, Receipt
+from conversations.channels.base import ChannelError, Failure, Outbound, Receipt, SignInRefused
 from conversations.channels.email.building import CannotBeMail, build_mail, cannot, check, is_plain, wire_address
-from conversations.channels.email.settings import MailSettings
+from conversations.channels.email.settings import MailSettings, SignIn
 from conversations.failpoints import failpoint
 
 #: "Service not available, closing transmission channel" (RFC 5321 section 3.8), at whatever moment.
@@ -39,6 +39,7 @@ class SmtpAdapter:
     port: int
     user: str = ""
     password: str = field(default="", repr=False)
+    sign_in: SignIn = "password"
     starttls: bool = False
     ssl: bool = False
     timeout_seconds: float = 30.0
@@ -129,14 +130,26 @@ class SmtpAdapter:
     def log_in(self, smtp: smtplib.SMTP) -> None:
         try:
             with _before_the_dot("logging in", channel_fault=True):
-                smtp.login(self.user, self.password)
+                if self.sign_in == "password":
+                    smtp.login(self.user, self.password)
+                else:
+                    smtp.ehlo_or_helo_if_needed()
+                    smtp.auth(self.sign_in.upper(), self._token)
         except (smtplib.SMTPAuthenticationError, UnicodeError) as error:
             _quit(smtp)
             response = (
                 _response(error.smtp_code, error.smtp_error) if isinstance(error, smtplib.SMTPResponseException) else ""
             )
             detail = "The mail server refused the login. Nothing was sent; correct the channel's user and password."
-            raise ChannelError(Failure.TRANSIENT, detail, response=response, channel_fault=True) from error
+            raise SignInRefused(detail, response=response) from error
+
+    def _token(self, challenge: bytes | None = None) -> str:
+        """An access token as the two mechanisms write it. To a challenge, which says what is wrong, the answer is empty."""
+        if self.sign_in == "xoauth2":
+            return "" if challenge is not None else f"user={self.user}\x01auth=Bearer {self.password}\x01\x01"
+        user = self.user.replace("=", "=3D").replace(",", "=2C")  # RFC 5801 section 4
+        where = f"host={self.host}\x01port={self.port}"
+        return "\x01" if challenge is not None else f"n,a={user},\x01{where}\x01auth=Bearer {self.password}\x01\x01"
 
     def _envelope(self, smtp: smtplib.SMTP, sender: str, recipients: list[str], *, size: int) -> None:
         options = [f"SIZE={size}"] if smtp.has_extn("size") else []
@@ -197,6 +210,7 @@ def open_smtp(settings: MailSettings, secret: str) -> SmtpAdapter:
         port=port,
         user="" if conf.SMTP_OVERRIDE else settings.smtp_user,
         password=secret,
+        sign_in=settings.smtp_sign_in,
         starttls=security == "starttls",
         ssl=security == "tls",
         timeout_seconds=conf.SMTP_TIMEOUT_SECONDS,
