@@ -34,7 +34,9 @@ class OwnScope(models.TextChoices):
     PRACTICE = "practice:read", "Read my practices and scores"
 
 
-def make(*, account_id: uuid.UUID, actor: User, name: str, scopes: Sequence[str], days: int) -> tuple[ServiceToken, str]:
+def make(
+    *, account_id: uuid.UUID, actor: User, name: str, scopes: Sequence[str], days: int
+) -> tuple[ServiceToken, str]:
     """A new token of the person's own and its plain text, which is shown this once. One that confirms lasts for a day.
 
     Raises PermissionDenied (403: no member, or without an assistant), Invalid (422), Conflict (409: too many).

@@ -301,7 +301,7 @@ def _sign(place: Place, pressed: Pressed) -> None:
             confirm_request=pressed.request_id,
             seen_ms=pressed.seen_ms,
         )
-        by = {"token": pressed.token} if pressed.token else {}
+        by: dict[str, Any] = {"token": pressed.token} if pressed.token else {}
         record(audit.Kind.ACTION_CONFIRMED, action, actor, seen_ms=pressed.seen_ms, **by)
     else:
         ProposedAction.objects.filter(pk=action.pk).update(
