@@ -164,6 +164,14 @@ def test_other_changes_of_a_person_end_nothing(world: World) -> None:
     assert caller(plain) is not None
 
 
+def test_one_of_somebody_who_is_no_member_opens_nothing(world: World) -> None:
+    """However the row came there."""
+    until = database_time.now() + timedelta(hours=1)
+    with tenant_context(world.acme.pk):
+        stray = tokens.store(account=world.acme, user=world.eve, name="x", scopes=["assistant:read"], expires_at=until)
+    assert caller(stray[1]) is None
+
+
 def test_an_account_that_is_off_opens_to_nobody(world: World) -> None:
     plain = make(world)[1]
     with tenant_context(world.acme.pk):

@@ -243,6 +243,7 @@ def test_without_the_scope_without_a_person_and_without_a_token_nothing_is_read_
     with assert_nothing_written_in(world.acme):
         for path in ("assistant/sessions", "assistant/actions", *reads(*asked)):
             assert [one("get", path)[0] for one in (service, writer, nobody)] == [403, 403, 401], path
+            assert "a person's own" in service("get", path)[1]["detail"]
         for method, path, body in (begin, *writes(*asked)):
             assert [one(method, path, body)[0] for one in (service, reader, nobody)] == [403, 403, 401], path
 

@@ -229,6 +229,7 @@ def test_others_and_other_accounts_find_no_such_card(world: World, script: Scrip
     for other in (Script(world.acme, world.dan), Script(world.acme, world.ada), Script(world.globex, world.eve)):
         with assert_nothing_written_in(world.acme):
             assert other("get", place(action))[0] == 404
+            assert other.get("assistant/actions")["actions"] == []
             assert other("get", f"assistant/sessions/{action.session_id}/actions")[0] == 404
             for act in PRESSES:
                 assert other("post", place(action, act), body(action, act))[0] == 404, act
