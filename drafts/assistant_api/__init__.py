@@ -5,7 +5,7 @@ Each operation is a page's verb with another entrance. Mounted beside `ingestion
 
 from __future__ import annotations
 
-from drafts.assistant_api import actions, sessions, turns
+from drafts.assistant_api import actions, practice, sessions, turns
 from drafts.assistant_api.persons import router
 
-__all__ = ["actions", "router", "sessions", "turns"]
+__all__ = ["actions", "practice", "router", "sessions", "turns"]
