@@ -85,6 +85,15 @@ def end(*, token_id: uuid.UUID, actor: User, account_id: uuid.UUID) -> None:
             audit.record(audit.Kind.OWN_TOKEN_ENDED, actor=actor, about=token)
 
 
+def forget(*, account_id: uuid.UUID, person_id: uuid.UUID, dry_run: bool) -> int:
+    """A person asked to be forgotten: their tokens end, and nobody knows any more what they called them. How many there are."""
+    theirs = ServiceToken.objects.filter(account_id=account_id, user=person_id).exclude(name="")
+    if dry_run:
+        return theirs.count()
+    theirs.filter(revoked_at__isnull=True).update(revoked_at=database_time.now())
+    return theirs.update(name="")
+
+
 def live(person: User, account_id: uuid.UUID) -> models.QuerySet[ServiceToken]:
     """Those that open something, the newest first."""
     mine = ServiceToken.objects.filter(account_id=account_id, user=person, revoked_at__isnull=True)

@@ -18,7 +18,8 @@ from conversations.models.tenants import OWN_SCOPES
 from conversations.people import members, own_tokens, passwords, tokens
 from conversations.people.own_tokens import OwnScope
 from conversations.tenancy import tenant_context
-from tests.asserts import assert_nothing_written
+from drafts import retention
+from tests.asserts import assert_nothing_written, assert_nothing_written_in
 from tests.conftest import World
 
 
@@ -206,3 +207,24 @@ def test_a_person_who_is_removed_takes_their_tokens_along(world: World) -> None:
         world.ada.delete()
         assert not ServiceToken.objects.exists()
     assert caller(plain) is None
+
+
+def test_a_colleague_who_is_forgotten_has_no_token_left_and_nobody_else_loses_one(world: World) -> None:
+    mine, others = make(world, name="Zebra")[1], make(world, world.ada)[1]
+    asked = {"account_id": world.acme.pk, "email": world.cy.email}
+    with assert_nothing_written_in(world.acme):
+        dry = retention.erase_person(**asked, dry_run=True)
+    assert retention.erase_person(**asked, dry_run=False) == dry == {"tokens": 1}
+    assert caller(mine) is None and caller(others) is not None
+    with tenant_context(world.acme.pk):
+        assert not ServiceToken.objects.filter(name="Zebra").exists()
+    assert retention.erase_person(**asked, dry_run=False) == {}
+
+
+def test_a_legal_hold_keeps_them(world: World) -> None:
+    plain = make(world)[1]
+    with tenant_context(world.acme.pk):
+        Account.objects.filter(pk=world.acme.pk).update(legal_hold=True)
+    with assert_nothing_written_in(world.acme):
+        retention.erase_person(account_id=world.acme.pk, email=world.cy.email, dry_run=False)
+    assert caller(plain) is not None
