@@ -6,11 +6,13 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from conversations.people.proofs import own_addresses, prove_address
 from drafts.api import router
+from drafts.assistant_api import router as personal
 from drafts.config_api import router as configuration
 from ingestion.api import api
 
 api.add_router("", router)
 api.add_router("", configuration)
+api.add_router("", personal)
 handler500 = "conversations.web.outage.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     # Before allauth's own, which they replace under the same names.

@@ -18,6 +18,8 @@ class Kind(models.TextChoices):
     INVITATION_DECLINED = "invitation.declined"
     TOKEN_ISSUED = "token.issued"
     TOKEN_REVOKED = "token.revoked"
+    OWN_TOKEN_MADE = "token.own_made"
+    OWN_TOKEN_ENDED = "token.own_ended"
     FACTOR_REQUIRED = "factor.required"
     FACTOR_LOST = "factor.lost"
     CHANNEL_CHANGED = "channel.changed"
@@ -137,6 +139,8 @@ SENTENCES: dict[Kind, str] = {
     Kind.INVITATION_DECLINED: "{actor} declined the invitation",
     Kind.TOKEN_ISSUED: "{actor} issued the service token {name}",
     Kind.TOKEN_REVOKED: "{actor} revoked the service token {name}",
+    Kind.OWN_TOKEN_MADE: "{actor} made a token of their own for {what}, until {until}",
+    Kind.OWN_TOKEN_ENDED: "{actor} ended a token of their own",
     Kind.FACTOR_REQUIRED: "{actor} decided that the account {rule}",
     Kind.FACTOR_LOST: "{actor} lost their second factor: {what}",
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",

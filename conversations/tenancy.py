@@ -112,7 +112,8 @@ def address_is_usable(address: str) -> bool:
 
 
 def service_token_by_key(key: str) -> dict[str, Any] | None:
-    return next(iter(_ask("SELECT * FROM service_token_by_key(%s)", key)), None)
+    """The token with this public half; of a person's own also who they are in its account, where they are anybody."""
+    return next(iter(_ask("SELECT * FROM service_token_by_key_v2(%s)", key)), None)
 
 
 def invitation_by_digest(digest: str) -> dict[str, Any] | None:

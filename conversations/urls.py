@@ -11,6 +11,7 @@ from conversations.views import (
     lists,
     live,
     notices,
+    own_tokens,
     people,
     threads,
     turn_stream,
@@ -47,6 +48,8 @@ urlpatterns = [
     path("profile/", people.profile, name="profile"),
     path("profile/preferences/", people.preferences, name="preferences"),
     path("profile/keys/", people.own_keys, name="keys"),
+    path("profile/tokens/", own_tokens.page, name="own-tokens"),
+    path("profile/tokens/<uuid:pk>/end/", own_tokens.end, name="end-own-token"),
     path("profile/notifications/", notices.choose, name="choose-notices"),
     path("switch/", people.switch, name="switch"),
 ]

@@ -20,6 +20,7 @@ from conversations.customers import forgetting
 from conversations.database import database_time
 from conversations.legal_hold import is_held
 from conversations.models import Account, Conversation, CustomerAddress, Message, User
+from conversations.people import own_tokens
 from conversations.tenancy import tenant_context
 from drafts import erasure
 from ingestion.models import InboundEvent
@@ -132,14 +133,19 @@ def _in_threads_of_others(
 
 
 def erase_person(*, account_id: uuid.UUID, email: str, dry_run: bool) -> Counter[str]:
-    """Somebody of the team asked to be forgotten: their chats with the assistant in this account are emptied."""
+    """Somebody of the team asked to be forgotten: their chats with the assistant in this account are emptied, and
+    their own tokens end."""
     with tenant_context(account_id):
         if is_held(account_id):
             return HELD.copy()
         person = User.objects.with_address(email).first()
     if person is None:
         return Counter()
-    return chats.erase_person(account_id=account_id, person_id=person.pk, dry_run=dry_run)
+    done = chats.erase_person(account_id=account_id, person_id=person.pk, dry_run=dry_run)
+    with tenant_context(account_id):
+        if not is_held(account_id):  # one that began meanwhile ends this, too
+            done["tokens"] = own_tokens.forget(account_id=account_id, person_id=person.pk, dry_run=dry_run)
+    return +done
 
 
 def _steps(account: Account, now: datetime) -> Iterator[Step]:

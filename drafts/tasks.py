@@ -11,7 +11,7 @@ from conversations.chats import turns
 from conversations.models import Account
 from conversations.tenancy import account_directory, tenant_context
 from drafts.answers import goldens
-from drafts.assistant import engine, vectors
+from drafts.assistant import engine, expiring, vectors
 from drafts.desk import lanes, presence, quiet
 from drafts.flow import drafting
 from drafts.practice import drafting as practice
@@ -95,6 +95,15 @@ def watch_lanes(timestamp: int) -> None:
     for account in account_directory():
         with tenant_context(account["id"]):
             lanes.watch(account_id=account["id"])
+
+
+@app.periodic(cron="*/5 * * * *")
+@app.task(name="drafts.warn_of_expiry", queue="drafts", queueing_lock="warn_of_expiry")
+def warn_of_expiry(timestamp: int) -> None:
+    """What nobody decided is told of once more before its time is over."""
+    for account in account_directory():
+        with tenant_context(account["id"]):
+            expiring.warn(account_id=account["id"])
 
 
 @app.periodic(cron="*/5 * * * *")

@@ -183,9 +183,8 @@ def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
 
 @api.exception_handler(RequestDataTooBig)
 def _too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
-    return _problem(
-        request, 413, f"The body is larger than {settings.DATA_UPLOAD_MAX_MEMORY_SIZE:,} bytes. Nothing was stored."
-    )
+    most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return _problem(request, 413, f"The body is larger than {most:,} bytes. Nothing was stored.")
 
 
 @api.exception_handler(DataError)
@@ -199,7 +198,9 @@ def in_tenant(scope: Scope) -> Callable[[Callable[..., Any]], Callable[..., Any]
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
         def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            caller: Caller = request.auth  # type: ignore[attr-defined]
+            caller = caller_of(request)
+            if caller.person is not None:  # what services do is not kept to the channels of a person
+                raise HttpError(403, "This is for services. A person's own token opens /internal/assistant/ alone.")
             if scope not in caller.scopes:
                 raise HttpError(403, f"This token lacks the scope {scope.value}. Nothing was changed.")
             with tenant_context(caller.account_id):
@@ -242,7 +243,7 @@ def create_conversation(
         external_id=body.external_id,
         subject=body.subject,
         customer=Party(body.customer.address, body.customer.name),
-        actor=_caller(request).actor,
+        actor=caller_of(request).actor,
     )
     request_keys.remember(asked, conversation=conversation)
     return Status(201 if created else 200, conversation)
@@ -308,7 +309,7 @@ def add_message(
             conversation=conversation,
             external_id=body.external_id,
             body_text=body.body_text,
-            actor=_caller(request).actor,
+            actor=caller_of(request).actor,
             sent_at=body.sent_at,
         )
     else:
@@ -320,14 +321,13 @@ def add_message(
     return Status(201 if created else 200, message)
 
 
-def _caller(request: HttpRequest) -> Caller:
-    caller: Caller = request.auth  # type: ignore[attr-defined]
-    return caller
+def caller_of(request: HttpRequest) -> Caller:
+    """Who proved a token, after `Bearer`."""
+    return request.auth  # type: ignore[attr-defined,no-any-return]
 
 
 def service_of(request: HttpRequest) -> audit.Actor:
-    """The service behind the token, as the trail names it."""
-    return _caller(request).actor
+    return caller_of(request).actor
 
 
 def _conversation(conversation_id: uuid.UUID) -> Conversation:
@@ -360,7 +360,7 @@ def _inbound(conversation: Conversation, body: MessageIn) -> Inbound:
 
 def _asked(request: HttpRequest, body: Body, key: str) -> request_keys.Asked:
     """The request as its Idempotency-Key stands for it: method, path (it names the conversation) and body."""
-    return request_keys.Asked(_caller(request), key, f"{request.method} {request.path}", _bytes(body))
+    return request_keys.Asked(caller_of(request), key, f"{request.method} {request.path}", _bytes(body))
 
 
 def _bytes(body: Body) -> bytes:

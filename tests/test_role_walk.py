@@ -47,6 +47,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "conversations:profile": ("own", EVERYBODY),
     "conversations:keys": ("own", EVERYBODY),
     "conversations:switch": ("own", EVERYBODY),
+    "conversations:own-tokens": ("assist", DECIDERS),
+    "conversations:end-own-token": ("assist", DECIDERS),
     "conversations:chats": ("assist", DECIDERS),
     "drafts:decide-action": ("assist", DECIDERS),  # and what its tool needs: tests/drafts/test_tools.py
     "propose settings": ("propose", REVIEWERS),  # the same address, for the tools of the configuration
@@ -157,6 +159,9 @@ RARE = {
     "conversations:stop-turn",
     "conversations:ask-again",
     "conversations:assistant-of",  # its forms are on the panel that a link leads to
+    # On the page of a person's tokens: tests/conversations/test_own_token_pages.py
+    "conversations:own-tokens",
+    "conversations:end-own-token",
     # Of practice, where there is a scenario: tests/drafts/test_practice_pages.py
     "drafts:start-practice",
     "drafts:answer-practice",

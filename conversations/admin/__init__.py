@@ -177,7 +177,8 @@ admin.site.register(BlockedSender, BlockedSenderAdmin)
 
 @admin.register(ServiceToken)
 class ServiceTokenAdmin(TenantModelAdmin):
-    list_display = ("name", "key", "scopes", "last_used_at", "expires_at", "revoked_at")
+    list_display = ("name", "user", "key", "scopes", "last_used_at", "expires_at", "revoked_at")
+    list_select_related = ("user",)
     actions = ("revoke",)
     helps: ClassVar = {
         "name": "Which service uses it: it stands in the audit trail as who acted.",

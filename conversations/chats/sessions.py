@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from conversations import audit
@@ -49,20 +49,29 @@ def start_session(
     context: str = Context.GENERAL,
     case: uuid.UUID | None = None,
     project: Project | None = None,
+    request_id: str = "",
 ) -> tuple[AssistantSession, bool]:
     """The person's open session about this, or a new one; the second value says whether it is new.
 
-    Of those about a case, a project or the whole desk there is one at a time, however many ask at once. Raises
-    PermissionDenied (403), and ObjectDoesNotExist (404) for a case or a project that the person does not see.
+    Of those about a case, a project or the whole desk there is one at a time, however many ask at once; of the others a new one
+    for each `request_id`. Raises PermissionDenied (403), and ObjectDoesNotExist (404) for a case or a project that the person
+    does not see.
     """
     check(actor, Verb.ASSIST, account_id=account_id)
     wanted = _about(actor, account_id, context, case, project)
     mine = AssistantSession.objects.of(actor.pk).select_related("conversation")
+    request_id = "" if context in ONE_EACH else request_id
+    if request_id:
+        with connection.cursor() as cursor:  # the second of two that come at once waits for the first
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 3))", [f"{actor.pk}:{request_id}"])
+        begun = mine.kept().filter(account_id=account_id, context_type=context)
+        if known := begun.filter(conversation__external_id=request_id).first():
+            return known, False
     same = mine.filter(account_id=account_id, **wanted).open()
     for _ in range(3):  # what another request has ended between two questions is not there any more
         if context in ONE_EACH and (found := same.first()):
             return found, False
-        if new := _begin(actor, account_id, wanted):
+        if new := _begin(actor, account_id, wanted, request_id):
             audit.record(
                 audit.Kind.SESSION_STARTED,
                 actor=actor,
@@ -92,11 +101,14 @@ def begin_practice(
     return new
 
 
-def _begin(actor: User, account_id: uuid.UUID, wanted: dict[str, object]) -> AssistantSession | None:
+def _begin(
+    actor: User, account_id: uuid.UUID, wanted: dict[str, object], request_id: str = ""
+) -> AssistantSession | None:
     """A new session with its chat; None, and nothing is there, if somebody was faster."""
+    kind = Conversation.Kind.ASSISTANT
     with transaction.atomic():
         chat = Conversation.objects.create(
-            account_id=account_id, kind=Conversation.Kind.ASSISTANT, number=None, private_to=actor
+            account_id=account_id, kind=kind, number=None, private_to=actor, external_id=request_id
         )
         new = AssistantSession(account_id=account_id, conversation=chat, private_to=actor, **wanted)
         AssistantSession.objects.bulk_create([new], ignore_conflicts=True)  # ON CONFLICT DO NOTHING

@@ -48,6 +48,7 @@ class Notification(TenantRow):
         WATCHED = "watched"
         COUNTERSIGN = "countersign"
         CHANNEL_AWAY = "channel_away"
+        EXPIRING = "expiring"
 
     user = models.ForeignKey(
         "conversations.User", null=True, on_delete=models.CASCADE, related_name="notifications", db_index=False
@@ -83,6 +84,7 @@ class Notification(TenantRow):
                     "watched",
                     "countersign",
                     "channel_away",
+                    "expiring",
                 ],
             ),
             json_under_64k("notification", "payload"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -228,9 +229,21 @@ class PolicyRule(TenantRow):
         return f"{self.role} {self.verb} {self.kind}: {'yes' if self.allowed else 'no'}"
 
 
-class ServiceToken(TenantRow):
-    """A service's key to the internal API: `cs_<key>_<secret>`; only the secret's SHA-256 is stored."""
+#: What a person's own token can be good for; a service's token has none of these, and a person's no other.
+OWN_SCOPES = ("assistant:read", "assistant:write", "assistant:confirm", "practice:read")
+CONFIRMS, CONFIRM_HOURS = "assistant:confirm", 24
 
+
+class ServiceToken(TenantRow):
+    """A key to the internal API: `cs_<key>_<secret>`; only the secret's SHA-256 is stored.
+
+    Of a service, or of the person `user`, who made it for what they do themselves: it has an end, and the database ends it
+    sooner with their password, their role or their membership (`own_tokens_end`).
+    """
+
+    user = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.CASCADE, related_name="+", db_index=False, editable=False
+    )
     name = models.CharField(max_length=120)
     key = models.CharField(max_length=16, editable=False, validators=[RegexValidator(r"^[a-z0-9]{12}$")])
     secret_hash = models.CharField(max_length=64, editable=False)
@@ -244,8 +257,21 @@ class ServiceToken(TenantRow):
             *tenant_guards("servicetoken"),
             models.UniqueConstraint(fields=["account", "key"], name="servicetoken_key"),
             json_under_64k("servicetoken", "scopes"),
+            models.CheckConstraint(
+                condition=(models.Q(user__isnull=True) & ~models.Q(scopes__has_any_keys=OWN_SCOPES))
+                | models.Q(user__isnull=False, expires_at__isnull=False, scopes__contained_by=list(OWN_SCOPES)),
+                name="servicetoken_of_a_service_or_a_person",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(scopes__has_key=CONFIRMS)
+                | models.Q(expires_at__lte=models.F("created_at") + timedelta(hours=CONFIRM_HOURS)),
+                name="servicetoken_confirms_for_a_day",
+            ),
         ]
-        indexes: ClassVar = [models.Index(fields=["key"], name="servicetoken_by_key")]
+        indexes: ClassVar = [
+            models.Index(fields=["key"], name="servicetoken_by_key"),
+            models.Index(fields=["user"], name="servicetoken_of_a_person", condition=models.Q(user__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,4 +1,4 @@
-"""Service tokens: `cs_<12-character key>_<43-character secret>`, shown once, stored as SHA-256 of the secret.
+"""Tokens of the internal API: `cs_<12-character key>_<43-character secret>`, shown once, stored as SHA-256 of the secret.
 
 A secret of 256 random bits needs no slow hash; it is compared in constant time.
 """
@@ -12,8 +12,9 @@ import re
 import secrets
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.cache import caches
 from django.db import models, transaction
@@ -38,12 +39,15 @@ class Scope(models.TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A service that proved its token."""
+    """A service that proved its token, or a person who proved one of their own: `person` says who, `role` what they are now."""
 
     token_id: uuid.UUID
     account_id: uuid.UUID
     name: str
     scopes: frozenset[str]
+    person: uuid.UUID | None = None
+    role: str = ""
+    factor_missing: bool = False  # the account wants a second factor that this person does not have
 
     @property
     def actor(self) -> audit.Actor:
@@ -62,30 +66,30 @@ def issue(
     unknown = sorted(set(scopes) - set(Scope.values))
     if unknown or not scopes:
         raise Invalid(f"Scopes are {', '.join(Scope.values)}. No token was issued.")
+    with transaction.atomic():
+        token, plain = store(account=account, name=name, scopes=sorted(set(scopes)), expires_at=expires_at)
+        audit.record(audit.Kind.TOKEN_ISSUED, actor=actor, about=token, data={"name": name, "scopes": sorted(scopes)})
+    return token, plain
+
+
+def store(**fields: Any) -> tuple[ServiceToken, str]:
+    """The row of a new token and its plain text, of which the row has a digest alone. Who may, the caller has asked."""
     key = "".join(secrets.choice(_ALPHABET) for _ in range(12))
     secret = secrets.token_urlsafe(32)
-    with transaction.atomic():
-        token = ServiceToken.objects.create(
-            account=account,
-            name=name,
-            key=key,
-            secret_hash=hashlib.sha256(secret.encode()).hexdigest(),
-            scopes=sorted(set(scopes)),
-            expires_at=expires_at,
-        )
-        audit.record(audit.Kind.TOKEN_ISSUED, actor=actor, about=token, data={"name": name, "scopes": sorted(scopes)})
+    token = ServiceToken.objects.create(key=key, secret_hash=hashlib.sha256(secret.encode()).hexdigest(), **fields)
     return token, f"cs_{key}_{secret}"
 
 
 def revoke(*, token: ServiceToken, actor: User) -> None:
-    """From now on the token opens nothing.
+    """From now on the token opens nothing: a service's, or one of a person.
 
     Raises PermissionDenied (403).
     """
     check(actor, Verb.MANAGE, account_id=token.account_id)
     with transaction.atomic():
         if ServiceToken.objects.filter(pk=token.pk, revoked_at__isnull=True).update(revoked_at=database_time.now()):
-            audit.record(audit.Kind.TOKEN_REVOKED, actor=actor, about=token, data={"name": token.name})
+            name = f"of {token.user.name}" if token.user else token.name
+            audit.record(audit.Kind.TOKEN_REVOKED, actor=actor, about=token, data={"name": name})
 
 
 def read(header: str) -> Caller | None:
@@ -98,8 +102,11 @@ def read(header: str) -> Caller | None:
     right = hmac.compare_digest(stored, hashlib.sha256(secret.encode()).hexdigest())
     if row is None or not right or row["revoked_at"] or (row["expires_at"] and row["expires_at"] < database_time.now()):
         return None
+    if row["user_id"] and not row["role"]:
+        return None  # whose it is, is nobody here
     scopes = json.loads(row["scopes"]) if isinstance(row["scopes"], str) else row["scopes"]
-    return Caller(row["id"], row["account_id"], row["name"], frozenset(scopes))
+    caller = Caller(row["id"], row["account_id"], row["name"], frozenset(scopes))
+    return replace(caller, person=row["user_id"], role=row["role"] or "", factor_missing=row["factor_missing"])
 
 
 def touch(caller: Caller) -> None:

@@ -45,6 +45,10 @@ WORDS = {
         "Your signature is wanted",
         "{by} confirmed what the assistant proposed: {what}. It is done when you sign.",
     ),
+    Type.EXPIRING: (
+        "Nobody decided yet",
+        "What the assistant proposed to {of} is over at {until}: {what}. Nothing is done without a signature.",
+    ),
     Type.MENTIONED: ("You are named in a note", "By {by}, in #{number}."),
 }
 #: What each kind is called where people choose. FACTOR_LOST is no choice: every admin is told (decisions/0022).
@@ -65,6 +69,7 @@ CHOICES = {
     Type.CHANNEL_AWAY: "Channels that do not work",
     Type.WATCHED: "Conversations that I watch",
     Type.COUNTERSIGN: "What waits for my signature",
+    Type.EXPIRING: "What waits for my signature, shortly before its time is over",
     Type.MENTIONED: "Notes that name me",
 }
 #: Where a kind leads when its payload names no draft, conversation or job. Names of pages, which may not be built in.

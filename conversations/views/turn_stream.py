@@ -34,7 +34,12 @@ def stream(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         turn = turns.turn_of(pk, person(request))
     except AssistantTurn.DoesNotExist:
         raise Http404("You asked no such thing.") from None
-    fence, offset = _place(request.headers.get("Last-Event-ID", ""))
+    return answer_of(turn, request.headers.get("Last-Event-ID", ""))
+
+
+def answer_of(turn: AssistantTurn, last_event: str) -> HttpResponse:
+    """What is new of a turn since that event, for a page and for a person's token alike."""
+    fence, offset = _place(last_event)
     if offset == END and fence == turn.fence:
         return HttpResponse(status=204)
     # A turn that began again begins at 0: what its lost worker wrote is not the beginning of this answer.

@@ -40,6 +40,8 @@ from drafts.desk.scene import NeedsSecondPress
 
 Status = ProposedAction.Status
 MAX_REASON = 500
+#: Four eyes are those of two people: a script that has somebody's token sees nothing.
+ONLY_BY_HAND = "A colleague's action is signed or refused at the desk, by hand. No token does it; nothing was changed."
 
 
 class NotAsShown(Conflict):
@@ -52,13 +54,15 @@ class Decided(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """What a press says: what was on the screen, for how long, and whether it is the second one."""
+    """What a press says: what was on the screen, for how long, whether it is the second one, and by which of the person's own
+    tokens, if it was not by their hand."""
 
     arguments_sha256: str
     precondition_sha256: str
     seen_ms: int | None = None
     pressed_twice: bool = False
     request_id: str = ""
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,8 @@ def confirm(*, action_id: uuid.UUID, actor: User, pressed: Pressed) -> ProposedA
     with transaction.atomic():
         place = _lock(action_id, actor)
         action = place.action
+        if pressed.token and not place.is_own:
+            raise PermissionDenied(ONLY_BY_HAND)
         if pressed.request_id and pressed.request_id == (
             action.confirm_request if place.is_own else action.second_request if action.second_by_id == actor.pk else ""
         ):
@@ -295,7 +301,8 @@ def _sign(place: Place, pressed: Pressed) -> None:
             confirm_request=pressed.request_id,
             seen_ms=pressed.seen_ms,
         )
-        record(audit.Kind.ACTION_CONFIRMED, action, actor, seen_ms=pressed.seen_ms)
+        by: dict[str, Any] = {"token": pressed.token} if pressed.token else {}
+        record(audit.Kind.ACTION_CONFIRMED, action, actor, seen_ms=pressed.seen_ms, **by)
     else:
         ProposedAction.objects.filter(pk=action.pk).update(
             second_at=Now(), second_by=actor, second_name=actor.name[:120], second_request=pressed.request_id

@@ -9,13 +9,15 @@ from pydantic import Field, RootModel, field_validator, model_validator
 from conversations.shapes import Shape
 
 CriterionKind = Literal[
-    "says", "never_says", "asks_for", "sourced", "no_promise", "greets", "catches", "resolves", "within"
+    "says", "never_says", "asks_for", "sourced", "no_promise", "greets", "catches", "resolves", "within", "like_sent"
 ]
 Outcome = Literal["met", "not_met", "undecided"]
 #: Kinds that mean nothing without words, and kinds that have none.
-WITH_WORDS = ("says", "never_says", "asks_for")
+WITH_WORDS = ("says", "never_says", "asks_for", "like_sent")
 WITHOUT_WORDS = ("sourced", "greets", "catches", "resolves")
 MAX_FACTS, MAX_CRITERIA = 20, 12
+#: What the likeness to the reply that was really sent may count of a whole rubric: that reply may have been the worse one.
+MOST_LIKENESS = 0.2
 
 
 def phrases_of(text: str) -> list[str]:
@@ -68,6 +70,8 @@ class Criterion(Shape):
         """The criterion as a sentence for people."""
         words, many = self.text.strip(), ""
         match self.kind:
+            case "like_sent":
+                return f"Like the reply that was sent: {words}"
             case "says":
                 return f"Says {words}"
             case "never_says":
@@ -93,6 +97,7 @@ WORDS: dict[str, str] = {
     "catches": "catches an error",
     "resolves": "reaches the goal",
     "within": "answers at most",
+    "like_sent": "like the sent reply",
 }
 NAMES: dict[str, str] = {
     "says": "Says what counts",
@@ -104,11 +109,21 @@ NAMES: dict[str, str] = {
     "catches": "Catches what is wrong in a draft",
     "resolves": "Gives what the customer came for",
     "within": "Needs few answers",
+    "like_sent": "Says what the sent reply said",
 }
 
 
 class Rubric(RootModel[list[Criterion]]):
     root: list[Criterion] = Field(min_length=1, max_length=MAX_CRITERIA)
+
+    @model_validator(mode="after")
+    def _likeness_counts_little(self) -> Rubric:
+        alike = sum(one.weight for one in self.root if one.kind == "like_sent")
+        if alike > MOST_LIKENESS * sum(one.weight for one in self.root):
+            raise ValueError(
+                f"“{WORDS['like_sent']}” counts a fifth of all points at most: that reply may be the worse one"
+            )
+        return self
 
 
 class Span(Shape):

@@ -25,6 +25,7 @@ from drafts.writing.statements import factual_sentences
 
 NAME = "Robin"  # nobody's: who they were is not told
 SHORTEST, KEY_WORDS, GOAL_WORDS = 40, 2, 2
+LIKE_WORDS, LIKE_CHARS, LIKE_WEIGHT = 8, 200, 15
 _WORD = re.compile(r"[^\W\d_]{5,}")
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)? [^\W\d_]{3,}")  # "30 days"
 RUBRIC = [
@@ -87,9 +88,11 @@ def _of(conversation: Conversation, people: tuple[str, ...], vocabulary: frozens
         return redact(words, report, known)[:most].strip()
 
     replies = [one.body_text for one in thread if one.direction == Message.Direction.OUTBOUND]
-    goal = _goal(clean(replies[-1], 20_000)) if replies else ""
+    figures, words = _stated(clean(replies[-1], 20_000)) if replies else ([], [])
+    goal = ", ".join((figures or words)[:GOAL_WORDS])
     if not goal:
         return "whose reply states nothing"
+    alike = _within_chars([*figures, *words][:LIKE_WORDS])
     facts = [
         {"key": key, "sentence": said}
         for key, words in _told(thread)
@@ -104,7 +107,7 @@ def _of(conversation: Conversation, people: tuple[str, ...], vocabulary: frozens
         opening=clean(text, 2000),
         facts=facts[:MAX_FACTS],
         goal=goal,
-        rubric=RUBRIC,
+        rubric=[*RUBRIC, {"kind": "like_sent", "text": alike, "weight": LIKE_WEIGHT}],
         mined_from=conversation,
         redacted=sum(report.values()),
     )
@@ -126,9 +129,16 @@ def _told(thread: list[Message]) -> list[tuple[str, str]]:
     return found
 
 
-def _goal(reply: str) -> str:
-    """What the real reply said that counts, as a first guess for the person who looks through it: figures, else long words."""
+def _stated(reply: str) -> tuple[list[str], list[str]]:
+    """Figures, and long words, of what the real reply said that counts: a first guess for the person who looks through it. A few of
+    them are the goal, more of them what a reply like it says."""
     stated = " ".join(one.text for one in factual_sentences(reply) if "[" not in one.text)
     figures = phrases_of(",".join(_FIGURE.findall(stated)))
-    words = sorted(set(_WORD.findall(stated)), key=lambda word: (-len(word), word))
-    return ", ".join((figures or words)[:GOAL_WORDS])
+    return figures, sorted(set(_WORD.findall(stated)), key=lambda word: (-len(word), word))
+
+
+def _within_chars(phrases: list[str]) -> str:
+    """As many of them, whole, as a criterion has room for."""
+    while len(", ".join(phrases)) > LIKE_CHARS:
+        phrases = phrases[:-1]
+    return ", ".join(phrases)

@@ -178,6 +178,13 @@ def _within(asked: _Asked) -> Found:
     return asked.ended == "resolved" and len(asked.replies) <= int(asked.text), [asked.replies[-1].whole]
 
 
+def _like_sent(asked: _Asked) -> Found:
+    """Half of what counted in the reply that was really sent is enough; all answers together count."""
+    places = [_first(phrase, asked.replies, where=words.find) for phrase in asked.phrases]
+    found = [span for spans in places for span in spans]
+    return 2 * len(found) >= len(places), found
+
+
 _JUDGES: dict[str, Callable[[_Asked], Found]] = {
     "says": _says,
     "never_says": _never_says,
@@ -188,4 +195,5 @@ _JUDGES: dict[str, Callable[[_Asked], Found]] = {
     "catches": _catches,
     "resolves": _resolves,
     "within": _within,
+    "like_sent": _like_sent,
 }

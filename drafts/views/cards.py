@@ -157,6 +157,12 @@ def card_of(
     return _Drawing(action, sight, clock_for(request), said, back or request.get_full_path()).card()
 
 
+def told(action: ProposedAction, sight: Sight, clock: Clock) -> tuple[frozenset[str], list[Rest], str]:
+    """What a card says to whoever has no page: which buttons it has, what it rests on as it was and is, and who may do it."""
+    drawing = _Drawing(action, sight, clock, NOTHING, "-")
+    return drawing.shows()[0], drawing.rests(), drawing.who()
+
+
 class _Drawing:
     def __init__(self, action: ProposedAction, sight: Sight, clock: Clock, said: Said, back: str) -> None:
         self.action, self.sight, self.viewer = action, sight, sight.viewer
@@ -173,7 +179,7 @@ class _Drawing:
         chip, chip_icon, chip_kind, frame = self._chip()
         if changing:
             chip, chip_icon, chip_kind = "You are changing it", "", "accent"
-        shows, why, revert_why = self._shows()
+        shows, why, revert_why = self.shows()
         twice = needs_two_presses(action) if self.open else ""
         effect = action.effect or {}
         return Card(
@@ -192,8 +198,8 @@ class _Drawing:
             again=str(effect.get("again") or "Press again"),
             again_now=said.again and self.mine_to_press,
             rests_title="What this rested on" if action.found else "Rests on",
-            rests=[] if changing else self._rests(),
-            who="" if changing else self._who(),
+            rests=[] if changing else self.rests(),
+            who="" if changing else self.who(),
             exact="" if changing or not self.open else self._exact(),
             digest=" ".join((action.arguments_sha256[:4], action.arguments_sha256[4:8])),
             signatures=self._signatures(),
@@ -251,7 +257,7 @@ class _Drawing:
             out.append(Change(each["label"], [word for word in old if word not in kept], [word for word in new if word not in kept], kept, is_set))  # fmt: skip
         return out
 
-    def _rests(self) -> list[Rest]:
+    def rests(self) -> list[Rest]:
         action = self.action
         if action.found:
             now = {fact["name"]: fact for fact in action.found}
@@ -280,7 +286,7 @@ class _Drawing:
             return {}
         return {fact["name"]: fact for fact in stored(facts)}
 
-    def _who(self) -> str:
+    def who(self) -> str:
         """Who may do it, as things stand."""
         if not self.mine_to_press or self.tool is None:
             return ""
@@ -348,7 +354,7 @@ class _Drawing:
             return f"Confirmed by {'you' if action.confirmed_by_id == self.viewer.pk else action.confirmed_name}"
         return ""
 
-    def _shows(self) -> tuple[frozenset[str], str, str]:
+    def shows(self) -> tuple[frozenset[str], str, str]:
         """The buttons; why there is one that cannot be pressed, and why nothing is taken back."""
         action = self.action
         if self.mine_to_press and not self._may():

@@ -23,11 +23,11 @@ function move(step, atTheEnd) {
 
 export const ACTS = {
   act: () => ask('redraft', 'regenerate', '[name=act]'),
-  approve: () => $('[data-act=approve]', review)?.click(),
+  approve: () => $('#review [data-act=approve]')?.click(), // looked for anew: a practice's pane is replaced when its draft is there
   assist: () => $('[data-act=assist]', review)?.click(),
   cancel,
   changes: () => $('[data-diff]')?.scrollIntoView(),
-  edit,
+  edit: () => pane() ? edit() : $('#review [data-key=edit]')?.click(), // in a practice it is a link
   extend,
   focus: () => $('[data-focus]')?.click(),
   forget: () => {

@@ -77,6 +77,7 @@ def places(queue: Queue) -> list[Place]:
         Place("timeline, event", f"{conversation}timeline/?event=1", ada),
         Place("notifications", "/notifications/", ada),
         Place("preferences", "/profile/", ada),
+        Place("own tokens", "/profile/tokens/", ada),
         Place("switch", "/switch/", ada),
         Place("not found", "/drafts/00000000-0000-7000-8000-000000000000/", ada),
         Place("sign in", "/accounts/login/", None),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from drafts.models import Scenario
+from drafts.models import PracticeTurn, Scenario
 from ingestion.knowledge.index import index_document
 from tests import factories
 from tests.browser.conftest import OpenPage
@@ -79,3 +79,23 @@ def test_the_draft_comes_by_itself(committed_world: World, scenario: Scenario, o
     expect(page.get_by_text("The drafter is writing")).to_be_visible()
     talk.draft()
     expect(page.get_by_role("button", name="Answer Rosa")).to_be_visible()
+
+
+def test_a_talk_is_had_with_the_queues_keys(committed_world: World, scenario: Scenario, open_page: OpenPage) -> None:
+    talk = Practice(scenario, committed_world.cy)
+    page = open_page(committed_world.cy, f"/practice/{talk.session.pk}/")
+    expect(page.get_by_text("The drafter is writing")).to_be_visible()
+    talk.draft()
+    expect(page.get_by_role("button", name="Answer Rosa")).to_be_visible()
+    page.keyboard.press("e")
+    expect(page.locator("#final")).to_be_visible()
+    page.locator("#final").fill("Hello Rosa, what is your order number?")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Answer 2 of at most")).to_be_visible()
+    talk.draft()
+    expect(page.get_by_role("button", name="Answer Rosa")).to_be_visible()
+    page.keyboard.press("a")
+    expect(page.get_by_text("Answer 2 of at most")).not_to_be_visible()
+    with talk.as_person():
+        answered = PracticeTurn.objects.answered().of(talk.session.pk)
+        assert list(answered.values_list("decision", flat=True)) == ["replaced", "approved"]

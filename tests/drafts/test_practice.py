@@ -512,6 +512,9 @@ def test_scenarios_are_mined_from_closed_and_sent_conversations_without_personal
         assert word not in f"{scenario.title}{scenario.opening}{scenario.facts}{scenario.goal}{scenario.subject}"
     assert "How long can I return the unused fittings" in scenario.opening
     assert scenario.goal == "30 days"
+    alike = scenario.rubric[-1]
+    assert (alike["kind"], alike["weight"]) == ("like_sent", 15)
+    assert alike["text"].split(", ")[:3] == ["30 days", "fittings", "returned"]
     with pytest.raises(Scenario.DoesNotExist):
         Practice(scenario, world.cy)
     with as_(world.dan, world):

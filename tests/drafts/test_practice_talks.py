@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
 from drafts.models.practice import MOST_ANSWERS
-from drafts.models.rubric import Criterion, Fact
+from drafts.models.rubric import Criterion, Fact, Rubric
 from drafts.practice import words
 from drafts.practice.persona import SCRIPT, Persona, Said, answer
 from drafts.practice.scoring import Ended, Reply, Score, grade
@@ -172,10 +173,23 @@ def found(
         ("within", "1", "They come back within 30 days.", "met"),
         ("catches", "", "Nothing was planted.", "undecided"),
         ("sourced", "", "Hi Rosa,", "undecided"),
+        ("like_sent", "30 days, unused, parcel", "Unused ones come back within 30 days.", "met"),
+        ("like_sent", "30 days, unused, parcel", "They come back within 30 days.", "not_met"),
+        ("like_sent", "30 days, unused", "They come back within 30 days.", "met"),
+        ("like_sent", "warranty", "They come back.", "not_met"),
     ],
 )
 def test_a_criterion_sees_what_stands_there(kind: str, text: str, reply: str, outcome: str) -> None:
     assert graded(kind, reply, text=text) == outcome
+
+
+def test_likeness_to_the_sent_reply_is_of_all_answers_together_and_counts_a_fifth_at_most() -> None:
+    assert graded("like_sent", "Unused ones do.", "Within 30 days.", text="30 days, unused, parcel") == "met"
+    alike, greets = {"kind": "like_sent", "text": "30 days", "weight": 20}, {"kind": "greets", "weight": 80}
+    assert Rubric.model_validate([alike, greets])
+    for wrong in ([{**alike, "weight": 21}, greets], [alike], [{**alike, "text": " , "}, greets]):
+        with pytest.raises(ValidationError):
+            Rubric.model_validate(wrong)
 
 
 def test_what_did_not_end_well_is_neither_solved_nor_quick() -> None:
