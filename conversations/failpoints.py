@@ -31,6 +31,8 @@ NAMES = (
     "mailbox.fetched",
     "mailbox.storing",
     "mailbox.stored",
+    "hook.stored",
+    "hook.taken",
 )
 
 

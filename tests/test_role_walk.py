@@ -471,7 +471,8 @@ def test_every_address_that_changes_something_is_in_the_table(world: World, sign
     for name, _, entry in addresses(get_resolver()):
         words = {"UUIDConverter": uuid.uuid4(), "SlugConverter": "accept", "IntConverter": 1, "StringConverter": "x"}
         url = reverse(name, kwargs={key: words[type(kind).__name__] for key, kind in entry.pattern.converters.items()})
-        if browser.post(url).status_code != 405:
+        # A vendor's post is asked for its signature, and nobody for their role.
+        if name != "ingestion:hook" and browser.post(url).status_code != 405:
             found.add(name)
     assert len(found) > 35
     assert found == set(TABLE) - {
