@@ -100,6 +100,11 @@ def form_class(provider: Provider) -> type[ChannelForm]:
         declared["incoming_credentials"] = _secret_box(
             provider.incoming.asks_for, "Empty: what is stored, else the same as for sending."
         )
+    elif provider.hooks:
+        fields.append("incoming_credentials")
+        declared["incoming_credentials"] = _secret_box(
+            provider.hooks.asks_for, "Leave it empty to keep what is stored; the one before it is good for two days."
+        )
     shape = shape_form(Channel, provider.settings, "metadata", fields, **declared)
     return type("ChannelForm", (ChannelForm, shape), {"provider_": provider})
 

@@ -56,6 +56,8 @@ class Health:
             return "Cannot send", "bad"
         if self.away:
             return "Does not send", "bad"
+        if self.health and self.health.hook_refused_at:
+            return "Refuses what is posted", "bad"
         if self.silent_since:
             return "Receives nothing", "bad"
         if self.uncertain:

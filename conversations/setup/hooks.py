@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 import uuid
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -57,6 +58,27 @@ def end_old(*, channel_id: uuid.UUID, actor: User) -> Channel:
         channel.save(update_fields=["incoming_credentials_before", "incoming_before_until", "updated_at"])
         audit.record(audit.Kind.CHANNEL_HOOK_REFUSED, actor=actor, about=channel, data={"name": channel.name[:120]})
     return channel
+
+
+@dataclass(frozen=True, slots=True)
+class Posts:
+    """What an admin sees of a channel's address: since when it is there, until when an old one or an old secret stands, and
+    when a post was refused and none was right since."""
+
+    made_at: datetime | None
+    old_until: datetime | None
+    refused_at: datetime | None
+
+
+def state_of(channel: Channel) -> Posts:
+    now, rows = database_time.now(), list(ChannelHook.objects.filter(channel=channel))
+    olds = [row.expires_at for row in rows if row.expires_at] + [channel.incoming_before_until]
+    health = breaker.health_of(channel.pk)
+    return Posts(
+        made_at=next((row.created_at for row in rows if row.expires_at is None), None),
+        old_until=max((at for at in olds if at and at > now), default=None),
+        refused_at=health.hook_refused_at if health else None,
+    )
 
 
 def keep_secret_before(channel: Channel, before: Channel | None) -> None:

@@ -26,7 +26,9 @@ def hook(request: HttpRequest, token: str) -> HttpResponse:
     try:
         return _plain(posts.take_post(token=token, headers=headers, read=request.read))
     except Refused:
-        return _plain("Not signed with a secret that stands.", status=401)
+        refused = _plain("Not signed with a secret that stands.", status=401)
+        refused._has_been_logged = True  # type: ignore[attr-defined]  # Django's line has the address in it
+        return refused
     except posts.TooLarge as error:
         return _plain(str(error), status=error.status)
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -260,6 +261,29 @@ def test_only_an_admin_of_the_account_makes_an_address_and_only_where_something_
         setup.make_hook(channel_id=vendor.channel.pk, actor=world.eve)
 
 
+def test_the_page_shows_an_address_once_and_that_posts_are_refused(vendor: Vendor, signed_in: Any) -> None:
+    page = f"/admin/conversations/channel/{vendor.channel.pk}/change/"
+    act = f"/admin/channels/{vendor.channel.pk}/address/"
+    dan = signed_in(vendor.world.dan)
+    shown = dan.post(act, {"do": "make"})
+    assert (shown.status_code, "no-store" in shown["Cache-Control"]) == (200, True)
+    found = re.search(r"https?://[^/\"]+/hooks/([\w-]{43})/", shown.content.decode())
+    assert found and vendor.post(vendor.body(), token=found[1]).status_code == 200
+    again = dan.get(page).content.decode()
+    assert found[1] not in again and SECRET not in again and "An old address or secret is good until" in again
+    vendor.post(vendor.body(), secret="guessed")
+    assert "Enter the toy&#x27;s signing secret" in " ".join(dan.get(page).content.decode().split())
+    assert "Refuses what is posted" in dan.get("/admin/channels/").content.decode()
+    assert dan.post(act, {"do": "end"}).status_code == 303
+    others = [signed_in(getattr(vendor.world, name)) for name in ("ada", "bo", "cy")]
+    with assert_nothing_written_in(vendor.account):
+        assert dan.post(act, {"do": "end"}).status_code == 409
+        assert dan.post(f"/admin/channels/{vendor.world.mail.pk}/address/", {"do": "make"}).status_code == 409
+        assert dan.post(f"/admin/channels/{vendor.world.other_mail.pk}/address/", {"do": "make"}).status_code == 404
+        for refused in [one.post(act, {"do": "make"}) for one in others]:
+            assert refused.status_code in {302, 403}  # the administration's own door
+
+
 def test_a_verifier_that_breaks_refuses(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(request: HookRequest, secrets: Any) -> Verified:
         raise ZeroDivisionError
@@ -392,7 +416,8 @@ def approved(vendor: Vendor, text: str = "We do.") -> Delivery:
     factories.approved(draft, vendor.world.ada)
     with tenant_context(vendor.account.pk):
         delivery = Delivery.objects.get()
-        Delivery.objects.update(hold_until=database_time.now(), next_attempt_at=database_time.now())
+        due = database_time.now() - timedelta(seconds=5)
+        Delivery.objects.update(hold_until=due, next_attempt_at=due)
         return delivery
 
 
