@@ -141,6 +141,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "ingestion:retry-job": ("retry_jobs", REVIEWERS),
     "ingestion:retry-inbound": ("handle_inbound", REVIEWERS),
     "ingestion:set-aside-inbound": ("handle_inbound", REVIEWERS),
+    "ingestion:make-inbound": ("handle_inbound", REVIEWERS),
+    "ingestion:all-inbound": ("handle_inbound", REVIEWERS),
 }
 #: Controls of states that are not in the scene (fifty decisions, an endless hold, a second account); their refusals are.
 RARE = {
@@ -404,6 +406,8 @@ class Scene:
         yield "ingestion:run-corrections", "post", "/sources/run/corrections/", {}
         yield "ingestion:retry-inbound", "post", f"/inbound/{self.waiting.pk}/retry/", {}
         yield "ingestion:set-aside-inbound", "post", f"/inbound/{self.unread.pk}/set-aside/", {"reason": "Spam"}
+        yield "ingestion:make-inbound", "post", f"/inbound/{self.unread.pk}/make/", {"sender": "a@b.test", "text": "Hi"}
+        yield "ingestion:all-inbound", "post", "/inbound/all/", {"id": str(self.waiting.pk), "do": "retry"}
         yield "conversations:notices", "post", "/notifications/", {}
         yield "drafts:views", "post", "/views/", {"page": "queue", "name": "New", "query": ""}
         yield "drafts:share-view", "post", f"/views/{self.view.pk}/share/", {}

@@ -175,7 +175,8 @@ def send_test(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpRespo
 def hook(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpResponse:
     """`do`: make a new address, which is shown in this answer and never again, or end the old one."""
     account_id, actor = _changes(request)
-    channel, words = _channel(account_id, pk), {}
+    channel = _channel(account_id, pk)
+    words: dict[str, Any] = {}
     if request.POST.get("do") == "end":
         try:
             hooks.end_old(channel_id=channel.pk, actor=actor)
