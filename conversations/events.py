@@ -25,6 +25,8 @@ class Kind(models.TextChoices):
     CHANNEL_CHANGED = "channel.changed"
     CHANNEL_TESTED = "channel.tested"
     CHANNEL_TRIED = "channel.tried"
+    CHANNEL_HOOK_MADE = "channel.hook_made"
+    CHANNEL_HOOK_REFUSED = "channel.hook_refused"
     POLICY_CHANGED = "policy.changed"
     ADMIN_CHANGED = "admin.changed"
     CONVERSATION_OPENED = "conversation.opened"
@@ -47,6 +49,7 @@ class Kind(models.TextChoices):
     NOTE_REMOVED = "note.removed"
     MESSAGE_RECEIVED = "message.received"
     MESSAGE_BY_A_PERSON = "message.by_a_person"
+    MESSAGE_DELETED_THERE = "message.deleted_there"
     MESSAGE_ERASED = "message.erased"
     DRAFT_WRITTEN = "draft.written"
     DRAFT_BEGUN = "draft.begun"
@@ -80,6 +83,7 @@ class Kind(models.TextChoices):
     DELIVERY_FAILED = "delivery.failed"
     DELIVERY_UNCERTAIN = "delivery.uncertain"
     DELIVERY_RESOLVED = "delivery.resolved"
+    DELIVERY_SEEN = "delivery.seen"
     DELIVERY_BOUNCED = "delivery.bounced"
     CHECK_DECIDED = "check.decided"
     LANE_OPENED = "lane.opened"
@@ -99,6 +103,7 @@ class Kind(models.TextChoices):
     EXPORT_MADE = "export.made"
     INBOUND_HELD = "inbound.held"
     INBOUND_RETRIED = "inbound.retried"
+    INBOUND_MADE = "inbound.made"
     INBOUND_SET_ASIDE = "inbound.set_aside"
     ADDRESS_GIVEN = "address.given"
     ADDRESS_RELEASED = "address.released"
@@ -146,6 +151,8 @@ SENTENCES: dict[Kind, str] = {
     Kind.CHANNEL_CHANGED: "{actor} changed the channel {name}: {fields}",
     Kind.CHANNEL_TRIED: "{actor} ended the pause of the channel {name}",
     Kind.CHANNEL_TESTED: "{actor} sent a test through the channel {name}: {outcome}",
+    Kind.CHANNEL_HOOK_MADE: "{actor} made a new address for posts to the channel {name}",
+    Kind.CHANNEL_HOOK_REFUSED: "{actor} ended the old address and the old secret of the channel {name}",
     Kind.POLICY_CHANGED: "{actor} changed the policy: {rule}",
     Kind.ADMIN_CHANGED: "{actor} changed {what}: {fields}",
     Kind.CONVERSATION_OPENED: "{actor} opened the conversation on {channel}",
@@ -168,6 +175,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.NOTE_REMOVED: "{actor} took an internal note back",
     Kind.MESSAGE_RECEIVED: "{actor} wrote",
     Kind.MESSAGE_BY_A_PERSON: "{actor} said that a person wrote message {seq}, which had passed for automatic",
+    Kind.MESSAGE_DELETED_THERE: "{actor} deleted message {seq} where it was written",
     Kind.MESSAGE_ERASED: "{actor} removed the text of {count} messages ({rule})",
     Kind.DRAFT_BEGUN: "{actor} began a reply",
     Kind.CONVERSATION_FORWARDED: "{actor} began to forward the thread, in #{number}",
@@ -201,6 +209,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.DELIVERY_FAILED: "{actor} could not deliver: {error}",
     Kind.DELIVERY_UNCERTAIN: "{actor} cannot tell whether the reply was delivered: {error}",
     Kind.DELIVERY_RESOLVED: "{actor} settled the uncertain delivery: {outcome}",
+    Kind.DELIVERY_SEEN: "{actor} found the reply at the provider: it arrived",
     Kind.DELIVERY_BOUNCED: "{actor} reported that the reply bounced",
     Kind.CHECK_DECIDED: "{actor} decided a check draft: {outcome}",
     Kind.LANE_OPENED: "{actor} opened automatic approval for {lane}: {unchanged} of {reviewed} were sent unchanged",
@@ -220,6 +229,7 @@ SENTENCES: dict[Kind, str] = {
     Kind.EXPORT_MADE: "{actor} exported {what}: {rows} rows",
     Kind.INBOUND_HELD: "{actor} kept a mail on {channel} back: {reason}",
     Kind.INBOUND_RETRIED: "{actor} let a mail on {channel} in",
+    Kind.INBOUND_MADE: "{actor} made a message of a mail on {channel} that could not be read",
     Kind.INBOUND_SET_ASIDE: "{actor} set a mail on {channel} aside",
     Kind.ADDRESS_GIVEN: "{actor} gave this account the address {address}: {reason}",
     Kind.ADDRESS_RELEASED: "{actor} took the address {address} from this account: {reason}",

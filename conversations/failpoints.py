@@ -35,6 +35,8 @@ NAMES = (
     "token.leased",
     "token.answered",
     "token.stored",
+    "hook.stored",
+    "hook.taken",
 )
 
 

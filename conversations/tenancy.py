@@ -111,6 +111,11 @@ def address_is_usable(address: str) -> bool:
     return bool(_ask("SELECT mail_address_usable(%s) AS usable", normal_address(address))[0]["usable"])
 
 
+def channel_by_hook(digest: str) -> dict[str, Any] | None:
+    """The account_id and channel_id that an address of vendors' posts belongs to, by the digest of its token."""
+    return next(iter(_ask("SELECT * FROM channel_by_hook(%s)", digest)), None)
+
+
 def service_token_by_key(key: str) -> dict[str, Any] | None:
     """The token with this public half; of a person's own also who they are in its account, where they are anybody."""
     return next(iter(_ask("SELECT * FROM service_token_by_key_v2(%s)", key)), None)

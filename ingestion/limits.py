@@ -35,6 +35,7 @@ def exceeded(event: InboundEvent, channel: Channel, inbound: Inbound) -> str:
     options = channel.options
     # What a person let in by hand counts as well: it came in.
     came_in = InboundEvent.objects.filter(channel=channel, status=InboundEvent.Status.PROCESSED).of_last_hour()
+    came_in = came_in.exclude(sender="")  # of colleagues
     if came_in.filter(sender=event.sender).count() >= options.sender_per_hour:
         return f"More than {options.sender_per_hour} mails of this sender within an hour."
     if came_in.count() >= options.mails_per_hour:

@@ -110,6 +110,37 @@ class InboundEvent(TenantRow):
         return f"{self.status} {self.external_id}"
 
 
+class InboundKey(TenantRow):
+    """What a vendor brought once is not taken in again: the digest of its own id of an event or of a message.
+
+    Keys of messages are kept for good, also after the message was emptied: without SECRET_KEY nobody can try ids against
+    them. One of a message without a message was deleted at the vendor before it came.
+    """
+
+    class Kind(models.TextChoices):
+        EVENT = "event"
+        MESSAGE = "message"
+
+    channel = TenantForeignKey("conversations.Channel", related_name="+", db_index=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    digest = models.CharField(max_length=64)
+    message = TenantForeignKey("conversations.Message", null=True, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("inboundkey"),
+            models.UniqueConstraint(fields=["account", "channel", "kind", "digest"], name="inboundkey_once"),
+            one_of("inboundkey", "kind", ["event", "message"]),
+            *same_account("inboundkey", "channel", "message"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["account", "created_at"], name="idx_inboundkey_events", condition=Q(kind="event"))
+        ]
+
+    def __str__(self) -> str:
+        return self.kind
+
+
 class Mailbox(TenantRow):
     """How far a folder has been read. `last_uid` counts within `uidvalidity`, and moves in the transaction that keeps the mail.
 

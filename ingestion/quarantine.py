@@ -1,16 +1,21 @@
-"""What a person does with mail that waits: let it in, or set it aside with a reason. Nothing is thrown away."""
+"""What a person does with what waits: let it in, make a message of it by hand, or set it aside with a reason. Nothing is
+thrown away."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
 from django.db import transaction
 
 from conversations import audit
+from conversations.channels.base import Inbound, Party
 from conversations.errors import Conflict, Invalid
-from conversations.messages.inbox import clean
-from conversations.models import User
+from conversations.messages.inbox import clean, record_inbound
+from conversations.models import Conversation, Message, User
 from conversations.people.roles import Verb, check
+from ingestion import limits
 from ingestion.models import InboundEvent
 from ingestion.receive import ask_to_read
 
@@ -56,6 +61,76 @@ def set_aside(*, event_id: uuid.UUID, actor: User, reason: str) -> InboundEvent:
             commit={"reason": said},
         )
     return event
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a person read in the bytes: who wrote, what about, and what."""
+
+    sender: str
+    name: str
+    subject: str
+    text: str
+
+
+def make_message(
+    *, event_id: uuid.UUID, actor: User, written: Written, into: uuid.UUID | None = None
+) -> tuple[InboundEvent, Message]:
+    """A customer's message of what no reader could read, in the conversation `into` or a new one; it gets a draft like any.
+
+    Raises PermissionDenied (403), InboundEvent.DoesNotExist (404), Conflict (409) when it does not wait any more, Invalid (422)
+    without a sender, a text, or the conversation that a reply on its channel has to name.
+    """
+    with transaction.atomic():
+        event = _locked(event_id, actor)
+        if event.status not in {Status.FAILED, Status.QUARANTINED}:
+            raise Conflict(f"This mail does not wait any more: it is {words(event)}. Nothing was changed.")
+        sender, text = clean(written.sender).strip(), clean(written.text).strip()
+        if not sender or not text:
+            raise Invalid(f"Say {'what it says' if sender else 'who wrote it'}. Nothing was stored.")
+        known = Conversation.objects.of_customers().filter(channel=event.channel)
+        if into and not known.filter(pk=into).exists():
+            raise Invalid("There is no such conversation on this channel. Nothing was stored.")
+        if not into and event.channel.provided_by.threads:
+            raise Invalid(
+                "Say to which conversation it belongs: a reply on this channel has to name it. Nothing was stored."
+            )
+        inbound = Inbound(
+            external_id=f"made:{event.pk}",
+            sender=Party(sender, clean(written.name).strip()),
+            subject=clean(written.subject).strip(),
+            body_text=text,
+            body_new=text,
+            problems=("A colleague made this message of what could not be read.",),
+        )
+        message, _ = record_inbound(channel=event.channel, inbound=inbound, into=into)
+        event.status, event.message, event.lease_until = Status.PROCESSED, message, None
+        event.sender, event.subject, event.detail = limits.sender_key(inbound), inbound.subject[:200], "made by hand"
+        event.save(update_fields=["status", "message", "lease_until", "sender", "subject", "detail"])
+        audit.record(audit.Kind.INBOUND_MADE, actor=actor, about=event, data={"channel": event.channel.name})
+    return event, message
+
+
+def retry_all(*, event_ids: Collection[uuid.UUID], actor: User) -> int:
+    """`retry` for each that still waits and has its bytes; how many. Raises PermissionDenied (403)."""
+    return _each(event_ids, lambda pk: retry(event_id=pk, actor=actor))
+
+
+def set_aside_all(*, event_ids: Collection[uuid.UUID], actor: User, reason: str) -> int:
+    """`set_aside` for each that still waits, for one reason; how many. Raises PermissionDenied (403), Invalid (422)."""
+    return _each(event_ids, lambda pk: set_aside(event_id=pk, actor=actor, reason=reason))
+
+
+def _each(event_ids: Collection[uuid.UUID], act: Callable[[uuid.UUID], InboundEvent]) -> int:
+    done = 0
+    with transaction.atomic():
+        for pk in sorted(event_ids):  # in one order, so that two people do not wait for each other
+            try:
+                act(pk)
+            except (Conflict, InboundEvent.DoesNotExist):
+                continue  # a colleague was first
+            done += 1
+    return done
 
 
 def words(event: InboundEvent) -> str:

@@ -1,4 +1,4 @@
-"""Raw mail arrives: the bytes are committed first, then read; what cannot be read waits, visible, for a person.
+"""Raw mail and posts arrive: the bytes are committed first, then read; what cannot be read waits, visible, for a person.
 
 Three transactions of their own, none around the reading: store (then the sender's server may forget the mail), claim one
 try under a lease, record. A reader that is killed leaves the event as `received` with its lease run out; a sweep has it
@@ -31,7 +31,7 @@ from conversations.messages import blocking
 from conversations.messages.inbox import clean, record_inbound
 from conversations.models import Channel, Message
 from conversations.tenancy import tenant_context
-from ingestion import limits, payloads
+from ingestion import happened, limits, payloads
 from ingestion.models import InboundEvent
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ TASK = "ingestion.read_event"
 LEASE = timedelta(minutes=5)
 MAX_TRIES = 3
 KILLED = f"Reading it stopped the reader {MAX_TRIES} times."
+#: When to look again at what belongs to something that is still on its way.
+AGAIN = timedelta(seconds=10)
 UNREADABLE = "Messages of {} come by the internal API, not as bytes."
 #: What says nothing about the mail: the database or the disk is away, and the mail is read again when it is back.
 PASSING = (OperationalError, InterfaceError, OSError)
@@ -60,6 +62,7 @@ class Received:
 class _Work:
     channel: Channel
     arrival: Arrival
+    is_post: bool
 
 
 def receive_mail(*, account_id: uuid.UUID, channel_id: uuid.UUID, raw: bytes, recipient: str = "") -> Received:
@@ -126,6 +129,8 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
         return _as_it_is(account_id, event_id)
     failpoint("mail.reading")
     try:
+        if work.is_post:
+            return _take_post(account_id, event_id, work)
         inbound = _read(work)
         with tenant_context(account_id, durable=True):
             event = InboundEvent.objects.defer("payload").select_for_update(of=("self",)).get(pk=event_id)
@@ -143,6 +148,12 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
             event.detail = "" if is_new else "received before"
             event.save(update_fields=["status", "message", "detail", "lease_until", "sender", "subject"])
             return Received(event, message, is_new)
+    except happened.LookAgain:
+        with tenant_context(account_id, durable=True):
+            InboundEvent.objects.filter(pk=event_id, tries__gt=0).update(tries=F("tries") - 1, lease_until=None)
+            again = database_time.now() + AGAIN
+            wake(TASK, at=again, queue="inbound", once=f"read:{event_id}", account_id=account_id, event_id=event_id)
+        return _as_it_is(account_id, event_id)
     except PASSING:
         # No fault of the mail: this try does not count.
         with contextlib.suppress(Exception), tenant_context(account_id, durable=True):
@@ -151,6 +162,38 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
     except Exception as error:
         logger.exception("mail %s of channel %s was kept unread", event_id, work.channel.pk)
         return _fail(account_id, event_id, f"{type(error).__name__}: {error}")
+
+
+def _take_post(account_id: uuid.UUID, event_id: uuid.UUID, work: _Work) -> Received:
+    """All that happened in one post, each thing in a transaction of its own: what was taken in is known when it is read again."""
+    hooks = work.channel.provided_by.hooks
+    if hooks is None:
+        raise LookupError(UNREADABLE.format(work.channel.name))
+    taken = happened.Taken()
+    for one in hooks.parse(work.arrival.raw, work.channel.options):
+        with tenant_context(account_id, durable=True):
+            event = InboundEvent.objects.defer("payload").select_for_update(of=("self",)).get(pk=event_id)
+            if event.status not in {Status.RECEIVED, Status.FAILED}:
+                return Received(event, event.message, False)
+            found = happened.take(event, work.channel, one)
+            if found.is_blocked:
+                return _set_aside(event, work.channel)
+            if found.hold:
+                return hold(event, work.channel, found.hold)
+            taken = found if found.is_new or not taken.is_new else taken
+            # Linked at once: an erasure of the message takes the bytes with it.
+            InboundEvent.objects.filter(pk=event_id).update(
+                message=taken.message, sender=event.sender, subject=event.subject
+            )
+        failpoint("hook.taken")
+    with tenant_context(account_id, durable=True):
+        event = InboundEvent.objects.defer("payload").select_for_update(of=("self",)).get(pk=event_id)
+        if event.status not in {Status.RECEIVED, Status.FAILED}:
+            return Received(event, event.message, False)
+        event.status = Status.PROCESSED if taken.is_new else Status.IGNORED
+        event.detail, event.lease_until = taken.detail, None
+        event.save(update_fields=["status", "detail", "lease_until"])
+    return Received(event, taken.message, taken.is_new)
 
 
 def _claim(event_id: uuid.UUID) -> _Work | None:
@@ -167,7 +210,8 @@ def _claim(event_id: uuid.UUID) -> _Work | None:
         return None
     InboundEvent.objects.filter(pk=event_id).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
     own = own_addresses(event.channel.type)
-    return _Work(event.channel, Arrival(payloads.get(event_id), event.recipient, own))
+    arrival = Arrival(payloads.get(event_id), event.recipient, own)
+    return _Work(event.channel, arrival, event.signature == "valid")
 
 
 def _read(work: _Work) -> Inbound:

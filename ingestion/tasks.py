@@ -13,7 +13,7 @@ from conversations import audit
 from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.tenancy import account_directory, tenant_context
-from ingestion import jobs, mailboxes, receive, request_keys, uploads
+from ingestion import jobs, keys, mailboxes, receive, request_keys, uploads
 from ingestion.knowledge.answers import learn_answers as learn
 from ingestion.knowledge.crawl import period
 from ingestion.knowledge.embed import EmbedderDown
@@ -107,9 +107,10 @@ def learn_answers(timestamp: int) -> None:
 @app.periodic(cron="29 4 * * *")
 @app.task(name="ingestion.forget_request_keys", queueing_lock="forget_request_keys")
 def forget_request_keys(timestamp: int) -> None:
-    """Idempotency-Keys end with the raw bytes of their requests."""
+    """Idempotency-Keys end with the raw bytes of their requests, keys of events when no vendor brings them again."""
     for account in account_directory():
         request_keys.forget(account["id"])
+        keys.forget(account["id"])
 
 
 def crawl_due_sites(*, account_id: uuid.UUID) -> int:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from ingestion.views import inbound, runs, sources
+from ingestion.views import hooks, inbound, runs, sources
 
 app_name = "ingestion"
 urlpatterns = [
+    path("hooks/<str:token>/", hooks.hook, name="hook"),
     path("inbound/", inbound.page, name="inbound"),
+    path("inbound/all/", inbound.act_on_all, name="all-inbound"),
+    path("inbound/<uuid:pk>/make/", inbound.make, name="make-inbound"),
     path("inbound/<uuid:pk>/retry/", inbound.retry, name="retry-inbound"),
     path("inbound/<uuid:pk>/set-aside/", inbound.set_aside, name="set-aside-inbound"),
     path("inbound/<uuid:pk>/original/", inbound.original, name="inbound-original"),

@@ -150,7 +150,7 @@ def test_a_foreign_id_and_an_unknown_id_get_the_same_answer(world: World, secret
 def test_strangers_are_sent_to_the_log_in_everywhere(world: World, secrets) -> None:
     for path, converters in ALL:
         url = filled(path, converters, secrets[0])
-        if url is None or url.startswith("/internal/"):
+        if url is None or url.startswith(("/internal/", "/hooks/")):  # the latter says the same to everybody
             continue
         answer = Client().get(url)
         assert answer.status_code in {302, 401, 403, 404, 405}, (url, answer.status_code)

@@ -143,6 +143,8 @@ TABLE: dict[str, tuple[str, str]] = {
     "ingestion:retry-job": ("retry_jobs", REVIEWERS),
     "ingestion:retry-inbound": ("handle_inbound", REVIEWERS),
     "ingestion:set-aside-inbound": ("handle_inbound", REVIEWERS),
+    "ingestion:make-inbound": ("handle_inbound", REVIEWERS),
+    "ingestion:all-inbound": ("handle_inbound", REVIEWERS),
 }
 #: Controls of states that are not in the scene (fifty decisions, an endless hold, a second account); their refusals are.
 RARE = {
@@ -409,6 +411,8 @@ class Scene:
         yield "ingestion:run-corrections", "post", "/sources/run/corrections/", {}
         yield "ingestion:retry-inbound", "post", f"/inbound/{self.waiting.pk}/retry/", {}
         yield "ingestion:set-aside-inbound", "post", f"/inbound/{self.unread.pk}/set-aside/", {"reason": "Spam"}
+        yield "ingestion:make-inbound", "post", f"/inbound/{self.unread.pk}/make/", {"sender": "a@b.test", "text": "Hi"}
+        yield "ingestion:all-inbound", "post", "/inbound/all/", {"id": str(self.waiting.pk), "do": "retry"}
         yield "conversations:notices", "post", "/notifications/", {}
         yield "drafts:views", "post", "/views/", {"page": "queue", "name": "New", "query": ""}
         yield "drafts:share-view", "post", f"/views/{self.view.pk}/share/", {}
@@ -476,7 +480,8 @@ def test_every_address_that_changes_something_is_in_the_table(world: World, sign
     for name, _, entry in addresses(get_resolver()):
         words = {"UUIDConverter": uuid.uuid4(), "SlugConverter": "accept", "IntConverter": 1, "StringConverter": "x"}
         url = reverse(name, kwargs={key: words[type(kind).__name__] for key, kind in entry.pattern.converters.items()})
-        if browser.post(url).status_code != 405:
+        # A vendor's post is asked for its signature, and nobody for their role.
+        if name != "ingestion:hook" and browser.post(url).status_code != 405:
             found.add(name)
     assert len(found) > 35
     assert found == set(TABLE) - {

@@ -28,7 +28,9 @@ from conversations.channels import registry
 from conversations.channels.provider import Finding, Preset, Provider
 from conversations.errors import Refusal
 from conversations.models import Channel, User
+from conversations.people.letters import address_of
 from conversations.setup import channels as setup
+from conversations.setup import hooks
 from conversations.setup.health import health_of
 from conversations.tenancy import require_tenant
 
@@ -178,6 +180,30 @@ def try_now(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpRespons
     return _see(reverse("admin:channels"))
 
 
+@require_POST
+def hook(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpResponse:
+    """`do`: make a new address, which is shown in this answer and never again, or end the old one."""
+    account_id, actor = _changes(request)
+    channel = _channel(account_id, pk)
+    words: dict[str, Any] = {}
+    if request.POST.get("do") == "end":
+        try:
+            hooks.end_old(channel_id=channel.pk, actor=actor)
+        except Refusal as refusal:
+            words = {"hook_problem": str(refusal), "status": refusal.status}
+        else:
+            messages.success(request, "The old address and the old secret are refused from now on.")
+            return _see(reverse(CHANGE, args=[channel.pk]))
+    else:
+        try:
+            token = hooks.make_hook(channel_id=channel.pk, actor=actor)
+            words = {"hook_address": address_of(reverse("ingestion:hook", args=[token]))}
+        except Refusal as refusal:
+            words = {"hook_problem": str(refusal), "status": refusal.status}
+    form = form_class(channel.provided_by)(instance=channel)
+    return _page(request, site, channel, channel.provided_by, None, form, **words)
+
+
 def _see(url: str) -> HttpResponse:
     return HttpResponseRedirect(url, status=303)
 
@@ -216,6 +242,7 @@ def _page(
         "can_test": testable,
         "people": setup.who_may_be_tested(require_tenant(request).account_id) if testable else [],
         "may_change": is_tenant_admin(request),
+        "posts": hooks.state_of(stored) if stored and provider.hooks else None,
         **words,
     }
     return TemplateResponse(request, "console/channel.html", context, status=status)

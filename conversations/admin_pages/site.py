@@ -72,6 +72,7 @@ class TenantAdminSite(AdminSite):
             path("channels/", own(admin_channels.channels_page), name="channels"),
             path("channels/<uuid:pk>/test/", own(admin_channels.send_test), name="channel-test"),
             path("channels/<uuid:pk>/try/", own(admin_channels.try_now), name="channel-try"),
+            path("channels/<uuid:pk>/address/", own(admin_channels.hook), name="channel-hook"),
             path("people/", own(admin_people.people_page), name="people"),
             path("people/<uuid:pk>/send/", own(admin_people.resend), name="invite-again"),
             path("people/<uuid:pk>/withdraw/", own(admin_people.withdraw), name="withdraw-invitation"),

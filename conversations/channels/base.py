@@ -7,7 +7,7 @@ An adapter turns a provider's bytes into `Inbound` and an `Outbound` into a prov
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -224,6 +224,55 @@ class Remembers(Protocol):
     def find(self, message_id: str) -> str:
         """Where a message of that id stands among what was sent, in words; "" if it does not. Raises `ChannelError`."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class HookRequest:
+    """What a vendor posted, byte for byte as it signed it. Names of headers are in small letters."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A vendor's own post. `key` is its id of the event, "" for one that only wants the answer (a challenge, a ping)."""
+
+    key: str
+    answer: str = ""
+
+
+class Refused(Exception):
+    """Not the vendor's: the signature is wrong or too old, or there is none."""
+
+
+class EventKind(enum.StrEnum):
+    MESSAGE = "message"
+    EDITED = "edited"
+    DELETED = "deleted"
+    OTHER = "other"  # nothing that the desk does anything about
+
+
+class Author(enum.StrEnum):
+    """Who acted at the vendor. `US` is the account that our own replies are sent as, so it may be an echo."""
+
+    CUSTOMER = "customer"
+    TEAM = "team"
+    US = "us"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened at the vendor. `provider_id` is its own id of the message, the same for an edit of it and for
+    its end; `mark` is our name of the delivery (`Outbound.message_id`) where the vendor carries it back to us."""
+
+    kind: EventKind
+    provider_id: str = ""
+    author: Author = Author.CUSTOMER
+    inbound: Inbound | None = None
+    mark: str = ""
+    at: datetime | None = None
 
 
 class Polls(Protocol):

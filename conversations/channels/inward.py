@@ -27,5 +27,4 @@ def _inward(key: str, type_: ChannelType, label: str, icon: str, about: str) -> 
 PROVIDERS = (
     _inward("intercom", ChannelType.CHAT, "Chat", "chat", "Conversations of your chat."),
     _inward("shopify", ChannelType.SHOPIFY, "Shopify", "bag", "Comments and messages of your shop."),
-    _inward("slack", ChannelType.SLACK, "Slack", "hash", "Messages of your workspace."),
 )

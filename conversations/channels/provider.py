@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import TextChoices
 from pydantic import Field
 
-from conversations.channels.base import Inbound, Polls, Sends
+from conversations.channels.base import Event, HookRequest, Inbound, Polls, Sends, Verified
 from conversations.shapes import Shape
 
 
@@ -262,6 +262,22 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Hooks:
+    """How a vendor brings what happens: it posts to an address of the channel's own, signed with a secret, which `asks_for`
+    calls by its words.
+
+    `verify(request, secrets)` says whose post it is from its bytes alone, with each secret that stands (after a change the
+    older one for a while), and raises `Refused`. `parse(raw, settings)` reads it afterwards, in a worker: what it raises keeps
+    the event for a person.
+    """
+
+    asks_for: str
+    verify: Callable[[HookRequest, Sequence[str]], Verified]
+    parse: Callable[[bytes, Any], Sequence[Event]]
+    max_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """One way in and out. `settings` and `secrets` (what is secret, in words) are what an admin fills in.
 
@@ -274,8 +290,8 @@ class Provider:
     is called there, with its help; `sections` group the settings, `presets` fill them in. `missing(settings, secret)` names
     the fields without which it cannot send. `check(settings, secret)` tries the connection and sends nothing; a provider
     that has one is switched on only when it passed, and again when one of the settings in `connection`, or the secret,
-    was changed. `incoming`: how messages are fetched, if an admin says from where. `grant(settings)`: how its tokens are
-    renewed, None where it signs in with what was entered.
+    was changed. `incoming`: how messages are fetched, if an admin says from where. `hooks`: how the vendor brings them.
+    `grant(settings)`: how its tokens are renewed, None where it signs in with what was entered.
     """
 
     key: str
@@ -300,3 +316,4 @@ class Provider:
     check: Callable[[Any, str], Sequence[Finding]] | None = None
     incoming: Incoming | None = None
     grant: Callable[[Any], Grant | None] | None = None
+    hooks: Hooks | None = None

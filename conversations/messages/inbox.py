@@ -368,9 +368,17 @@ def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
 
 
 def record_outbound_elsewhere(
-    *, conversation: Conversation, external_id: str, body_text: str, actor: Any, sent_at: Any = None
+    *,
+    conversation: Conversation,
+    external_id: str,
+    body_text: str,
+    actor: Any,
+    sent_at: Any = None,
+    sender: Party | None = None,
+    answers: bool = True,
 ) -> tuple[Message, bool]:
-    """A reply that somebody sent outside this desk (a provider's echo): part of the thread, never delivered by us.
+    """A reply that somebody (`sender`) sent outside this desk: part of the thread, never delivered by us. It settles what is
+    owed, unless it does not answer (`answers`), because the customer wrote after it.
 
     Raises Invalid (422) for a message without text, Conflict (409) for an id that bears another text already.
     """
@@ -393,6 +401,7 @@ def record_outbound_elsewhere(
             role=Message.Role.OPERATOR,
             body_text=clean(body_text),
             sent_at=_plausible(sent_at) or database_time.now(),
+            metadata={"sender": clean(sender.address)[:320], "sender_name": clean(sender.name)[:200]} if sender else {},
         )
         audit.record(
             audit.Kind.MESSAGE_RECEIVED,
@@ -402,9 +411,15 @@ def record_outbound_elsewhere(
             data={"seq": message.seq, "elsewhere": True},
             commit={"body": message.body_text},
         )
-        for handler in hooks.on_answered_elsewhere:
-            handler(locked)
-        locked.last_seq = message.seq
-        owing.settle(locked)
-        locked.save(update_fields=owing.FIELDS)
+        if answers:
+            locked.last_seq = message.seq
+            answered_elsewhere(locked)
     return message, True
+
+
+def answered_elsewhere(conversation: Conversation) -> None:
+    """Nothing is owed in the locked conversation any more: somebody answered outside of this desk."""
+    for handler in hooks.on_answered_elsewhere:
+        handler(conversation)
+    owing.settle(conversation)
+    conversation.save(update_fields=owing.FIELDS)

@@ -468,6 +468,33 @@ def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
     return delivery
 
 
+class StillSending(Exception):
+    """A worker has the reply in its hands and will say in a moment what became of it."""
+
+
+def record_seen(*, delivery_id: uuid.UUID, provider_id: str) -> bool:
+    """The provider shows us the reply, so it arrived, whatever we knew of it; False for one that was never handed over, or was
+    given up: that is another message. Raises StillSending."""
+    with transaction.atomic():
+        delivery = lock_delivery(delivery_id)
+        if delivery.status == Status.SENDING:
+            raise StillSending
+        named = {"provider_id": delivery.provider_id or provider_id[:255]}
+        if delivery.status in {Status.SENT, Status.DELIVERED, Status.BOUNCED}:
+            if not delivery.provider_id:
+                _move(delivery, Status(delivery.status), **named)
+            return True
+        # Tried and put back, or given to a person: what proves that it left keeps it from leaving twice.
+        if delivery.status not in {Status.UNCERTAIN, Status.QUEUED, Status.FAILED} or not delivery.attempt_count:
+            return False
+        now = database_time.now()
+        _move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **named)
+        Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
+        _settle(delivery)
+        _record(audit.Kind.DELIVERY_SEEN, delivery, audit.SYSTEM)
+    return True
+
+
 def record_bounce(*, delivery_id: uuid.UUID, detail: str) -> bool:
     """The provider says that it did not arrive; False if the delivery was never sent, or its bounce is known."""
     with transaction.atomic():

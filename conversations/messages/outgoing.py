@@ -104,6 +104,11 @@ def _outbound(
         thread_id=envelope.get("thread_id", ""),
         answers=envelope.get("answers", ""),
         body_html=with_signature(body_html, signature),
-        body_text=f"{body_text.rstrip()}\n\n-- \n{signature}" if signature else body_text,
+        body_text=text_as_sent(body_text, signature),
         **facts,
     )
+
+
+def text_as_sent(body_text: str, signature: str) -> str:
+    """The text with the signature below it."""
+    return f"{body_text.rstrip()}\n\n-- \n{signature}" if signature else body_text

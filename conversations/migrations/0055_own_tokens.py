@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0046_fetching'),
+        ('conversations', '0048_by_provider_id'),
     ]
 
     operations = [

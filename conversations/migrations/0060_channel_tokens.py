@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0046_fetching'),
+        ('conversations', '0056_expiring_notice'),
     ]
 
     operations = [

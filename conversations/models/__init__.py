@@ -1,7 +1,7 @@
 from conversations.models.actions import ActionReceipt, ProposedAction
 from conversations.models.audit import AuditCheckpoint, AuditEvent, AuditHead, AuditSalt
 from conversations.models.blocking import BlockedSender
-from conversations.models.channel_health import ChannelHealth
+from conversations.models.channel_health import ChannelHealth, ChannelHook
 from conversations.models.channel_tokens import ChannelToken
 from conversations.models.channels import Channel
 from conversations.models.chats import AssistantSession, MessageVector
@@ -40,6 +40,7 @@ __all__ = [
     "BlockedSender",
     "Channel",
     "ChannelHealth",
+    "ChannelHook",
     "ChannelToken",
     "Conversation",
     "ConversationTag",

@@ -26,6 +26,9 @@ class ChannelHealth(TenantRow):
     fetched_at = models.DateTimeField(null=True)
     fetch_problem = models.CharField(max_length=500, blank=True, default="")
     fetch_told_at = models.DateTimeField(null=True)
+    hook_refused_at = models.DateTimeField(
+        null=True, help_text="When a post to its address was last refused, where none was right since."
+    )
 
     class Meta:
         verbose_name_plural = "channel health"
@@ -42,3 +45,29 @@ class ChannelHealth(TenantRow):
 
     def __str__(self) -> str:
         return self.problem or "works"
+
+
+class ChannelHook(TenantRow):
+    """The address that a vendor posts a channel's events to: `/hooks/<token>/`, of whose token only the digest is kept.
+
+    One that was replaced stands until `expires_at`.
+    """
+
+    channel = TenantForeignKey("conversations.Channel", related_name="+", db_index=False)
+    digest = models.CharField(max_length=64, editable=False)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            *tenant_guards("channelhook"),
+            models.UniqueConstraint(fields=["account", "digest"], name="channelhook_digest"),
+            models.UniqueConstraint(
+                fields=["account", "channel"], condition=Q(expires_at__isnull=True), name="channelhook_one_current"
+            ),
+            *same_account("channelhook", "channel"),
+        ]
+        # Asked before anybody knows whose it is: by `channel_by_hook` alone.
+        indexes: ClassVar = [models.Index(fields=["digest"], name="idx_channelhook_digest")]
+
+    def __str__(self) -> str:
+        return "replaced" if self.expires_at else "current"

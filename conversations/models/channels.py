@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
@@ -44,6 +45,10 @@ class Channel(TenantRow):
     refresh_token = EncryptedTextField(
         blank=True, default="", db_default="", help_text="As it was entered; the one of now is in ChannelToken."
     )
+    incoming_credentials_before = EncryptedTextField(
+        blank=True, default="", db_default="", editable=False, help_text="The one before it, which stands for a while."
+    )
+    incoming_before_until = models.DateTimeField(null=True, editable=False)
     is_active = models.BooleanField(
         "switched on", default=True, help_text="Off: nothing comes in and nothing leaves. What is there stays."
     )
@@ -123,6 +128,12 @@ class Channel(TenantRow):
     def incoming_secret(self) -> str:
         """What messages are fetched with."""
         return self.incoming_credentials or self.credentials
+
+    def hook_secrets(self, now: datetime) -> list[str]:
+        """What posts to its address may be signed with. None: nothing is let in."""
+        before = self.incoming_before_until is not None and self.incoming_before_until > now
+        found = [self.incoming_credentials, self.incoming_credentials_before if before else ""]
+        return [secret for secret in found if secret]
 
     @property
     def is_fetched_from(self) -> bool:

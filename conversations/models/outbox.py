@@ -20,12 +20,13 @@ from conversations.database.guards import (
 from conversations.models.base import OfKind, TenantForeignKey, TenantRow
 from conversations.visible import Visible
 
-#: The arrows of a delivery's life; the database refuses any other.
+#: The arrows of a delivery's life; the database refuses any other. What was thought not to have left may turn out to be there:
+#: the provider shows it to us.
 DELIVERY_MOVES = {
     "held": ["queued", "cancelled"],
-    "queued": ["sending", "cancelled"],
+    "queued": ["sending", "sent", "cancelled"],
     "sending": ["queued", "sent", "failed", "uncertain"],
-    "failed": ["queued", "cancelled"],
+    "failed": ["queued", "sent", "cancelled"],
     "uncertain": ["queued", "sent", "cancelled"],
     "sent": ["delivered", "bounced"],
     "delivered": ["bounced"],
@@ -146,6 +147,9 @@ class Delivery(TenantRow):
             models.Index(fields=["account", "status", "-created_at"], name="idx_delivery_status"),
             models.Index(
                 fields=["account", "created_at"], name="idx_delivery_automatic", condition=Q(is_automatic=True)
+            ),
+            models.Index(
+                fields=["account", "provider_id"], name="idx_delivery_provider_id", condition=~Q(provider_id="")
             ),
         ]
 

@@ -27,6 +27,7 @@ from conversations.models import Channel, Membership, User
 from conversations.models.base import new_id
 from conversations.people import addresses, limits, roles
 from conversations.people.letters import address_of
+from conversations.setup.hooks import keep_secret_before
 from conversations.tenancy import tenant_context
 
 SALT = "countersign.channel-test"
@@ -93,7 +94,8 @@ def save_channel(*, channel: Channel, actor: User, changed: Sequence[str], found
     """Save it, with what a check of the same entries found. Raises CannotWork (422) if it is to be on and cannot work,
     Invalid (422) for a setting that is none, Conflict (409) for an address that another channel or account has."""
     with transaction.atomic():
-        list(Channel.objects.select_for_update(of=("self",)).filter(account_id=channel.account_id, pk=channel.pk))
+        stored = Channel.objects.select_for_update(of=("self",)).filter(account_id=channel.account_id, pk=channel.pk)
+        keep_secret_before(channel, stored.first())
         if found is not None and found.mark == channel.connection_mark:
             channel.checked = [dataclasses.asdict(finding) for finding in found.findings]
             channel.checked_at = found.at

@@ -59,6 +59,8 @@ class Health:
             return "Connect again", "bad"
         if self.away:
             return "Does not send", "bad"
+        if self.health and self.health.hook_refused_at:
+            return "Refuses what is posted", "bad"
         if self.silent_since:
             return "Receives nothing", "bad"
         if self.uncertain:

@@ -130,6 +130,9 @@ def message_view(
         by = message.get("sender_name") or sender
         if not is_same(sender, by):
             notes.append(sender)
+    if not inbound and sender:  # a colleague, at the vendor
+        by = message.get("sender_name") or sender
+        notes.append("not from this desk")
     if inbound:
         notes += _envelope_notes(message, sender)
     shown = new if inbound and new else full

@@ -79,6 +79,7 @@ drafts_savedview: page
 drafts_scenario: status language
 drafts_scorecard: criteria outcome scored_by
 ingestion_inboundevent: signature status
+ingestion_inboundkey: kind
 ingestion_jobrun: type status unit
 ingestion_sourcedocument: kind status
 
@@ -88,6 +89,7 @@ conversations_auditcheckpoint: hash previous signature
 conversations_audithead: hash
 conversations_channeltoken: entered refresh_token access_token
 conversations_auditsalt: value
+ingestion_inboundkey: digest
 
 = States, numbers and ids; servers' words stand in it without addresses (`audit.masked`)
 conversations_auditevent: data
@@ -143,7 +145,8 @@ conversations_conversation: tags
 drafts_configdocument: text path by_name
 conversations_addressmove: by_name
 conversations_account: name slug timezone settings
-conversations_channel: external_id name metadata credentials incoming_credentials client_secret refresh_token checked checked_as tested_to
+conversations_channel: external_id name metadata credentials incoming_credentials incoming_credentials_before client_secret refresh_token checked checked_as tested_to
+conversations_channelhook: digest
 mail_address_claim: mailbox
 conversations_delivery: approved_by_name
 conversations_note: author_name

@@ -5,12 +5,29 @@ A new channel begins as a copy of this (docs/architecture.md, "How to add a chan
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 
-from conversations.channels.base import ChannelError, Failure, Inbound, Outbound, Party, Receipt
-from conversations.channels.provider import Arrival, ChannelSettings, ChannelType, Limits, Provider
+from conversations.channels.base import (
+    Author,
+    ChannelError,
+    Event,
+    EventKind,
+    Failure,
+    HookRequest,
+    Inbound,
+    Outbound,
+    Party,
+    Receipt,
+    Refused,
+    Verified,
+)
+from conversations.channels.provider import Arrival, ChannelSettings, ChannelType, Hooks, Limits, Provider
 
 #: What arrived at the vendor: (room, text, thread, message that is answered).
 SENT: list[tuple[str, str, str, str]] = []
@@ -48,6 +65,57 @@ def read(arrival: Arrival, settings: ToySettings) -> Inbound:
     )
 
 
+def signed(body: bytes, secret: str, at: datetime) -> dict[str, str]:
+    """The headers that the toy's vendor sends with a body."""
+    moment = str(int(at.timestamp()))
+    return {"Toy-Time": moment, "Toy-Signature": _signature(secret, moment, body)}
+
+
+def _signature(secret: str, moment: str, body: bytes) -> str:
+    return hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+
+
+def verify(request: HookRequest, secrets: Sequence[str]) -> Verified:
+    moment, given = request.headers.get("toy-time", ""), request.headers.get("toy-signature", "")
+    right = [_signature(secret, moment, request.body) for secret in secrets]
+    if not any(hmac.compare_digest(one.encode(), given.encode()) for one in right):
+        raise Refused
+    if abs(request.received_at.timestamp() - int(moment)) > timedelta(minutes=5).total_seconds():
+        raise Refused
+    data = json.loads(request.body)
+    if data.get("type") == "challenge":
+        return Verified("", answer=data["challenge"])
+    return Verified(data["event"])
+
+
+def parse(raw: bytes, settings: ToySettings) -> Sequence[Event]:
+    data = json.loads(raw)
+    return [_event(one) for one in data.get("all") or [data]]
+
+
+def _event(data: dict[str, Any]) -> Event:
+    kind = EventKind(data["type"])
+    text = data.get("text")
+    inbound = None
+    if text is not None:
+        inbound = Inbound(
+            external_id=data["id"],
+            thread_id=data["thread"],
+            sender=Party(data["from"], data.get("name", "")),
+            subject=text[:60],
+            body_text=text,
+            body_new=text,
+        )
+    return Event(
+        kind,
+        provider_id=data["id"],
+        author=Author(data.get("by", "customer")),
+        inbound=inbound,
+        mark=data.get("mark", ""),
+        at=datetime.fromisoformat(data["at"]) if data.get("at") else None,
+    )
+
+
 TOY = Provider(
     key="toy",
     type=ChannelType.CHAT,
@@ -59,4 +127,5 @@ TOY = Provider(
     open=lambda settings, secret: ToyAdapter(settings.room, secret),
     read=read,
     threads=True,
+    hooks=Hooks(asks_for="the toy's signing secret", verify=verify, parse=parse),
 )

@@ -1,0 +1,1 @@
+DROP FUNCTION channel_by_hook(text);
