@@ -87,9 +87,7 @@ def stream(
 ) -> Any:
     """What is new since `Last-Event-ID`: `delta {from, text}`, `step {text}`, then one of `done`, `stopped`, `failed`. Each answer
     ends; come back after its `retry`, until 204."""
-    response = answer_of(turns.turn_of(turn_id, person_of(request)), last)
-    response["Cache-Control"] = "no-store, private"
-    return response
+    return answer_of(turns.turn_of(turn_id, person_of(request)), last)
 
 
 @router.post("/assistant/turns/{turn_id}/stop", response={200: TurnOut, **ANSWERS}, summary="Stop an answer")
