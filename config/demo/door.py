@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
 import sys
 from typing import Any
@@ -117,8 +116,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="An SMTP server of the demo: a mail client can be a customer.")
     parser.add_argument("--port", type=int, default=8026)
     options = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    import django
+    import django  # its settings are named by whoever starts the demo
     from django.conf import settings
 
     django.setup()
