@@ -470,11 +470,13 @@ def _tried(vendor: Vendor, status: str) -> None:
             Delivery.objects.update(status=one, attempt_count=1, lease_until=lease)
 
 
-def test_while_it_is_being_sent_its_echo_waits_and_loses_no_try(vendor: Vendor) -> None:
+@pytest.mark.parametrize("marked", [True, False])
+def test_while_it_is_being_sent_its_echo_waits_and_loses_no_try(vendor: Vendor, marked: bool) -> None:
     vendor.says()
-    approved(vendor)
+    delivery = approved(vendor)
+    mark = delivery.idempotency_key if marked else ""
     _tried(vendor, "sending")
-    vendor.post(vendor.body("We do.", id="toy-1", by="us"))
+    vendor.post(vendor.body("We do.", id="toy-1", by="us", mark=mark))
     ProcrastinateJob.objects.all().delete()  # a worker has it
     waits = vendor.read()
     assert (waits.status, waits.tries, waits.lease_until) == ("received", 0, None)
@@ -487,12 +489,15 @@ def test_while_it_is_being_sent_its_echo_waits_and_loses_no_try(vendor: Vendor) 
     assert vendor.messages() == [("inbound", "Hello"), ("outbound", "We do.")]
 
 
-def test_a_mark_on_what_never_left_or_was_given_up_is_not_believed(vendor: Vendor) -> None:
+@pytest.mark.parametrize("status", ["held", "queued", "cancelled"])
+def test_a_mark_on_what_never_left_or_was_given_up_is_not_believed(vendor: Vendor, status: str) -> None:
     vendor.says()
     delivery = approved(vendor)
+    with tenant_context(vendor.account.pk):
+        Delivery.objects.update(status=status)
     us(vendor, mark=delivery.idempotency_key, text="Forged")
     assert vendor.messages()[-1] == ("outbound", "Forged")
-    assert state(vendor)[0] == "held"
+    assert state(vendor)[0] == status
 
 
 def test_a_second_reply_of_the_same_words_is_another_message(vendor: Vendor) -> None:
