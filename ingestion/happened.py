@@ -15,7 +15,7 @@ from django.db.models import Q
 from conversations import audit
 from conversations.channels.base import Author, Event, EventKind, Inbound, Party
 from conversations.database import database_time
-from conversations.messages import blocking, outbox, owing
+from conversations.messages import blocking, outcomes, owing
 from conversations.messages.inbox import (
     UNREADABLE,
     answered_elsewhere,
@@ -81,7 +81,7 @@ def _new(event: InboundEvent, channel: Channel, happened: Event) -> Taken:
     try:
         if ours := _ours(channel, happened, happened.inbound):
             return Taken(ours.message, detail="sent from here")
-    except outbox.StillSending as error:
+    except outcomes.StillSending as error:
         raise LookAgain from error
     if happened.author != Author.CUSTOMER:
         return _elsewhere(event, channel, happened, happened.inbound)
@@ -178,14 +178,14 @@ def _deleted(channel: Channel, key: InboundKey, *, is_first: bool) -> Taken:
 
 def _ours(channel: Channel, happened: Event, inbound: Inbound) -> Delivery | None:
     """The reply of ours that this is: by the id that the vendor gave it, by our mark, or by who says what. Raises
-    outbox.StillSending."""
+    outcomes.StillSending."""
     sent = Delivery.objects.filter(channel=channel).select_related("message")
     found = sent.filter(provider_id=happened.provider_id).first()
     if found is None and happened.mark:
         found = sent.filter(idempotency_key=happened.mark).first()
     if found is None and happened.author == Author.US:
         found = _by_its_words(channel, happened, inbound)
-    if found is None or not outbox.record_seen(delivery_id=found.pk, provider_id=happened.provider_id):
+    if found is None or not outcomes.record_seen(delivery_id=found.pk, provider_id=happened.provider_id):
         return None
     return found
 
@@ -205,7 +205,7 @@ def _by_its_words(channel: Channel, happened: Event, inbound: Inbound) -> Delive
         if delivery.provider_id == happened.provider_id:
             return delivery
     if any(delivery.status == D.SENDING for delivery in found):
-        raise outbox.StillSending  # its receipt names it
+        raise outcomes.StillSending  # its receipt names it
     said = _words(inbound.body_text)
     # One that has another id is another message, whatever it says.
     unnamed = [delivery for delivery in found if not delivery.provider_id]

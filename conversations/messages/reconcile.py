@@ -14,7 +14,7 @@ from conversations.channels.base import ChannelError
 from conversations.database import database_time
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import outbox, sent_mail
+from conversations.messages import moves, outbox, outcomes, sent_mail
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
 
@@ -32,15 +32,15 @@ def look(*, account_id: uuid.UUID, delivery_id: uuid.UUID, number: int) -> str:
         evidence, why = "", f" The last look failed: {error} {error.response}".rstrip()
     failpoint("reconcile.looked")
     with tenant_context(account_id, durable=True):
-        delivery = outbox.lock_delivery(delivery_id)
+        delivery = moves.lock_delivery(delivery_id)
         if delivery.status != Delivery.Status.UNCERTAIN:  # a person was quicker
             return delivery.status
         if evidence:
-            outbox.found_sent(delivery, evidence)
+            outcomes.found_sent(delivery, evidence)
         elif number < len(outbox.LOOKS):
             at = database_time.now() + timedelta(seconds=outbox.LOOKS[number])
             ids: dict[str, Any] = {"account_id": account_id, "delivery_id": delivery_id}
             wake(outbox.LOOK_TASK, at=at, queue="outbox", **ids, number=number + 1)
         else:
-            outbox.not_found(delivery, times=number, why=why)
+            outcomes.not_found(delivery, times=number, why=why)
     return delivery.status

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from django_htmx.http import reswap
 
 from conversations.errors import Refusal
-from conversations.messages import outbox
+from conversations.messages import outbox, outcomes
 from conversations.models import Delivery
 from conversations.people.roles import Verb, check, require
 from conversations.tenancy import require_tenant
@@ -77,7 +77,7 @@ def resolve(request: HttpRequest, pk: uuid.UUID, outcome: str) -> HttpResponse:
 
     def verb() -> None:
         check(person(request), Verb.RESOLVE_DELIVERY, account_id=delivery.account_id)
-        outbox.resolve(delivery_id=delivery.pk, actor=person(request), outcome=outcome)
+        outcomes.resolve(delivery_id=delivery.pk, actor=person(request), outcome=outcome)
 
     return _settle(request, delivery, verb, words.get(outcome, "Settled."))
 

@@ -14,7 +14,7 @@ from django.test import Client
 
 from conversations.channels.base import ChannelError, Failure, Outbound, Receipt
 from conversations.database import database_time
-from conversations.messages import breaker, outbox, outgoing
+from conversations.messages import breaker, moves, outbox, outgoing
 from conversations.models import AuditEvent, Channel, ChannelHealth, Delivery, DeliveryAttempt, Notification, User, base
 from conversations.setup import channels as setup
 from conversations.tenancy import tenant_context
@@ -52,7 +52,8 @@ class Time:
         monkeypatch.setattr(database_time, "now", lambda: right() + self.later)
         monkeypatch.setattr(base, "_last", base._last)  # ids of a later time are not followed by those of the next test
         self.jobs: list[tuple[datetime, str, uuid.UUID]] = []
-        monkeypatch.setattr(outbox, "wake", self.wake)
+        for module in (moves, outbox):
+            monkeypatch.setattr(module, "wake", self.wake)
 
     def wake(self, task: str, *, at: datetime | None = None, once: str = "", delivery_id: Any, **_: Any) -> None:
         if not once or all(once != key for _, key, _ in self.jobs):

@@ -16,7 +16,7 @@ from conversations import hooks
 from conversations.channels.base import Outbound
 from conversations.channels.email.smtp import SmtpAdapter
 from conversations.errors import Conflict, Invalid
-from conversations.messages import outbox
+from conversations.messages import moves, outbox, outcomes
 from conversations.models import AuditEvent, Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification
 from conversations.tenancy import tenant_context
 from drafts.models import Draft
@@ -145,19 +145,19 @@ def test_a_lost_answer_is_uncertain_and_never_sent_again_by_itself(world: World,
 def test_a_person_settles_what_is_uncertain(world: World, held: Delivery, keeper, outcome: str, status: str) -> None:
     keeper[0].drop = True
     deliver(held)
-    assert outbox.resolve(delivery_id=held.pk, actor=world.ada, outcome=outcome).status == status
+    assert outcomes.resolve(delivery_id=held.pk, actor=world.ada, outcome=outcome).status == status
     assert AuditEvent.objects.filter(kind="delivery.resolved").get().data == {"outcome": outcome}
 
 
 def test_there_is_nothing_to_settle_on_a_held_reply(world: World, held: Delivery) -> None:
     with assert_nothing_written(), pytest.raises(Conflict):
-        outbox.resolve(delivery_id=held.pk, actor=world.ada, outcome="sent")
+        outcomes.resolve(delivery_id=held.pk, actor=world.ada, outcome="sent")
     with assert_nothing_written(), pytest.raises(Invalid):
-        outbox.resolve(delivery_id=held.pk, actor=world.ada, outcome="perhaps")
+        outcomes.resolve(delivery_id=held.pk, actor=world.ada, outcome="perhaps")
 
 
 def test_an_auditor_settles_and_releases_nothing(world: World, held: Delivery) -> None:
-    for act in (lambda: outbox.resolve(delivery_id=held.pk, actor=world.bo, outcome="sent"), lambda: outbox.release(delivery_id=held.pk, actor=world.bo)):  # fmt: skip
+    for act in (lambda: outcomes.resolve(delivery_id=held.pk, actor=world.bo, outcome="sent"), lambda: outbox.release(delivery_id=held.pk, actor=world.bo)):  # fmt: skip
         with assert_nothing_written(), pytest.raises(PermissionDenied):
             act()
 
@@ -266,7 +266,7 @@ def heard(monkeypatch) -> list[str]:
 
 
 def test_a_reply_that_is_taken_back_is_told_like_every_other_end(world: World, held: Delivery, heard) -> None:
-    outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+    outbox.cancel(delivery=moves.lock_delivery(held.pk), actor=world.ada, reason="undone")
     assert heard == ["cancelled"]
 
 
@@ -274,7 +274,7 @@ def test_a_reply_that_cannot_be_taken_back_is_told_to_nobody(world: World, held:
     Delivery.objects.update(status="queued")
     Delivery.objects.update(status="sending", lease_until=timezone.now())
     with assert_nothing_written(), pytest.raises(Conflict):
-        outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+        outbox.cancel(delivery=moves.lock_delivery(held.pk), actor=world.ada, reason="undone")
     assert heard == []
 
 
@@ -291,10 +291,10 @@ def test_the_same_bounce_told_by_eight_at_once_counts_once(committed_world: Worl
 
     def bounce() -> bool:
         with tenant_context(world.acme.pk):
-            return outbox.record_bounce(delivery_id=delivery.pk, detail="no such mailbox")
+            return outcomes.record_bounce(delivery_id=delivery.pk, detail="no such mailbox")
 
     with tenant_context(world.acme.pk):
-        assert not outbox.record_bounce(delivery_id=delivery.pk, detail="it was never sent")
+        assert not outcomes.record_bounce(delivery_id=delivery.pk, detail="it was never sent")
         sent(delivery)
     results = in_threads([bounce] * 8)
     assert sorted(map(str, results)) == ["False"] * 7 + ["True"]
@@ -307,6 +307,6 @@ def test_the_same_bounce_told_by_eight_at_once_counts_once(committed_world: Worl
 def test_a_bounce_is_looked_at_under_the_conversations_lock(held: Delivery) -> None:
     sent(held)
     with counted() as queries:
-        assert outbox.record_bounce(delivery_id=held.pk, detail="no such mailbox")
+        assert outcomes.record_bounce(delivery_id=held.pk, detail="no such mailbox")
     asked = [query["sql"] for query in queries if '"status"' in query["sql"]]
     assert "FOR UPDATE" in asked[0], "the status was read before it was locked"

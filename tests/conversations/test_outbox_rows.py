@@ -16,7 +16,7 @@ from conversations import audit, hooks
 from conversations.channels.base import ChannelError, Failure, Outbound, Receipt
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
-from conversations.messages import outbox, outgoing
+from conversations.messages import moves, outbox, outcomes, outgoing
 from conversations.models import AuditEvent, Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification
 from tests import factories
 from tests.asserts import assert_nothing_written, counted
@@ -118,7 +118,7 @@ def at(delivery: Delivery, status: str, **changes: Any) -> Delivery:
 
 def job() -> tuple[Any, ...]:
     """The one wake-up that waits."""
-    found = ProcrastinateJob.objects.get(status="todo", task_name=outbox.TASK)
+    found = ProcrastinateJob.objects.get(status="todo", task_name=moves.TASK)
     return found.queue_name, found.args, found.scheduled_at, found.queueing_lock
 
 
@@ -178,7 +178,7 @@ def test_an_approved_reply_is_copied_whole_and_waits_for_its_hold(world: World, 
 
 @pytest.mark.parametrize(("seconds", "days"), [(outbox.UNTIL_RELEASED - 1, 0), (outbox.UNTIL_RELEASED, 365)])
 def test_until_i_press_send_is_a_year(held: Delivery, seconds: int, days: int) -> None:
-    outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=audit.SYSTEM, reason="again")
+    outbox.cancel(delivery=moves.lock_delivery(held.pk), actor=audit.SYSTEM, reason="again")
     found = outbox.queue_outbound(
         conversation=held.conversation, envelope=held.envelope, body_text="Hello", actor=held.approved_by, hold_seconds=seconds
     )  # fmt: skip
@@ -195,7 +195,7 @@ def test_what_cannot_be_sent_as_it_stands_is_not_put_in(held: Delivery) -> None:
 
 
 def test_what_no_person_approved_says_so(held: Delivery) -> None:
-    outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=audit.SYSTEM, reason="again")
+    outbox.cancel(delivery=moves.lock_delivery(held.pk), actor=audit.SYSTEM, reason="again")
     lane = audit.model_actor("lane orders")
     found = outbox.queue_outbound(
         conversation=held.conversation, envelope=held.envelope, body_text="Hello", actor=lane, hold_seconds=0
@@ -205,7 +205,7 @@ def test_what_no_person_approved_says_so(held: Delivery) -> None:
 
 def test_the_conversation_is_locked_before_its_delivery(held: Delivery) -> None:
     with counted() as queries:
-        outbox.lock_delivery(held.pk)
+        moves.lock_delivery(held.pk)
     locks = [query["sql"].rpartition("FOR UPDATE OF ")[2] for query in queries if "FOR UPDATE" in query["sql"]]
     assert locks == ['"conversations_conversation"', '"conversations_delivery"']
 
@@ -234,7 +234,7 @@ def test_only_what_is_held_is_released(world: World, held: Delivery) -> None:
 def test_what_has_not_left_is_taken_back_with_its_message(world: World, held: Delivery, told: list[str], status: str) -> None:  # fmt: skip
     if status != "held":
         at(held, status)
-    found = outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+    found = outbox.cancel(delivery=moves.lock_delivery(held.pk), actor=world.ada, reason="undone")
     held.refresh_from_db()
     assert (found, held.status, told) == (held, "cancelled", ["cancelled"])
     withdrawn = Message.objects.get(pk=held.message_id).withdrawn_at
@@ -246,10 +246,10 @@ def test_what_has_not_left_is_taken_back_with_its_message(world: World, held: De
 def test_too_late_says_since_when(world: World, held: Delivery) -> None:
     at(held, "sending")
     with pytest.raises(Conflict, match=r"this reply is sending\.$"):
-        outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+        outbox.cancel(delivery=moves.lock_delivery(held.pk), actor=world.ada, reason="undone")
     Delivery.objects.filter(pk=held.pk).update(status="sent", sent_at="2026-03-01T09:08:07Z")
     with pytest.raises(Conflict, match=r"this reply is sent at 09:08:07\.$"):
-        outbox.cancel(delivery=outbox.lock_delivery(held.pk), actor=world.ada, reason="undone")
+        outbox.cancel(delivery=moves.lock_delivery(held.pk), actor=world.ada, reason="undone")
 
 
 # --- one attempt -----------------------------------------------------------------------------------------------------
@@ -319,7 +319,7 @@ def test_a_failure_that_ends_it_is_told_to_the_approver(
     assert_told_the_approver(world, due, f"send_{kind}")
     data = {"attempt": 1, "error": f"no {'5' * 197}"}
     assert event(f"delivery.{kind}") == (audit.SYSTEM.name, str(due.pk), due.conversation_id, data)
-    assert not ProcrastinateJob.objects.filter(task_name=outbox.TASK).exists()
+    assert not ProcrastinateJob.objects.filter(task_name=moves.TASK).exists()
 
 
 @pytest.mark.parametrize("error", [LookupError("no way"), OSError("no way"), ValueError("no way")])
@@ -453,7 +453,7 @@ def test_a_row_that_came_back_meanwhile_is_left_alone(held: Delivery) -> None:
 @pytest.mark.parametrize(("outcome", "status"), [("sent", "sent"), ("send_again", "queued"), ("give_up", "cancelled")])
 def test_what_is_in_doubt_is_settled(world: World, held: Delivery, told: list[str], outcome: str, status: str) -> None:
     at(held, "uncertain", error="in doubt", next_attempt_at=timezone.now() + timedelta(days=1))
-    assert outbox.resolve(delivery_id=held.pk, actor=world.ada, outcome=outcome).status == status
+    assert outcomes.resolve(delivery_id=held.pk, actor=world.ada, outcome=outcome).status == status
     held.refresh_from_db()
     assert held.status == status
     assert event("delivery.resolved") == ("Ada", str(held.pk), held.conversation_id, {"outcome": outcome})
@@ -473,19 +473,19 @@ def test_what_is_in_doubt_is_settled(world: World, held: Delivery, told: list[st
 def test_what_failed_is_sent_again_or_given_up_and_was_not_sent(world: World, held: Delivery) -> None:
     at(held, "failed")
     with assert_nothing_written(), pytest.raises(Conflict):
-        outbox.resolve(delivery_id=held.pk, actor=world.ada, outcome="sent")
-    assert outbox.resolve(delivery_id=held.pk, actor=world.ada, outcome="send_again").status == "queued"
+        outcomes.resolve(delivery_id=held.pk, actor=world.ada, outcome="sent")
+    assert outcomes.resolve(delivery_id=held.pk, actor=world.ada, outcome="send_again").status == "queued"
     at(held, "failed")
-    assert outbox.resolve(delivery_id=held.pk, actor=world.ada, outcome="give_up").status == "cancelled"
+    assert outcomes.resolve(delivery_id=held.pk, actor=world.ada, outcome="give_up").status == "cancelled"
 
 
 @pytest.mark.parametrize("status", ["sent", "delivered"])
 def test_a_bounce_of_what_was_sent_is_told(world: World, held: Delivery, told: list[str], status: str) -> None:
     at(held, status)
-    assert outbox.record_bounce(delivery_id=held.pk, detail="5" * 700)
+    assert outcomes.record_bounce(delivery_id=held.pk, detail="5" * 700)
     held.refresh_from_db()
     assert (held.status, held.error, told) == ("bounced", "5" * 500, ["bounced"])
     assert_told_the_approver(world, held, "bounced")
     assert event("delivery.bounced") == (audit.SYSTEM.name, str(held.pk), held.conversation_id, {})
     with assert_nothing_written():
-        assert not outbox.record_bounce(delivery_id=held.pk, detail="again")
+        assert not outcomes.record_bounce(delivery_id=held.pk, detail="again")

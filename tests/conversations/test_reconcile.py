@@ -14,7 +14,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from config.demo.__main__ import free_port
 from conversations.database import database_time
-from conversations.messages import outbox, reconcile
+from conversations.messages import outbox, outcomes, reconcile
 from conversations.models import AuditEvent, Channel, Delivery, Notification
 from conversations.tenancy import tenant_context
 from tests import factories
@@ -160,7 +160,7 @@ def test_send_again_does_not_send_what_stands_there(committed_world: World, chan
     delivery = reply(world)
     deliver(world, delivery)
     with tenant_context(world.acme.pk):
-        outbox.resolve(delivery_id=delivery.pk, actor=world.ada, outcome="send_again")
+        outcomes.resolve(delivery_id=delivery.pk, actor=world.ada, outcome="send_again")
     smtp.answers = True
     due(world)
     assert deliver(world, delivery) == "sent"
@@ -170,7 +170,7 @@ def test_send_again_does_not_send_what_stands_there(committed_world: World, chan
     other = reply(world)
     deliver(world, other)
     with tenant_context(world.acme.pk):
-        outbox.resolve(delivery_id=other.pk, actor=world.ada, outcome="send_again")
+        outcomes.resolve(delivery_id=other.pk, actor=world.ada, outcome="send_again")
     smtp.answers = True
     due(world)
     assert deliver(world, other) == "sent"
@@ -190,7 +190,7 @@ def test_a_person_who_settled_it_is_not_overruled(
 
         def settle() -> None:  # another connection
             with tenant_context(world.acme.pk):
-                outbox.resolve(delivery_id=delivery.pk, actor=world.ada, outcome="give_up")
+                outcomes.resolve(delivery_id=delivery.pk, actor=world.ada, outcome="give_up")
 
         person = threading.Thread(target=settle)
         person.start()

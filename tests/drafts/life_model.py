@@ -14,7 +14,7 @@ from django.db import connection
 from conversations.channels.base import ChannelError, Failure, Party, Receipt
 from conversations.database import database_time
 from conversations.errors import Refusal
-from conversations.messages import inbox, outbox
+from conversations.messages import inbox, outbox, outcomes
 from conversations.models import AuditEvent, Conversation, Delivery, Message, User
 from drafts.desk import after, decisions, editing, life, merging, spam
 from drafts.flow import drafting
@@ -198,7 +198,7 @@ class Life:
         return claimed[0], claimed[0].attempt_count
 
     def bounce(self) -> None:
-        outbox.record_bounce(delivery_id=self.delivery("sent").pk, detail="unknown user")
+        outcomes.record_bounce(delivery_id=self.delivery("sent").pk, detail="unknown user")
 
     # --- people
     def approve(self) -> None:
@@ -217,7 +217,7 @@ class Life:
 
     def settle(self) -> None:
         outcome = self.choose.choice(["sent", "send_again", "give_up"])
-        outbox.resolve(delivery_id=self.delivery("failed", "uncertain").pk, actor=self.someone(), outcome=outcome)
+        outcomes.resolve(delivery_id=self.delivery("failed", "uncertain").pk, actor=self.someone(), outcome=outcome)
 
     def reject(self) -> None:
         draft = self.draft("pending")

@@ -15,7 +15,7 @@ from django.test import Client
 from conversations.channels.base import Party
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
-from conversations.messages import outbox, owing
+from conversations.messages import outbox, outcomes, owing
 from conversations.models import AuditEvent, Conversation, Delivery, Message, User
 from conversations.tenancy import tenant_context
 from drafts import retention
@@ -160,7 +160,7 @@ def test_a_bounce_of_the_source_is_owed_by_the_target(world: World, first: Any, 
         life.answered_elsewhere(conversation_id=second.conversation_id, actor=world.ada)
     merge(world, first, second)
     with tenant_context(world.acme.pk):
-        outbox.record_bounce(delivery_id=delivery.pk, detail="unknown user")
+        outcomes.record_bounce(delivery_id=delivery.pk, detail="unknown user")
     assert (found(first).status, found(second).owed) == ("closed", "bounced")
 
 

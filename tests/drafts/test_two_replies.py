@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conversations.channels.base import ChannelError, Failure
-from conversations.messages import outbox
+from conversations.messages import outbox, outcomes
 from conversations.models import Delivery
 from drafts.desk import decisions, life
 from drafts.models import Draft
@@ -44,7 +44,7 @@ def test_the_older_is_given_up_and_the_newer_settles_it_all(
     world: World, message: Any, two: tuple[Delivery, Delivery]
 ) -> None:
     first, second = two
-    outbox.resolve(delivery_id=first.pk, actor=world.ada, outcome="give_up")
+    outcomes.resolve(delivery_id=first.pk, actor=world.ada, outcome="give_up")
     assert (fresh(message).owed, lists(message)) == ("leaving", ["waiting"])
     left(second)
     assert lists(message) == ["waiting"]
@@ -55,9 +55,9 @@ def test_both_are_given_up_and_the_message_is_owed_its_answer_by_its_own_time(
 ) -> None:
     first, second = two
     due = first.owed_before["due_at"]
-    outbox.resolve(delivery_id=first.pk, actor=world.ada, outcome="give_up")
+    outcomes.resolve(delivery_id=first.pk, actor=world.ada, outcome="give_up")
     broken(second)
-    outbox.resolve(delivery_id=second.pk, actor=world.ada, outcome="give_up")
+    outcomes.resolve(delivery_id=second.pk, actor=world.ada, outcome="give_up")
     found = fresh(message)
     assert (found.owed, lists(message)) == ("message", ["owed"])
     assert found.due_at is not None and found.due_at.isoformat() == due
@@ -67,7 +67,7 @@ def test_the_newer_is_taken_back_after_the_older_was_given_up(
     world: World, message: Any, two: tuple[Delivery, Delivery]
 ) -> None:
     first, second = two
-    outbox.resolve(delivery_id=first.pk, actor=world.ada, outcome="give_up")
+    outcomes.resolve(delivery_id=first.pk, actor=world.ada, outcome="give_up")
     decisions.undo(delivery_id=second.pk, actor=world.ada)
     assert lists(message) == ["to_answer"]
     life.discard(

@@ -9,7 +9,7 @@ from unittest import mock
 
 from django.db import connection
 
-from conversations.messages import outbox
+from conversations.messages import moves, outbox
 from conversations.models import Delivery, DeliveryAttempt
 from conversations.tenancy import tenant_context
 from tests.faults.ground import TIMEOUT, Ground, Outcome, noticed
@@ -44,7 +44,7 @@ def f03_the_answer_is_lost(ground: Ground) -> Outcome:
 
     def again(planted: Outcome) -> None:
         ground.postbox.mode = "take"
-        with mock.patch.object(outbox, "_uncertain", lambda row, detail: outbox._move(row, outbox.Status.QUEUED)):
+        with mock.patch.object(outbox, "_uncertain", lambda row, detail: moves.move(row, outbox.Status.QUEUED)):
             _repeat(ground, rows[2])
         ground.check_sent(planted, settled=False)
 
