@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from allauth.account.decorators import reauthentication_required
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -25,14 +26,21 @@ LASTS = {1: "1 day", 7: "7 days", 30: "30 days", 90: "90 days"}
 HINTS = {
     OwnScope.READ: "Your chats with the assistant, its answers and your cards.",
     OwnScope.WRITE: "All that you do at the assistant's page, but no confirmation.",
-    OwnScope.CONFIRM: "What a card says is then done in your name. Lasts for 1 day. Never the second of two signatures.",
+    OwnScope.CONFIRM: "What a card says is then done in your name. Lasts for 1 day; your password is asked again. Never the second of two signatures.",
     OwnScope.PRACTICE: "Your own practices with their scores.",
 }
+
+
+def _is_to_confirm(request: HttpRequest) -> bool:
+    """Such a token acts by itself, so who makes one says again who they are: a desk may be left open."""
+    form = request.POST
+    return request.method == "POST" and OwnScope.CONFIRM in form.getlist("scope") and form.get("days") == "1"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @require(Verb.ASSIST)
+@reauthentication_required(enabled=_is_to_confirm)
 def page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request)

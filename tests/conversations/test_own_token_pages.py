@@ -53,6 +53,22 @@ def test_it_is_ended_with_a_press(world: World, signed_in: Browser) -> None:
     assert tokens.read(f"Bearer {plain}") is None
 
 
+def test_who_makes_one_that_confirms_says_again_who_they_are(world: World, signed_in: Browser) -> None:
+    client = signed_in(world.cy)
+    wanted = {"scope": ["assistant:confirm"], "days": "1"}
+    with assert_nothing_written_in(world.acme):
+        plain, answer = made(world, client, **wanted)
+    assert (plain, answer.status_code) == ("", 302)
+    assert answer["Location"].startswith("/accounts/reauthenticate/?next=%2Fprofile%2Ftokens%2F")
+    again = {"next": URL}
+    assert client.post("/accounts/reauthenticate/", {"password": "wrong", **again}).status_code == 200
+    answer = client.post("/accounts/reauthenticate/", {"password": "correct horse", **again})
+    found = re.search(r"cs_[a-z0-9]{12}_[\w-]{43}", answer.content.decode())
+    caller = tokens.read(f"Bearer {found[0]}") if found else None
+    assert answer.status_code == 201 and caller is not None and caller.scopes == {"assistant:confirm"}
+    assert made(world, client, **wanted)[0]  # not once more within minutes
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
