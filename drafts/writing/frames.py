@@ -44,6 +44,7 @@ ENGLISH = Frame(
     ask_back="So that we can help, we need a little more from you.",
     slots={
         Slot.WHAT: "What exactly happens, where do you see it, and since when?",
+        Slot.CAME: "What did you order, and what came instead?",
         Slot.WHICH: "What should be changed, and to what exactly?",
         Slot.ORDER: "What is your order number?",
         Slot.SIZE: "Which size or model do you have?",
@@ -66,6 +67,7 @@ GERMAN = Frame(
     ask_back="Damit wir helfen können, brauchen wir noch etwas von Ihnen.",
     slots={
         Slot.WHAT: "Was genau passiert, wo sehen Sie es, und seit wann?",
+        Slot.CAME: "Was haben Sie bestellt, und was ist stattdessen gekommen?",
         Slot.WHICH: "Was genau soll geändert werden, und in was?",
         Slot.ORDER: "Wie lautet Ihre Bestellnummer?",
         Slot.SIZE: "Welche Größe oder welches Modell haben Sie?",
@@ -89,6 +91,7 @@ SPANISH = Frame(
     ask_back="Para poder ayudarle necesitamos algo más de información.",
     slots={
         Slot.WHAT: "¿Qué ocurre exactamente, dónde lo ve y desde cuándo?",
+        Slot.CAME: "¿Qué pidió y qué le llegó en su lugar?",
         Slot.WHICH: "¿Qué hay que cambiar exactamente y por cuál?",
         Slot.ORDER: "¿Cuál es su número de pedido?",
         Slot.SIZE: "¿Qué talla o modelo tiene?",
@@ -112,6 +115,7 @@ FRENCH = Frame(
     ask_back="Pour pouvoir vous aider, il nous faut quelques précisions.",
     slots={
         Slot.WHAT: "Que se passe-t-il exactement, où le voyez-vous et depuis quand ?",
+        Slot.CAME: "Qu'avez-vous commandé, et qu'avez-vous reçu à la place ?",
         Slot.WHICH: "Que faut-il changer exactement, et par quoi ?",
         Slot.ORDER: "Quel est votre numéro de commande ?",
         Slot.SIZE: "Quelle taille ou quel modèle avez-vous ?",

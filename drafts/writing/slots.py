@@ -18,6 +18,7 @@ SHORT = 12  # a wish for "it" is vague up to so many
 
 class Slot(StrEnum):
     WHAT = "what"
+    CAME = "came"  # what was ordered, and what came instead
     WHICH = "which"
     ORDER = "order"
     SIZE = "size"
@@ -35,12 +36,21 @@ _SEEN = re.compile(
     r"\b(?:leak\w*|crack\w*|broke\w*|damag\w*|bent|torn|drip\w*|kaputt|undicht|roto|cassée?|fuit|wrong (?:part|item|one|colou?r))\b",
     re.IGNORECASE,
 )
+_ANOTHER_CAME = re.compile(
+    r"\b(?:wrong (?:part|item|one|size|colou?r|order|product|thing|stuff|parcel|hose|kit)s?|(?:not|isn't|wasn't) what (?:i|we) (?:ordered|asked for|bought)|mixed up (?:my|our|the) order"
+    r"|falsche[nrs]? (?:teil|artikel|ware|größe|produkt|paket)|nicht (?:das|was) (?:ich )?bestellt|(?:pieza|artículo|producto|pedido|talla) (?:equivocad|incorrect)[oa]"
+    r"|mauvaise? (?:pièce|article|produit|taille|colis)|pas ce que j'ai commandé)\b",
+    re.IGNORECASE,
+)
 _CAR = re.compile(
     r"\bmy (?:\w+ )?(?:truck|car|van|pickup|vehicle|engine|motor|bike|boat|build|project|ride)\b|\bmein(?:en)? (?:auto|wagen|motor)\b|\bmi (?:coche|carro|camioneta)\b|\bma voiture\b",
     re.IGNORECASE,
 )
 _FOR_CAR = re.compile(r"\b(?:need|want|order|fit|buy|get|recommend|require|brauche|necesito|besoin)\b", re.IGNORECASE)
 _KNOWN_CAR = re.compile(r"\b(?:19|20)\d\d\b|'\d\d\b|\b[A-Z]{1,3}\d+[A-Z]?\b|\b\d\.\d ?(?:l\b|liter)?|\bV[68]\b|\bhp\b")
+_PICTURED = re.compile(
+    r"\b(?:photo|picture|pic|image|screenshot|foto|bild|imagen|captura)(?:s|es|er)?\b", re.IGNORECASE
+)
 _VAGUE_WISH = re.compile(
     r"\b(?:change|switch|send|replace|cancel|fix|update|move|remove|delete|add|swap|correct|do|ändern|cambiar|changer)\s+(?:\w+ )?"
     r"(?:it|this|that|them|those|one|the other(?: one)?|das|eso|lo|ça)\b",
@@ -61,8 +71,10 @@ def missing(text: str, facts: Sequence[Fact]) -> tuple[Slot, ...]:
         return (Slot.CAR,)
     if FactKind.ORDER in told:
         return ()
+    if _ANOTHER_CAME.search(plain) and FactKind.SIZE not in told and len(plain.split()) <= SHORT:
+        return (Slot.CAME, Slot.ORDER) if _PICTURED.search(plain) else (Slot.CAME, Slot.ORDER, Slot.PHOTO)
     if _TROUBLE.search(plain) and len(said) <= TOO_LITTLE:
-        return (Slot.WHAT, Slot.PHOTO) if _SEEN.search(plain) else (Slot.WHAT,)
+        return (Slot.WHAT, Slot.PHOTO) if _SEEN.search(plain) and not _PICTURED.search(plain) else (Slot.WHAT,)
     if _VAGUE_WISH.search(plain) and len(said) <= TOO_LITTLE and len(plain.split()) <= SHORT + TOO_LITTLE:
         return (Slot.WHICH,)
     if _FITS.search(plain) and len(said) <= TOO_LITTLE and FactKind.SIZE not in told:

@@ -87,6 +87,13 @@ def test_what_says_too_little_is_asked_back() -> None:
     [
         ("it doesnt work", (Slot.WHAT,)),
         ("My line is leaking", (Slot.WHAT, Slot.PHOTO)),
+        ("My line is leaking, photo attached", (Slot.WHAT,)),
+        ("You sent me the wrong part", (Slot.CAME, Slot.ORDER, Slot.PHOTO)),
+        ("This is not what I ordered, see the picture", (Slot.CAME, Slot.ORDER)),
+        ("You sent me the wrong size: I ordered -8 and got -6", ()),
+        ("Sie haben mir das falsche Teil geschickt", (Slot.CAME, Slot.ORDER, Slot.PHOTO)),
+        ("Me ha llegado la pieza equivocada", (Slot.CAME, Slot.ORDER, Slot.PHOTO)),
+        ("J'ai reçu la mauvaise pièce", (Slot.CAME, Slot.ORDER, Slot.PHOTO)),
         ("please change it to the other one", (Slot.WHICH,)),
         ("I need hose for my truck, what do I order?", (Slot.CAR,)),
         ("I need hose for my 1999 truck with an LS1", ()),
