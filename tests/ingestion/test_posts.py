@@ -470,13 +470,17 @@ def _tried(vendor: Vendor, status: str) -> None:
             Delivery.objects.update(status=one, attempt_count=1, lease_until=lease)
 
 
-@pytest.mark.parametrize("marked", [True, False])
-def test_while_it_is_being_sent_its_echo_waits_and_loses_no_try(vendor: Vendor, marked: bool) -> None:
+@pytest.mark.parametrize(
+    ("marked", "text"),
+    [(True, "We do."), (False, "We do."), (False, "We *do*.")],
+    ids=["marked", "same words", "words changed there"],
+)
+def test_while_it_is_being_sent_its_echo_waits_and_loses_no_try(vendor: Vendor, marked: bool, text: str) -> None:
     vendor.says()
     delivery = approved(vendor)
     mark = delivery.idempotency_key if marked else ""
     _tried(vendor, "sending")
-    vendor.post(vendor.body("We do.", id="toy-1", by="us", mark=mark))
+    vendor.post(vendor.body(text, id="toy-1", by="us", mark=mark))
     ProcrastinateJob.objects.all().delete()  # a worker has it
     waits = vendor.read()
     assert (waits.status, waits.tries, waits.lease_until) == ("received", 0, None)
