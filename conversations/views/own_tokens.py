@@ -26,21 +26,20 @@ LASTS = {1: "1 day", 7: "7 days", 30: "30 days", 90: "90 days"}
 HINTS = {
     OwnScope.READ: "Your chats with the assistant, its answers and your cards.",
     OwnScope.WRITE: "All that you do at the assistant's page, but no confirmation.",
-    OwnScope.CONFIRM: "What a card says is then done in your name. Lasts for 1 day; your password is asked again. Never the second of two signatures.",
+    OwnScope.CONFIRM: "What a card says is then done in your name. Lasts for 1 day. Never the second of two signatures.",
     OwnScope.PRACTICE: "Your own practices with their scores.",
 }
 
 
-def _is_to_confirm(request: HttpRequest) -> bool:
-    """Such a token acts by itself, so who makes one says again who they are: a desk may be left open."""
-    form = request.POST
-    return request.method == "POST" and OwnScope.CONFIRM in form.getlist("scope") and form.get("days") == "1"
+def _makes(request: HttpRequest) -> bool:
+    """A token outlives the session that makes it, so who makes one says again who they are: a desk may be left open."""
+    return request.method == "POST"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 @require(Verb.ASSIST)
-@reauthentication_required(enabled=_is_to_confirm)
+@reauthentication_required(enabled=_makes)
 def page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request)
