@@ -111,12 +111,12 @@ def open_page(browser: Browser, live_server: Any, complaints: Complaints) -> Ite
             context.add_cookies(
                 [{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": live_server.url}]
             )
+        context.set_default_timeout(PATIENCE * 1000)
+        context.on("weberror", lambda found: complaints.append(f"script: {found.error}"))
+        context.on("console", lambda m: complaints.append(m.text) if "Content Security Policy" in m.text else None)
+        context.on("requestfinished", lambda request: _elsewhere(request, live_server.url, complaints))
+        context.on("requestfailed", lambda request: _elsewhere(request, live_server.url, complaints))
         page = context.new_page()
-        page.set_default_timeout(PATIENCE * 1000)
-        page.on("pageerror", lambda error: complaints.append(f"script: {error.stack or error}"))
-        page.on("console", lambda m: complaints.append(m.text) if "Content Security Policy" in m.text else None)
-        page.on("requestfinished", lambda request: _elsewhere(request, live_server.url, complaints))
-        page.on("requestfailed", lambda request: _elsewhere(request, live_server.url, complaints))
         page.goto(path)
         return page
 

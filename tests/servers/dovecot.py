@@ -144,11 +144,11 @@ class Dovecot:
         """One mail arrives for a user, at a time of the server's (seconds since 1970), in the inbox or another folder."""
         maildir = self._maildir(user, f".{folder}" if folder else "")
         name = f"{int(at or time.time())}.M{next(self._numbers):08d}.test"
-        path = maildir / "new" / name
-        path.write_bytes(content)
-        shutil.chown(path, "nobody", "nogroup")
-        os.utime(path, (at or time.time(),) * 2)
-        return path
+        arriving, path = maildir / "tmp" / name, maildir / "new" / name
+        arriving.write_bytes(content)
+        shutil.chown(arriving, "nobody", "nogroup")
+        os.utime(arriving, (at or time.time(),) * 2)
+        return arriving.rename(path)  # whole or not at all: whoever watches the mailbox reads at once
 
     def files(self, user: str) -> set[str]:
         """The names under which a user's mails lie: a flag that is set stands in them."""
@@ -158,7 +158,7 @@ class Dovecot:
         """Forget all numbers: what is there gets a new UIDVALIDITY."""
         time.sleep(1.1)  # it is a time in seconds
         for path in self._maildir(user).glob("dovecot*"):
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def _maildir(self, user: str, folder: str = "") -> Path:
         if folder:
@@ -166,7 +166,8 @@ class Dovecot:
         maildir = self.folder / "mail" / user / folder
         for name in ("new", "cur", "tmp"):
             (maildir / name).mkdir(parents=True, exist_ok=True)
-        for path in (maildir, *maildir.iterdir()):
+        # Not what Dovecot put there itself: its locks are gone again between a list of them and a look at one.
+        for path in (maildir, *(maildir / name for name in ("new", "cur", "tmp"))):
             shutil.chown(path, "nobody", "nogroup")
         return maildir
 
