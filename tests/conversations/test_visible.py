@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -29,6 +30,7 @@ def modules() -> Iterator[ModuleType]:
                 yield importlib.import_module(found.name)
 
 
+@functools.cache
 def functions() -> dict[str, Callable[..., Any]]:
     """Every function and method of ours, by its full name."""
     found: dict[str, Callable[..., Any]] = {}
@@ -40,6 +42,7 @@ def functions() -> dict[str, Callable[..., Any]]:
     return found
 
 
+@functools.cache
 def asking() -> dict[str, list[str]]:
     """The functions that are told which channels are seen, and the names of those parameters."""
     found = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,6 +19,7 @@ from drafts.assistant.model import ModelAssistant
 from drafts.assistant.port import Request, Shown, Spoken
 from drafts.llm.endpoint import Endpoint
 from tests.drafts.test_assistant_model import Shelf, request
+from tests.servers import in_background
 
 HISTORIES = int(os.environ.get("COUNTERSIGN_WIRE_HISTORIES", "40"))  # the figure in the docs is of 500
 OUTCOMES = [
@@ -84,7 +84,7 @@ class Strict:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        in_background(self.server)
 
     def pieces(self, messages: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         common = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}

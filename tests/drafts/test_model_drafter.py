@@ -18,6 +18,7 @@ from drafts.writing.offline import OfflineDrafter
 from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, Source, Turn
 from drafts.writing.reading import Need
 from drafts.writing.registry import get_drafter
+from tests.servers import in_background
 
 Answer = Callable[[dict[str, Any]], tuple[int, Any]]
 
@@ -124,7 +125,7 @@ class ModelServer:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        in_background(self.server)
 
     def answers(self, *answers: Answer) -> None:
         self.script = list(answers)

@@ -23,6 +23,7 @@ from drafts.writing.port import DrafterUnavailable, DraftRequest, DraftResult, O
 from tests import factories
 from tests.conftest import World
 from tests.drafts.test_model_drafter import GOOD, RETURNS, request
+from tests.servers import in_background
 
 Browser = Callable[[User], Client]
 HTMX = {"HX-Request": "true"}
@@ -166,7 +167,7 @@ def chunked() -> Iterator[tuple[str, threading.Event]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    in_background(server)
     yield f"http://127.0.0.1:{server.server_address[1]}/v1", go_on
     go_on.set()
     server.shutdown()

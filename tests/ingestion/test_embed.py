@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -19,6 +18,7 @@ from ingestion.knowledge.embed import (
     get_embedder,
     get_remembering_embedder,
 )
+from tests.servers import in_background
 
 
 def cosine(left: list[float], right: list[float]) -> float:
@@ -102,7 +102,7 @@ class Endpoint:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/v1"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        in_background(self.server)
 
     def vectors(self) -> dict[str, Any]:
         """In reverse order, as the API allows: `index` tells which is which."""

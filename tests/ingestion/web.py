@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tests.servers import in_background
 
 Page = tuple[int, dict[str, str], bytes]
 Answering = Callable[[BaseHTTPRequestHandler], Page | None]
@@ -78,8 +79,7 @@ def serve() -> Iterator[Web]:
 
     server = Server(("127.0.0.1", 0), Handler)
     web = Web(server.server_address[1])
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
+    thread = in_background(server)
     try:
         yield web
     finally:

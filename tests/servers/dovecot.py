@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 import urllib.parse
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from config.demo.__main__ import free_port
+from tests.servers import in_background
 
 PROGRAM = shutil.which("dovecot", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
 PASSWORD = "secret"
@@ -105,7 +105,7 @@ class Dovecot:
         self.tokens: dict[str, str] = {}
         self._numbers = itertools.count(1)
         self._introspection = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        threading.Thread(target=self._introspection.serve_forever, daemon=True).start()
+        in_background(self._introspection)
         for name in ("run", "state", "mail", "home"):
             (folder / name).mkdir()
             shutil.chown(folder / name, "nobody", "nogroup")

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.servers import in_background
+
 
 class TokenServer:
     """`current` is the refresh token that is good now; `calls` are the forms that came; `says` answers instead, once each.
@@ -29,7 +31,7 @@ class TokenServer:
         self.secret = "app-secret"
         self._numbers, self._lock = itertools.count(1), threading.Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        in_background(self._http)
         self.url = f"http://127.0.0.1:{self._http.server_port}/token"
 
     def close(self) -> None:
