@@ -122,17 +122,13 @@ def _elsewhere(event: InboundEvent, channel: Channel, happened: Event, inbound: 
             customer=inbound.customer or Party(""),
             actor=audit.SYSTEM,
         )
-    locked = _locked(conversation.pk)
-    asked = Message.objects.filter(conversation=locked, direction=Message.Direction.INBOUND, is_automatic=False)
-    asked_again = bool(happened.at) and asked.filter(sent_at__gt=happened.at).exists()
     message, is_new = record_outbound_elsewhere(
-        conversation=locked,
+        conversation=conversation,
         external_id=clean(inbound.external_id)[:960],
         body_text=inbound.body_text if inbound.body_text.strip() else UNREADABLE,
         actor=audit.SYSTEM,
         sent_at=happened.at,
         sender=inbound.sender,
-        answers=not asked_again,
     )
     return Taken(message, is_new, "" if is_new else "received before")
 

@@ -373,12 +373,11 @@ def record_outbound_elsewhere(
     external_id: str,
     body_text: str,
     actor: Any,
-    sent_at: Any = None,
+    sent_at: datetime | None = None,
     sender: Party | None = None,
-    answers: bool = True,
 ) -> tuple[Message, bool]:
     """A reply that somebody (`sender`) sent outside this desk: part of the thread, never delivered by us. It settles what is
-    owed, unless it does not answer (`answers`), because the customer wrote after it.
+    owed, unless the customer wrote after it (`sent_at`; None: just now).
 
     Raises Invalid (422) for a message without text, Conflict (409) for an id that bears another text already.
     """
@@ -392,6 +391,9 @@ def record_outbound_elsewhere(
             if found.body_text != clean(body_text) and not found.erased_at:
                 raise Conflict("A message with this id and another text is stored already. Nothing was changed.")
             return found, False
+        at = _plausible(sent_at)
+        asked = Message.objects.filter(conversation=locked, direction=Message.Direction.INBOUND, is_automatic=False)
+        asked_again = at is not None and asked.filter(sent_at__gt=at).exists()
         message = Message.objects.create(
             account_id=locked.account_id,
             conversation=locked,
@@ -400,7 +402,7 @@ def record_outbound_elsewhere(
             direction=Message.Direction.OUTBOUND,
             role=Message.Role.OPERATOR,
             body_text=clean(body_text),
-            sent_at=_plausible(sent_at) or database_time.now(),
+            sent_at=at or database_time.now(),
             metadata={"sender": clean(sender.address)[:320], "sender_name": clean(sender.name)[:200]} if sender else {},
         )
         audit.record(
@@ -411,7 +413,7 @@ def record_outbound_elsewhere(
             data={"seq": message.seq, "elsewhere": True},
             commit={"body": message.body_text},
         )
-        if answers:
+        if not asked_again:
             locked.last_seq = message.seq
             answered_elsewhere(locked)
     return message, True

@@ -27,7 +27,7 @@ Type = Notification.Type
 WORDS = {
     Type.DRAFT_READY: ("A draft is ready", "{customer}"),
     Type.DRAFT_FAILED: ("A draft could not be written", "Write the reply yourself, or ask for another draft."),
-    Type.CAME_BACK: ("A reply you approved came back", "{customer} wrote again before it left. It was not sent."),
+    Type.CAME_BACK: ("A reply you approved came back", "It was not sent. {customer}: {why}"),
     Type.SEND_FAILED: ("A reply could not be sent", "The approved text is kept. Send it again or give up."),
     Type.SEND_UNCERTAIN: ("Was this reply sent?", "We cannot tell. Check with the channel, then settle it."),
     Type.BOUNCED: ("A reply bounced", "The customer's server did not take it."),

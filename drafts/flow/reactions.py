@@ -33,7 +33,7 @@ def customer_wrote(conversation: Conversation, message: Message) -> None:
     if ends["draft"]:
         _retire(conversation)
     if ends["delivery"]:
-        _take_back(conversation)
+        _take_back(conversation, Draft.Status.STALE, "the customer wrote again before it left")
     if ends["hold"]:
         Hold.objects.filter(conversation=conversation, lease_until__lte=database_time.now()).delete()
     if ends["watched"]:
@@ -67,28 +67,34 @@ def _retire(conversation: Conversation) -> None:
         retire(draft, Draft.Status.STALE, reason="the customer wrote again")
 
 
-def _take_back(conversation: Conversation) -> None:
-    """An approval that has not left answers an older message: it comes back."""
+def _take_back(conversation: Conversation, to: Draft.Status, reason: str) -> None:
+    """An approval that has not left would answer what is answered or old: it does not leave, and who approved it is told."""
     for delivery in Delivery.objects.select_for_update(of=("self",)).filter(
         conversation=conversation, status__in=_NOT_YET_SENT, draft_id__isnull=False
     ):
         delivery.conversation = conversation
-        outbox.cancel(delivery=delivery, actor=audit.SYSTEM, reason="the customer wrote again before it left")
+        outbox.cancel(delivery=delivery, actor=audit.SYSTEM, reason=reason)
         draft = Draft.objects.select_for_update(of=("self",)).get(pk=str(delivery.draft_id))
         samples.drop_samples(draft=draft)
-        retire(draft, Draft.Status.STALE, reason="the customer wrote again before it left")
+        retire(draft, to, reason=reason)
         Notification.objects.create(
             account_id=draft.account_id,
             user_id=delivery.approved_by_id,
             type=Notification.Type.CAME_BACK,
-            payload={"draft": str(draft.pk), "conversation": str(conversation.pk), "customer": conversation.customer},
+            payload={
+                "draft": str(draft.pk),
+                "conversation": str(conversation.pk),
+                "customer": conversation.customer,
+                "why": reason,
+            },
         )
 
 
 def answered_elsewhere(conversation: Conversation) -> None:
-    """Somebody answered outside of this desk: the draft that waits would be a second answer."""
+    """Somebody answered outside of this desk: the draft that waits, or the reply that has not left, would be a second answer."""
     for draft in Draft.objects.filter(conversation=conversation).pending():
         retire(draft, Draft.Status.ANSWERED_ELSEWHERE, reason="somebody answered outside of this desk")
+    _take_back(conversation, Draft.Status.ANSWERED_ELSEWHERE, "somebody answered outside of this desk before it left")
 
 
 def delivery_moved(delivery: Delivery) -> None:

@@ -27,7 +27,7 @@ from conversations.visible import Visible
 #: The arrows of a draft's life; the database refuses any other.
 DRAFT_MOVES = {
     "pending": ["approved", "rejected", "superseded", "stale", "answered_elsewhere", "expired"],
-    "approved": ["sent", "pending", "stale"],
+    "approved": ["sent", "pending", "stale", "answered_elsewhere"],
     "rejected": ["pending", "archived"],
     **{state: ["archived"] for state in ("sent", "superseded", "stale", "answered_elsewhere", "expired")},
 }

@@ -306,6 +306,13 @@ def test_a_reply_from_elsewhere_is_part_of_the_thread_and_kept_once(world: World
         elsewhere(conversation, external_id="echo-2", body_text=" \n")
 
 
+@pytest.mark.parametrize(("minutes", "owed"), [(-1, "message"), (1, "")])
+def test_a_reply_from_before_the_question_settles_nothing(world: World, acme: Any, minutes: int, owed: str) -> None:
+    asked = receive(world)
+    elsewhere(asked.conversation, sent_at=asked.sent_at + timedelta(minutes=minutes))
+    assert Conversation.objects.get().owed == owed
+
+
 def test_replies_without_an_id_are_as_many_as_there_are(world: World, acme: Any) -> None:
     conversation = receive(world).conversation
     one, two = elsewhere(conversation, external_id=""), elsewhere(conversation, external_id="")

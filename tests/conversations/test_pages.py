@@ -238,11 +238,16 @@ def test_notifications_are_ones_own_and_can_be_marked_as_read(world: World, sign
     conversation = str(factories.message(world.mail).conversation_id)
     with tenant_context(world.acme.pk):
         for user, kind in ((world.ada, "came_back"), (world.dan, "bounced"), (None, "job_failed")):
-            payload = {"conversation": conversation, "customer": "Marcus", "error": "Row 212"}
+            payload = {
+                "conversation": conversation,
+                "customer": "Marcus",
+                "error": "Row 212",
+                "why": "the customer wrote again before it left",
+            }
             Notification.objects.create(account=world.acme, user=user, type=kind, payload=payload)
     client = signed_in(world.ada)
     text = client.get("/notifications/").content.decode()
-    assert "Marcus wrote again before it left" in text
+    assert "It was not sent. Marcus: the customer wrote again before it left" in text
     assert "Row 212" in text
     assert "A reply bounced" not in text
     client.post("/notifications/")

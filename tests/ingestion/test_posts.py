@@ -21,7 +21,17 @@ from conversations.channels.base import HookRequest, Verified
 from conversations.database import database_time
 from conversations.errors import Conflict
 from conversations.messages import outbox
-from conversations.models import AuditEvent, Channel, ChannelHealth, ChannelHook, Conversation, Delivery, Message, User
+from conversations.models import (
+    AuditEvent,
+    Channel,
+    ChannelHealth,
+    ChannelHook,
+    Conversation,
+    Delivery,
+    Message,
+    Notification,
+    User,
+)
 from conversations.setup import hooks as setup
 from conversations.setup.channels import save_channel
 from conversations.tenancy import tenant_context
@@ -500,8 +510,8 @@ def test_a_mark_on_what_never_left_or_was_given_up_is_not_believed(vendor: Vendo
     with tenant_context(vendor.account.pk):
         Delivery.objects.update(status=status)
     us(vendor, mark=delivery.idempotency_key, text="Forged")
-    assert vendor.messages()[-1] == ("outbound", "Forged")
-    assert state(vendor)[0] == status
+    assert vendor.messages()[-1] == ("outbound", "Forged")  # a colleague's answer: what waits does not follow it
+    assert state(vendor)[0] == ("cancelled" if status in {"held", "queued"} else status)
 
 
 def test_a_second_reply_of_the_same_words_is_another_message(vendor: Vendor) -> None:
@@ -529,6 +539,40 @@ def test_what_a_colleague_typed_there_is_theirs_and_settles_what_is_owed(vendor:
         assert Draft.objects.get(pk=draft.pk).status == "answered_elsewhere"
     us(vendor, "Yes, it is.", id="m-9", by=by)
     assert len(vendor.messages()) == 2
+
+
+@pytest.mark.parametrize("tried", [False, True])
+def test_a_reply_that_has_not_left_is_not_sent_after_a_colleagues_answer(vendor: Vendor, tried: bool) -> None:
+    vendor.says()
+    delivery = approved(vendor)
+    if tried:
+        with tenant_context(vendor.account.pk):
+            outage = {
+                "status": "queued",
+                "attempt_count": 1,
+                "next_attempt_at": database_time.now() + timedelta(hours=1),
+            }
+            Delivery.objects.update(**outage)
+    us(vendor, "Yes, it is.", id="m-9", by="team", name="Mina")
+    with tenant_context(vendor.account.pk):
+        delivery.refresh_from_db()
+        assert (delivery.status, Draft.objects.get().status) == ("cancelled", "answered_elsewhere")
+        conversation = Conversation.objects.get()
+        assert (conversation.status, conversation.owed) == ("pending", "")
+        notice = Notification.objects.get(type="came_back")
+        assert (notice.user_id, notice.payload["why"]) == (
+            delivery.approved_by_id, "somebody answered outside of this desk before it left",
+        )  # fmt: skip
+    assert outbox.deliver(account_id=vendor.account.pk, delivery_id=delivery.pk) == "cancelled"
+
+
+def test_a_reply_that_has_not_left_stays_where_a_colleagues_answer_is_older_than_the_question(vendor: Vendor) -> None:
+    vendor.says("And this?", at="2026-11-01T11:00:00+00:00")
+    delivery = approved(vendor)
+    us(vendor, "Yes.", by="team", id="m-9", at="2026-11-01T10:00:00+00:00")
+    with tenant_context(vendor.account.pk):
+        delivery.refresh_from_db()
+        assert delivery.status == "held"
 
 
 def test_an_answer_waits_for_what_it_answers_and_then_opens_it(vendor: Vendor) -> None:

@@ -60,7 +60,7 @@ def typed(answers: str = "<1@customer.test>", **changes: str) -> bytes:
 def test_a_colleagues_reply_is_part_of_the_thread_and_the_draft_goes(world: World, server: Dovecot, user: str) -> None:
     conversation = Conversation.objects.get()
     draft = factories.draft(conversation.messages.get())
-    server.put(user, typed(), folder="Sent")
+    server.put(user, typed(), at=time.time() + 6, folder="Sent")  # a second after the mail that it answers
     assert fetch(world) == 1
     reply = Message.objects.get(direction="outbound")
     assert (reply.conversation, reply.body_text, reply.external_id) == (
