@@ -30,7 +30,8 @@ from conversations.channels.base import Inbound, Party
 from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.errors import Refusal
-from conversations.messages.inbox import find_or_open, record_inbound, record_outbound_elsewhere
+from conversations.messages import elsewhere
+from conversations.messages.inbox import find_or_open, record_inbound
 from conversations.models import Channel, Conversation, Message
 from conversations.people import tokens
 from conversations.people.tokens import Caller, Scope
@@ -305,7 +306,7 @@ def add_message(
     if known := request_keys.known(asked):
         return Status(200, known.message)
     if body.direction == "outbound":
-        message, created = record_outbound_elsewhere(
+        message, created = elsewhere.record_answer(
             conversation=conversation,
             external_id=body.external_id,
             body_text=body.body_text,

@@ -15,14 +15,12 @@ from django.db.models import Q
 from conversations import audit
 from conversations.channels.base import Author, Event, EventKind, Inbound, Party
 from conversations.database import database_time
-from conversations.messages import blocking, outcomes, owing
+from conversations.messages import blocking, elsewhere, outcomes, owing
 from conversations.messages.inbox import (
     UNREADABLE,
-    answered_elsewhere,
     clean,
     find_or_open,
     record_inbound,
-    record_outbound_elsewhere,
 )
 from conversations.messages.outgoing import text_as_sent
 from conversations.models import Channel, Conversation, Delivery, Message
@@ -97,7 +95,7 @@ def _customers(event: InboundEvent, channel: Channel, happened: Event, inbound: 
             return Taken(hold=reason)
     message, is_new = record_inbound(channel=channel, inbound=replace(inbound, sent_at=happened.at or inbound.sent_at))
     if is_new and happened.at and not message.is_automatic and _is_answered(message):
-        answered_elsewhere(_locked(message.conversation_id))
+        elsewhere.settle(_locked(message.conversation_id))
     return Taken(message, is_new, "" if is_new else "received before")
 
 
@@ -122,7 +120,7 @@ def _elsewhere(event: InboundEvent, channel: Channel, happened: Event, inbound: 
             customer=inbound.customer or Party(""),
             actor=audit.SYSTEM,
         )
-    message, is_new = record_outbound_elsewhere(
+    message, is_new = elsewhere.record_answer(
         conversation=conversation,
         external_id=clean(inbound.external_id)[:960],
         body_text=inbound.body_text if inbound.body_text.strip() else UNREADABLE,

@@ -16,8 +16,8 @@ from conversations import audit
 from conversations.channels.base import Inbound, Raw
 from conversations.channels.provider import Arrival
 from conversations.errors import Refusal
-from conversations.messages import joining
-from conversations.messages.inbox import record_outbound_elsewhere, storable
+from conversations.messages import elsewhere, joining
+from conversations.messages.inbox import storable
 from conversations.models import Channel, Conversation, Delivery, Message
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def take(channel: Channel, raw: Raw, answer: Answer) -> bool:
     if len(raw.content) > settings.MAIL_MAX_BYTES or not text.strip():
         text = "(A reply from another mail program; its text was not read.)"
     try:
-        _, is_new = record_outbound_elsewhere(
+        _, is_new = elsewhere.record_answer(
             conversation=Conversation.objects.get(pk=answer.conversation),
             external_id=found.external_id,
             body_text=text,

@@ -95,7 +95,7 @@ def record_inbound(*, channel: Channel, inbound: Inbound, into: uuid.UUID | None
         if place.conversation is None:
             _one_at_a_time(channel.account_id)
             place = find_place(channel, inbound)
-        conversation = owing.living(_locked(pk=place.conversation)[0]) if place.conversation else None
+        conversation = owing.living(locked(pk=place.conversation)[0]) if place.conversation else None
         # Under either lock the question has a lasting answer.
         named = _named(channel, inbound, digest)
         if known := _known(named, digest):
@@ -141,9 +141,9 @@ def content_digest(inbound: Inbound) -> str:
 
 
 @Compiled
-def _locked(given: Any) -> QuerySet[Conversation]:
-    locked = Conversation.objects.select_for_update(of=("self",)).select_related("account", "channel")
-    return locked.filter(pk=given.pk)
+def locked(given: Any) -> QuerySet[Conversation]:
+    rows = Conversation.objects.select_for_update(of=("self",)).select_related("account", "channel")
+    return rows.filter(pk=given.pk)
 
 
 def _named(channel: Channel, inbound: Inbound, digest: str) -> list[Message]:
@@ -255,7 +255,7 @@ def details_of(inbound: Inbound) -> dict[str, Any]:
     ).model_dump(exclude_defaults=True)
 
 
-def _plausible(sent_at: datetime | None) -> datetime | None:
+def plausible(sent_at: datetime | None) -> datetime | None:
     """A date that a message can bear: after mail was invented, and not in the future (clocks may be a day wrong). Others
     would put it out of its place in the thread, and the first and last days of the calendar exist in no other zone."""
     return sent_at if sent_at and _FIRST_MAIL <= sent_at <= database_time.now() + timedelta(days=1) else None
@@ -272,7 +272,7 @@ def _store(
 ) -> Message:
     name = _other_name(inbound, digest) if is_reused else inbound.external_id
     body_text = inbound.body_text if inbound.body_text.strip() else inbound.body_new or UNREADABLE
-    sent_at = _plausible(inbound.sent_at)
+    sent_at = plausible(inbound.sent_at)
     if inbound.sent_at and not sent_at:
         problem = f"The date that it bears, {inbound.sent_at:%d %b %Y}, cannot be right; it stands where it arrived."
         inbound = replace(inbound, problems=(*inbound.problems[:19], problem))
@@ -337,7 +337,7 @@ def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
     conversation is merged), Invalid (422: it did not come in, or its text is gone).
     """
     with transaction.atomic():
-        conversation = _locked(pk=Message.objects.values_list("conversation_id", flat=True).get(pk=message_id))[0]
+        conversation = locked(pk=Message.objects.values_list("conversation_id", flat=True).get(pk=message_id))[0]
         message = Message.objects.select_related("channel").get(pk=message_id)
         check(actor, Verb.REGENERATE, account_id=message.account_id)
         if message.direction != Message.Direction.INBOUND or message.channel is None:
@@ -365,63 +365,3 @@ def by_a_person(*, message_id: uuid.UUID, actor: User) -> Message:
             for handler in hooks.on_inbound:
                 handler(conversation, message)
     return message
-
-
-def record_outbound_elsewhere(
-    *,
-    conversation: Conversation,
-    external_id: str,
-    body_text: str,
-    actor: Any,
-    sent_at: datetime | None = None,
-    sender: Party | None = None,
-) -> tuple[Message, bool]:
-    """A reply that somebody (`sender`) sent outside this desk: part of the thread, never delivered by us. It settles what is
-    owed, unless the customer wrote after it (`sent_at`; None: just now).
-
-    Raises Invalid (422) for a message without text, Conflict (409) for an id that bears another text already.
-    """
-    if not body_text.strip():
-        raise Invalid("The message has no text. Nothing was stored.")
-    with transaction.atomic():
-        locked = owing.living(_locked(pk=conversation.pk)[0])
-        names = [external_id, tombstone(external_id)]
-        known = Message.objects.filter(account_id=locked.account_id, channel=locked.channel, external_id__in=names)
-        if external_id and (found := known.first()):
-            if found.body_text != clean(body_text) and not found.erased_at:
-                raise Conflict("A message with this id and another text is stored already. Nothing was changed.")
-            return found, False
-        at = _plausible(sent_at)
-        asked = Message.objects.filter(conversation=locked, direction=Message.Direction.INBOUND, is_automatic=False)
-        asked_again = at is not None and asked.filter(sent_at__gt=at).exists()
-        message = Message.objects.create(
-            account_id=locked.account_id,
-            conversation=locked,
-            channel=locked.channel,
-            external_id=external_id,
-            direction=Message.Direction.OUTBOUND,
-            role=Message.Role.OPERATOR,
-            body_text=clean(body_text),
-            sent_at=at or database_time.now(),
-            metadata={"sender": clean(sender.address)[:320], "sender_name": clean(sender.name)[:200]} if sender else {},
-        )
-        audit.record(
-            audit.Kind.MESSAGE_RECEIVED,
-            actor=actor,
-            about=message,
-            conversation_id=locked.pk,
-            data={"seq": message.seq, "elsewhere": True},
-            commit={"body": message.body_text},
-        )
-        if not asked_again:
-            locked.last_seq = message.seq
-            answered_elsewhere(locked)
-    return message, True
-
-
-def answered_elsewhere(conversation: Conversation) -> None:
-    """Nothing is owed in the locked conversation any more: somebody answered outside of this desk."""
-    for handler in hooks.on_answered_elsewhere:
-        handler(conversation)
-    owing.settle(conversation)
-    conversation.save(update_fields=owing.FIELDS)

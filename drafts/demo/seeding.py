@@ -12,8 +12,9 @@ from typing import Any
 from conversations import audit
 from conversations.channels.base import Inbound, Party
 from conversations.database import database_time
+from conversations.messages import elsewhere
 from conversations.messages.envelope import digest
-from conversations.messages.inbox import record_inbound, record_outbound_elsewhere
+from conversations.messages.inbox import record_inbound
 from conversations.models import Account, Channel, Conversation, Membership, Notification, ServiceToken, User
 from conversations.people import addresses, tokens
 from conversations.tenancy import account_directory, create_account, tenant_context
@@ -182,7 +183,7 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
         at = arrived - timedelta(hours=20 * (len(thread["messages"]) - position))
         name = f"<demo-{number}-{position}@{sender.address.rpartition('@')[2]}>"
         if message["direction"] == "outbound" and conversation:
-            record_outbound_elsewhere(
+            elsewhere.record_answer(
                 conversation=conversation,
                 external_id=name,
                 body_text=message["text"],

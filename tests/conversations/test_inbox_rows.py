@@ -15,7 +15,7 @@ from conversations import audit, hooks
 from conversations.channels.base import Authentication, Automatic, File, Party
 from conversations.database import database_time
 from conversations.errors import Invalid
-from conversations.messages import inbox
+from conversations.messages import elsewhere, inbox
 from conversations.models import Account, AuditEvent, Channel, Conversation, Message
 from tests import factories
 from tests.asserts import assert_nothing_written, counted
@@ -282,16 +282,16 @@ def test_a_conversation_can_be_opened_for_nobody_yet(world: World, acme: Any) ->
 
 
 # --- what was sent elsewhere ---------------------------------------------------------------------------------------------
-def elsewhere(conversation: Conversation, **changes: Any) -> tuple[Message, bool]:
+def answered(conversation: Conversation, **changes: Any) -> tuple[Message, bool]:
     values = {"external_id": "echo-1", "body_text": "Sent by\x00 phone", "actor": audit.SYSTEM}
-    return inbox.record_outbound_elsewhere(conversation=conversation, **{**values, **changes})
+    return elsewhere.record_answer(conversation=conversation, **{**values, **changes})
 
 
 def test_a_reply_from_elsewhere_is_part_of_the_thread_and_kept_once(world: World, acme: Any) -> None:
     conversation = receive(world).conversation
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     with counted() as queries:
-        message, is_new = elsewhere(conversation, sent_at=moment)
+        message, is_new = answered(conversation, sent_at=moment)
     assert any("FOR UPDATE OF" in query["sql"] for query in queries)
     assert is_new
     assert (message.conversation, message.channel, message.external_id) == (conversation, world.mail, "echo-1")
@@ -301,21 +301,21 @@ def test_a_reply_from_elsewhere_is_part_of_the_thread_and_kept_once(world: World
     assert (event.actor_name, event.object_id, event.conversation_id) == (audit.SYSTEM.name, str(message.pk), conversation.pk)  # fmt: skip
     assert (event.data, set(event.commitments)) == ({"seq": 2, "elsewhere": True}, {"body"})
     with assert_nothing_written():
-        assert elsewhere(conversation) == (message, False)
+        assert answered(conversation) == (message, False)
     with assert_nothing_written(), pytest.raises(Invalid):
-        elsewhere(conversation, external_id="echo-2", body_text=" \n")
+        answered(conversation, external_id="echo-2", body_text=" \n")
 
 
 @pytest.mark.parametrize(("minutes", "owed"), [(-1, "message"), (1, "")])
 def test_a_reply_from_before_the_question_settles_nothing(world: World, acme: Any, minutes: int, owed: str) -> None:
     asked = receive(world)
-    elsewhere(asked.conversation, sent_at=asked.sent_at + timedelta(minutes=minutes))
+    answered(asked.conversation, sent_at=asked.sent_at + timedelta(minutes=minutes))
     assert Conversation.objects.get().owed == owed
 
 
 def test_replies_without_an_id_are_as_many_as_there_are(world: World, acme: Any) -> None:
     conversation = receive(world).conversation
-    one, two = elsewhere(conversation, external_id=""), elsewhere(conversation, external_id="")
+    one, two = answered(conversation, external_id=""), answered(conversation, external_id="")
     assert one[0] != two[0]
     assert abs(two[0].sent_at - database_time.now()) < timedelta(seconds=30)
 
@@ -324,8 +324,8 @@ def test_an_id_is_known_in_its_own_channel_only(world: World, acme: Any) -> None
     one = receive(world).conversation
     other: Channel = factories.channel(world.acme, external_id="b@acme.test", name="B")
     two = inbox.record_inbound(channel=other, inbound=factories.inbound("x"))[0].conversation
-    assert elsewhere(one)[1]
-    assert elsewhere(two)[1]
+    assert answered(one)[1]
+    assert answered(two)[1]
 
 
 def test_what_handlers_are_told_of_the_conversation_is_what_the_database_counted(

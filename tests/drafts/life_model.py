@@ -14,7 +14,7 @@ from django.db import connection
 from conversations.channels.base import ChannelError, Failure, Party, Receipt
 from conversations.database import database_time
 from conversations.errors import Refusal
-from conversations.messages import inbox, outbox, outcomes
+from conversations.messages import elsewhere, outbox, outcomes
 from conversations.models import AuditEvent, Conversation, Delivery, Message, User
 from drafts.desk import after, decisions, editing, life, merging, spam
 from drafts.flow import drafting
@@ -265,7 +265,7 @@ class Life:
         decisions.answered_elsewhere(draft_id=draft.pk, actor=self.someone(), seen=self.seen(draft))
 
     def echo(self) -> None:
-        inbox.record_outbound_elsewhere(
+        elsewhere.record_answer(
             conversation=self.conversation, external_id="", body_text="From my phone.", actor=self.world.ada
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conversations.messages import inbox
+from conversations.messages import elsewhere
 from conversations.models import Channel, ChannelHealth, Conversation, Delivery, Message
 from drafts.models import Draft
 from ingestion.models import InboundEvent, Mailbox
@@ -151,7 +151,7 @@ def test_a_folder_that_is_missing_says_so_and_mail_comes_in_all_the_same(
 
 
 def test_a_reply_that_came_in_by_another_way_is_not_doubled(world: World, server: Dovecot, user: str) -> None:
-    inbox.record_outbound_elsewhere(
+    elsewhere.record_answer(
         conversation=Conversation.objects.get(),
         external_id="<typed-1@acme.test>",
         body_text="Another text.",
