@@ -14,8 +14,9 @@ import pytest
 from conversations import audit, hooks
 from conversations.channels.base import Authentication, Automatic, File, Party
 from conversations.database import database_time
-from conversations.errors import Invalid
+from conversations.errors import Conflict, Invalid
 from conversations.messages import elsewhere, inbox
+from conversations.messages.tombstones import tombstone
 from conversations.models import Account, AuditEvent, Channel, Conversation, Message
 from tests import factories
 from tests.asserts import assert_nothing_written, counted
@@ -311,6 +312,35 @@ def test_a_reply_from_before_the_question_settles_nothing(world: World, acme: An
     asked = receive(world)
     answered(asked.conversation, sent_at=asked.sent_at + timedelta(minutes=minutes))
     assert Conversation.objects.get().owed == owed
+
+
+def test_only_what_a_person_wrote_there_later_is_another_question(world: World, acme: Any) -> None:
+    asked = receive(world)
+    at = asked.sent_at + timedelta(minutes=1)
+    later = at + timedelta(minutes=1)
+    receive(world, "In another conversation", sent_at=later)
+    factories.reply_to(asked, "I am away.", automatic=Automatic.AUTO_REPLY, sent_at=later)
+    Message.objects.filter(pk=factories.sent(asked, "Yes.").pk).update(sent_at=later)
+    answer, _ = answered(asked.conversation, sent_at=at, external_id="")
+    conversation = Conversation.objects.get(pk=asked.conversation_id)
+    assert (conversation.owed, conversation.answered_seq) == ("", answer.seq)
+
+
+def test_who_answered_is_kept_as_far_as_it_fits(world: World, acme: Any) -> None:
+    answer, _ = answered(receive(world).conversation, sender=Party("m" * 321, "n" * 201))
+    assert (answer.details.sender, answer.details.sender_name) == ("m" * 320, "n" * 200)
+    assert answered(answer.conversation, external_id="")[0].metadata == {}
+
+
+def test_an_id_with_another_text_is_refused_unless_its_text_is_gone(world: World, acme: Any) -> None:
+    answer, _ = answered(receive(world).conversation)
+    with assert_nothing_written(), pytest.raises(Conflict, match="another text"):
+        answered(answer.conversation, body_text="Something else")
+    Message.objects.filter(pk=answer.pk).update(
+        erased_at=database_time.now(), body_text="", external_id=tombstone("echo-1")
+    )
+    with assert_nothing_written():
+        assert answered(answer.conversation, body_text="Something else") == (answer, False)
 
 
 def test_replies_without_an_id_are_as_many_as_there_are(world: World, acme: Any) -> None:
