@@ -46,8 +46,20 @@ CHANNELS: tuple[dict[str, Any], ...] = (
     },
     {"type": "chat", "provider": "intercom", "external_id": "intercom-hotrodan", "name": "Chat via Intercom", "metadata": {"due_minutes": 60}},
     {"type": "shopify", "provider": "shopify", "external_id": "hotrodan.myshopify.example", "name": "Shopify comments", "metadata": {}},
-    {"type": "slack", "provider": "slack", "external_id": "T0HOTROD", "name": "Slack, dealers", "metadata": {}},
+    {
+        "type": "slack",
+        "provider": "slack",
+        "external_id": "T0HOTROD",
+        "name": "Slack, dealers",
+        "metadata": {"rooms": "C0DEALERS", "people": "U0JOEL"},
+        "credentials": "xoxb-demo",
+        "incoming_credentials": "demo-signing-secret",
+    },
 )  # fmt: skip
+#: How a vendor names the n-th thread's messages; a thread goes by the name of its first one.
+NAMES: dict[str, Callable[[int, int], str]] = {
+    "slack": lambda thread, message: f"C0DEALERS:17900{thread:05}.{message:06}"
+}
 #: Minutes until the first threads are due; the later ones follow a quarter of an hour apart.
 DUE_IN = (4, 9, 38, 41, 55, 64, 80, 108)
 Say = Callable[[str], None]
@@ -178,9 +190,15 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
     arrived = due - timedelta(minutes=channel.options.due_minutes or account_minutes(channel))
     conversation: Conversation | None = None
     created = False
+
+    def name_of(position: int) -> str:
+        given = NAMES.get(channel.provider)
+        return given(number, position) if given else f"<demo-{number}-{position}@{sender.address.rpartition('@')[2]}>"
+
+    first = name_of(1)
     for position, message in enumerate(thread["messages"], 1):
         at = arrived - timedelta(hours=20 * (len(thread["messages"]) - position))
-        name = f"<demo-{number}-{position}@{sender.address.rpartition('@')[2]}>"
+        name = name_of(position)
         if message["direction"] == "outbound" and conversation:
             record_outbound_elsewhere(
                 conversation=conversation,
@@ -190,7 +208,6 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
                 sent_at=at,
             )
             continue
-        first = f"<demo-{number}-1@{sender.address.rpartition('@')[2]}>"
         stored, created = record_inbound(
             channel=channel,
             inbound=Inbound(
@@ -201,7 +218,9 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
                 body_new=message["text"],
                 sent_at=at,
                 references=(first,) if position > 1 else (),
-                thread_id=f"demo-{number}" if channel.provided_by.threads else "",
+                thread_id=(first if channel.provider in NAMES else f"demo-{number}")
+                if channel.provided_by.threads
+                else "",
             ),
         )
         conversation = Conversation.objects.get(pk=stored.conversation_id)
