@@ -239,8 +239,9 @@ def test_replies_go_at_the_pace_that_slack_takes(
 
 
 def test_a_channel_without_a_token_keeps_its_replies(world: World, acme: Any, workspace: SlackWorkspace) -> None:
-    channel = factories.channel(world.acme, **CHANNEL)
+    channel = slack_channel(world)
     delivery = approved(world, channel)
+    Channel.objects.filter(pk=channel.pk).update(credentials="")
     assert outbox.deliver(account_id=world.acme.pk, delivery_id=delivery.pk) == "queued"
     assert "No bot token is entered" in ChannelHealth.objects.get(channel=channel).problem
     assert not workspace.requests
