@@ -51,7 +51,7 @@ def send(outbound: Outbound) -> Any:
     return adapter().send(outbound, before_handover=lambda: None)
 
 
-# --- sending -----------------------------------------------------------------------------------------------------------
+# --- sending ---------------------------------------------------------------------------------------------------------
 def test_a_reply_is_given_in_the_teammates_name_and_its_part_is_its_id(inbox: IntercomInbox) -> None:
     receipt = send(reply("One <b> & two\nlines\n\nand a paragraph"))
     [request] = inbox.requests
@@ -160,7 +160,7 @@ def test_only_what_stands_behind_the_answered_part_in_his_name_and_no_note_is_fo
     assert receipt is not None and receipt.provider_id == f"900:{there['id']}"
 
 
-# --- check -------------------------------------------------------------------------------------------------------------
+# --- check -----------------------------------------------------------------------------------------------------------
 def states(settings: IntercomSettings = SETTINGS, token: str = IntercomInbox.TOKEN) -> list[tuple[str, str]]:
     return [(one.state, one.title) for one in check_intercom(settings, token)]
 
@@ -187,7 +187,7 @@ def test_the_region_picks_the_host_and_what_is_missing_is_named() -> None:
             IntercomSettings(**wrong)
 
 
-# --- what is posted ----------------------------------------------------------------------------------------------------
+# --- what is posted --------------------------------------------------------------------------------------------------
 def request(body: bytes, signature: str) -> HookRequest:
     return HookRequest({"x-hub-signature": signature}, body, datetime(2026, 11, 29, tzinfo=UTC))
 
@@ -348,7 +348,7 @@ def test_payloads_that_others_captured_are_read() -> None:
     }  # fmt: skip
 
 
-# --- the checker itself ------------------------------------------------------------------------------------------------
+# --- the checker itself ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "change", [{"admin_id": None}, {"message_type": "shout"}, {"type": "robot"}, {"attachment_files": [{"data": 5}]}]
 )

@@ -1,4 +1,4 @@
-"""An Intercom conversation from the customer's first words to the reply that stands there, and what comes back of it."""
+"""An Intercom conversation from the customer's first words to the reply that stands there, and what comes of it."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_from_the_customers_post_to_a_colleagues_answer_in_intercom(
     assert sum(request.method == "POST" for request in inbox.requests) == 1
 
 
-# --- through the outbox ------------------------------------------------------------------------------------------------
+# --- through the outbox ----------------------------------------------------------------------------------------------
 def approved(world: World, channel: Channel, text: str = "It holds.", number: str = "900") -> Delivery:
     with tenant_context(world.acme.pk):
         count = Message.objects.count()
@@ -186,7 +186,7 @@ def test_a_storm_of_429_asks_nobody_before_its_time_and_costs_no_try(
     assert inbox.said() == {as_html(f"Answer {number}."): 1 for number in range(3)}
 
 
-# --- the page of the channel -------------------------------------------------------------------------------------------
+# --- the page of the channel -----------------------------------------------------------------------------------------
 ADD = "/admin/conversations/channel/add/"
 
 

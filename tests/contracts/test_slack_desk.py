@@ -54,7 +54,9 @@ class Desk:
         said = {
             "type": "event_callback", "event_id": f"Ev{self.events}", "api_app_id": "A1",
             "authorizations": [{"user_id": "UBOT", "is_bot": True}],
-            "event": {"type": "message", "channel": "C0DEALERS", "user": "UCUST", "ts": f"{1795990000 + self.events}.000100", **event},
+            "event": {
+                "type": "message", "channel": "C0DEALERS", "user": "UCUST", "ts": f"{1795990000 + self.events}.000100", **event,
+            },
         }  # fmt: skip
         body, moment = json.dumps(said).encode(), str(int(database_time.now().timestamp()))
         headers = {"X-Slack-Request-Timestamp": moment, "X-Slack-Signature": sign(SECRET, moment, body)}
@@ -254,8 +256,8 @@ ADD = "/admin/conversations/channel/add/"
 
 def entries(**changes: str) -> dict[str, str]:
     return {
-        "provider": "slack", "external_id": "T1", "name": "Dealers", "credentials": SlackWorkspace.TOKEN, "rooms": "C0DEALERS",
-        "incoming_credentials": SECRET, "sender_per_hour": "30", "mails_per_hour": "600", **changes,
+        "provider": "slack", "external_id": "T1", "name": "Dealers", "credentials": SlackWorkspace.TOKEN,
+        "rooms": "C0DEALERS", "incoming_credentials": SECRET, "sender_per_hour": "30", "mails_per_hour": "600", **changes,
     }  # fmt: skip
 
 

@@ -27,8 +27,8 @@ INTERCOM = Provider(
         Section(
             "app",
             "Your Intercom app",
-            "Both stand in Intercom's Developer Hub: the access token under “Authentication”, the client secret under “Basic "
-            "information”. Intercom signs with it what it posts to this channel's own address.",
+            "Both stand in Intercom's Developer Hub: the access token under “Authentication”, the client secret under "
+            "“Basic information”. Intercom signs with it what it posts to this channel's own address.",
             ("region", "credentials", "incoming_credentials"),
         ),
         Section("replies", "Replies", "Short, as in a chat.", ("admin_id",)),

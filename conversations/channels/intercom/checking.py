@@ -1,4 +1,4 @@
-"""Whether Intercom takes the access token, in which region, and whether the teammate is there: asked, and nothing is sent."""
+"""Whether Intercom takes the access token, in which region, and knows the teammate: asked, and nothing is sent."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""What Intercom's notifications say happened (developers.intercom.com, "Webhook topics"): a conversation with its newest parts.
+"""What Intercom's notifications say happened (developers.intercom.com, "Webhook topics"): a conversation with its newest
+parts.
 
-A message is named by its conversation and its part, the first one by the conversation's source. Notes of teammates to each
-other, and what a bot says, are no messages.
+A message is named by its conversation and its part, the first one by the conversation's source. Notes of teammates to
+each other, and what a bot says, are no messages.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Intercom's REST API: a reply is a part of its conversation, given once in a teammate's name, and looked for among the parts
-when nobody knows what became of it. Nothing of ours travels along, so it is known by its author and its words.
+"""Intercom's REST API: a reply is a part of its conversation, given once in a teammate's name, and looked for among the
+parts when nobody knows what became of it. Nothing of ours travels along, so it is known by its author and its words.
 """
 
 from __future__ import annotations

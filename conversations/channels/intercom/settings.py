@@ -24,7 +24,7 @@ class IntercomSettings(ChannelSettings):
         max_length=32,
         pattern=r"^[0-9]*$",
         title="The teammate who answers",
-        description="Replies appear in this person's name. Its id is the number at the end of the address of the teammate's page.",
+        description="Replies appear in this person's name. The id is the number at the end of the address of their page.",
     )
 
     @property

@@ -19,7 +19,7 @@ def sign(secret: str, body: bytes) -> str:
 
 
 def verify(request: HookRequest, secrets: Sequence[str]) -> Verified:
-    """The key is the notification's id; what has none goes by its bytes. A ping only wants the answer. Raises Refused."""
+    """The key is the notification's id; what has none goes by its bytes. A ping wants an answer only. Raises Refused."""
     given = request.headers.get("x-hub-signature", "").encode("utf-8", "replace")
     right = [hmac.compare_digest(sign(secret, request.body).encode(), given) for secret in secrets]
     if not any(right):

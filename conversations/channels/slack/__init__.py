@@ -27,8 +27,8 @@ SLACK = Provider(
         Section(
             "app",
             "Your Slack app",
-            "Slack posts what happens to this channel's own address. The signing secret stands under “Basic Information”, "
-            "the bot token, which begins with xoxb-, under “OAuth & Permissions”.",
+            "Slack posts what happens to this channel's own address. The signing secret stands under “Basic "
+            "Information”, the bot token, which begins with xoxb-, under “OAuth & Permissions”.",
             ("credentials", "incoming_credentials"),
         ),
         Section(
