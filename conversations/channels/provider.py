@@ -306,7 +306,8 @@ class Provider:
     the fields without which it cannot send. `check(settings, secret)` tries the connection and sends nothing; a provider
     that has one is switched on only when it passed, and again when one of the settings in `connection`, or the secret,
     was changed. `incoming`: how messages are fetched, if an admin says from where. `hooks`: how the vendor brings them.
-    `trial`: how a test is sent that is no mail. `grant(settings)`: how its tokens are renewed, None where it signs in with what was entered.
+    `trial`: how a test is sent that is no mail. `form`: a chat has no salutation and nobody signs below it.
+    `grant(settings)`: how its tokens are renewed, None where it signs in with what was entered.
     """
 
     key: str
@@ -333,3 +334,4 @@ class Provider:
     grant: Callable[[Any], Grant | None] | None = None
     hooks: Hooks | None = None
     trial: Trial | None = None
+    form: Literal["letter", "chat"] = "letter"

@@ -28,7 +28,8 @@ def find(delivery: Delivery) -> Receipt | None:
         return None
     if _shows_what_it_sent(channel):
         adapter = outgoing.adapter_of(channel)
-        return adapter.find(outgoing.outbound_of(delivery)) if isinstance(adapter, FindsSent) else None
+        shown = adapter.find(outgoing.outbound_of(delivery)) if isinstance(adapter, FindsSent) else None
+        return None if shown and _is_anothers(delivery, shown) else shown
     source = access.source_of(channel)
     evidence = source.find(delivery.idempotency_key) if isinstance(source, Remembers) else ""
     return Receipt(delivery.idempotency_key, evidence) if evidence else None
@@ -47,6 +48,13 @@ def sent_before(delivery: Delivery, channel: Channel) -> Receipt | None:
     except ChannelError as error:  # whoever sends it again knew that nobody knows
         logger.warning("delivery %s: not looked for before it is sent again: %s", delivery.pk, error)
         return None
+
+
+def _is_anothers(delivery: Delivery, shown: Receipt) -> bool:
+    """Whether it is the message of another reply with the same words."""
+    with tenant_context(delivery.account_id, durable=True):
+        others = Delivery.objects.filter(channel_id=delivery.channel_id, provider_id=shown.provider_id)
+        return others.exclude(pk=delivery.pk).exists()
 
 
 def _shows_what_it_sent(channel: Channel) -> bool:

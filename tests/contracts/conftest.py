@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from tests.conftest import CORPORA, needs_corpora
 from tests.contracts import vendors
-from tests.contracts.spec import Slack
-from tests.contracts.vendors import SlackWorkspace
+from tests.contracts.spec import OpenApi3, Slack
+from tests.contracts.vendors import IntercomInbox, SlackWorkspace
 
 SAMPLES, PUBLISHED = Path(__file__).parent / "samples", CORPORA / "api-specs"
 #: Slack's description is of 2020; these came in 2022 (docs.slack.dev, "chat.postMessage", "conversations.replies").
@@ -30,10 +31,26 @@ def slack_contract(which: str) -> Slack:
     return Slack(json.loads(path.read_text()), SLACK_LATER)
 
 
+@functools.cache
+def intercom_contract(which: str) -> OpenApi3:
+    if which == "sample":
+        return OpenApi3(json.loads((SAMPLES / "intercom.json").read_text()))
+    return OpenApi3(YAML(typ="safe").load((PUBLISHED / "intercom-2.15.yaml").read_text()))
+
+
 @pytest.fixture(params=BOTH)
 def workspace(request: pytest.FixtureRequest, settings: Any) -> Iterator[SlackWorkspace]:
     """A Slack workspace; at its end nothing that came was against the description."""
     with vendors.slack(slack_contract(request.param)) as found:
+        settings.VENDOR_OVERRIDE = found.address
+        yield found
+    assert not found.broken
+
+
+@pytest.fixture(params=BOTH)
+def inbox(request: pytest.FixtureRequest, settings: Any) -> Iterator[IntercomInbox]:
+    """An Intercom workspace; at its end nothing that came was against the description."""
+    with vendors.intercom(intercom_contract(request.param)) as found:
         settings.VENDOR_OVERRIDE = found.address
         yield found
     assert not found.broken

@@ -54,7 +54,9 @@ class Desk:
         said = {
             "type": "event_callback", "event_id": f"Ev{self.events}", "api_app_id": "A1",
             "authorizations": [{"user_id": "UBOT", "is_bot": True}],
-            "event": {"type": "message", "channel": "C0DEALERS", "user": "UCUST", "ts": f"{1795990000 + self.events}.000100", **event},
+            "event": {
+                "type": "message", "channel": "C0DEALERS", "user": "UCUST", "ts": f"{1795990000 + self.events}.000100", **event,
+            },
         }  # fmt: skip
         body, moment = json.dumps(said).encode(), str(int(database_time.now().timestamp()))
         headers = {"X-Slack-Request-Timestamp": moment, "X-Slack-Signature": sign(SECRET, moment, body)}
@@ -239,8 +241,9 @@ def test_replies_go_at_the_pace_that_slack_takes(
 
 
 def test_a_channel_without_a_token_keeps_its_replies(world: World, acme: Any, workspace: SlackWorkspace) -> None:
-    channel = factories.channel(world.acme, **CHANNEL)
+    channel = slack_channel(world)
     delivery = approved(world, channel)
+    Channel.objects.filter(pk=channel.pk).update(credentials="")
     assert outbox.deliver(account_id=world.acme.pk, delivery_id=delivery.pk) == "queued"
     assert "No bot token is entered" in ChannelHealth.objects.get(channel=channel).problem
     assert not workspace.requests
@@ -253,8 +256,8 @@ ADD = "/admin/conversations/channel/add/"
 
 def entries(**changes: str) -> dict[str, str]:
     return {
-        "provider": "slack", "external_id": "T1", "name": "Dealers", "credentials": SlackWorkspace.TOKEN, "rooms": "C0DEALERS",
-        "incoming_credentials": SECRET, "sender_per_hour": "30", "mails_per_hour": "600", **changes,
+        "provider": "slack", "external_id": "T1", "name": "Dealers", "credentials": SlackWorkspace.TOKEN,
+        "rooms": "C0DEALERS", "incoming_credentials": SECRET, "sender_per_hour": "30", "mails_per_hour": "600", **changes,
     }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tests.contracts.spec import Request, Slack
+from tests.contracts.spec import OpenApi3, Request, Slack
 from tests.servers.raw import reset
 
 Answer = tuple[int, dict[str, Any], dict[str, str]]
@@ -147,3 +147,63 @@ def slack(contract: Slack) -> Iterator[SlackWorkspace]:
         yield workspace
     finally:
         workspace.close()
+
+
+class IntercomInbox(StandIn):
+    """`parts` are those of each conversation that there is."""
+
+    TOKEN, ADMIN = "dG9r-stand-in", "4711"
+
+    def __init__(self, contract: OpenApi3) -> None:
+        super().__init__(contract)
+        self.host = "api.intercom.io"
+        self.parts: dict[str, list[dict[str, Any]]] = {"900": []}
+        self.region = "US"
+        self._numbers = itertools.count(5001)
+
+    def said(self) -> Counter[str]:
+        return Counter(part["body"] for parts in self.parts.values() for part in parts)
+
+    def put(self, conversation: str, body: str, **changes: Any) -> dict[str, Any]:
+        author = {"type": "admin", "id": self.ADMIN, "name": "Dana"}
+        part = {
+            "type": "conversation_part", "id": str(next(self._numbers)), "part_type": "comment", "body": body,
+            "created_at": 1_796_000_000 + len(self.parts[conversation]), "author": author, "attachments": [], **changes,
+        }  # fmt: skip
+        self.parts[conversation].append(part)
+        return part
+
+    def done(self, request: Request) -> Answer:
+        if request.headers.get("authorization") != f"Bearer {self.TOKEN}":
+            return 401, {"type": "error.list", "errors": [{"code": "unauthorized"}]}, {}
+        if request.path == "/me":
+            found = self.contract.example("get", "/me")
+            return 200, {**found, "app": {**found["app"], "region": self.region}}, {}
+        kind, number, *act = request.path.strip("/").split("/")
+        if kind == "admins":
+            known = number == self.ADMIN
+            return (
+                (200, self.contract.example("get", "/admins/{admin_id}"), {})
+                if known
+                else (404, {"type": "error.list"}, {})
+            )
+        if number not in self.parts:
+            return 404, {"type": "error.list", "errors": [{"code": "not_found"}]}, {}
+        if act:
+            parts = [
+                self.put(number, request.data()["body"], author={"type": "admin", "id": request.data()["admin_id"]})
+            ]
+            found = self.contract.example("post", "/conversations/{conversation_id}/reply")
+        else:
+            parts, found = self.parts[number], self.contract.example("get", "/conversations/{conversation_id}")
+        listed = {"type": "conversation_part.list", "conversation_parts": parts, "total_count": len(parts)}
+        return 200, {**found, "id": number, "conversation_parts": listed}, {}
+
+
+@contextlib.contextmanager
+def intercom(contract: OpenApi3) -> Iterator[IntercomInbox]:
+    inbox = IntercomInbox(contract)
+    try:
+        yield inbox
+    finally:
+        inbox.close()

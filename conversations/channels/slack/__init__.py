@@ -19,6 +19,7 @@ SLACK = Provider(
     secrets=("the bot token",),
     open=open_slack,
     threads=True,
+    form="chat",
     about="Messages of your workspace. Replies are posted into their thread.",
     needs="an app of your own in the workspace, its bot token and its signing secret",
     external=("The workspace's id", "Begins with T; it stands in the address of your workspace in a browser."),
@@ -26,8 +27,8 @@ SLACK = Provider(
         Section(
             "app",
             "Your Slack app",
-            "Slack posts what happens to this channel's own address. The signing secret stands under “Basic Information”, "
-            "the bot token, which begins with xoxb-, under “OAuth & Permissions”.",
+            "Slack posts what happens to this channel's own address. The signing secret stands under “Basic "
+            "Information”, the bot token, which begins with xoxb-, under “OAuth & Permissions”.",
             ("credentials", "incoming_credentials"),
         ),
         Section(

@@ -27,15 +27,15 @@ _THREAD = re.compile(r"(?P<room>[A-Z0-9]{2,32}):(?P<ts>[0-9]{1,12}\.[0-9]{1,9})"
 #: refusal.
 SIGNED_OUT = frozenset(
     {
-        "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope", "no_permission",
-        "not_allowed_token_type", "org_login_required", "two_factor_setup_required", "team_access_not_granted",
+        "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "missing_scope",
+        "no_permission", "not_allowed_token_type", "org_login_required", "two_factor_setup_required", "team_access_not_granted",
         "ekm_access_denied", "enterprise_is_restricted", "invalid_token",
     }
 )  # fmt: skip
 NOT_NOW = frozenset(
     {
-        "ratelimited", "rate_limited", "message_limit_exceeded", "service_unavailable", "request_timeout", "accesslimited",
-        "team_added_to_org",
+        "ratelimited", "rate_limited", "message_limit_exceeded", "service_unavailable", "request_timeout",
+        "accesslimited", "team_added_to_org",
     }
 )  # fmt: skip
 NOBODY_KNOWS = frozenset({"internal_error", "fatal_error"})
