@@ -17,7 +17,7 @@ from bs4 import BeautifulSoup
 
 from config.demo.vendors.server import serve
 from config.demo.vendors.stand_in import StandIn
-from config.demo.vendors.talks import stand_ins
+from config.demo.vendors.talks import KINDS, stand_ins
 from conversations.channels.base import Outbound, Party
 from conversations.messages import outbox, outgoing
 from conversations.models import Channel, Conversation, Message
@@ -29,7 +29,7 @@ from tests import factories
 from tests.conftest import World
 from tests.servers import in_background
 
-SLACK = next(one for one in CHANNELS if one["provider"] == "slack")
+OURS = [one for one in CHANNELS if one["provider"] in KINDS]
 
 
 class Demo:
@@ -72,15 +72,17 @@ class Demo:
 
 @pytest.fixture
 def demo(committed_world: World, live_server: Any, settings: Any, attachments_dir: Any) -> Iterator[Demo]:
-    factories.channel(committed_world.acme, **SLACK)
+    for channel in OURS:
+        factories.channel(committed_world.acme, **channel)
     found = Demo(committed_world, live_server.url, settings)
     yield found
     found.http.shutdown()
     found.http.server_close()
 
 
-def test_a_talk_at_slack_from_the_dealers_question_to_the_answers(demo: Demo) -> None:
-    talk = demo.post("/slack/", name="Caleb <b>Nguyen</b>", text="Can 40 pcs ship by <Friday> & who pays?")
+@pytest.mark.parametrize("vendor", sorted(KINDS))
+def test_a_talk_from_the_customers_question_to_the_answers(demo: Demo, vendor: str) -> None:
+    talk = demo.post(f"/{vendor}/", name="Caleb <b>Nguyen</b>", text="Can 40 pcs ship by <Friday> & who pays?")
     demo.heard(lambda: len(demo.messages()) == 1)
     with tenant_context(demo.account.pk):
         asked = Message.objects.get()
@@ -122,13 +124,14 @@ def test_it_goes_on_where_the_desk_is(demo: Demo, settings: Any) -> None:
     ]
 
 
-def test_the_channel_is_checked_and_looked_into_as_the_vendors_own(demo: Demo) -> None:
+@pytest.mark.parametrize("vendor", sorted(KINDS))
+def test_the_channel_is_checked_and_looked_into_as_the_vendors_own(demo: Demo, vendor: str) -> None:
     with tenant_context(demo.account.pk):
-        channel = Channel.objects.get(provider="slack")
+        channel = Channel.objects.get(provider=vendor)
     found = channel.provided_by.check(channel.options, channel.credentials)
     assert {one.state for one in found} == {"ok"}, found
-    demo.post("/slack/", name="Gus", text="Would you sponsor us?")
-    [talk] = demo.vendors[0].talks
+    demo.post(f"/{vendor}/", name="Gus", text="Would you sponsor us?")
+    [talk] = [one for stand_in in demo.vendors for one in stand_in.talks]
     adapter = outgoing.adapter_of(channel)
     reply = Outbound("<mark-1>", Party("x"), (Party("y"),), "", "Yes & no", thread_id=talk.id)
     assert adapter.find(reply) is None
@@ -150,7 +153,7 @@ def test_what_is_missing_is_said_and_nothing_is_begun(
     with pytest.raises(urllib.error.HTTPError) as refused:
         demo.post(path, **given)
     assert refused.value.code == status
-    assert not demo.vendors[0].talks
+    assert not any(vendor.talks for vendor in demo.vendors)
 
 
 def test_another_sites_page_does_not_speak_there(demo: Demo) -> None:
@@ -160,7 +163,7 @@ def test_another_sites_page_does_not_speak_there(demo: Demo) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(urllib.request.Request(f"{demo.url}/", headers={"Host": "rebound.example"}), timeout=10)
     assert refused.value.code == 404
-    assert not demo.vendors[0].talks
+    assert not any(vendor.talks for vendor in demo.vendors)
 
 
 def test_it_stands_in_only_where_the_demo_runs(tmp_path: Any) -> None:

@@ -43,7 +43,7 @@ WELCOME = """
 
     {customer}
 
-  Slack of the demo is at {vendors}: replies arrive there, and you can write as the customer.
+  Slack and Intercom of the demo are at {vendors}: replies arrive there, and you can write as the customer.
 
   Internal API: {url}/internal/docs   Ctrl-C stops everything; the data stays for the next `make demo`.
 """

@@ -44,7 +44,15 @@ CHANNELS: tuple[dict[str, Any], ...] = (
         "name": "Email via Zoho",
         "metadata": {"address": ADDRESS, "sender_name": "Hot Rod AN", "smtp_host": "smtp.zoho.example", "due_minutes": 120},
     },
-    {"type": "chat", "provider": "intercom", "external_id": "intercom-hotrodan", "name": "Chat via Intercom", "metadata": {"due_minutes": 60}},
+    {
+        "type": "chat",
+        "provider": "intercom",
+        "external_id": "intercom-hotrodan",
+        "name": "Chat via Intercom",
+        "metadata": {"due_minutes": 60, "admin_id": "4711"},
+        "credentials": "intercom-demo",
+        "incoming_credentials": "demo-client-secret",
+    },
     {"type": "shopify", "provider": "shopify", "external_id": "hotrodan.myshopify.example", "name": "Shopify comments", "metadata": {}},
     {
         "type": "slack",
@@ -56,9 +64,14 @@ CHANNELS: tuple[dict[str, Any], ...] = (
         "incoming_credentials": "demo-signing-secret",
     },
 )  # fmt: skip
-#: How a vendor names the n-th thread's messages; a thread goes by the name of its first one.
-NAMES: dict[str, Callable[[int, int], str]] = {
-    "slack": lambda thread, message: f"C0DEALERS:17900{thread:05}.{message:06}"
+#: How a vendor names the n-th thread, and its m-th message.
+THREADS: dict[str, Callable[[int], str]] = {
+    "intercom": lambda thread: str(21500 + thread),
+    "slack": lambda thread: f"C0DEALERS:17900{thread:05}.000001",
+}
+MESSAGES: dict[str, Callable[[int, int], str]] = {
+    "intercom": lambda thread, message: f"{21500 + thread}:{message if message > 1 else 'source'}",
+    "slack": lambda thread, message: f"C0DEALERS:17900{thread:05}.{message:06}",
 }
 #: Minutes until the first threads are due; the later ones follow a quarter of an hour apart.
 DUE_IN = (4, 9, 38, 41, 55, 64, 80, 108)
@@ -192,10 +205,12 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
     created = False
 
     def name_of(position: int) -> str:
-        given = NAMES.get(channel.provider)
+        given = MESSAGES.get(channel.provider)
         return given(number, position) if given else f"<demo-{number}-{position}@{sender.address.rpartition('@')[2]}>"
 
     first = name_of(1)
+    named = THREADS.get(channel.provider)
+    place = "" if not channel.provided_by.threads else named(number) if named else f"demo-{number}"
     for position, message in enumerate(thread["messages"], 1):
         at = arrived - timedelta(hours=20 * (len(thread["messages"]) - position))
         name = name_of(position)
@@ -218,9 +233,7 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
                 body_new=message["text"],
                 sent_at=at,
                 references=(first,) if position > 1 else (),
-                thread_id=(first if channel.provider in NAMES else f"demo-{number}")
-                if channel.provided_by.threads
-                else "",
+                thread_id=place,
             ),
         )
         conversation = Conversation.objects.get(pk=stored.conversation_id)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
-from config.demo.vendors.stand_in import Answer, Channel, Request, Said, StandIn, Talk, Who
+from config.demo.vendors.stand_in import Answer, Request, Said, StandIn, Talk
 from conversations.channels.slack.events import EVENT_TYPE, plain
 from conversations.channels.slack.sending import escaped
 from conversations.channels.slack.signature import sign
@@ -22,10 +20,7 @@ MAY = "chat:write,channels:history"
 class Slack(StandIn):
     key, label, hosts = "slack", "Slack", frozenset({"slack.com"})
     begins = "Write into #dealers as a dealer"
-
-    def __init__(self, channel: Channel, talks: list[Talk]) -> None:
-        super().__init__(channel, talks)
-        self._numbers = itertools.count(1)
+    customer_prefix = "U"
 
     def call(self, asked: Request) -> Answer:
         if asked.headers.get("authorization") != f"Bearer {self.channel.secret}":
@@ -61,38 +56,23 @@ class Slack(StandIn):
 
     def _posted(self, given: Mapping[str, Any]) -> dict[str, Any]:
         mark = ((given.get("metadata") or {}).get("event_payload") or {}).get("delivery", "")
-        said = Said(self._id(), "desk", "Countersign", plain(str(given.get("text", ""))), time.time(), str(mark))
-        thread = given.get("thread_ts")
+        text, thread = plain(str(given.get("text", ""))), given.get("thread_ts")
         talk = self.talk(f"{ROOM}:{thread}") if thread else None
         if thread and talk is None:
             return {"ok": False, "error": "thread_not_found"}
         if talk is None:  # a test: a message of its own
-            talk = Talk(said.id, said.text[:80], BOT, "Countersign")
+            talk = Talk(self.new_talk(), text[:80], BOT, "Countersign")
             self.talks.append(talk)
-        talk.said.append(said)
-        self.tell(self._event(talk, said))
+        said = self.add(talk, "desk", "Countersign", text, mark=str(mark))
         return {"ok": True, "channel": ROOM, "ts": said.id.partition(":")[2], "message": self._message(talk, said)}
 
-    def begin(self, name: str, text: str) -> Talk:
-        with self.lock:
-            identity = f"U{zlib.crc32(name.casefold().encode()):010d}"
-            talk = Talk(self._id(), text[:80], identity, name)
-            self.talks.append(talk)
-            self._say(talk, Said(talk.id, "customer", name, text, time.time()))
-        return talk
+    def new_talk(self) -> str:
+        """A thread goes by its first message: its channel and its `ts`, which is unique there."""
+        moment = self.moment()
+        return f"{ROOM}:{moment // 10**6}.{moment % 10**6:06d}"
 
-    def say(self, talk: Talk, who: Who, text: str) -> None:
-        with self.lock:
-            name = talk.name if who == "customer" else "Joel Park"
-            self._say(talk, Said(self._id(), who, name, text, time.time()))
-
-    def _say(self, talk: Talk, said: Said) -> None:
-        talk.said.append(said)
-        self.tell(self._event(talk, said))
-
-    def _id(self) -> str:
-        """A message's channel and its `ts`, which is unique there."""
-        return f"{ROOM}:{int(time.time())}.{next(self._numbers):06d}"
+    def new_message(self, talk: Talk) -> str:
+        return self.new_talk() if talk.said else talk.id
 
     def _message(self, talk: Talk, said: Said) -> dict[str, Any]:
         user = {"customer": talk.customer, "colleague": COLLEAGUE, "desk": BOT}[said.who]
@@ -106,7 +86,7 @@ class Slack(StandIn):
             message["metadata"] = {"event_type": EVENT_TYPE, "event_payload": {"delivery": said.mark}}
         return message
 
-    def _event(self, talk: Talk, said: Said) -> bytes:
+    def event(self, talk: Talk, said: Said) -> bytes:
         happened = {
             "type": "event_callback", "team_id": self.channel.external_id, "api_app_id": APP,
             "event_id": f"Ev{said.id.replace(':', '').replace('.', '')}", "event_time": int(said.at),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from config.demo.vendors.intercom import Intercom
 from config.demo.vendors.slack import Slack
 from config.demo.vendors.stand_in import Channel, Said, StandIn, Talk
 
-KINDS: dict[str, type[StandIn]] = {"slack": Slack}
+KINDS: dict[str, type[StandIn]] = {"intercom": Intercom, "slack": Slack}
 
 
 def stand_ins(account_id: uuid.UUID, *, desk: str) -> list[StandIn]:
