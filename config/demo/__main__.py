@@ -43,6 +43,8 @@ WELCOME = """
 
     {customer}
 
+  Slack and Intercom of the demo are at {vendors}: replies arrive there, and you can write as the customer.
+
   Internal API: {url}/internal/docs   Ctrl-C stops everything; the data stays for the next `make demo`.
 """
 
@@ -179,8 +181,10 @@ def database() -> Iterator[None]:
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     web_port, sink_port, door_port = free_port(int(os.environ.get("PORT", "8000"))), free_port(8025), free_port(8026)
+    vendors_port = free_port(8027)
     url = f"http://127.0.0.1:{web_port}"
     os.environ.update({"DEMO": "true", "SMTP_OVERRIDE": f"127.0.0.1:{sink_port}", "SITE_URL": url})
+    os.environ["VENDOR_OVERRIDE"] = f"127.0.0.1:{vendors_port}"
     # The product's own mail (invitations, codes, resets) goes to the same sink, whatever the environment says.
     os.environ.update(
         {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(sink_port), "EMAIL_USE_TLS": "false", "EMAIL_HOST_USER": ""}
@@ -200,15 +204,21 @@ def main() -> None:
         signal.signal(number, stop)
     try:
         with database():
-            run(supervisor, url, web_port, sink_port, door_port, DEMO_MAIL_DIR, LOCAL_DIR)
+            run(supervisor, url, Ports(web_port, sink_port, door_port, vendors_port), DEMO_MAIL_DIR, LOCAL_DIR)
     except KeyboardInterrupt:
         pass
     print("  Countersign has stopped.")
 
 
-def run(
-    supervisor: Supervisor, url: str, web_port: int, sink_port: int, door_port: int, mail: Path, local: Path
-) -> None:
+@dataclass(frozen=True)
+class Ports:
+    web: int
+    sink: int
+    door: int
+    vendors: int
+
+
+def run(supervisor: Supervisor, url: str, ports: Ports, mail: Path, local: Path) -> None:
     python, env = sys.executable, dict(os.environ)
     env.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode every process compiles every import again
     try:
@@ -223,7 +233,7 @@ def run(
         else:
             vectors = None
         supervisor.start(
-            "mail-sink", python, "-m", "config.demo.sink", "--host", "127.0.0.1", "--port", str(sink_port),
+            "mail-sink", python, "-m", "config.demo.sink", "--host", "127.0.0.1", "--port", str(ports.sink),
             "--folder", str(mail), env=env,
         )  # fmt: skip
         subprocess.run(
@@ -233,16 +243,20 @@ def run(
             wait_for(env["CHROMA_URL"] + "/api/v2/heartbeat", vectors, "chroma")
         web = supervisor.start(
             "web", str(Path(python).parent / "granian"), "--interface", "asginl", "--host", "127.0.0.1",
-            "--port", str(web_port), "--no-ws", "--respawn-failed-workers", "config.asgi:application", env=env | {"MALLOC_ARENA_MAX": "2"},
+            "--port", str(ports.web), "--no-ws", "--respawn-failed-workers", "config.asgi:application", env=env | {"MALLOC_ARENA_MAX": "2"},
         )  # fmt: skip
         subprocess.run([python, "manage.py", "seed", "--password", PASSWORD], cwd=ROOT, env=env, check=True)
         supervisor.start(
             "worker", python, "manage.py", "procrastinate", "worker", "--concurrency", "4",
             "--fetch-job-polling-interval", "1", "--delete-jobs", "successful", env=env,
         )  # fmt: skip
-        supervisor.start("mail-in", python, "-m", "config.demo.door", "--port", str(door_port), env=env)
+        supervisor.start("mail-in", python, "-m", "config.demo.door", "--port", str(ports.door), env=env)
+        supervisor.start(
+            "vendors", python, "-m", "config.demo.vendors", "--port", str(ports.vendors), "--desk", url, env=env
+        )
         wait_for(url + "/readyz", web, "web")
-        words = {"url": url, "password": PASSWORD, "mail": mail, "door": door_port, "customer": customer(local=local)}
+        words = {"url": url, "password": PASSWORD, "mail": mail, "door": ports.door, "customer": customer(local=local)}
+        words["vendors"] = f"http://127.0.0.1:{ports.vendors}/"
         print(WELCOME.format(**words), flush=True)
         supervisor.watch()
     finally:

@@ -275,6 +275,15 @@ class Event:
     at: datetime | None = None
 
 
+@runtime_checkable
+class FindsSent(Protocol):
+    """A sending half whose vendor can be asked whether a reply of unknown fate stands where it went."""
+
+    def find(self, outbound: Outbound) -> Receipt | None:
+        """What the vendor shows of it, None if it does not stand there. Does nothing but ask. Raises `ChannelError`."""
+        ...
+
+
 class Polls(Protocol):
     """The receiving half of a channel that is asked for messages. `folder` names the place, as its provider does."""
 

@@ -174,9 +174,9 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
     except ChannelError as error:  # its token was not renewed
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, error)
-    if evidence := sent_mail.sent_before(delivery, channel):
+    if shown := sent_mail.sent_before(delivery, channel):
         with tenant_context(account_id, durable=True):
-            return _record_sent(delivery_id, attempt, Receipt(outbound.message_id, evidence))
+            return _record_sent(delivery_id, attempt, shown)
     try:
         receipt = adapter.send(outbound, before_handover=handing_over)
     except ChannelError as error:
@@ -199,7 +199,8 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
     channel = Channel.objects.get(pk=due)
     gate = breaker.gate(channel)
     if gate == "busy":
-        moves.wake_once(channel.account_id, delivery_id, at=database_time.now() + BUSY)
+        wait = max(BUSY, breaker.turn(channel, delivery_id))
+        moves.wake_once(channel.account_id, delivery_id, at=database_time.now() + wait)
     if gate != "open":
         return None  # a channel that is back has all that wait for it woken
     delivery = once.due(waiting)

@@ -27,16 +27,16 @@ def look(*, account_id: uuid.UUID, delivery_id: uuid.UUID, number: int) -> str:
     if delivery is None or delivery.status != Delivery.Status.UNCERTAIN:
         return delivery.status if delivery else "gone"
     try:
-        evidence, why = sent_mail.find(delivery.channel, delivery.idempotency_key), ""
+        shown, why = sent_mail.find(delivery), ""
     except ChannelError as error:
-        evidence, why = "", f" The last look failed: {error} {error.response}".rstrip()
+        shown, why = None, f" The last look failed: {error} {error.response}".rstrip()
     failpoint("reconcile.looked")
     with tenant_context(account_id, durable=True):
         delivery = moves.lock_delivery(delivery_id)
         if delivery.status != Delivery.Status.UNCERTAIN:  # a person was quicker
             return delivery.status
-        if evidence:
-            outcomes.found_sent(delivery, evidence)
+        if shown:
+            outcomes.found_sent(delivery, shown)
         elif number < len(outbox.LOOKS):
             at = database_time.now() + timedelta(seconds=outbox.LOOKS[number])
             ids: dict[str, Any] = {"account_id": account_id, "delivery_id": delivery_id}

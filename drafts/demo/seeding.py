@@ -45,10 +45,35 @@ CHANNELS: tuple[dict[str, Any], ...] = (
         "name": "Email via Zoho",
         "metadata": {"address": ADDRESS, "sender_name": "Hot Rod AN", "smtp_host": "smtp.zoho.example", "due_minutes": 120},
     },
-    {"type": "chat", "provider": "intercom", "external_id": "intercom-hotrodan", "name": "Chat via Intercom", "metadata": {"due_minutes": 60}},
+    {
+        "type": "chat",
+        "provider": "intercom",
+        "external_id": "intercom-hotrodan",
+        "name": "Chat via Intercom",
+        "metadata": {"due_minutes": 60, "admin_id": "4711"},
+        "credentials": "intercom-demo",
+        "incoming_credentials": "demo-client-secret",
+    },
     {"type": "shopify", "provider": "shopify", "external_id": "hotrodan.myshopify.example", "name": "Shopify comments", "metadata": {}},
-    {"type": "slack", "provider": "slack", "external_id": "T0HOTROD", "name": "Slack, dealers", "metadata": {}},
+    {
+        "type": "slack",
+        "provider": "slack",
+        "external_id": "T0HOTROD",
+        "name": "Slack, dealers",
+        "metadata": {"rooms": "C0DEALERS", "people": "U0JOEL"},
+        "credentials": "xoxb-demo",
+        "incoming_credentials": "demo-signing-secret",
+    },
 )  # fmt: skip
+#: How a vendor names the n-th thread, and its m-th message.
+THREADS: dict[str, Callable[[int], str]] = {
+    "intercom": lambda thread: str(21500 + thread),
+    "slack": lambda thread: f"C0DEALERS:17900{thread:05}.000001",
+}
+MESSAGES: dict[str, Callable[[int, int], str]] = {
+    "intercom": lambda thread, message: f"{21500 + thread}:{message if message > 1 else 'source'}",
+    "slack": lambda thread, message: f"C0DEALERS:17900{thread:05}.{message:06}",
+}
 #: Minutes until the first threads are due; the later ones follow a quarter of an hour apart.
 DUE_IN = (4, 9, 38, 41, 55, 64, 80, 108)
 Say = Callable[[str], None]
@@ -179,9 +204,17 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
     arrived = due - timedelta(minutes=channel.options.due_minutes or account_minutes(channel))
     conversation: Conversation | None = None
     created = False
+
+    def name_of(position: int) -> str:
+        given = MESSAGES.get(channel.provider)
+        return given(number, position) if given else f"<demo-{number}-{position}@{sender.address.rpartition('@')[2]}>"
+
+    first = name_of(1)
+    named = THREADS.get(channel.provider)
+    place = "" if not channel.provided_by.threads else named(number) if named else f"demo-{number}"
     for position, message in enumerate(thread["messages"], 1):
         at = arrived - timedelta(hours=20 * (len(thread["messages"]) - position))
-        name = f"<demo-{number}-{position}@{sender.address.rpartition('@')[2]}>"
+        name = name_of(position)
         if message["direction"] == "outbound" and conversation:
             elsewhere.record_answer(
                 conversation=conversation,
@@ -191,7 +224,6 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
                 sent_at=at,
             )
             continue
-        first = f"<demo-{number}-1@{sender.address.rpartition('@')[2]}>"
         stored, created = record_inbound(
             channel=channel,
             inbound=Inbound(
@@ -202,7 +234,7 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
                 body_new=message["text"],
                 sent_at=at,
                 references=(first,) if position > 1 else (),
-                thread_id=f"demo-{number}" if channel.provided_by.threads else "",
+                thread_id=place,
             ),
         )
         conversation = Conversation.objects.get(pk=stored.conversation_id)
