@@ -367,6 +367,8 @@ SMTP_TIMEOUT_SECONDS = env.number("SMTP_TIMEOUT_SECONDS", 20.0, low=0.1)
 IMAP_TIMEOUT_SECONDS = env.number("IMAP_TIMEOUT_SECONDS", 20.0, low=0.1)
 #: All mail goes here instead of to the channel's own server, whatever a channel says. The demo's sink.
 SMTP_OVERRIDE = env.text("SMTP_OVERRIDE", "")
+#: All calls of vendors' APIs (Slack and the like) go here, unencrypted, instead of to the vendors. The tests' stand-in of them.
+VENDOR_OVERRIDE = env.text("VENDOR_OVERRIDE", "")
 DELIVERY_LEASE_SECONDS = env.number("DELIVERY_LEASE_SECONDS", 120.0, low=0.1)
 DELIVERY_MAX_ATTEMPTS = env.number("DELIVERY_MAX_ATTEMPTS", 8, low=1)
 # Replies of one channel that are handed over at the same time: one that hangs holds so many workers and not all.

@@ -60,6 +60,14 @@ def settings_fit(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="countersign.W001",
             )
         )
+    if settings.VENDOR_OVERRIDE and not (settings.DEMO or settings.DEBUG or getattr(settings, "TESTING", False)):
+        found.append(
+            Error(
+                "VENDOR_OVERRIDE sends the tokens of every tenant's channels to one server, unencrypted.",
+                hint="Unset it: it is for tests.",
+                id="countersign.E007",
+            )
+        )
     found += [
         Error(
             f"AUDIT_ANCHORS names {address.partition(':')[0]!r}, which is no place for copies of checkpoints.",

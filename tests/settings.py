@@ -16,6 +16,7 @@ for _name in (
     "DRAFTER",
     "EMBEDDINGS_URL",
     "SMTP_OVERRIDE",
+    "VENDOR_OVERRIDE",
     "EMAIL_HOST",
     "DEMO",
 ):
