@@ -6,6 +6,8 @@ is known already is attached to what is known; what we sent ourselves never beco
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -57,6 +59,8 @@ def take(event: InboundEvent, channel: Channel, happened: Event) -> Taken:
     """Raises LookAgain, and then nothing of the transaction may stay."""
     if happened.kind == EventKind.OTHER or not happened.provider_id:
         return Taken(detail="nothing that is kept here")
+    if happened.kind == EventKind.FAILED:
+        return _failed(channel, happened)
     key, is_first = keys.claim(channel, InboundKey.Kind.MESSAGE, happened.provider_id)
     if happened.kind == EventKind.DELETED:
         return _deleted(channel, key, is_first=is_first)
@@ -65,6 +69,7 @@ def take(event: InboundEvent, channel: Channel, happened: Event) -> Taken:
     if not is_first and happened.kind == EventKind.EDITED:
         return _edited(event, channel, happened, key)
     if not is_first:
+        _seen_again(channel, happened)
         return Taken(key.message, detail="received before")
     # An edit that comes before its message is the message; that one brings nothing new any more.
     taken = _new(event, channel, happened)
@@ -185,9 +190,39 @@ def _ours(channel: Channel, happened: Event, inbound: Inbound) -> Delivery | Non
         found = sent.filter(idempotency_key=happened.mark).first()
     if found is None and happened.author == Author.US:
         found = _by_its_words(channel, happened, inbound)
+    if found is not None and happened.is_pending:
+        return found  # it is ours, and says nothing yet of what becomes of it
     if found is None or not outcomes.record_seen(delivery_id=found.pk, provider_id=happened.provider_id):
         return None
     return found
+
+
+def _seen_again(channel: Channel, happened: Event) -> None:
+    """A reply that was taken and not sent when it was first shown to us is shown again."""
+    if happened.is_pending or happened.author == Author.CUSTOMER:
+        return
+    found = Delivery.objects.filter(channel=channel, provider_id=happened.provider_id, status=D.SENDING).first()
+    if found is not None:
+        with _or_later():
+            outcomes.record_seen(delivery_id=found.pk, provider_id=happened.provider_id)
+
+
+def _failed(channel: Channel, happened: Event) -> Taken:
+    """What the vendor had taken did not go out. Of a colleague's own reply there the vendor tells them."""
+    found = Delivery.objects.filter(channel=channel, provider_id=happened.provider_id).select_related("message").first()
+    if found is None:
+        return Taken(detail="nothing that is kept here")
+    with _or_later():
+        outcomes.record_not_sent(delivery_id=found.pk, detail=happened.detail)
+    return Taken(found.message, detail="it was not sent there")
+
+
+@contextlib.contextmanager
+def _or_later() -> Iterator[None]:
+    try:
+        yield
+    except outcomes.StillSending as error:
+        raise LookAgain from error
 
 
 def _by_its_words(channel: Channel, happened: Event, inbound: Inbound) -> Delivery | None:

@@ -106,7 +106,7 @@ def form_class(provider: Provider) -> type[ChannelForm]:
         declared["incoming_credentials"] = _secret_box(
             provider.incoming.asks_for, "Empty: what is stored, else the same as for sending."
         )
-    elif provider.hooks:
+    elif provider.hooks and provider.hooks.asks_for:
         fields.append("incoming_credentials")
         declared["incoming_credentials"] = _secret_box(
             provider.hooks.asks_for, "Leave it empty to keep what is stored; the one before it is good for two days."

@@ -23,6 +23,7 @@ class ChannelType(TextChoices):
 
     EMAIL = "email"
     CHAT = "chat"
+    ZOHO = "zoho"
     SHOPIFY = "shopify"
     SLACK = "slack"
 
@@ -269,12 +270,18 @@ class Hooks:
     `verify(request, secrets)` says whose post it is from its bytes alone, with each secret that stands (after a change the
     older one for a while), and raises `Refused`. `parse(raw, settings)` reads it afterwards, in a worker: what it raises keeps
     the event for a person.
+
+    Where posts are signed with keys of the vendor's own, nobody enters a secret (`asks_for` is ""): `signed_by(settings)` says
+    in its stead whose signatures are right, and `verify` raises `ChannelError` while it cannot know. Where a post only says that
+    something happened, `ask(raw, settings, secret)` reads it instead of `parse`: it calls the vendor, with what is sent with.
     """
 
     asks_for: str
     verify: Callable[[HookRequest, Sequence[str]], Verified]
     parse: Callable[[bytes, Any], Sequence[Event]]
     max_bytes: int = 1 << 20
+    signed_by: Callable[[Any], Sequence[str]] | None = None
+    ask: Callable[[bytes, Any, str], Sequence[Event]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

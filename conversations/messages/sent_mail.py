@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from conversations.channels.base import ChannelError, Remembers
-from conversations.messages import access
+from conversations.channels.base import ChannelError, Failure, Receipt, Reconciles, Remembers
+from conversations.messages import access, outgoing
 from conversations.models import Channel, Delivery, DeliveryAttempt
 from conversations.tenancy import tenant_context
 
@@ -14,28 +14,43 @@ logger = logging.getLogger(__name__)
 
 def can_be_asked(channel: Channel) -> bool:
     """Whether its provider can say what was sent. Calls nobody."""
+    provider = channel.provided_by
     try:
-        return isinstance(channel.fetched_from, Remembers)
+        is_asked = provider.open is not None and isinstance(provider.open(channel.options, ""), Reconciles)
+        return is_asked or isinstance(channel.fetched_from, Remembers)
     except ValueError:  # settings that are none
         return False
 
 
-def find(channel: Channel, message_id: str) -> str:
-    """Where it stands among what was sent, in words; "" if it does not, or nobody can be asked. Raises ChannelError."""
-    source = access.source_of(channel) if can_be_asked(channel) else None
-    return source.find(message_id) if isinstance(source, Remembers) else ""
+def find(delivery: Delivery, channel: Channel) -> Receipt | None:
+    """What its provider has of a reply; None if it has nothing, or nobody can be asked. Outside of any transaction.
+
+    Raises ChannelError: PERMANENT where the provider says that it could not send it.
+    """
+    if not can_be_asked(channel):
+        return None
+    provider = channel.provided_by
+    if provider.open is not None and isinstance(provider.open(channel.options, ""), Reconciles):
+        adapter = outgoing.adapter_of(channel)
+        assert isinstance(adapter, Reconciles)
+        delivery.channel = channel
+        return adapter.find(outgoing.outbound_of(delivery))
+    source = access.source_of(channel)
+    evidence = source.find(delivery.idempotency_key) if isinstance(source, Remembers) else ""
+    return Receipt(delivery.idempotency_key, evidence) if evidence else None
 
 
-def sent_before(delivery: Delivery, channel: Channel) -> str:
-    """Where a reply stands that is sent again after an attempt of unknown fate; "" where nobody knows. Outside of any
+def sent_before(delivery: Delivery, channel: Channel) -> Receipt | None:
+    """Where a reply stands that is sent again after an attempt of unknown fate; None where nobody knows. Outside of any
     transaction."""
     if delivery.attempt_count < 2:
-        return ""
+        return None
     with tenant_context(delivery.account_id, durable=True):
         unknown = [DeliveryAttempt.Outcome.UNCERTAIN, DeliveryAttempt.Outcome.CRASHED]
         is_doubtful = DeliveryAttempt.objects.filter(delivery=delivery, outcome__in=unknown).exists()
     try:
-        return find(channel, delivery.idempotency_key) if is_doubtful else ""
-    except ChannelError as error:  # whoever sends it again knew that nobody knows
-        logger.warning("delivery %s: not looked for before it is sent again: %s", delivery.pk, error)
-        return ""
+        return find(delivery, channel) if is_doubtful else None
+    except (ChannelError, OSError) as error:  # whoever sends it again knew that nobody knows
+        if not (isinstance(error, ChannelError) and error.failure == Failure.PERMANENT):
+            logger.warning("delivery %s: not looked for before it is sent again: %s", delivery.pk, error)
+        return None

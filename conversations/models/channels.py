@@ -131,6 +131,9 @@ class Channel(TenantRow):
 
     def hook_secrets(self, now: datetime) -> list[str]:
         """What posts to its address may be signed with. None: nothing is let in."""
+        hooks = self.provided_by.hooks
+        if hooks is not None and hooks.signed_by is not None:
+            return list(hooks.signed_by(self.options))
         before = self.incoming_before_until is not None and self.incoming_before_until > now
         found = [self.incoming_credentials, self.incoming_credentials_before if before else ""]
         return [secret for secret in found if secret]
