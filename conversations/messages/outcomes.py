@@ -19,21 +19,19 @@ Status = Delivery.Status
 BOUNCEABLE = (Status.SENT, Status.DELIVERED)
 
 
-def found_sent(delivery: Delivery, receipt: Receipt) -> None:
+def found_sent(delivery: Delivery, shown: Receipt) -> None:
     """A reply of unknown fate stands among what was sent; the caller holds its lock."""
-    evidence = receipt.response
-    named = {"receipt": evidence[:500], "provider_id": delivery.provider_id or receipt.provider_id[:255]}
+    named = {"provider_id": delivery.provider_id or shown.provider_id[:255], "receipt": shown.response[:500]}
     moves.move(delivery, Status.SENT, sent_at=database_time.now(), error="", lease_until=None, **named)
     moves.settle(delivery)
     moves.record(
-        audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=delivery.attempt_count, response=evidence[:200]
+        audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=delivery.attempt_count, response=shown.response[:200]
     )
 
 
 def not_found(delivery: Delivery, *, times: int, why: str) -> None:
     """It was looked for in vain, which proves nothing: a person is told and decides. The caller holds its lock."""
-    where = "among the sent mail" if delivery.channel.provided_by.incoming else "where it was to be sent"
-    looked = f"It is not {where}, looked for {times} times up to {database_time.now():%H:%M} UTC."
+    looked = f"It is not among what was sent, looked for {times} times up to {database_time.now():%H:%M} UTC."
     moves.move(delivery, Status.UNCERTAIN, error=f"{delivery.error} {looked}{why}"[:500])
     moves.notify(delivery, Notification.Type.SEND_UNCERTAIN)
 

@@ -26,9 +26,9 @@ def look(*, account_id: uuid.UUID, delivery_id: uuid.UUID, number: int) -> str:
         delivery = Delivery.objects.select_related("channel").filter(pk=delivery_id).first()
     if delivery is None or not _is_open(delivery):
         return delivery.status if delivery else "gone"
-    found, not_sent, why = None, "", ""
+    shown, not_sent, why = None, "", ""
     try:
-        found = sent_mail.find(delivery, delivery.channel)
+        shown = sent_mail.find(delivery)
     except ChannelError as error:
         said = f"{error} {error.response}".strip()
         not_sent, why = (said, "") if error.failure == Failure.PERMANENT else ("", f" The last look failed: {said}")
@@ -40,8 +40,8 @@ def look(*, account_id: uuid.UUID, delivery_id: uuid.UUID, number: int) -> str:
         if not _is_open(delivery):  # a person was quicker, or the provider
             return delivery.status
         looks = outbox.TAKEN_LOOKS if delivery.status == Delivery.Status.SENDING else outbox.LOOKS
-        if found and not found.is_pending:
-            outcomes.found_sent(delivery, found)
+        if shown and not shown.is_pending:
+            outcomes.found_sent(delivery, shown)
         elif not_sent:
             moves.failed(delivery, not_sent)
         elif number < len(looks):

@@ -137,7 +137,7 @@ def test_what_is_not_there_is_looked_for_three_times_and_then_a_person_is_told(
         assert reconcile.look(account_id=world.acme.pk, delivery_id=delivery.pk, number=number) == "uncertain"
     with tenant_context(world.acme.pk):
         delivery.refresh_from_db()
-    assert "not among the sent mail, looked for 3 times" in delivery.error
+    assert "not among what was sent, looked for 3 times" in delivery.error
     assert (told(world), looks(), len(smtp.ids)) == (1, [], 1)  # nothing is sent again by itself
 
 
