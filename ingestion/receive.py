@@ -184,7 +184,7 @@ def _take_post(account_id: uuid.UUID, event_id: uuid.UUID, work: _Work) -> Recei
             if found.is_blocked:
                 return _set_aside(event, work.channel)
             if found.hold:
-                return hold(event, work.channel, found.hold)
+                return hold(event, work.channel, found.hold, tells=found.tells)
             taken = found if found.is_new or not taken.is_new else taken
             # Linked at once: an erasure of the message takes the bytes with it.
             InboundEvent.objects.filter(pk=event_id).update(
@@ -237,7 +237,10 @@ def _claim(event_id: uuid.UUID) -> _Work | None:
     InboundEvent.objects.filter(pk=event_id).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
     own = own_addresses(event.channel.type)
     arrival = Arrival(payloads.get(event_id), event.recipient, own)
-    return _Work(event.channel, arrival, event.signature == "valid")
+    provider = event.channel.provided_by
+    # What was asked for is told from its own bytes as well as what was posted, where nothing else reads it.
+    is_asked_for = provider.read is None and provider.hooks is not None
+    return _Work(event.channel, arrival, event.signature == "valid" or is_asked_for)
 
 
 def _read(work: _Work) -> Inbound:
@@ -268,14 +271,15 @@ def _of_the_past(inbound: Inbound) -> Inbound:
     return replace(inbound, automatic=Automatic.HISTORY, automatic_reason=why)
 
 
-def hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
-    """Over a limit: kept back, in the caller's transaction, for a person to let in or set aside."""
+def hold(event: InboundEvent, channel: Channel, reason: str, *, tells: bool = False) -> Received:
+    """Kept back, in the caller's transaction, for a person to let in or set aside: over a limit, or (`tells`) what is a
+    person's to do, of which each is told."""
     event.status, event.detail, event.lease_until = Status.QUARANTINED, reason, None
     event.save(update_fields=["status", "detail", "lease_until", "sender", "subject"])
     audit.record(
         audit.Kind.INBOUND_HELD, actor=audit.SYSTEM, about=event, data={"channel": channel.name, "reason": reason}
     )
-    limits.notify_once(event, channel, reason)
+    (limits.notify if tells else limits.notify_once)(event, channel, reason)
     return Received(event, None, False)
 
 

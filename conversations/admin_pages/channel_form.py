@@ -101,7 +101,7 @@ def form_class(provider: Provider) -> type[ChannelForm]:
     if provider.secrets:
         fields.append("credentials")
         declared["credentials"] = _secret_box(" and ".join(provider.secrets), "Leave it empty to keep what is stored.")
-    if provider.incoming:
+    if provider.incoming and not provider.incoming.as_sent:
         fields.append("incoming_credentials")
         declared["incoming_credentials"] = _secret_box(
             provider.incoming.asks_for, "Empty: what is stored, else the same as for sending."

@@ -256,6 +256,7 @@ class EventKind(enum.StrEnum):
     EDITED = "edited"
     DELETED = "deleted"
     FAILED = "failed"  # what was to be sent did not go out after all
+    PRIVACY = "privacy"  # a customer's right that a person has to see to; `detail` says what
     OTHER = "other"  # nothing that the desk does anything about
 
 
@@ -271,7 +272,8 @@ class Author(enum.StrEnum):
 class Event:
     """One thing that happened at the vendor. `provider_id` is its own id of the message, the same for an edit of it and for
     its end; `mark` is our name of the delivery (`Outbound.message_id`) where the vendor carries it back to us. `is_pending`: the
-    vendor has it and has not sent it yet. `detail` says why something failed, in words."""
+    vendor has it and has not sent it yet. `detail` says why something failed, in words. `among`: an answer of ours that names no
+    thread belongs to one whose id begins so."""
 
     kind: EventKind
     provider_id: str = ""
@@ -281,6 +283,7 @@ class Event:
     at: datetime | None = None
     is_pending: bool = False
     detail: str = ""
+    among: str = ""
 
 
 class Polls(Protocol):
@@ -302,7 +305,7 @@ class ReadsSent(Protocol):
 
 
 @runtime_checkable
-class Reconciles(Protocol):
+class FindsSent(Protocol):
     """A sending half that can ask its provider what became of a reply."""
 
     def find(self, outbound: Outbound) -> Receipt | None:

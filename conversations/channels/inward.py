@@ -24,7 +24,4 @@ def _inward(key: str, type_: ChannelType, label: str, icon: str, about: str) -> 
     )
 
 
-PROVIDERS = (
-    _inward("intercom", ChannelType.CHAT, "Chat", "chat", "Conversations of your chat."),
-    _inward("shopify", ChannelType.SHOPIFY, "Shopify", "bag", "Comments and messages of your shop."),
-)
+PROVIDERS = (_inward("intercom", ChannelType.CHAT, "Chat", "chat", "Conversations of your chat."),)

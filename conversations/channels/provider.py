@@ -240,6 +240,7 @@ class Incoming:
 
     `open` gives the folder that is read, None where the settings name none; `missing`, `check` and `connection` are as
     those of `Provider`, for this half; the first of `connection` is empty where nothing is fetched. `since(settings)` is the day from which older messages are fetched too.
+    `as_sent`: it has no secret of its own, and signs in as for sending.
     """
 
     asks_for: str
@@ -248,6 +249,7 @@ class Incoming:
     check: Callable[[Any, str], Sequence[Finding]]
     connection: tuple[str, ...]
     since: Callable[[Any], date | None] = lambda settings: None
+    as_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,7 @@ class Provider:
     the fields without which it cannot send. `check(settings, secret)` tries the connection and sends nothing; a provider
     that has one is switched on only when it passed, and again when one of the settings in `connection`, or the secret,
     was changed. `incoming`: how messages are fetched, if an admin says from where. `hooks`: how the vendor brings them.
+    `public`: everybody can read what is sent, so a person presses twice, and nothing goes without one.
     `grant(settings)`: how its tokens are renewed, None where it signs in with what was entered.
     """
 
@@ -324,3 +327,4 @@ class Provider:
     incoming: Incoming | None = None
     grant: Callable[[Any], Grant | None] | None = None
     hooks: Hooks | None = None
+    public: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conversations.channels import email, inward, slack, zoho
+from conversations.channels import email, inward, shopify, slack, zoho
 from conversations.channels.provider import ChannelType, Provider
 
 #: The first of a type stands for rows of that type whose provider is not known.
@@ -10,6 +10,7 @@ PROVIDERS: tuple[Provider, ...] = (
     email.SMTP,
     *inward.PROVIDERS,
     slack.SLACK,
+    shopify.SHOPIFY,
     zoho.ZOHO,
 )
 
