@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
@@ -240,7 +240,7 @@ class Incoming:
 
     `open` gives the folder that is read, None where the settings name none; `missing`, `check` and `connection` are as
     those of `Provider`, for this half; the first of `connection` is empty where nothing is fetched. `since(settings)` is the day from which older messages are fetched too.
-    `as_sent`: it has no secret of its own, and signs in as for sending.
+    `as_sent`: it has no secret of its own, and signs in as for sending. `every`: so often at most.
     """
 
     asks_for: str
@@ -250,6 +250,7 @@ class Incoming:
     connection: tuple[str, ...]
     since: Callable[[Any], date | None] = lambda settings: None
     as_sent: bool = False
+    every: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)

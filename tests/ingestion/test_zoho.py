@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
+from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.channels.base import Author, ChannelError, EventKind, HookRequest, Refused
-from conversations.channels.zoho import events, keys
+from conversations.channels.zoho import events, gaps, keys
 from conversations.channels.zoho.facts import HOSTS, NAMES
 from conversations.channels.zoho.settings import ZohoSettings
 from conversations.channels.zoho.signature import signer, verify
 from conversations.channels.zoho.threads import ask, event_of
 from conversations.database import database_time
-from conversations.models import ChannelHealth, Conversation, Message
+from conversations.models import Channel, ChannelHealth, Conversation, Message
 from conversations.tenancy import tenant_context
-from ingestion import receive
-from ingestion.models import InboundEvent, InboundKey
+from ingestion import mailboxes, receive
+from ingestion.models import InboundEvent, InboundKey, Mailbox
 from tests.asserts import assert_nothing_written_in
 from tests.conftest import World
 from tests.servers import zoho
@@ -392,3 +393,62 @@ def test_five_thousand_bent_requests_get_nothing_that_zoho_punishes(desk: Desk) 
         )
     assert seen <= {200, 401}, seen
     assert desk.zoho.count("GET", "jwks.json") <= 1
+
+
+# --- what was missed ------------------------------------------------------------------------------------------------------------------
+def fetched(desk: Desk) -> int:
+    """A round of five minutes later, and what came is read."""
+    with tenant_context(desk.account.pk):
+        Mailbox.objects.update(checked_at=database_time.now() - timedelta(minutes=5))
+        ProcrastinateJob.objects.filter(task_name=mailboxes.TASK).delete()
+    mailboxes.ask_for_rounds(account_id=desk.account.pk)
+    assert ProcrastinateJob.objects.filter(task_name=mailboxes.TASK).count() == 1
+    with tenant_context(desk.account.pk):
+        mailbox = Mailbox.objects.get(channel=desk.channel)
+    count = mailboxes.fetch(account_id=desk.account.pk, mailbox_id=mailbox.pk)
+    with tenant_context(desk.account.pk):
+        waiting = list(InboundEvent.objects.filter(status="received").order_by("id").values_list("pk", flat=True))
+    for pk in waiting:
+        receive.read_event(account_id=desk.account.pk, event_id=pk)
+    return count
+
+
+def moment(seconds: int) -> str:
+    return f"{database_time.now() + timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S.{seconds % 1000:03d}Z}"
+
+
+def test_fifty_posts_that_never_came_are_made_good_by_one_round_and_none_comes_twice(desk: Desk) -> None:
+    with tenant_context(desk.account.pk):
+        Channel.objects.filter(pk=desk.channel.pk).update(metadata={**METADATA, "sender_per_hour": 1000})
+    desk.zoho.thread(desk.zoho.ticket(), "<div>Long ago</div>", createdTime=moment(-86_400))
+    assert fetched(desk) == 0  # it begins with what comes from now on
+    tickets = [desk.zoho.ticket() for _ in range(50)]
+    threads = [
+        desk.zoho.thread(one, f"<div>Question {n}</div>", createdTime=moment(n + 1)) for n, one in enumerate(tickets)
+    ]
+    for thread in threads[:10]:
+        desk.tells_of(thread)
+    fetched(desk)
+    assert sorted(text for _, text in desk.messages()) == sorted(f"Question {n}" for n in range(50))
+    for thread in threads[40:]:
+        assert desk.tells_of(thread).status == "ignored"
+    assert fetched(desk) == 0 and len(desk.messages()) == 50
+
+
+def test_a_round_asks_for_more_than_one_page_if_it_has_to(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaps, "PAGE", 2)
+    fetched(desk)
+    for n in range(5):
+        desk.zoho.thread(desk.zoho.ticket(), f"<div>Question {n}</div>", createdTime=moment(n + 1))
+    fetched(desk)
+    assert len(desk.messages()) == 5
+
+
+@pytest.mark.parametrize(("minutes", "jobs"), [(1, 0), (4, 0), (5, 1)])
+def test_it_is_asked_every_five_minutes_and_not_every_minute(desk: Desk, minutes: int, jobs: int) -> None:
+    fetched(desk)
+    ProcrastinateJob.objects.filter(task_name=mailboxes.TASK).delete()
+    with tenant_context(desk.account.pk):
+        Mailbox.objects.update(checked_at=database_time.now() - timedelta(minutes=minutes))
+    mailboxes.ask_for_rounds(account_id=desk.account.pk)
+    assert ProcrastinateJob.objects.filter(task_name=mailboxes.TASK).count() == jobs

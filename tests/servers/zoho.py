@@ -74,6 +74,7 @@ class Zoho(VendorServer):
             "subject": "Hose for E85",
             "email": "kim@customer.test",
             "departmentId": "9",
+            "customerResponseTime": None,
         }
         self.tickets[name] = {**said, **changes}
         return name
@@ -87,6 +88,8 @@ class Zoho(VendorServer):
             "fromEmailAddress": "Kim Tran <kim@customer.test>", "to": "support@acme.test", "createdTime": _moment(),
             "isContentTruncated": False, "attachments": [], **changes,
         }  # fmt: skip
+        if self.threads[name]["direction"] == "in":
+            self.tickets[ticket]["customerResponseTime"] = self.threads[name]["createdTime"]
         return name
 
     def answers(self, ticket: str, content: str = "<div>Yes, it does.</div>", **changes: Any) -> str:
@@ -115,7 +118,11 @@ class Zoho(VendorServer):
             return 404, {"errorCode": "URL_NOT_FOUND"}
         ticket, what, name, whole = found.groups()
         if ticket is None:
-            return 200, {"data": list(self.tickets.values())[: int(asked.query.get("limit", 10))]}
+            found = list(self.tickets.values())
+            if asked.query.get("sortBy") == "-customerResponseTime":
+                found.sort(key=lambda one: str(one["customerResponseTime"] or ""), reverse=True)
+            first = int(asked.query.get("from", 1)) - 1
+            return 200, {"data": found[first : first + int(asked.query.get("limit", 10))]}
         if ticket not in self.tickets:
             return 404, {"errorCode": "URL_NOT_FOUND"}
         if asked.method == "POST":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from conversations.channels.base import Event
-from conversations.channels.provider import ChannelType, Hooks, Limits, Provider, Section
+from conversations.channels.provider import ChannelType, Hooks, Incoming, Limits, Provider, Section
 from conversations.channels.zoho.checking import check, missing
 from conversations.channels.zoho.facts import MOST_CHARS
+from conversations.channels.zoho.gaps import Source
 from conversations.channels.zoho.sending import ZohoAdapter
 from conversations.channels.zoho.settings import ZohoSettings
 from conversations.channels.zoho.signature import signer, verify
@@ -48,5 +50,14 @@ ZOHO = Provider(
     missing=missing,
     check=check,
     grant=lambda settings: settings.grant,
+    incoming=Incoming(
+        asks_for="",
+        open=lambda settings, secret: Source(settings, secret) if settings.organisation else None,
+        missing=lambda settings, secret: [],
+        check=lambda settings, secret: [],
+        connection=("organisation",),
+        as_sent=True,
+        every=timedelta(minutes=5),
+    ),
     hooks=Hooks(asks_for="", verify=verify, parse=_unread, signed_by=signer, ask=ask),
 )
