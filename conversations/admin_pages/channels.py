@@ -157,7 +157,7 @@ def _is_new(channel: Channel, before: str) -> bool:
 
 @require_POST
 def send_test(request: HttpRequest, site: AdminSite, pk: uuid.UUID) -> HttpResponse:
-    """One mail through the channel as it is saved."""
+    """One message through the channel as it is saved."""
     account_id, actor = _changes(request)
     channel = _channel(account_id, pk)
     try:
@@ -223,7 +223,7 @@ def _page(
     stored = Channel.objects.get(pk=channel.pk) if channel is not None else None
     findings: list[Finding] = list(check.findings) if check else stored.findings if stored else []
     wrong = [form[name] for name in form.errors if name in form.fields]
-    testable = stored is not None and provider.by_address and not stored.missing
+    testable = stored is not None and bool(provider.by_address or provider.trial) and not stored.missing
     context = {
         **site.each_context(request),
         "title": stored.name if stored else f"A new channel: {preset.label if preset else provider.label}",
@@ -240,7 +240,7 @@ def _page(
         "has_passed": check.has_passed if check else bool(stored and stored.is_proved),
         "can_check": provider.check is not None,
         "can_test": testable,
-        "people": setup.who_may_be_tested(require_tenant(request).account_id) if testable else [],
+        "people": setup.test_places(stored) if stored is not None and testable else [],
         "may_change": is_tenant_admin(request),
         "posts": hooks.state_of(stored) if stored and provider.hooks else None,
         **words,

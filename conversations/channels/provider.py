@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import TextChoices
 from pydantic import Field
 
-from conversations.channels.base import Event, HookRequest, Inbound, Polls, Sends, Verified
+from conversations.channels.base import Event, HookRequest, Inbound, Polls, Receipt, Sends, Verified
 from conversations.shapes import Shape
 
 
@@ -93,11 +93,14 @@ class ChannelSettings(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the provider takes of one reply: characters of text, files, and bytes of all files together."""
+    """What the provider takes of one reply: characters of text, files, and bytes of all files together; and how many
+    replies of one channel a second, `burst` at once. No `per_second`: as many as there are."""
 
     text: int
     files: int = 0
     file_bytes: int = 0
+    per_second: float = 0.0
+    burst: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +291,18 @@ class Hooks:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """How a test is sent where no mail is: to one of the places that the settings name, and to nobody else.
+
+    `help` says in words who sees it. `send(settings, secret, place, text)` raises `ChannelError`.
+    """
+
+    help: str
+    places: Callable[[Any], Sequence[str]]
+    send: Callable[[Any, str, str, str], Receipt]
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """One way in and out. `settings` and `secrets` (what is secret, in words) are what an admin fills in.
 
@@ -302,6 +317,7 @@ class Provider:
     that has one is switched on only when it passed, and again when one of the settings in `connection`, or the secret,
     was changed. `incoming`: how messages are fetched, if an admin says from where. `hooks`: how the vendor brings them.
     `public`: everybody can read what is sent, so a person presses twice, and nothing goes without one.
+    `trial`: how a test is sent that is no mail. `form`: a chat has no salutation and nobody signs below it.
     `grant(settings)`: how its tokens are renewed, None where it signs in with what was entered.
     """
 
@@ -329,3 +345,5 @@ class Provider:
     grant: Callable[[Any], Grant | None] | None = None
     hooks: Hooks | None = None
     public: bool = False
+    trial: Trial | None = None
+    form: Literal["letter", "chat"] = "letter"

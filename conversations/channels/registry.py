@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from conversations.channels import email, inward, shopify, slack, zoho
+from conversations.channels import email, intercom, shopify, slack, zoho
 from conversations.channels.provider import ChannelType, Provider
 
 #: The first of a type stands for rows of that type whose provider is not known.
 PROVIDERS: tuple[Provider, ...] = (
     email.SMTP,
-    *inward.PROVIDERS,
+    intercom.INTERCOM,
     slack.SLACK,
     shopify.SHOPIFY,
     zoho.ZOHO,

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, Subquery
 
 from conversations import audit
 from conversations.channels.base import ChannelError
+from conversations.channels.provider import Limits
 from conversations.database import database_time
 from conversations.models import Channel, ChannelHealth, Delivery, Membership, Notification, Role
 
@@ -50,9 +51,35 @@ def gate(channel: Channel) -> Literal["open", "busy", "shut"]:
         return "shut"
     sending = Delivery.objects.filter(channel=channel, status=Delivery.Status.SENDING, lease_until__gt=now)
     under_way = sending.filter(taken_at=None).count()  # nobody is busy with what the provider has
-    if health.faults:
-        return "shut" if under_way else "open"  # one tries it, for all
-    return "busy" if under_way >= settings.CHANNEL_PARALLEL else "open"
+    if health.faults and under_way:
+        return "shut"  # one tries it, for all
+    if not health.faults and under_way >= settings.CHANNEL_PARALLEL:
+        return "busy"
+    return "open" if _takes_one_more(health, channel.provided_by.limits, now) else "busy"
+
+
+def _takes_one_more(health: ChannelHealth, limits: Limits, now: datetime) -> bool:
+    """Whether its provider takes another one now, by the replies a second that it takes; then it is counted."""
+    if not limits.per_second:
+        return True
+    left = float(limits.burst)
+    if health.pace_left is not None and health.pace_at is not None:
+        left = min(left, health.pace_left + max(0.0, (now - health.pace_at).total_seconds()) * limits.per_second)
+    if left < 1:
+        return False
+    health.pace_left, health.pace_at = left - 1, now
+    health.save(update_fields=["pace_left", "pace_at"])
+    return True
+
+
+def turn(channel: Channel, delivery_id: uuid.UUID) -> timedelta:
+    """How long a reply waits, at the pace of its provider, for those of its channel that were due before it."""
+    rate = channel.provided_by.limits.per_second
+    if not rate:
+        return timedelta(0)
+    waiting = Delivery.objects.filter(channel=channel, status__in=[Delivery.Status.HELD, Delivery.Status.QUEUED])
+    mine = waiting.filter(pk=delivery_id).values("next_attempt_at")[:1]
+    return timedelta(seconds=waiting.filter(next_attempt_at__lt=Subquery(mine)).count() / rate)
 
 
 def fault(channel: Channel, error: ChannelError) -> datetime:

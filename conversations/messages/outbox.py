@@ -200,7 +200,8 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
     channel = Channel.objects.get(pk=due)
     gate = breaker.gate(channel)
     if gate == "busy":
-        moves.wake_once(channel.account_id, delivery_id, at=database_time.now() + BUSY)
+        wait = max(BUSY, breaker.turn(channel, delivery_id))
+        moves.wake_once(channel.account_id, delivery_id, at=database_time.now() + wait)
     if gate != "open":
         return None  # a channel that is back has all that wait for it woken
     delivery = once.due(waiting)

@@ -25,6 +25,8 @@ def problems(channel: Channel, envelope: Mapping[str, Any], *, body_text: str, b
             f"{channel.name} cannot send yet: there is no sending half for {provider.label} channels. "
             "Answer there and mark the draft as answered elsewhere."
         ]
+    if not provider.by_address and channel.missing:  # mail may leave by the installation's own server
+        return [f"{channel.name} cannot send yet: an entry of its settings is missing. An admin can put that right."]
     if not envelope["to"] or not envelope["to"][0]["address"]:
         return ["The customer's address is unknown, so there is nobody to send to."]
     sender = str(envelope["sender"]["address"])

@@ -30,6 +30,12 @@ class ChannelHealth(TenantRow):
         null=True, help_text="When a post to its address was last refused, where none was right since."
     )
 
+    pace_left = models.FloatField(
+        null=True,
+        help_text="Replies that might have gone at once at `pace_at`, where its provider takes so many a second.",
+    )
+    pace_at = models.DateTimeField(null=True)
+
     class Meta:
         verbose_name_plural = "channel health"
         constraints: ClassVar = [

@@ -145,16 +145,27 @@ def who_may_be_tested(account_id: uuid.UUID) -> list[str]:
     return addresses.proven_of(list(rows.values_list("user_id", flat=True)))
 
 
+def test_places(channel: Channel) -> list[str]:
+    """Where a test of this channel may go: proven addresses of members, or the places that its settings name."""
+    trial = channel.provided_by.trial
+    if trial is not None:
+        return list(trial.places(channel.options))
+    return who_may_be_tested(channel.account_id) if channel.provided_by.by_address else []
+
+
 def send_test(*, channel: Channel, to: str, actor: User) -> None:
-    """One mail through this channel, marked as a test, to a member's proven address. Kept in the trail however it ends.
+    """One message through this channel, marked as a test, to a member's proven address, or to a place that its settings
+    name. Kept in the trail however it ends.
 
     Raises Invalid (422) for an address that is none of these, or a channel that cannot send; TooMany (429); Conflict (409)
     if the server did not take it, in the server's own words.
     """
-    address = to.strip().lower()
-    if address not in who_may_be_tested(channel.account_id):
-        raise Invalid("A test goes only to a proven address of a person of this account. Nothing was sent.")
-    if not channel.provided_by.by_address or channel.missing:
+    trial = channel.provided_by.trial
+    address = to.strip() if trial else to.strip().lower()
+    if address not in test_places(channel):
+        where = "to what the saved settings name" if trial else "to a proven address of a person of this account"
+        raise Invalid(f"A test goes only {where}. Nothing was sent.")
+    if channel.missing:
         raise Invalid("This channel cannot send a test as it stands. Nothing was sent.")
     if not channel.is_proved:
         # Else a test would show what stands behind the installation's wall, which a check may not look at.
@@ -162,7 +173,11 @@ def send_test(*, channel: Channel, to: str, actor: User) -> None:
     limits.look(limits.CHANNEL_TEST, str(channel.account_id))
     at = database_time.now()
     try:
-        adapter_of(channel).send(_test_mail(channel, address, at), before_handover=lambda: None)
+        mail = _test_mail(channel, address, at)
+        if trial:
+            trial.send(channel.options, access.sending_secret(channel), address, mail.body_text)
+        else:
+            adapter_of(channel).send(mail, before_handover=lambda: None)
     except ChannelError as error:
         _record_test(channel, actor, "it was not taken")
         said = f" The server said: {error.response}" if error.response else ""

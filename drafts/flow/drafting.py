@@ -149,6 +149,7 @@ def _read(account_id: uuid.UUID, conversation_id: uuid.UUID, asked_by: uuid.UUID
         act=Act(wished) if wished else None,
         language_hint=detect(question),
         topics=own_topics(Topic.objects.words()),
+        form=channel_of(conversation).provided_by.form,
     )
     return Task(conversation_id, base, request, prompt)
 

@@ -39,14 +39,16 @@ def compose(
     ``quoted_in`` is the language of the quotes, where it is not the customer's.
     """
     frame = frame_of(request.language_hint)
-    name = _greeting_name(request.customer_name)
-    text = f"{f'{frame.hello_name} {name}' if name else frame.hello},\n\n{_opening(frame, act, needs)}"
+    name, in_chat = _greeting_name(request.customer_name), request.form == "chat"
+    text = "" if in_chat else f"{f'{frame.hello_name} {name}' if name else frame.hello},\n\n"
+    text += _opening(frame, act, needs)
     if quotes and quoted_in and frame.in_english:
         text += f"\n\n{frame.in_english}"
     text, spans = lay_out(quotes, after=text)
     if end := _end(frame, act, missing):
         text += f"\n\n{end}"
-    text += f"\n\n{frame.regards}\n{request.account_name}"
+    if not in_chat:
+        text += f"\n\n{frame.regards}\n{request.account_name}"
     said = [(each.start, each.end, _borne(each.start, each.end, spans)) for each in factual_sentences(text)]
     return text, tuple(Statement(start, end, keys) for start, end, keys in said if keys)
 

@@ -66,7 +66,7 @@ class DraftRequest:
     ``subject`` is the thread's, as the customer wrote it; ``instruction`` is what the operator asked for on regenerating ("shorter"); the operator is trusted, the customer
     and the sources are not. ``recogniser`` knows the account's approved answers, if enough of them were learned from; ``spent`` is
     what a model took to order the sources, and counts as the draft's; ``topics`` are the account's; ``act`` is what a reviewer
-    chose that the reply should do.
+    chose that the reply should do. ``form``: a chat has no salutation and nobody signs below it.
     """
 
     thread: tuple[Turn, ...]
@@ -83,6 +83,7 @@ class DraftRequest:
     recogniser: Recogniser | None = None
     spent: Tokens = (0, 0)
     topics: Topics = NEUTRAL
+    form: Literal["letter", "chat"] = "letter"
 
     def approved_topic(self, statements: Iterable[Statement]) -> str:
         """The topic of the approved answer that a reply rests on, as people named it; "" without one."""

@@ -182,6 +182,16 @@ def test_it_writes_a_draft_with_checked_statements(endpoint: ModelServer) -> Non
     assert endpoint.keys == ["Bearer k-1"]
 
 
+def test_in_a_chat_it_is_asked_to_be_short_and_nothing_stands_around_its_sentences(endpoint: ModelServer) -> None:
+    endpoint.answers(lambda asked: (200, completion(GOOD)))
+    result = write(endpoint, request(form="chat"))
+    assert result.text == "Unused, uncut hose may be returned within 30 days of delivery."
+    assert [(one.start, one.end) for one in result.statements] == [(0, len(result.text))]
+    assert "This is a chat" in endpoint.prompt
+    write(endpoint)
+    assert "This is a chat" not in endpoint.prompt
+
+
 def test_a_server_is_asked_to_write_by_the_schema_and_cannot_name_sources_without_end(endpoint: ModelServer) -> None:
     endpoint.answers(lambda asked: (200, completion(GOOD)))
     write(endpoint)

@@ -70,6 +70,14 @@ def write(question: str, *sources: Source, **changes: Any) -> DraftResult:
     return OfflineDrafter(embedder=EMBEDDER).write(request(question, *sources, **changes))
 
 
+def test_in_a_chat_it_neither_greets_nor_signs_and_its_statements_stand_where_they_stand() -> None:
+    result = write("How long does shipping to Canada take?", SHIPPING, form="chat")
+    assert "Hello" not in result.text and "Hot Rod AN" not in result.text and "Marcus" not in result.text
+    said = [result.text[one.start : one.end] for one in result.statements]
+    assert "Canada takes 5 to 10 business days and costs 24.95 USD." in said
+    assert result.text == result.text.strip()
+
+
 def test_it_greets_quotes_cites_and_signs() -> None:
     result = write("How long does shipping to Canada take?", SHIPPING)
     assert result.text == (

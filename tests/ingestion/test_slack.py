@@ -11,7 +11,6 @@ import pytest
 from django.test import Client
 
 from conversations.channels.base import Author, EventKind, HookRequest, Refused
-from conversations.channels.slack import SLACK
 from conversations.channels.slack.events import parse, plain
 from conversations.channels.slack.settings import SlackSettings
 from conversations.channels.slack.signature import sign, verify
@@ -194,7 +193,3 @@ def test_payloads_of_slacks_own_tests_are_taken_in_once(committed_world: World, 
 def _own_id(raw: bytes, name: str) -> bytes:
     data = json.loads(raw)
     return json.dumps({**data, "event_id": name} if "event_id" in data else data).encode()
-
-
-def test_it_is_the_provider_of_slack_channels_and_sends_nothing_yet() -> None:
-    assert (SLACK.open, SLACK.hooks is not None) == (None, True)

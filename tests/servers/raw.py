@@ -1,4 +1,4 @@
-"""A server of bare sockets that does to a connection whatever a test wants: answers, hangs, cuts it off in the middle."""
+"""A server of bare sockets that does to a connection whatever a test wants: answers, hangs, cuts it in the middle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 
 class RawServer:
-    """`act(connection, request)` gets each connection and the whole request that came on it. `requests` are those requests,
+    """`act(connection, request)` gets each connection and the whole request that came on it. `requests` are those,
     `connections` counts what was accepted."""
 
     def __init__(self, act: Callable[[socket.socket, bytes], None]) -> None:

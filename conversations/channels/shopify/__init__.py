@@ -21,6 +21,7 @@ SHOPIFY = Provider(
     open=ShopifyAdapter,
     threads=True,
     public=True,
+    form="chat",
     about="Comments below the articles of your shop. Replies are public, so approving one asks for a second press.",
     needs="a custom app in the shop with its access token",
     external=("The shop's address", "As acme.myshopify.com. Its comments are filed here by it."),

@@ -76,7 +76,7 @@ def _written(
             body_new=text or " ".join(names),
             problems=(f"Files that stand in Slack and were not fetched: {', '.join(names)}.",) if names else (),
         ),
-        mark=_mark(message),
+        mark=mark_of(message),
         at=datetime.fromtimestamp(float(ts), UTC),
     )
 
@@ -92,7 +92,8 @@ def _author(data: Mapping[str, Any], message: Mapping[str, Any], user: str, sett
     return Author.TEAM if user.upper() in settings.colleagues else Author.CUSTOMER
 
 
-def _mark(message: Mapping[str, Any]) -> str:
+def mark_of(message: Mapping[str, Any]) -> str:
+    """The delivery of ours that a message says it is, "" for any other."""
     metadata = message.get("metadata") or {}
     if metadata.get("event_type") != EVENT_TYPE:
         return ""

@@ -26,6 +26,12 @@ class SlackSettings(ChannelSettings):
         json_schema_extra={"lines": 2, "width": "full"},
     )
 
+    previews: bool = Field(
+        default=False,
+        title="Link previews",
+        description="Slack shows pages that a reply links to below it. Off keeps threads short.",
+    )
+
     @property
     def listened_to(self) -> frozenset[str]:
         return frozenset(re.findall(r"[A-Za-z0-9]+", self.rooms.upper()))
