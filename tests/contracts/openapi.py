@@ -13,8 +13,8 @@ import jsonschema
 def problems(
     spec: Mapping[str, Any], method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
 ) -> list[str]:
-    """What is wrong with a request; "unknown" for a path that the description does not have. Names of headers are in small
-    letters."""
+    """What is wrong with a request; "unknown" for a path that the description does not have. Names of headers are in
+    small letters."""
     for template, operations in spec["paths"].items():
         found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template), path)
         if found and method.lower() in operations:

@@ -132,7 +132,7 @@ def is_question(asked: Asked) -> bool:
     return asked.path.endswith("/graphql.json")
 
 
-# --- what is asked of Shopify -------------------------------------------------------------------------------------------------
+# --- what is asked of Shopify -----------------------------------------------------------------------------------------
 @needs_corpora
 def test_each_question_is_one_that_shopifys_own_schema_has() -> None:
     with gzip.open(CORPORA / "api-specs" / "shopify_admin_2026-07.json.gz") as file:
@@ -253,7 +253,7 @@ def test_who_wrote_a_comment(alone: shopify.Shop, changes: dict[str, Any], kind:
     assert bool(found.among) == (author != Author.CUSTOMER)
 
 
-# --- from comment to comment --------------------------------------------------------------------------------------------------------
+# --- from comment to comment ------------------------------------------------------------------------------------------
 def test_what_stood_there_before_is_not_fetched_and_what_comes_is_a_conversation_each(blog: Blog) -> None:
     blog.shop.says("Old")
     assert blog.fetch() == 1  # it came after the channel was there
@@ -350,7 +350,7 @@ def test_a_shop_that_does_not_answer_is_a_fault_of_the_round_and_nothing_is_lost
     assert blog.fetch() == 1
 
 
-# --- public: two presses, and nothing without a person ---------------------------------------------------------------------------------
+# --- public: two presses, and nothing without a person ----------------------------------------------------------------
 def test_approving_needs_a_second_press(blog: Blog, signed_in: Any) -> None:
     blog.shop.says()
     blog.fetch()
@@ -384,7 +384,7 @@ def test_no_lane_is_opened_there(blog: Blog) -> None:
         )  # fmt: skip
 
 
-# --- what Shopify posts ---------------------------------------------------------------------------------------------------------------
+# --- what Shopify posts -----------------------------------------------------------------------------------------------
 SHOP = {"shop_id": 954889, "shop_domain": "acme.myshopify.com"}
 KIM = {"id": 191167, "email": "kim@customer.test", "phone": "555-625-1199"}
 PRIVACY = [

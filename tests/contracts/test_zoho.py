@@ -1,4 +1,5 @@
-"""Zoho Desk's outbound half against a stand-in of the vendor that holds each request against its description, and loses answers."""
+"""Zoho Desk's outbound half against a stand-in of the vendor that holds each request against its description, and loses
+answers."""
 
 from __future__ import annotations
 
@@ -66,7 +67,7 @@ def is_send(asked: Asked) -> bool:
     return asked.path.endswith("/sendDraft")
 
 
-# --- what is asked of Zoho ----------------------------------------------------------------------------------------------------
+# --- what is asked of Zoho --------------------------------------------------------------------------------------------
 def test_a_draft_is_laid_down_and_then_sent(alone: zoho.Zoho) -> None:
     ticket, fence = alone.ticket(), Fence()
     receipt = ADAPTER.send(reply(ticket), before_handover=fence)
@@ -114,7 +115,7 @@ def test_what_zoho_would_refuse_is_said_before_anybody_approves(changes: dict[st
     assert ADAPTER.problems(reply("1")) == []
 
 
-# --- what is known when it does not go well ---------------------------------------------------------------------------------------
+# --- what is known when it does not go well ---------------------------------------------------------------------------
 def test_a_hundred_lost_answers_send_each_reply_once_and_a_naive_sender_sends_twice(alone: zoho.Zoho) -> None:
     """The second try is made as a person makes it who was told that nobody knows."""
     for number in range(100):
@@ -207,7 +208,7 @@ def test_a_draft_that_somebody_threw_away_is_made_anew(alone: zoho.Zoho) -> None
     assert len(alone.sent) == 1
 
 
-# --- from approval to delivery ------------------------------------------------------------------------------------------------------
+# --- from approval to delivery ----------------------------------------------------------------------------------------
 def asked_for(desk: Desk) -> Delivery:
     desk.tells_of(desk.zoho.thread(desk.zoho.ticket()))
     return desk.approved()

@@ -54,7 +54,7 @@ def desk(committed_world: World, attachments_dir: Any, server: zoho.Zoho, settin
     return Desk(committed_world, server, settings)
 
 
-# --- whose post it is --------------------------------------------------------------------------------------------------------
+# --- whose post it is -------------------------------------------------------------------------------------------------
 def said(token: str, settings: ZohoSettings = SETTINGS, body: bytes = b"[]") -> Any:
     request = HookRequest({"x-zdesk-jwt": token}, body, datetime.fromtimestamp(time.time(), UTC))
     return verify(request, signer(settings))
@@ -165,7 +165,7 @@ def test_each_region_has_its_hosts_and_a_name() -> None:
         assert chosen.grant and chosen.grant.token_url == f"https://{accounts}/oauth/v2/token"
 
 
-# --- what a post names ----------------------------------------------------------------------------------------------------------
+# --- what a post names ------------------------------------------------------------------------------------------------
 def post(kind: str, **payload: Any) -> dict[str, Any]:
     return {"eventType": kind, "payload": payload, "orgId": "1", "eventTime": "7"}
 
@@ -191,7 +191,7 @@ def test_only_ids_are_read_of_it() -> None:
             events.read(json.dumps([post("Ticket_Thread_Add", id=wrong, ticketId="1")]).encode())
 
 
-# --- what Zoho says of it ---------------------------------------------------------------------------------------------------------
+# --- what Zoho says of it ---------------------------------------------------------------------------------------------
 TICKET = {"id": "1", "subject": "Hose", "email": "kim@customer.test", "departmentId": "9"}
 
 
@@ -271,7 +271,7 @@ def test_another_department_and_what_is_gone_are_nothing(asked: zoho.Zoho) -> No
     assert [one.kind for one in ask(b"[]", SETTINGS, zoho.TOKEN)] == [EventKind.OTHER]
 
 
-# --- from post to message -----------------------------------------------------------------------------------------------------------
+# --- from post to message ---------------------------------------------------------------------------------------------
 def test_its_first_look_is_answered_and_a_post_exactly_with_200(desk: Desk) -> None:
     url = f"/hooks/{desk.token}/"
     assert Client().get(url).status_code == 200
@@ -395,7 +395,7 @@ def test_five_thousand_bent_requests_get_nothing_that_zoho_punishes(desk: Desk) 
     assert desk.zoho.count("GET", "jwks.json") <= 1
 
 
-# --- what was missed ------------------------------------------------------------------------------------------------------------------
+# --- what was missed --------------------------------------------------------------------------------------------------
 def fetched(desk: Desk) -> int:
     """A round of five minutes later, and what came is read."""
     with tenant_context(desk.account.pk):

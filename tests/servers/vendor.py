@@ -33,8 +33,8 @@ When = Callable[[Asked], bool]
 
 @dataclass(slots=True)
 class Fault:
-    """What happens to requests for which `when` says so: `drops` lets the vendor act and loses its answer, `says` answers in its
-    stead. `times` of them; then all is well."""
+    """What happens to requests for which `when` says so: `drops` lets the vendor act and loses its answer, `says`
+    answers in its stead. `times` of them; then all is well."""
 
     when: When
     drops: bool = False

@@ -1,5 +1,5 @@
-"""Zoho Desk, as far as its description tells: tickets with threads and comments, drafts that can be sent once, and posts that
-are signed with a key of its own."""
+"""Zoho Desk, as far as its description tells: tickets with threads and comments, drafts that can be sent once, and
+posts that are signed with a key of its own."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ def token(
 
 
 class Zoho(VendorServer):
-    """`sent` are the replies that left for the customer: (thread, content). `sends_as` is what a thread's status is then."""
+    """`sent` are the replies that left for the customer: (thread, content). `sends_as` is what a thread's status is
+    then."""
 
     def __init__(self) -> None:
         self.tickets: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,5 @@
-"""Shopify: comments of a shop's blogs are asked for every minute; replies are public comments below the same article."""
+"""Shopify: comments of a shop's blogs are asked for every minute; replies are public comments below the same
+article."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ from conversations.channels.shopify.settings import ShopifySettings
 
 
 def missing(settings: ShopifySettings, secret: str) -> Sequence[str]:
-    """The fields without which nothing comes in and nothing leaves. A channel of before, whose messages a service hands over, has
-    none of them and stays as it is."""
+    """The fields without which nothing comes in and nothing leaves. A channel of before, whose messages a service hands
+    over, has none of them and stays as it is."""
     if not (settings.shop or secret):
         return []
     found = [name for name in ("shop", "author", "address") if not getattr(settings, name)]

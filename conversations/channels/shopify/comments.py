@@ -1,4 +1,5 @@
-"""Comments in: they are asked for, because Shopify posts nothing of them. Their numbers grow, so they are read as a folder is.
+"""Comments in: they are asked for, because Shopify posts nothing of them. Their numbers grow, so they are read as a
+folder is.
 
 A thread is what one person writes below one article; a comment of our own names nobody whom it answers.
 """

@@ -1,7 +1,8 @@
-"""What Shopify posts: the three topics that every app has to take (shopify.dev, "Privacy law compliance"). Nothing else is kept.
+"""What Shopify posts: the three topics that every app has to take (shopify.dev, "Privacy law compliance"). Nothing else
+is kept.
 
-A post is proved by HMAC-SHA256 over its body with the app's secret. The topic stands in a header, which the signature does not
-cover, so it is told from the body.
+A post is proved by HMAC-SHA256 over its body with the app's secret. The topic stands in a header, which the signature
+does not cover, so it is told from the body.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def _asked(data: dict[str, Any], settings: ShopifySettings) -> str:
     customer = data.get("customer") if isinstance(data.get("customer"), dict) else {}
     who = str((customer or {}).get("email") or (customer or {}).get("id") or "a customer")[:200]
     if "data_request" in data:
-        return f"Shopify passes on a request: {who} wants to know what is stored of them. Export it on the customer's page."
+        return f"Shopify passes on a request: {who} wants to know what is stored. Export it on the customer's page."
     if "orders_to_redact" in data:
         return f"Shopify passes on a request: {who} wants to be erased. Erase them on the customer's page."
     if set(data) <= {"shop_id", "shop_domain"}:

@@ -32,7 +32,7 @@ class ShopifySettings(ChannelSettings):
         default="",
         max_length=4000,
         title="People of your own",
-        description="Their mail addresses, with commas between. What they write below an article is an answer, never a question.",
+        description="Their mail addresses, with commas between. What they write is an answer, never a question.",
         json_schema_extra={"lines": 2, "width": "full"},
     )
 

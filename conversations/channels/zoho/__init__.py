@@ -31,7 +31,7 @@ ZOHO = Provider(
     threads=True,
     about="Tickets of your Zoho Desk. Replies leave there, as mails of the ticket.",
     needs="the organisation's id, a self client with its secret, and a webhook",
-    external=("Address replies come from", "One of the “from” addresses of your Zoho Desk, where customers write to."),
+    external=("Address replies come from", "One of the “from” addresses of your Zoho Desk."),
     sections=(
         Section(
             "desk",

@@ -1,6 +1,7 @@
 """What a post of Zoho Desk says happened: which thread of which ticket, or which comment. Its words are not read here.
 
-One post is a list of events: `eventType`, `payload` (the thing itself) and `orgId` (desk.zoho.com/support/WebhookDocument.do).
+One post is a list of events: `eventType`, `payload` (the thing itself) and `orgId`
+(desk.zoho.com/support/WebhookDocument.do).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def names(raw: bytes) -> list[str]:
 
 
 def read(raw: bytes) -> list[Said]:
-    """What has to be asked for. Raises ValueError, KeyError, TypeError or AttributeError for what is none of Zoho's posts."""
+    """What has to be asked for. Raises ValueError, KeyError, TypeError or AttributeError for what is none of Zoho's
+    posts."""
     found = []
     for kind, payload, _ in _events(raw):
         if kind == TICKET:

@@ -1,4 +1,5 @@
-"""Zoho's data centres: an organisation lives in one of them, and its hosts come from here, never from what somebody wrote.
+"""Zoho's data centres: an organisation lives in one of them, and its hosts come from here, never from what somebody
+wrote.
 
 As documented on 29 November 2026 (zoho.com/accounts/protocol/oauth/multi-dc.html, desk.zoho.com/DeskAPIDocument).
 """

@@ -1,7 +1,8 @@
-"""What was missed while nothing could be posted: the tickets that customers wrote in last are asked for, every five minutes.
+"""What was missed while nothing could be posted: the tickets that customers wrote in last are asked for, every five
+minutes.
 
-They are read as a folder is, whose numbers are times: what is kept is a post as Zoho would have posted it, naming threads alone.
-What came by its post already is known by its thread's id, and is nothing new.
+They are read as a folder is, whose numbers are times: what is kept is a post as Zoho would have posted it, naming
+threads alone. What came by its post already is known by its thread's id, and is nothing new.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from conversations.channels.zoho.api import GONE, desk, ticket_path
 from conversations.channels.zoho.events import THREAD
 from conversations.channels.zoho.settings import ZohoSettings
 
-#: Tickets of one question, the newest answer of a customer first (desk.zoho.com/DeskAPIDocument, "List all tickets"), and how
-#: many questions a round may take.
+#: Tickets of one question, the newest answer of a customer first (desk.zoho.com/DeskAPIDocument, "List all tickets"),
+#: and how many questions a round may take.
 PAGE, PAGES = 100, 20
 #: Milliseconds: a thread may be a little older than the time that its ticket says.
 OVERLAP = 300_000

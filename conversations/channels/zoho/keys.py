@@ -1,7 +1,7 @@
 """The keys that a data centre signs its posts with (RFC 7517), fetched when they are needed and kept.
 
-A post that names a key which is not known may come right after Zoho changed its keys, or from anybody: it has them fetched
-again, but not more often than every `AT_MOST` seconds. No transaction is open meanwhile.
+A post that names a key which is not known may come right after Zoho changed its keys, or from anybody: it has them
+fetched again, but not more often than every `AT_MOST` seconds. No transaction is open meanwhile.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ LEAST_BITS = 2048
 
 @dataclass(slots=True)
 class _Kept:
-    """The keys of one host. The lock is held while they are fetched: who comes meanwhile waits, and asks for nothing."""
+    """The keys of one host. The lock is held while they are fetched: who comes meanwhile waits, and asks for
+    nothing."""
 
     keys: dict[str, RSAPublicKey] = field(default_factory=dict)
     fetched_at: float = float("-inf")

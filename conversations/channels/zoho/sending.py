@@ -1,7 +1,7 @@
 """Replies out: a draft is laid into the ticket, its id is kept here, and then Zoho is told to send that draft.
 
-Only the second step can send anything, and a draft can be sent once: whoever tries again, after whatever happened, looks at
-the draft first (docs/decisions/0078). What Zoho has and has not sent yet (PENDING) is not delivered.
+Only the second step can send anything, and a draft can be sent once: whoever tries again, after whatever happened,
+looks at the draft first (docs/decisions/0078). What Zoho has and has not sent yet (PENDING) is not delivered.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class ZohoAdapter:
         return self._lies_there(outbound)[1]
 
     def _begun(self, outbound: Outbound) -> tuple[str, Receipt | None]:
-        """What is there of an earlier try. One that Zoho could not send is no hindrance: a person wants it sent again."""
+        """What is there of an earlier try. One that Zoho could not send is no hindrance: a person wants it sent
+        again."""
         try:
             return self._lies_there(outbound) if outbound.begun else ("", None)
         except ChannelError as error:
@@ -71,8 +72,8 @@ class ZohoAdapter:
             return "", None
 
     def _lies_there(self, outbound: Outbound) -> tuple[str, Receipt | None]:
-        """The draft of an earlier try if it may still be sent, and the receipt if it was. Raises ChannelError, PERMANENT if Zoho
-        tried and could not."""
+        """The draft of an earlier try if it may still be sent, and the receipt if it was. Raises ChannelError,
+        PERMANENT if Zoho tried and could not."""
         path = ticket_path(outbound.thread_id, f"/threads/{outbound.begun}")
         answer = desk(self.settings, self.token).read(path, takes=GONE)
         status = answer.data().get("status")

@@ -27,7 +27,7 @@ class ZohoSettings(ChannelSettings):
         default="",
         pattern=r"^[0-9]{0,20}$",
         title="Webhook id",
-        description="Of the webhook that posts here: only its posts are taken. Empty: those of any webhook of the organisation.",
+        description="Of the webhook that posts here: only its posts are taken. Empty: any webhook’s of the organisation.",
     )
     departments: str = Field(
         default="",

@@ -1,8 +1,8 @@
 """Whose post it is: a token (RFC 7519, RS256) in `X-ZDesk-JWT`, signed with a key of the organisation's data centre.
 
-It names the organisation and the webhook and how long it is good. It says nothing of the body: whoever has a token may put
-any words under it. So a post is believed in no more than that something happened, and what it was is asked of Zoho itself
-(docs/decisions/0078).
+It names the organisation and the webhook and how long it is good. It says nothing of the body: whoever has a token may
+put any words under it. So a post is believed in no more than that something happened, and what it was is asked of Zoho
+itself (docs/decisions/0078).
 """
 
 from __future__ import annotations
