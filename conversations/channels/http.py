@@ -49,7 +49,7 @@ class Answer:
         """The JSON object that it is; empty where it is none."""
         try:
             found = json.loads(self.body)
-        except ValueError:  # no JSON, or no text
+        except (ValueError, RecursionError):  # no JSON, no text, or nested without end
             return {}
         return found if isinstance(found, dict) else {}
 

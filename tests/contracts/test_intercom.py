@@ -160,6 +160,18 @@ def test_only_what_stands_behind_the_answered_part_in_his_name_and_no_note_is_fo
     assert receipt is not None and receipt.provider_id == f"900:{there['id']}"
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [None, [], {"conversation_parts": "x"}, {"conversation_parts": [None, {}, {"id": "1", "author": "x"}, {"id": 2}]}],
+)
+def test_what_makes_no_sense_is_nothing_found_and_a_reply_that_was_taken_stays_taken(
+    inbox: IntercomInbox, parts: Any
+) -> None:
+    inbox.fault = lambda request: (200, {"type": "conversation", "id": "900", "conversation_parts": parts}, {})
+    assert adapter().find(reply()) is None
+    assert send(reply()).provider_id == ""
+
+
 # --- check -----------------------------------------------------------------------------------------------------------
 def states(settings: IntercomSettings = SETTINGS, token: str = IntercomInbox.TOKEN) -> list[tuple[str, str]]:
     return [(one.state, one.title) for one in check_intercom(settings, token)]

@@ -163,6 +163,26 @@ def test_a_long_thread_is_read_page_by_page_from_the_message_that_is_answered(wo
     assert {one.query["oldest"] for one in workspace.requests} == {"1795000009.000200"}
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {
+            "messages": [
+                None,
+                {"ts": "1.1"},
+                {"metadata": "x"},
+                {"ts": "1.2", "metadata": {"event_type": "countersign_reply"}},
+            ]
+        },
+        {"messages": {"a": 1}, "response_metadata": "x"},
+        {},
+    ],
+)
+def test_what_makes_no_sense_is_nothing_found(workspace: SlackWorkspace, said: dict[str, Any]) -> None:
+    workspace.fault = lambda request: (200, {"ok": True, **said}, {})
+    assert adapter().find(reply()) is None
+
+
 def test_an_endless_thread_is_given_up(workspace: SlackWorkspace) -> None:
     workspace.fault = lambda request: (200, {"ok": True, "messages": [], "response_metadata": {"next_cursor": "x"}}, {})
     assert adapter().find(reply()) is None

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from django.db import connections
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from conversations.channels import registry
+from conversations.channels.slack import SLACK
 from conversations.channels.slack.signature import sign
 from conversations.database import database_time
 from conversations.messages import outbox, outcomes, reconcile
@@ -238,6 +243,30 @@ def test_replies_go_at_the_pace_that_slack_takes(
     time.work()
     assert len(workspace.posted) == 10
     assert DeliveryAttempt.objects.count() == 10
+
+
+def test_workers_at_once_share_one_pace(
+    committed_world: World, workspace: SlackWorkspace, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = replace(SLACK, limits=replace(SLACK.limits, per_second=0.001, burst=3))
+    monkeypatch.setattr(registry, "PROVIDERS", (slow, *(one for one in registry.PROVIDERS if one is not SLACK)))
+    settings.CHANNEL_PARALLEL = 10
+    world = committed_world
+    channel = slack_channel(world)
+    waiting = [approved(world, channel, number) for number in range(8)]
+
+    def deliver(delivery: Delivery) -> str:
+        try:
+            return outbox.deliver(account_id=world.acme.pk, delivery_id=delivery.pk)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        found = list(pool.map(deliver, waiting))
+    assert found.count("sent") == 3
+    assert len(workspace.posted) == 3
+    with tenant_context(world.acme.pk):
+        assert DeliveryAttempt.objects.count() == 3, "whoever was turned away has lost no try"
 
 
 def test_a_channel_without_a_token_keeps_its_replies(world: World, acme: Any, workspace: SlackWorkspace) -> None:

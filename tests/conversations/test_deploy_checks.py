@@ -8,7 +8,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from conversations.checks import deployment_fits
+from conversations.checks import deployment_fits, settings_fit
 
 
 @pytest.mark.parametrize(("name", "value", "id_"), [("DEMO", True, "E022"), ("FAILPOINT", "after-send", "E023")])
@@ -18,6 +18,15 @@ def test_what_is_for_trials_is_refused_in_a_deployment(settings: Any, name: str,
     setattr(settings, name, value)
     with pytest.raises(SystemCheckError, match=f"countersign.{id_}"):
         call_command("check", "--deploy", "--tag", "security")
+
+
+def test_a_stand_in_of_all_vendors_is_refused_where_nothing_is_tried(settings: Any) -> None:
+    settings.TESTING = False
+    assert "countersign.E007" not in {problem.id for problem in settings_fit(None)}
+    settings.VENDOR_OVERRIDE = "127.0.0.1:1"
+    assert "countersign.E007" in {problem.id for problem in settings_fit(None)}
+    settings.DEMO = True
+    assert "countersign.E007" not in {problem.id for problem in settings_fit(None)}
 
 
 def test_a_proxy_that_nobody_counts_is_told(settings: Any) -> None:

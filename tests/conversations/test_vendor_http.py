@@ -263,7 +263,7 @@ def test_an_answer_that_the_caller_looks_at_itself_is_its_own(settings: Any) -> 
         assert vendor().read("/thing", takes=frozenset({404})).data() == {"code": "gone"}
 
 
-@pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"\xff\xfe"])
+@pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"\xff\xfe", b"[" * 100_000])
 def test_what_is_no_object_is_read_as_nothing(body: bytes) -> None:
     assert http.Answer(200, {}, body).data() == {}
 

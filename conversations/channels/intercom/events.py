@@ -124,8 +124,9 @@ def _party(person: Mapping[str, Any]) -> Party:
 
 def parts_of(item: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts that stand in a conversation as Intercom gives it, in their order."""
-    found = (item.get("conversation_parts") or {}).get("conversation_parts") or []
-    return [part for part in found if isinstance(part, dict)]
+    listed = item.get("conversation_parts")
+    found = listed.get("conversation_parts") if isinstance(listed, dict) else None
+    return [part for part in found if isinstance(part, dict)] if isinstance(found, list) else []
 
 
 def name_of(conversation: str, part: Mapping[str, Any]) -> str:

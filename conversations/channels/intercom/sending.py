@@ -93,12 +93,13 @@ class IntercomAdapter:
         return Vendor("Intercom", self.host, headers, resets="X-RateLimit-Reset")
 
     def _newest(self, outbound: Outbound, parts: Iterable[dict[str, Any]]) -> str:
-        there, wanted = list(parts), _words(outbound.body_text)
+        there, wanted = [part for part in parts if part.get("id")], _words(outbound.body_text)
         names = [name_of(outbound.thread_id, part) for part in there]
         begins = names.index(outbound.answers) + 1 if outbound.answers in names else 0
         for name, part in reversed(list(zip(names, there, strict=True))[begins:]):
-            author = part.get("author") or {}
-            is_his = author.get("type") == "admin" and str(author.get("id")) == self.admin_id
+            author = part.get("author")
+            by = (author.get("type"), str(author.get("id"))) if isinstance(author, dict) else None
+            is_his = by == ("admin", self.admin_id)
             if is_his and not is_note(part) and _words(text_of(part)[0]) == wanted:
                 return str(name)
         return ""

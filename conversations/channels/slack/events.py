@@ -94,10 +94,11 @@ def _author(data: Mapping[str, Any], message: Mapping[str, Any], user: str, sett
 
 def mark_of(message: Mapping[str, Any]) -> str:
     """The delivery of ours that a message says it is, "" for any other."""
-    metadata = message.get("metadata") or {}
-    if metadata.get("event_type") != EVENT_TYPE:
+    metadata = message.get("metadata")
+    if not isinstance(metadata, dict) or metadata.get("event_type") != EVENT_TYPE:
         return ""
-    return str((metadata.get("event_payload") or {}).get("delivery") or "")
+    payload = metadata.get("event_payload")
+    return str(payload.get("delivery") or "") if isinstance(payload, dict) else ""
 
 
 def plain(text: str) -> str:

@@ -88,11 +88,12 @@ class SlackAdapter:
             asked |= {"oldest": answers["ts"]}
         for _ in range(MOST_PAGES):
             said = self._ask("conversations.replies", asked)
-            for message in said.get("messages") or ():
-                if isinstance(message, dict) and mark_of(message) == outbound.message_id:
+            for message in _list(said.get("messages")):
+                if message.get("ts") and mark_of(message) == outbound.message_id:
                     where = f"{place['room']}:{message['ts']}"
                     return Receipt(where, f"It stands in the thread in Slack, as {where}.")
-            cursor = (said.get("response_metadata") or {}).get("next_cursor")
+            more = said.get("response_metadata")
+            cursor = more.get("next_cursor") if isinstance(more, dict) else None
             if not cursor:
                 return None
             asked["cursor"] = str(cursor)
@@ -153,6 +154,10 @@ def escaped(text: str) -> str:
     """Slack's three signs (docs.slack.dev, "Formatting message text"): without them `<!channel>` would ring
     everybody."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _list(found: Any) -> list[dict[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _refusal(said: Mapping[str, Any], *, is_write: bool) -> ChannelError:
