@@ -431,7 +431,11 @@ def test_a_customers_right_waits_for_an_admin_and_nothing_is_done_by_itself(
     [event] = blog.events("received")
     receive.read_event(account_id=blog.account.pk, event_id=event.pk)
     [held] = blog.events("quarantined")
-    assert words in held.detail and blog.messages() == [("inbound", "Does PTFE hose work with E85?")]
+    assert (
+        words in held.detail
+        and "kim@" not in held.detail
+        and blog.messages() == [("inbound", "Does PTFE hose work with E85?")]
+    )
     with tenant_context(blog.account.pk):
         assert words in Notification.objects.get(type="inbound_held").payload["reason"]
 

@@ -50,12 +50,11 @@ def _asked(data: dict[str, Any], settings: ShopifySettings) -> str:
     """What an admin has to do, in words; "" for any other post."""
     if not {"shop_id", "shop_domain"} <= set(data):
         return ""
-    customer = data.get("customer") if isinstance(data.get("customer"), dict) else {}
-    who = str((customer or {}).get("email") or (customer or {}).get("id") or "a customer")[:200]
+    # Who it is stands in the post alone: these words go into the trail, which forgets nobody.
     if "data_request" in data:
-        return f"Shopify passes on a request: {who} wants to know what is stored. Export it on the customer's page."
+        return "Shopify passes on that a customer wants to know what is stored. Export it on the customer's page."
     if "orders_to_redact" in data:
-        return f"Shopify passes on a request: {who} wants to be erased. Erase them on the customer's page."
+        return "Shopify passes on that a customer wants to be erased. Erase them on the customer's page."
     if set(data) <= {"shop_id", "shop_domain"}:
         return f"The app was removed from {settings.host}: Shopify asks to erase what came from that shop."
     return ""
