@@ -6,6 +6,8 @@ is known already is attached to what is known; what we sent ourselves never beco
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -31,6 +33,8 @@ from ingestion.models import InboundEvent, InboundKey
 PATIENCE = timedelta(seconds=60)
 #: A reply of ours is known by its text alone so long after it left.
 ECHOES_WITHIN = timedelta(hours=24)
+#: Among so many threads an answer that names none is looked for.
+MOST_THREADS = 50
 CHANGED = "The customer changed an earlier message there; this is how it reads now."
 DELETED = "The customer deleted this message there."
 D = Delivery.Status
@@ -42,19 +46,24 @@ class LookAgain(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """`hold`: why it waits for a person; `is_blocked`: nobody is asked about its sender."""
+    """`hold`: why it waits for a person, who is told of each if it `tells`; `is_blocked`: nobody is asked about its sender."""
 
     message: Message | None = None
     is_new: bool = False
     detail: str = ""
     hold: str = ""
     is_blocked: bool = False
+    tells: bool = False
 
 
 def take(event: InboundEvent, channel: Channel, happened: Event) -> Taken:
     """Raises LookAgain, and then nothing of the transaction may stay."""
     if happened.kind == EventKind.OTHER or not happened.provider_id:
         return Taken(detail="nothing that is kept here")
+    if happened.kind == EventKind.PRIVACY:
+        return Taken(detail="a person saw to it") if event.is_released else Taken(hold=happened.detail, tells=True)
+    if happened.kind == EventKind.FAILED:
+        return _failed(channel, happened)
     key, is_first = keys.claim(channel, InboundKey.Kind.MESSAGE, happened.provider_id)
     if happened.kind == EventKind.DELETED:
         return _deleted(channel, key, is_first=is_first)
@@ -63,6 +72,7 @@ def take(event: InboundEvent, channel: Channel, happened: Event) -> Taken:
     if not is_first and happened.kind == EventKind.EDITED:
         return _edited(event, channel, happened, key)
     if not is_first:
+        _seen_again(channel, happened)
         return Taken(key.message, detail="received before")
     # An edit that comes before its message is the message; that one brings nothing new any more.
     taken = _new(event, channel, happened)
@@ -107,9 +117,11 @@ def _is_answered(message: Message) -> bool:
 
 def _elsewhere(event: InboundEvent, channel: Channel, happened: Event, inbound: Inbound) -> Taken:
     """Somebody of ours answered at the vendor's own page."""
-    if not inbound.thread_id:
+    if not (inbound.thread_id or happened.among):
         raise ValueError("An answer that names no thread.")
-    conversation = _thread(channel, inbound)
+    conversation = next(iter(_threads(channel, happened, inbound)), None)
+    if conversation is None and happened.among:
+        return Taken(detail="an answer to nobody here")
     if conversation is None:
         if event.received_at > database_time.now() - PATIENCE:
             raise LookAgain
@@ -179,17 +191,49 @@ def _ours(channel: Channel, happened: Event, inbound: Inbound) -> Delivery | Non
         found = sent.filter(idempotency_key=happened.mark).first()
     if found is None and happened.author == Author.US:
         found = _by_its_words(channel, happened, inbound)
+    if found is not None and happened.is_pending:
+        return found  # it is ours, and says nothing yet of what becomes of it
     if found is None or not outcomes.record_seen(delivery_id=found.pk, provider_id=happened.provider_id):
         return None
     return found
 
 
+def _seen_again(channel: Channel, happened: Event) -> None:
+    """A reply that was taken and not sent when it was first shown to us is shown again."""
+    if happened.is_pending or happened.author == Author.CUSTOMER:
+        return
+    found = Delivery.objects.filter(channel=channel, provider_id=happened.provider_id, status=D.SENDING).first()
+    if found is not None:
+        with _or_later():
+            outcomes.record_seen(delivery_id=found.pk, provider_id=happened.provider_id)
+
+
+def _failed(channel: Channel, happened: Event) -> Taken:
+    """What the vendor had taken did not go out. Of a colleague's own reply there the vendor tells them."""
+    found = Delivery.objects.filter(channel=channel, provider_id=happened.provider_id).select_related("message").first()
+    if found is None:
+        return Taken(detail="nothing that is kept here")
+    with _or_later():
+        outcomes.record_not_sent(delivery_id=found.pk, detail=happened.detail)
+    return Taken(found.message, detail="it was not sent there")
+
+
+@contextlib.contextmanager
+def _or_later() -> Iterator[None]:
+    try:
+        yield
+    except outcomes.StillSending as error:
+        raise LookAgain from error
+
+
 def _by_its_words(channel: Channel, happened: Event, inbound: Inbound) -> Delivery | None:
     """Under the conversation's lock, so that no receipt is stored between the look and the verdict."""
-    conversation = _thread(channel, inbound)
-    if conversation is None:
-        return None
-    conversation = _locked(conversation.pk)
+    threads = sorted(_threads(channel, happened, inbound), key=lambda one: one.pk)
+    found = (_in_thread(channel, happened, inbound, _locked(one.pk)) for one in threads)
+    return next((one for one in found if one is not None), None)
+
+
+def _in_thread(channel: Channel, happened: Event, inbound: Inbound, conversation: Conversation) -> Delivery | None:
     lately = Q(status__in=[D.SENT, D.DELIVERED], sent_at__gt=database_time.now() - ECHOES_WITHIN)
     tried = Q(status__in=[D.QUEUED, D.FAILED], attempt_count__gt=0)
     under_way = Q(status__in=[D.SENDING, D.UNCERTAIN])
@@ -217,6 +261,20 @@ def _words(text: str) -> str:
 def _thread(channel: Channel, inbound: Inbound) -> Conversation | None:
     rows = Conversation.objects.filter(account_id=channel.account_id, channel=channel)
     return rows.filter(external_id=clean(inbound.thread_id)[:255]).first() if inbound.thread_id else None
+
+
+def _threads(channel: Channel, happened: Event, inbound: Inbound) -> list[Conversation]:
+    """The thread that it names, or those that it may belong to, the one that was written in last before it first."""
+    if not happened.among:
+        found = _thread(channel, inbound)
+        return [found] if found is not None else []
+    rows = Conversation.objects.filter(
+        account_id=channel.account_id, channel=channel, last_inbound_message__isnull=False
+    )
+    rows = rows.filter(external_id__startswith=happened.among)
+    if happened.at is not None:
+        rows = rows.filter(last_inbound_message__sent_at__lte=happened.at)
+    return list(rows.order_by("-last_inbound_message__sent_at")[:MOST_THREADS])
 
 
 def _locked(conversation_id: UUID) -> Conversation:

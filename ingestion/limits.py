@@ -49,8 +49,12 @@ def notify_once(event: InboundEvent, channel: Channel, reason: str) -> None:
         type=Notification.Type.INBOUND_HELD, created_at__gt=Now() - timedelta(hours=1)
     ).exists()
     if not notified:
-        Notification.objects.create(
-            account_id=event.account_id,
-            type=Notification.Type.INBOUND_HELD,
-            payload={"channel": channel.name, "reason": reason},
-        )
+        notify(event, channel, reason)
+
+
+def notify(event: InboundEvent, channel: Channel, reason: str) -> None:
+    Notification.objects.create(
+        account_id=event.account_id,
+        type=Notification.Type.INBOUND_HELD,
+        payload={"channel": channel.name, "reason": reason},
+    )

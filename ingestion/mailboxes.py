@@ -76,10 +76,18 @@ def ask_for_rounds(*, account_id: uuid.UUID) -> int:
         with tenant_context(account_id, durable=True):
             for each in access.with_sent(source):
                 mailbox, _ = Mailbox.objects.get_or_create(account_id=account_id, channel=channel, folder=each.folder)
-                ask_for_round(mailbox)
+                if _is_due(mailbox, channel):
+                    ask_for_round(mailbox)
             fetching.watch(channel)
         found += 1
     return found
+
+
+def _is_due(mailbox: Mailbox, channel: Channel) -> bool:
+    """By the minute that asks, which comes a little early or late."""
+    incoming = channel.provided_by.incoming
+    wait = incoming.every - timedelta(seconds=30) if incoming else timedelta(0)
+    return mailbox.checked_at is None or bool(mailbox.problem) or mailbox.checked_at < database_time.now() - wait
 
 
 def ask_for_round(mailbox: Mailbox) -> None:

@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from conversations.channels.base import HookRequest, Refused, Verified
+from conversations.channels.base import ChannelError, HookRequest, Refused, Verified
 from conversations.channels.provider import Hooks
 from conversations.database import database_time
 from conversations.database.encryption import ring
@@ -45,6 +45,12 @@ class TooLarge(Refusal):
     status = 413
 
 
+class NotYet(Refusal):
+    """Whose post it is cannot be told at the moment."""
+
+    status = 503
+
+
 def _nobodys(request: HookRequest, given: Sequence[str]) -> Verified:
     """As much work as a signature is, and never right."""
     hmac.new(_KEY, request.body, hashlib.sha256).hexdigest()
@@ -58,7 +64,7 @@ def take_post(*, token: str, headers: Mapping[str, str], read: Callable[[int], b
     """Store what was posted to the address of `token`, once, and return what its vendor wants to be answered.
 
     `read` gives the body, up to so many bytes. Raises base.Refused (401) for an address that nobody has and for what is not
-    signed with a secret that stands, after the same work; TooLarge (413).
+    signed with a secret that stands, after the same work; TooLarge (413); NotYet (503) while the vendor's own keys cannot be had.
     """
     found = channel_by_hook(digest_of(token))
     account_id, channel_id = (found["account_id"], found["channel_id"]) if found else (NOBODY, NOBODY)
@@ -72,6 +78,8 @@ def take_post(*, token: str, headers: Mapping[str, str], read: Callable[[int], b
         raise TooLarge(f"A post has at most {hooks.max_bytes:,} bytes. Nothing was stored.")
     try:
         verified = hooks.verify(HookRequest(headers, body, database_time.now()), given)
+    except ChannelError as error:
+        raise NotYet("Come again: the keys that this may be signed with cannot be had. Nothing was stored.") from error
     except Exception as error:  # whatever a garbled header does to an adapter, it is not the vendor's
         if not isinstance(error, Refused):
             logger.exception("a post to channel %s could not be verified", channel_id)

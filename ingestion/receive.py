@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import logging
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -21,13 +22,13 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from conversations import audit
-from conversations.channels.base import Automatic, Inbound
-from conversations.channels.provider import Arrival
+from conversations.channels.base import Automatic, ChannelError, Event, Inbound, SignInRefused
+from conversations.channels.provider import Arrival, Hooks
 from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import blocking
+from conversations.messages import access, blocking
 from conversations.messages.inbox import clean, record_inbound
 from conversations.models import Channel, Message
 from conversations.tenancy import tenant_context
@@ -44,6 +45,8 @@ MAX_TRIES = 3
 KILLED = f"Reading it stopped the reader {MAX_TRIES} times."
 #: When to look again at what belongs to something that is still on its way.
 AGAIN = timedelta(seconds=10)
+#: When a vendor is asked again that did not say what it posted about, and for how long.
+ASKED_AGAIN, ASKED_FOR = timedelta(seconds=30), timedelta(hours=24)
 UNREADABLE = "Messages of {} come by the internal API, not as bytes."
 #: What says nothing about the mail: the database or the disk is away, and the mail is read again when it is back.
 PASSING = (OperationalError, InterfaceError, OSError)
@@ -154,6 +157,8 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
             again = database_time.now() + AGAIN
             wake(TASK, at=again, queue="inbound", once=f"read:{event_id}", account_id=account_id, event_id=event_id)
         return _as_it_is(account_id, event_id)
+    except ChannelError as error:
+        return _ask_later(account_id, event_id, work, error)
     except PASSING:
         # No fault of the mail: this try does not count.
         with contextlib.suppress(Exception), tenant_context(account_id, durable=True):
@@ -170,7 +175,7 @@ def _take_post(account_id: uuid.UUID, event_id: uuid.UUID, work: _Work) -> Recei
     if hooks is None:
         raise LookupError(UNREADABLE.format(work.channel.name))
     taken = happened.Taken()
-    for one in hooks.parse(work.arrival.raw, work.channel.options):
+    for one in _events(hooks, work):
         with tenant_context(account_id, durable=True):
             event = InboundEvent.objects.defer("payload").select_for_update(of=("self",)).get(pk=event_id)
             if event.status not in {Status.RECEIVED, Status.FAILED}:
@@ -179,7 +184,7 @@ def _take_post(account_id: uuid.UUID, event_id: uuid.UUID, work: _Work) -> Recei
             if found.is_blocked:
                 return _set_aside(event, work.channel)
             if found.hold:
-                return hold(event, work.channel, found.hold)
+                return hold(event, work.channel, found.hold, tells=found.tells)
             taken = found if found.is_new or not taken.is_new else taken
             # Linked at once: an erasure of the message takes the bytes with it.
             InboundEvent.objects.filter(pk=event_id).update(
@@ -194,6 +199,27 @@ def _take_post(account_id: uuid.UUID, event_id: uuid.UUID, work: _Work) -> Recei
         event.detail, event.lease_until = taken.detail, None
         event.save(update_fields=["status", "detail", "lease_until"])
     return Received(event, taken.message, taken.is_new)
+
+
+def _events(hooks: Hooks, work: _Work) -> Sequence[Event]:
+    if hooks.ask is None:
+        return hooks.parse(work.arrival.raw, work.channel.options)
+    return hooks.ask(work.arrival.raw, work.channel.options, access.sending_secret(work.channel))
+
+
+def _ask_later(account_id: uuid.UUID, event_id: uuid.UUID, work: _Work, error: ChannelError) -> Received:
+    """The vendor does not say what its post was about: no fault of the post, which is read again later and loses no try."""
+    words = f"{error} {error.response}".strip()
+    with tenant_context(account_id, durable=True):
+        if isinstance(error, SignInRefused):
+            access.refused(work.channel)
+        now = database_time.now()
+        at = max(error.retry_at or now, now + ASKED_AGAIN)
+        waiting = InboundEvent.objects.filter(pk=event_id, tries__gt=0, received_at__gt=now - ASKED_FOR)
+        is_early = waiting.update(tries=F("tries") - 1, lease_until=at, detail=audit.masked(clean(words))[:500])
+        if is_early:
+            wake(TASK, at=at, queue="inbound", account_id=account_id, event_id=event_id)
+    return _as_it_is(account_id, event_id) if is_early else _fail(account_id, event_id, audit.masked(words))
 
 
 def _claim(event_id: uuid.UUID) -> _Work | None:
@@ -211,7 +237,10 @@ def _claim(event_id: uuid.UUID) -> _Work | None:
     InboundEvent.objects.filter(pk=event_id).update(tries=F("tries") + 1, lease_until=Now() + LEASE)
     own = own_addresses(event.channel.type)
     arrival = Arrival(payloads.get(event_id), event.recipient, own)
-    return _Work(event.channel, arrival, event.signature == "valid")
+    provider = event.channel.provided_by
+    # What was asked for is told from its own bytes as well as what was posted, where nothing else reads it.
+    is_asked_for = provider.read is None and provider.hooks is not None
+    return _Work(event.channel, arrival, event.signature == "valid" or is_asked_for)
 
 
 def _read(work: _Work) -> Inbound:
@@ -242,14 +271,15 @@ def _of_the_past(inbound: Inbound) -> Inbound:
     return replace(inbound, automatic=Automatic.HISTORY, automatic_reason=why)
 
 
-def hold(event: InboundEvent, channel: Channel, reason: str) -> Received:
-    """Over a limit: kept back, in the caller's transaction, for a person to let in or set aside."""
+def hold(event: InboundEvent, channel: Channel, reason: str, *, tells: bool = False) -> Received:
+    """Kept back, in the caller's transaction, for a person to let in or set aside: over a limit, or (`tells`) what is a
+    person's to do, of which each is told."""
     event.status, event.detail, event.lease_until = Status.QUARANTINED, reason, None
     event.save(update_fields=["status", "detail", "lease_until", "sender", "subject"])
     audit.record(
         audit.Kind.INBOUND_HELD, actor=audit.SYSTEM, about=event, data={"channel": channel.name, "reason": reason}
     )
-    limits.notify_once(event, channel, reason)
+    (limits.notify if tells else limits.notify_once)(event, channel, reason)
     return Received(event, None, False)
 
 

@@ -101,12 +101,12 @@ def form_class(provider: Provider) -> type[ChannelForm]:
     if provider.secrets:
         fields.append("credentials")
         declared["credentials"] = _secret_box(" and ".join(provider.secrets), "Leave it empty to keep what is stored.")
-    if provider.incoming:
+    if provider.incoming and not provider.incoming.as_sent:
         fields.append("incoming_credentials")
         declared["incoming_credentials"] = _secret_box(
             provider.incoming.asks_for, "Empty: what is stored, else the same as for sending."
         )
-    elif provider.hooks:
+    elif provider.hooks and provider.hooks.asks_for:
         fields.append("incoming_credentials")
         declared["incoming_credentials"] = _secret_box(
             provider.hooks.asks_for, "Leave it empty to keep what is stored; the one before it is good for two days."

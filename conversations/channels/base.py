@@ -97,7 +97,8 @@ class Outbound:
     """One approved reply, frozen at approval. `message_id` is deterministic: it is also the idempotency key.
 
     `bcc` get it, and nobody reads of them in it. `return_path` is where bounces go, `reply_to` where answers go ("": to the sender); `automatic` says that no person approved it. `thread_id` and
-    `answers` are the provider's own ids of the thread and of the message that is answered, where it has threads.
+    `answers` are the provider's own ids of the thread and of the message that is answered, where it has threads. `begun` is the
+    provider's own id of this very reply, from an earlier try.
     """
 
     message_id: str
@@ -116,14 +117,17 @@ class Outbound:
     automatic: bool = False
     thread_id: str = ""
     answers: str = ""
+    begun: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the provider answered when it took the message over; `provider_id` is its own id of the message."""
+    """What the provider answered when it took the message over; `provider_id` is its own id of the message. `is_pending`: it has
+    it and has not sent it yet."""
 
     provider_id: str = ""
     response: str = ""
+    is_pending: bool = False
 
 
 class Failure(enum.StrEnum):
@@ -251,6 +255,8 @@ class EventKind(enum.StrEnum):
     MESSAGE = "message"
     EDITED = "edited"
     DELETED = "deleted"
+    FAILED = "failed"  # what was to be sent did not go out after all
+    PRIVACY = "privacy"  # a customer's right that a person has to see to; `detail` says what
     OTHER = "other"  # nothing that the desk does anything about
 
 
@@ -265,7 +271,9 @@ class Author(enum.StrEnum):
 @dataclass(frozen=True, slots=True)
 class Event:
     """One thing that happened at the vendor. `provider_id` is its own id of the message, the same for an edit of it and for
-    its end; `mark` is our name of the delivery (`Outbound.message_id`) where the vendor carries it back to us."""
+    its end; `mark` is our name of the delivery (`Outbound.message_id`) where the vendor carries it back to us. `is_pending`: the
+    vendor has it and has not sent it yet. `detail` says why something failed, in words. `among`: an answer of ours that names no
+    thread belongs to one whose id begins so."""
 
     kind: EventKind
     provider_id: str = ""
@@ -273,15 +281,9 @@ class Event:
     inbound: Inbound | None = None
     mark: str = ""
     at: datetime | None = None
-
-
-@runtime_checkable
-class FindsSent(Protocol):
-    """A sending half whose vendor can be asked whether a reply of unknown fate stands where it went."""
-
-    def find(self, outbound: Outbound) -> Receipt | None:
-        """What the vendor shows of it, None if it does not stand there. Does nothing but ask. Raises `ChannelError`."""
-        ...
+    is_pending: bool = False
+    detail: str = ""
+    among: str = ""
 
 
 class Polls(Protocol):
@@ -302,6 +304,18 @@ class ReadsSent(Protocol):
         ...
 
 
+@runtime_checkable
+class FindsSent(Protocol):
+    """A sending half that can ask its provider what became of a reply."""
+
+    def find(self, outbound: Outbound) -> Receipt | None:
+        """What the provider has of it; None where it does not have it, or has it and was never told to send it.
+
+        Raises `ChannelError`: PERMANENT where the provider says that it could not send it.
+        """
+        ...
+
+
 class Sends(Protocol):
     """The sending half of a channel."""
 
@@ -312,10 +326,11 @@ class Sends(Protocol):
         """
         ...
 
-    def send(self, outbound: Outbound, *, before_handover: Callable[[], None]) -> Receipt:
+    def send(self, outbound: Outbound, *, before_handover: Callable[..., None]) -> Receipt:
         """Hand `outbound` over once.
 
         `before_handover` is called right before the byte with which the provider may take the message; it may raise,
-        and then nothing has been sent. Raises `ChannelError`.
+        and then nothing has been sent. Where the provider has given the reply an id by then, it is told (`begun="..."`): it
+        stands beside the reply whatever happens, and comes back in `Outbound.begun`. Raises `ChannelError`.
         """
         ...

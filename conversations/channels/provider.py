@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
@@ -23,6 +23,7 @@ class ChannelType(TextChoices):
 
     EMAIL = "email"
     CHAT = "chat"
+    ZOHO = "zoho"
     SHOPIFY = "shopify"
     SLACK = "slack"
 
@@ -242,6 +243,7 @@ class Incoming:
 
     `open` gives the folder that is read, None where the settings name none; `missing`, `check` and `connection` are as
     those of `Provider`, for this half; the first of `connection` is empty where nothing is fetched. `since(settings)` is the day from which older messages are fetched too.
+    `as_sent`: it has no secret of its own, and signs in as for sending. `every`: so often at most.
     """
 
     asks_for: str
@@ -250,6 +252,8 @@ class Incoming:
     check: Callable[[Any, str], Sequence[Finding]]
     connection: tuple[str, ...]
     since: Callable[[Any], date | None] = lambda settings: None
+    as_sent: bool = False
+    every: timedelta = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,12 +276,18 @@ class Hooks:
     `verify(request, secrets)` says whose post it is from its bytes alone, with each secret that stands (after a change the
     older one for a while), and raises `Refused`. `parse(raw, settings)` reads it afterwards, in a worker: what it raises keeps
     the event for a person.
+
+    Where posts are signed with keys of the vendor's own, nobody enters a secret (`asks_for` is ""): `signed_by(settings)` says
+    in its stead whose signatures are right, and `verify` raises `ChannelError` while it cannot know. Where a post only says that
+    something happened, `ask(raw, settings, secret)` reads it instead of `parse`: it calls the vendor, with what is sent with.
     """
 
     asks_for: str
     verify: Callable[[HookRequest, Sequence[str]], Verified]
     parse: Callable[[bytes, Any], Sequence[Event]]
     max_bytes: int = 1 << 20
+    signed_by: Callable[[Any], Sequence[str]] | None = None
+    ask: Callable[[bytes, Any, str], Sequence[Event]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +316,7 @@ class Provider:
     the fields without which it cannot send. `check(settings, secret)` tries the connection and sends nothing; a provider
     that has one is switched on only when it passed, and again when one of the settings in `connection`, or the secret,
     was changed. `incoming`: how messages are fetched, if an admin says from where. `hooks`: how the vendor brings them.
+    `public`: everybody can read what is sent, so a person presses twice, and nothing goes without one.
     `trial`: how a test is sent that is no mail. `form`: a chat has no salutation and nobody signs below it.
     `grant(settings)`: how its tokens are renewed, None where it signs in with what was entered.
     """
@@ -333,5 +344,6 @@ class Provider:
     incoming: Incoming | None = None
     grant: Callable[[Any], Grant | None] | None = None
     hooks: Hooks | None = None
+    public: bool = False
     trial: Trial | None = None
     form: Literal["letter", "chat"] = "letter"

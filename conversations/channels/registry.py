@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from conversations.channels import email, intercom, inward, slack
+from conversations.channels import email, intercom, shopify, slack, zoho
 from conversations.channels.provider import ChannelType, Provider
 
 #: The first of a type stands for rows of that type whose provider is not known.
 PROVIDERS: tuple[Provider, ...] = (
     email.SMTP,
-    *inward.PROVIDERS,
     intercom.INTERCOM,
     slack.SLACK,
+    shopify.SHOPIFY,
+    zoho.ZOHO,
 )
 
 

@@ -49,7 +49,8 @@ def gate(channel: Channel) -> Literal["open", "busy", "shut"]:
     health, now = locked(channel), database_time.now()
     if health.paused_until is not None and health.paused_until > now:
         return "shut"
-    under_way = Delivery.objects.filter(channel=channel, status=Delivery.Status.SENDING, lease_until__gt=now).count()
+    sending = Delivery.objects.filter(channel=channel, status=Delivery.Status.SENDING, lease_until__gt=now)
+    under_way = sending.filter(taken_at=None).count()  # nobody is busy with what the provider has
     if health.faults and under_way:
         return "shut"  # one tries it, for all
     if not health.faults and under_way >= settings.CHANNEL_PARALLEL:

@@ -72,6 +72,20 @@ def notify(delivery: Delivery, kind: Notification.Type) -> None:
     )
 
 
+def failed(delivery: Delivery, detail: str) -> None:
+    """It did not go, and nothing tries it again by itself: a person decides. The caller holds its lock."""
+    move(delivery, Delivery.Status.FAILED, error=detail[:500], lease_until=None)
+    owe(delivery, owing.Owed.FAILED)
+    notify(delivery, Notification.Type.SEND_FAILED)
+    tell(delivery)
+    record(audit.Kind.DELIVERY_FAILED, delivery, audit.SYSTEM, attempt=delivery.attempt_count, error=detail[:200])
+
+
+def unsaid(delivery: Delivery) -> str:
+    """Of a reply that the provider took over and then kept quiet about."""
+    return f"It was taken at {delivery.taken_at:%H:%M} UTC, and whether it went out has not been said since."
+
+
 def settle(delivery: Delivery) -> None:
     if owing.reply_left(delivery.conversation):
         delivery.conversation.save(update_fields=owing.FIELDS)

@@ -43,13 +43,14 @@ def lease(row: Any, *, working: str, seconds: float) -> int:
     return int(row.attempt_count)
 
 
-def hand_over(rows: QuerySet[Any], *, working: str, attempt: int) -> None:
-    """Mark that the step that cannot be taken back comes now; `rows` is the one row. The caller commits before the step.
+def hand_over(rows: QuerySet[Any], *, working: str, attempt: int, **facts: Any) -> None:
+    """Mark that the step that cannot be taken back comes now, and what is known with it; `rows` is the one row. The caller
+    commits before the step.
 
     Raises LeaseLost, and marks nothing, when the lease has run out or another attempt has the row.
     """
     now = database_time.now()
-    if not rows.filter(status=working, attempt_count=attempt, lease_until__gt=now).update(handover_at=now):
+    if not rows.filter(status=working, attempt_count=attempt, lease_until__gt=now).update(handover_at=now, **facts):
         raise LeaseLost
 
 

@@ -35,6 +35,9 @@ BACKOFF = (5, 30, 120, 600, 1800)
 LOOK_TASK = "conversations.look_for_sent"
 #: When a reply of unknown fate is looked for among what was sent, in seconds after its fate was lost and after each look.
 LOOKS = (5, 25, 90)
+#: When a provider that has a reply and had not sent it is asked again, in seconds, and when that is long enough.
+TAKEN_LOOKS = (10, 30, 120, 600, 1800)
+TAKEN_FOR = timedelta(seconds=sum(TAKEN_LOOKS) + 600)
 #: When to look again at a channel that is busy with others.
 BUSY = timedelta(seconds=2)
 #: Seconds; a hold of this many or more means "until I press Send" and is stored as a year.
@@ -157,10 +160,11 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
     failpoint("deliver.leased")
     attempt = delivery.attempt_count
 
-    def handing_over() -> None:
+    def handing_over(*, begun: str = "") -> None:
         with tenant_context(account_id, durable=True):
+            row, known = Delivery.objects.filter(pk=delivery_id), {"provider_id": begun[:255]} if begun else {}
             try:
-                once.hand_over(Delivery.objects.filter(pk=delivery_id), working=Status.SENDING, attempt=attempt)
+                once.hand_over(row, working=Status.SENDING, attempt=attempt, **known)
             except once.LeaseLost as error:
                 detail = "the lease ran out before the message was handed over"
                 raise ChannelError(Failure.TRANSIENT, detail) from error
@@ -174,17 +178,14 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
     except ChannelError as error:  # its token was not renewed
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, error)
-    if shown := sent_mail.sent_before(delivery, channel):
-        with tenant_context(account_id, durable=True):
-            return _record_sent(delivery_id, attempt, shown)
     try:
-        receipt = adapter.send(outbound, before_handover=handing_over)
+        receipt = sent_mail.sent_before(delivery, channel) or adapter.send(outbound, before_handover=handing_over)
     except ChannelError as error:
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, error)
     failpoint("deliver.answered")
     with tenant_context(account_id, durable=True):
-        status = _record_sent(delivery_id, attempt, receipt)
+        status = (_record_taken if receipt.is_pending else _record_sent)(delivery_id, attempt, receipt)
     failpoint("deliver.recorded")
     return status
 
@@ -207,8 +208,8 @@ def _claim(delivery_id: uuid.UUID) -> tuple[Delivery, Channel] | None:
     if delivery is None:
         return None
     delivery.channel = channel  # what is sent is made outside of this tenant's transaction
-    if delivery.status == Status.HELD:
-        moves.move(delivery, Status.QUEUED)
+    if delivery.status == Status.HELD or delivery.taken_at is not None:
+        moves.move(delivery, Status.QUEUED, taken_at=None)
     attempt = once.lease(delivery, working=Status.SENDING, seconds=settings.DELIVERY_LEASE_SECONDS)
     DeliveryAttempt.objects.create(
         account_id=delivery.account_id, delivery=delivery, number=attempt, started_at=database_time.now()
@@ -242,6 +243,26 @@ def _record_sent(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
     return Status.SENT
 
 
+def _record_taken(delivery_id: uuid.UUID, attempt: int, receipt: Receipt) -> str:
+    """The provider has it and will say later whether it went out. Nobody is busy with it meanwhile."""
+    delivery = _finish(delivery_id, attempt, DeliveryAttempt.Outcome.SENT, receipt.response)
+    if delivery is None or delivery.status != Status.SENDING:
+        return Delivery.objects.values_list("status", flat=True).get(pk=delivery_id)
+    now = database_time.now()
+    fields = {"receipt": receipt.response[:500], "provider_id": receipt.provider_id[:255]}
+    moves.move(delivery, Status.SENDING, taken_at=now, lease_until=now + TAKEN_FOR, error="", **fields)
+    _channel_worked(delivery)
+    wake(
+        LOOK_TASK,
+        at=now + timedelta(seconds=TAKEN_LOOKS[0]),
+        queue="outbox",
+        account_id=delivery.account_id,
+        delivery_id=delivery.pk,
+        number=1,
+    )
+    return delivery.status
+
+
 def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -> str:
     detail = f"{error} {error.response}".strip()[:500]
     outcome = DeliveryAttempt.Outcome.CHANNEL if error.channel_fault else error.failure.value
@@ -262,7 +283,7 @@ def _record_failure(delivery_id: uuid.UUID, attempt: int, error: ChannelError) -
     elif error.failure == Failure.UNCERTAIN:
         _uncertain(delivery, detail)
     else:
-        _failed(delivery, attempt, detail)
+        moves.failed(delivery, detail)
     return delivery.status
 
 
@@ -298,14 +319,6 @@ def wake_first(channel: Channel) -> None:
     due = Delivery.objects.filter(waits, channel=channel, next_attempt_at__lte=database_time.now())
     for pk in due.order_by("next_attempt_at").values_list("pk", flat=True)[:1]:
         moves.wake_once(channel.account_id, pk)
-
-
-def _failed(delivery: Delivery, attempt: int, detail: str) -> None:
-    moves.move(delivery, Status.FAILED, error=detail, lease_until=None)
-    moves.owe(delivery, owing.Owed.FAILED)
-    moves.notify(delivery, Notification.Type.SEND_FAILED)
-    moves.tell(delivery)
-    moves.record(audit.Kind.DELIVERY_FAILED, delivery, audit.SYSTEM, attempt=attempt, error=detail[:200])
 
 
 def _uncertain(delivery: Delivery, detail: str) -> None:
@@ -351,11 +364,12 @@ def _recover(delivery_id: uuid.UUID, attempt: int, now: datetime) -> str:
         outcome=DeliveryAttempt.Outcome.CRASHED, finished_at=now
     )
     if not once.may_repeat(delivery):
-        _uncertain(delivery, "The worker stopped after it began to hand the message over.")
+        stopped = "The worker stopped after it began to hand the message over."
+        _uncertain(delivery, moves.unsaid(delivery) if delivery.taken_at else stopped)
         return "uncertain"
     detail = "The worker stopped before it handed the message over."
     if _tries(delivery) >= settings.DELIVERY_MAX_ATTEMPTS:  # what stops every worker would stop the next one too
-        _failed(delivery, attempt, detail)
+        moves.failed(delivery, detail)
         return "failed"
     moves.move(delivery, Status.QUEUED, next_attempt_at=now, lease_until=None)
     moves.record(

@@ -22,7 +22,7 @@ BOUNCEABLE = (Status.SENT, Status.DELIVERED)
 def found_sent(delivery: Delivery, shown: Receipt) -> None:
     """A reply of unknown fate stands among what was sent; the caller holds its lock."""
     named = {"provider_id": delivery.provider_id or shown.provider_id[:255], "receipt": shown.response[:500]}
-    moves.move(delivery, Status.SENT, sent_at=database_time.now(), error="", **named)
+    moves.move(delivery, Status.SENT, sent_at=database_time.now(), error="", lease_until=None, **named)
     moves.settle(delivery)
     moves.record(
         audit.Kind.DELIVERY_SENT, delivery, audit.SYSTEM, attempt=delivery.attempt_count, response=shown.response[:200]
@@ -34,6 +34,16 @@ def not_found(delivery: Delivery, *, times: int, why: str) -> None:
     looked = f"It is not among what was sent, looked for {times} times up to {database_time.now():%H:%M} UTC."
     moves.move(delivery, Status.UNCERTAIN, error=f"{delivery.error} {looked}{why}"[:500])
     moves.notify(delivery, Notification.Type.SEND_UNCERTAIN)
+
+
+def not_said(delivery: Delivery) -> None:
+    """Its provider took it over and does not say what became of it: a person is told and decides. The caller holds its lock."""
+    moves.move(delivery, Status.UNCERTAIN, error=moves.unsaid(delivery), lease_until=None)
+    moves.owe(delivery, owing.Owed.UNCERTAIN)
+    moves.notify(delivery, Notification.Type.SEND_UNCERTAIN)
+    moves.tell(delivery)
+    attempt, said = delivery.attempt_count, delivery.error[:200]
+    moves.record(audit.Kind.DELIVERY_UNCERTAIN, delivery, audit.SYSTEM, attempt=attempt, error=said)
 
 
 def resolve(*, delivery_id: uuid.UUID, actor: User, outcome: str) -> Delivery:
@@ -73,7 +83,7 @@ def record_seen(*, delivery_id: uuid.UUID, provider_id: str) -> bool:
     given up: that is another message. Raises StillSending."""
     with transaction.atomic():
         delivery = moves.lock_delivery(delivery_id)
-        if delivery.status == Status.SENDING:
+        if delivery.status == Status.SENDING and delivery.taken_at is None:
             raise StillSending
         named = {"provider_id": delivery.provider_id or provider_id[:255]}
         if delivery.status in {Status.SENT, Status.DELIVERED, Status.BOUNCED}:
@@ -81,13 +91,29 @@ def record_seen(*, delivery_id: uuid.UUID, provider_id: str) -> bool:
                 moves.move(delivery, Status(delivery.status), **named)
             return True
         # Tried and put back, or given to a person: what proves that it left keeps it from leaving twice.
-        if delivery.status not in {Status.UNCERTAIN, Status.QUEUED, Status.FAILED} or not delivery.attempt_count:
+        tried = {Status.UNCERTAIN, Status.QUEUED, Status.FAILED, Status.SENDING}
+        if delivery.status not in tried or not delivery.attempt_count:
             return False
         now = database_time.now()
         moves.move(delivery, Status.SENT, sent_at=now, error="", lease_until=None, **named)
         Message.objects.filter(pk=delivery.message_id).update(sent_at=now)
         moves.settle(delivery)
         moves.record(audit.Kind.DELIVERY_SEEN, delivery, audit.SYSTEM)
+    return True
+
+
+def record_not_sent(*, delivery_id: uuid.UUID, detail: str) -> bool:
+    """The provider had taken it over and says now that it did not go out: it is owed again. False where that is known, or where
+    it was never handed over. Raises StillSending."""
+    with transaction.atomic():
+        delivery = moves.lock_delivery(delivery_id)
+        if delivery.status == Status.SENDING and delivery.taken_at is None:
+            raise StillSending
+        if delivery.status in BOUNCEABLE:
+            return record_bounce(delivery_id=delivery_id, detail=detail)
+        if delivery.status not in {Status.SENDING, Status.UNCERTAIN}:
+            return False
+        moves.failed(delivery, detail)
     return True
 
 

@@ -69,6 +69,7 @@ def outbound_of(delivery: Delivery) -> Outbound:
             delivery.pk, sender=str(delivery.envelope["sender"]["address"]), settings=delivery.channel.options
         ),
         automatic=delivery.is_automatic,
+        begun=delivery.provider_id,
     )
 
 

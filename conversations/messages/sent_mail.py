@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from conversations.channels.base import ChannelError, FindsSent, Receipt, Remembers
+from conversations.channels.base import ChannelError, Failure, FindsSent, Receipt, Remembers
 from conversations.messages import access, outgoing
 from conversations.models import Channel, Delivery, DeliveryAttempt
 from conversations.tenancy import tenant_context
@@ -22,7 +22,7 @@ def can_be_asked(channel: Channel) -> bool:
 
 def find(delivery: Delivery) -> Receipt | None:
     """What its provider shows of a reply among what was sent, with where it stands in words; None if it does not, or
-    nobody can be asked. Raises ChannelError."""
+    nobody can be asked. Raises ChannelError: PERMANENT where the provider says that it could not send it."""
     channel = delivery.channel
     if not can_be_asked(channel):
         return None
@@ -45,8 +45,9 @@ def sent_before(delivery: Delivery, channel: Channel) -> Receipt | None:
         is_doubtful = DeliveryAttempt.objects.filter(delivery=delivery, outcome__in=unknown).exists()
     try:
         return find(delivery) if is_doubtful else None
-    except ChannelError as error:  # whoever sends it again knew that nobody knows
-        logger.warning("delivery %s: not looked for before it is sent again: %s", delivery.pk, error)
+    except (ChannelError, OSError) as error:  # whoever sends it again knew that nobody knows
+        if not (isinstance(error, ChannelError) and error.failure == Failure.PERMANENT):
+            logger.warning("delivery %s: not looked for before it is sent again: %s", delivery.pk, error)
         return None
 
 

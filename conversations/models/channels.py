@@ -127,10 +127,16 @@ class Channel(TenantRow):
     @property
     def incoming_secret(self) -> str:
         """What messages are fetched with."""
+        incoming = self.provided_by.incoming
+        if incoming is not None and incoming.as_sent:
+            return self.credentials
         return self.incoming_credentials or self.credentials
 
     def hook_secrets(self, now: datetime) -> list[str]:
         """What posts to its address may be signed with. None: nothing is let in."""
+        hooks = self.provided_by.hooks
+        if hooks is not None and hooks.signed_by is not None:
+            return list(hooks.signed_by(self.options))
         before = self.incoming_before_until is not None and self.incoming_before_until > now
         found = [self.incoming_credentials, self.incoming_credentials_before if before else ""]
         return [secret for secret in found if secret]
@@ -158,7 +164,8 @@ class Channel(TenantRow):
         ]
         if provider.incoming and self.is_fetched_from:
             # Only where messages are fetched: what passed before that could be set stays passed.
-            parts += [[str(getattr(options, name)) for name in provider.incoming.connection], self.incoming_credentials]
+            own = "" if provider.incoming.as_sent else self.incoming_credentials
+            parts += [[str(getattr(options, name)) for name in provider.incoming.connection], own]
         if grant := self.grant:
             parts += [dataclasses.astuple(grant), self.client_secret, self.refresh_token]
         return salted_hmac("countersign.channel", json.dumps(parts), algorithm="sha256").hexdigest()

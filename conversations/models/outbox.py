@@ -27,7 +27,7 @@ DELIVERY_MOVES = {
     "queued": ["sending", "sent", "cancelled"],
     "sending": ["queued", "sent", "failed", "uncertain"],
     "failed": ["queued", "sent", "cancelled"],
-    "uncertain": ["queued", "sent", "cancelled"],
+    "uncertain": ["queued", "sent", "failed", "cancelled"],
     "sent": ["delivered", "bounced"],
     "delivered": ["bounced"],
 }
@@ -42,7 +42,8 @@ class Delivery(TenantRow):
     """One approved reply on its way out: text, recipients and files as approved, never changed afterwards.
 
     `idempotency_key` is also the mail's Message-ID. `handover_at` is set just before the provider could first accept
-    the message: a crash before it is safe to repeat, a crash after it is not.
+    the message: a crash before it is safe to repeat, a crash after it is not. While it is being sent, `taken_at` says that the
+    provider has it and no worker of ours is busy with it any more.
     """
 
     class Status(models.TextChoices):
@@ -88,6 +89,9 @@ class Delivery(TenantRow):
     attempt_count = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     handover_at = models.DateTimeField(null=True)
+    taken_at = models.DateTimeField(
+        null=True, editable=False, help_text="The provider has it and had not sent it by then."
+    )
     sent_at = models.DateTimeField(null=True)
     receipt = models.CharField(max_length=500, blank=True, default="")
     provider_id = models.CharField(

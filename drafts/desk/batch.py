@@ -126,6 +126,8 @@ def _why_not(draft: Draft, conversation: Conversation, text: Text) -> str:
         return "The customer wrote again"
     if not text.text.strip():
         return "It has no text"
+    if conversation.channel and conversation.channel.provided_by.public:
+        return "Everybody can read it there"
     if text.unsourced:
         return f"{text.unsourced} without a source"
     if not text.statements:

@@ -358,6 +358,8 @@ def _doubts(text: Text, scene: Scene) -> list[str]:
         parts.append("it speaks of money")
     if count := not_answered(scene.draft, text.text):
         parts.append(f"{count} question{'s are' if count > 1 else ' is'} not answered")
+    if outbox.channel_of(scene.conversation).provided_by.public:
+        parts.append("everybody can read it there")
     if scene.cites_expired:
         parts.append("the time of an approved answer that it cites is over")
     return parts

@@ -139,6 +139,8 @@ def open_lane(
             raise Conflict("Drafts without a topic of their own are always decided by people. The lane stays shut.")
         account = Account.objects.get(pk=account_id)
         channel = Channel.objects.get(pk=channel_id)
+        if channel.provided_by.public:
+            raise Conflict("Everybody can read what is sent there, so people decide it. The lane stays shut.")
         lane, _ = Lane.objects.get_or_create(
             account=account, intent=intent, channel=channel, prompt_label=prompt_label, model_key=model_key
         )
@@ -227,6 +229,7 @@ def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
 def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
     return (
         draft.status == Draft.Status.PENDING
+        and not (conversation.channel and conversation.channel.provided_by.public)
         and draft.base_message_id == conversation.last_inbound_message_id
         and draft.version == 0
         and draft.intent not in NO_TOPIC

@@ -29,7 +29,7 @@ from drafts.models import BY_A_PERSON
 from drafts.views import answers
 from drafts.views.conflict import both_texts
 from drafts.views.life import moment
-from drafts.views.pane import Doing, second_press
+from drafts.views.pane import Doing, is_public, second_press
 from drafts.views.present import DeskFilters
 from drafts.views.press import SeenForm, in_place, onward, read
 from drafts.views.sending import addressed
@@ -201,7 +201,9 @@ def edit(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpRespo
     response["ETag"], response["X-Version"] = f'"{draft.version}"', str(draft.version)
     response["X-Saved"] = clock_for(request).time(database_time.now())
     unsourced = 0 if draft.model_key == BY_A_PERSON else draft.unsourced_count
-    response["X-Second"] = second_press(unsourced, draft.is_about_money)  # a text of a person's own leaves nothing open
+    response["X-Second"] = second_press(
+        unsourced, draft.is_about_money, public=is_public(draft)
+    )  # a text of a person's own leaves nothing open
     return response
 
 

@@ -17,7 +17,7 @@ def hook(request: HttpRequest, token: str) -> HttpResponse:
     """`POST` stores an event; `GET` says that something is here, to everybody, for some vendors look before they post.
 
     Answers are what vendors take well: 200 once it is stored or was before, 401 with the same bytes for a wrong signature
-    and an unknown address, 413, and 503 while the database is away, after which they come again. Never 410 or 429: those
+    and an unknown address, 413, and 503 while the database or the vendor's own keys are away, after which they come again. Never 410 or 429: those
     who get them remove the subscription, or drop what they had to say.
     """
     if request.method != "POST":
@@ -29,7 +29,7 @@ def hook(request: HttpRequest, token: str) -> HttpResponse:
         refused = _plain("Not signed with a secret that stands.", status=401)
         refused._has_been_logged = True  # type: ignore[attr-defined]  # Django's line has the address in it
         return refused
-    except posts.TooLarge as error:
+    except (posts.TooLarge, posts.NotYet) as error:
         return _plain(str(error), status=error.status)
     except Exception as error:
         if not outage.is_passing(error):

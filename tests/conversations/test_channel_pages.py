@@ -13,10 +13,10 @@ from bs4 import BeautifulSoup
 from django.core.exceptions import ValidationError
 from django.test import Client
 
-from conversations.channels import inward, registry
+from conversations.channels import registry
 from conversations.channels.email import SMTP
 from conversations.channels.email.settings import MailSettings
-from conversations.channels.provider import ChannelType, Finding
+from conversations.channels.provider import ChannelType, Finding, Limits, Provider
 from conversations.models import AuditEvent, Channel
 from conversations.people import limits
 from conversations.setup import channels as setup
@@ -161,7 +161,7 @@ def test_one_that_works_already_stays_on(world: World) -> None:
 def test_a_provider_without_a_server_is_switched_on_at_once(
     world: World, dan: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = inward._inward("plain", ChannelType.CHAT, "Plain", "chat", "Messages.")
+    plain = Provider("plain", ChannelType.CHAT, "Plain", "chat", Limits(text=0), threads=True)
     monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, plain))
     form = {"provider": "plain", "external_id": "T1", "name": "Dealers", "is_active": "on"}
     assert dan.post(ADD, form).status_code == 303

@@ -7,7 +7,7 @@ from drafts.views.pane.acts import Can, Urls
 from drafts.views.pane.banners import Action, Banner, Both
 from drafts.views.pane.build import NOTHING, Doing, Pane, build
 from drafts.views.pane.desk import Desk
-from drafts.views.pane.reply import second_press
+from drafts.views.pane.reply import is_public, second_press
 
 __all__ = [
     "NOTHING",
@@ -20,5 +20,6 @@ __all__ = [
     "Pane",
     "Urls",
     "build",
+    "is_public",
     "second_press",
 ]

@@ -102,6 +102,7 @@ class Reply:
             problems=problems,
             checks=[
                 *([Check("bad", _away(draft.away, desk.clock))] if open_ and draft.away else []),  # type: ignore[attr-defined]
+                *([Check("warn", PUBLIC)] if open_ and is_public(draft) else []),
                 *(Check("warn", problem) for problem in problems),
                 *(
                     Check(entry.get("kind") or ("ok" if entry["ok"] else "warn"), entry["text"])
@@ -109,6 +110,10 @@ class Reply:
                 ),
             ],
         )
+
+
+#: Stands at every reply that everybody will be able to read.
+PUBLIC = "This reply is public: everybody who reads the page sees it. Approving asks for a second press."
 
 
 def _away(health: Mapping[str, str], clock: Clock) -> str:
@@ -200,14 +205,24 @@ class Signed:
             second=""
             if confirm
             else second_press(
-                0 if draft.model_key == BY_A_PERSON else reply.unsourced, draft.is_about_money, reply.not_answered
+                0 if draft.model_key == BY_A_PERSON else reply.unsourced,
+                draft.is_about_money,
+                reply.not_answered,
+                public=is_public(draft),
             ),
             stamp=f"{desk.user.pk.hex}.{draft.pk.hex}",
         )
 
 
-def second_press(unsourced: int, money: bool, open_questions: int = 0) -> str:
+def is_public(draft: Draft) -> bool:
+    """Whether everybody can read the reply where it goes."""
+    channel = draft.conversation.channel
+    return channel is not None and channel.provided_by.public
+
+
+def second_press(unsourced: int, money: bool, open_questions: int = 0, *, public: bool = False) -> str:
     """What a second press of Approve is asked for; "" when one press is enough."""
-    parts = [f"{unsourced} unsourced"] if unsourced else []
+    parts = ["public"] if public else []
+    parts += [f"{unsourced} unsourced"] if unsourced else []
     parts += ["money"] if money else []
     return ", ".join([*parts, *([f"{open_questions} not answered"] if open_questions else [])])
