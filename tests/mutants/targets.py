@@ -33,7 +33,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/messages/envelope.py": ["conversations/test_envelope", "drafts/test_approve"],
     "conversations/messages/inbox.py": ["conversations/test_by_a_person", "conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
     "conversations/messages/joining.py": ["conversations/test_joining_rows", "conversations/test_joining", "conversations/test_record_inbound"],
-    "conversations/messages/once.py": ["conversations/test_once"],
+    "conversations/database/once.py": ["conversations/test_once"],
     "conversations/messages/moves.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/messages/outcomes.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
