@@ -355,6 +355,8 @@ CHROMA_URL = env.text("CHROMA_URL", "")
 CRAWL_NETWORKS = env.networks("CRAWL_NETWORKS")
 #: Networks of one's own in which an account's channel may name its mail server. Empty: the internet only.
 CHANNEL_NETWORKS = env.networks("CHANNEL_NETWORKS")
+#: Networks of one's own that outgoing webhooks may be sent into, there also by http. Empty: the internet only, by https.
+WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS")
 #: A folder: each night's corrections go there as JSON lines, for whoever trains on them. Empty: nowhere.
 CORRECTIONS_DIR = env.text("CORRECTIONS_DIR", "")
 
