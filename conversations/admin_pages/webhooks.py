@@ -25,6 +25,7 @@ from conversations.models import User, WebhookEndpoint
 from conversations.tenancy import require_tenant
 from conversations.webhooks import endpoints, posting, reading
 from conversations.webhooks.emit import News
+from conversations.webhooks.health import host_of
 from conversations.webhooks.replay import replay
 
 A_PAGE = 25
@@ -262,6 +263,7 @@ def _of(
     page = Paginator(reading.deliveries_of(endpoint, show), A_PAGE).get_page(request.GET.get("page"))
     context = {
         "endpoint": endpoint,
+        "host": host_of(endpoint),
         "form": form or EndpointForm(initial=stored),
         "span": span or SpanForm(initial={"since": endpoint.failing_since or endpoint.state_at}),
         "events": News.choices,

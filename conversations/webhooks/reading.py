@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, F, Min, Prefetch, Q, QuerySet
+from django.utils.timesince import timesince
 
 from conversations.database import database_time
 from conversations.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -26,6 +27,7 @@ _SHOWN = {
     "delivered": Q(status=Status.DELIVERED),
     "all": Q(),
 }
+_WHY = {State.GONE: "It answered 410: it is gone.", State.FAILED: "Nothing arrived for five days."}
 SHOWS = {"open": "Not delivered", "delivered": "Delivered", "all": "All"}
 
 
@@ -47,14 +49,12 @@ class Fares:
     def state(self) -> tuple[str, str]:
         """In words, and as a colour."""
         one = self.endpoint
-        if one.state == State.GONE:
-            return f"Switched off by itself, {one.state_at:%-d %b}: it answered 410", "q"
-        if one.state == State.FAILED:
-            return f"Switched off by itself, {one.state_at:%-d %b}: it failed for five days", "q"
+        if one.state in {State.GONE, State.FAILED}:
+            return f"Switched off by itself, {one.state_at:%-d %b}", "q"
         if one.state == State.OFF:
             return "Switched off", "q"
         if one.failing_since is not None:
-            return f"Fails since {one.failing_since:%-d %b %H:%M} UTC", "bad"
+            return f"Fails for {timesince(one.failing_since, depth=1)}", "bad"
         return ("Works", "ok") if one.answered_at else ("Nothing sent yet", "q")
 
     @property
@@ -71,9 +71,31 @@ class Fares:
         return self.arrived * 100 // self.ended if self.ended else None
 
     @property
-    def told_of(self) -> str:
-        events = self.endpoint.events
-        return "All events" if len(events) == len(News) else ", ".join(events)
+    def said(self) -> str:
+        """What it is told of, and how that went, in sentences."""
+        one, events = self.endpoint, self.endpoint.events
+        said = ["All events" if len(events) == len(News) else ", ".join(events)]
+        said[0] += ", with texts." if one.with_text else ", without texts."
+        if one.state in _WHY:
+            said.append(f"{_WHY[State(one.state)]} Admins were told.")
+        if one.answered_at:
+            answer = f"Last answer {one.last_status}" if one.last_status else "No answer"
+            said.append(f"{answer} in {one.last_milliseconds} ms, {timesince(one.answered_at, depth=1)} ago.")
+        if self.share is not None:
+            said.append(f"{self.share} % of {self.ended:,} in seven days.")
+        if self.waiting:
+            said.append(
+                f"{self.waiting:,} wait{'s' if self.waiting == 1 else ''}; next try {self.next_at:%-d %b %H:%M} UTC."
+            )
+        return " ".join(said)
+
+    @property
+    def problem(self) -> str:
+        """What follows from its faults."""
+        paused = self.endpoint.paused_until
+        events = f"{self.waiting:,} {'event waits' if self.waiting == 1 else 'events wait'}; none is lost."
+        pause = f" It has a pause until {paused:%H:%M}." if paused and paused > database_time.now() else ""
+        return f"It is tried until {self.off_at:%-d %b %H:%M} UTC and then switched off. {events}{pause}"
 
 
 def fares() -> list[Fares]:
