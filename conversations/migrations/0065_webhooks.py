@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        run_sql('conversations', '0065_webhooks'),
+        run_sql("conversations", "0065_webhooks"),
         migrations.CreateModel(
             name='WebhookAttempt',
             fields=[
@@ -161,10 +161,6 @@ class Migration(migrations.Migration):
             constraint=conversations.database.guards.Transitions(field='outcome', moves={'': ('delivered', 'refused', 'unreachable', 'crashed')}, name='webhookattempt_moves'),
         ),
         migrations.AddConstraint(
-            model_name='webhookattempt',
-            constraint=conversations.database.guards.SameAccount(field='delivery', name='webhookattempt_delivery_same_account'),
-        ),
-        migrations.AddConstraint(
             model_name='webhookendpoint',
             constraint=conversations.database.guards.TenantIsolation(column='account_id', grants=('SELECT', 'INSERT', 'UPDATE', 'DELETE'), name='webhookendpoint_isolation', private_to=''),
         ),
@@ -247,6 +243,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='webhookdelivery',
             constraint=conversations.database.guards.Transitions(field='status', moves={'delivered': ('pending',), 'given_up': ('pending',), 'pending': ('sending', 'given_up'), 'sending': ('pending', 'delivered', 'given_up')}, name='webhookdelivery_moves'),
+        ),
+        migrations.AddConstraint(
+            model_name='webhookattempt',
+            constraint=conversations.database.guards.SameAccount(field='delivery', name='webhookattempt_delivery_same_account'),
         ),
         migrations.AddConstraint(
             model_name='webhookdelivery',
