@@ -393,11 +393,16 @@ PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 #: Whoever scrapes /metrics shows it as a bearer. Empty: there is no such page.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+#: "json": one object a line, with the account and the trace of the request.
+LOG_FORMAT = env.text("LOG_FORMAT", "line", choices=("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "conversations.web.logs.JsonLines"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "procrastinate": {"level": "WARNING"},

@@ -19,6 +19,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
+from conversations.web import logs
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 CACHED_SECONDS = 10.0
 Labels = tuple[tuple[str, str], ...]
@@ -98,7 +100,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class MetricsMiddleware:
-    """Counts, and answers /metrics before sessions and hosts are looked at."""
+    """Counts, names the trace that log lines belong to, and answers /metrics before sessions and hosts are looked at."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -106,6 +108,7 @@ class MetricsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path == "/metrics" and settings.METRICS_TOKEN:
             return _answer(request)
+        logs.begin(request.headers.get("traceparent", ""))
         began = time.monotonic()
         response = self.get_response(request)
         match: Any = getattr(request, "resolver_match", None)
