@@ -94,6 +94,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 
 MIDDLEWARE = [
     "conversations.web.health.HealthMiddleware",
+    "conversations.web.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "conversations.web.csp.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -355,6 +356,8 @@ CHROMA_URL = env.text("CHROMA_URL", "")
 CRAWL_NETWORKS = env.networks("CRAWL_NETWORKS")
 #: Networks of one's own in which an account's channel may name its mail server. Empty: the internet only.
 CHANNEL_NETWORKS = env.networks("CHANNEL_NETWORKS")
+#: Networks of one's own that outgoing webhooks may be sent into, there also by http. Empty: the internet only, by https.
+WEBHOOK_NETWORKS = env.networks("WEBHOOK_NETWORKS")
 #: A folder: each night's corrections go there as JSON lines, for whoever trains on them. Empty: nowhere.
 CORRECTIONS_DIR = env.text("CORRECTIONS_DIR", "")
 
@@ -389,12 +392,19 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "countersign@localhost")
 
 # --- jobs and logs -------------------------------------------------------------------------------------------------
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
+#: Whoever scrapes /metrics shows it as a bearer. Empty: there is no such page.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+#: "json": one object a line, with the account and the trace of the request.
+LOG_FORMAT = env.text("LOG_FORMAT", "line", choices=("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "conversations.web.logs.JsonLines"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "procrastinate": {"level": "WARNING"},

@@ -128,6 +128,15 @@ class Kind(models.TextChoices):
     PRACTICE_SCORED = "practice.scored"
     SCENARIO_CHANGED = "scenario.changed"
     CONFIG_DOCUMENT_ADDED = "config.document_added"
+    WEBHOOK_ADDED = "webhook.added"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_SECRET_MADE = "webhook.secret_made"
+    WEBHOOK_SECRET_ENDED = "webhook.secret_ended"
+    WEBHOOK_SWITCHED = "webhook.switched"
+    WEBHOOK_TESTED = "webhook.tested"
+    WEBHOOK_TRIED = "webhook.tried"
+    WEBHOOK_REPLAYED = "webhook.replayed"
+    WEBHOOK_REMOVED = "webhook.removed"
 
 
 #: One sentence a kind, filled from `data` when read. `{actor}` is the name as it was then.
@@ -254,4 +263,13 @@ SENTENCES: dict[Kind, str] = {
     Kind.PRACTICE_SCORED: "{actor} ended a practice with {answers} answers",
     Kind.SCENARIO_CHANGED: "{actor} {what} a scenario to practise with, version {version}",
     Kind.CONFIG_DOCUMENT_ADDED: "{actor} stored document {number} of the configuration ({origin})",
+    Kind.WEBHOOK_ADDED: "{actor} lets {host} be told of {events}, {texts}",
+    Kind.WEBHOOK_CHANGED: "{actor} changed what {host} is told: {fields}, now {events}, {texts}",
+    Kind.WEBHOOK_SECRET_MADE: "{actor} made a new signing secret for {host}",
+    Kind.WEBHOOK_SECRET_ENDED: "{actor} ended the old signing secret of {host}",
+    Kind.WEBHOOK_SWITCHED: "{actor} switched the events to {host} {state}: {reason}",
+    Kind.WEBHOOK_TESTED: "{actor} sent a test event to {host}",
+    Kind.WEBHOOK_TRIED: "{actor} let {host} be tried at once",
+    Kind.WEBHOOK_REPLAYED: "{actor} sent {count} events to {host} again",
+    Kind.WEBHOOK_REMOVED: "{actor} removed the endpoint {host}",
 }

@@ -37,6 +37,7 @@ NAMES = (
     "token.stored",
     "hook.stored",
     "hook.taken",
+    "webhook.answered",
 )
 
 

@@ -17,6 +17,7 @@ from conversations.models import Conversation, Delivery, Message, ProposedAction
 InboundHandler = Callable[[Conversation, Message], None]
 DeliveryHandler = Callable[[Delivery], None]
 ConversationHandler = Callable[[Conversation], None]
+TextOfDraft = Callable[[uuid.UUID], str | None]
 
 
 class DrawCards(Protocol):
@@ -45,6 +46,8 @@ on_inbound: list[InboundHandler] = []
 on_delivery: list[DeliveryHandler] = []
 #: Somebody answered outside of this desk; the conversation is locked.
 on_answered_elsewhere: list[ConversationHandler] = []
+#: The text of a draft as it stands, for an endpoint that is told texts; None for one that is gone.
+text_of_draft: TextOfDraft | None = None
 #: How many documents drafts of this transaction's account may cite.
 documents_read: list[Callable[[], int]] = []
 #: How many conversations would close by themselves if so many quiet days were enough.

@@ -14,6 +14,8 @@ from conversations.people import invitations, limits, lost_factor, lost_factor_m
 from conversations.storage import WholeFiles
 from conversations.tenancy import account_directory, tenant_context
 from conversations.trail import anchors, checkpoints
+from conversations.webhooks import deliver as webhooks
+from conversations.webhooks import emit, retention
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,27 @@ def sweep_outbox(timestamp: int) -> None:
     """Find deliveries that lost their worker or their job."""
     for account in account_directory():
         outbox.sweep(account_id=account["id"])
+
+
+@app.task(name=emit.TASK, queue=emit.QUEUE)
+def tell_webhook(account_id: str, delivery_id: str) -> str:
+    return webhooks.deliver(account_id=uuid.UUID(account_id), delivery_id=uuid.UUID(delivery_id))
+
+
+@app.periodic(cron="* * * * * */10")
+@app.task(name="conversations.sweep_webhooks", queue=emit.QUEUE, queueing_lock="sweep_webhooks")
+def sweep_webhooks(timestamp: int) -> None:
+    """Find outgoing events that lost their worker or their job."""
+    for account in account_directory():
+        webhooks.sweep(account_id=account["id"])
+
+
+@app.periodic(cron="23 * * * *")
+@app.task(name="conversations.forget_webhook_events", queueing_lock="forget_webhook_events")
+def forget_webhook_events(timestamp: int) -> None:
+    """Outgoing events whose time is over."""
+    for account in account_directory():
+        retention.forget_old(account_id=account["id"])
 
 
 @app.periodic(cron="* * * * * */30")

@@ -25,6 +25,7 @@ from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.models import Account, Role, User
 from conversations.visible import ALL, Visible, kept_to
+from conversations.web import logs
 
 SETTING = "app.account_id"
 PERSON_SETTING = "app.user_id"
@@ -49,7 +50,7 @@ def tenant_context(
     """
     nested = connection.in_atomic_block
     named = (str(account_id), str(person or ""))
-    with transaction.atomic(durable=durable):
+    with logs.of_account(account_id), transaction.atomic(durable=durable):
         with connection.cursor() as cursor:
             if read_only:
                 cursor.execute("SET TRANSACTION READ ONLY")
@@ -263,6 +264,7 @@ class TenantMiddleware:
                 if not factors.is_open(request):
                     return factors.set_up_first(request, wanted_by)
             request.tenant = tenant  # type: ignore[attr-defined]
+            logs.name_account(tenant.account_id if tenant else "")
             own_pages: tuple[str, ...] = ("/accounts/", "/profile/", "/switch/", "/invitations/")
             if tenant and tenant.role is None:
                 own_pages += ("/admin/",)  # where the platform makes new tenants; it asks by itself who may

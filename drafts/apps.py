@@ -16,7 +16,7 @@ class DraftsConfig(AppConfig):
         from drafts.answers import golden_files
         from drafts.assistant import bound as proposed
         from drafts.assistant import waiting
-        from drafts.desk import bound, quiet, sources
+        from drafts.desk import bound, quiet, sources, told
         from drafts.flow import reactions
         from drafts.learning import corrections, evaluation
         from drafts.views import cards
@@ -26,6 +26,7 @@ class DraftsConfig(AppConfig):
 
         hooks.closing_previews.append(partial(quiet.close_quiet, dry_run=True))
         hooks.retention_previews.append(partial(retention.apply, dry_run=True))
+        hooks.text_of_draft = told.text_of_draft
         hooks.draw_cards = cards.draw
         hooks.count_signatures = waiting.to_sign
         hooks.on_inbound.append(reactions.customer_wrote)

@@ -1,6 +1,6 @@
 """A worker that can be killed quickly: Django is imported once, and each command runs in a fork of its own.
 
-Reads one JSON line a command ({"failpoint", "account", "delivery"}, or "person" and "turn", "mailbox" or "channel", in the place of the delivery),
+Reads one JSON line a command ({"failpoint", "account", "delivery"}, or "person" and "turn", "mailbox", "channel" or "webhook", in the place of the delivery),
 runs `outbox.deliver` (or the assistant's `engine.answer`, `mailboxes.fetch` or `access.token_of`) in a child, and answers with the child's wait status. It has no database connection of its own, so a fork shares none.
 """
 
@@ -26,15 +26,19 @@ def main() -> None:
     from conversations.messages import access, outbox
     from conversations.models import Channel
     from conversations.tenancy import tenant_context
+    from conversations.webhooks import deliver as webhooks
     from drafts.assistant import engine
     from ingestion import mailboxes
 
-    settings.CHANNEL_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
+    settings.WEBHOOK_NETWORKS = settings.CHANNEL_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
 
     def renew(account_id: uuid.UUID, channel_id: uuid.UUID) -> None:
         with tenant_context(account_id):
             channel = Channel.objects.get(pk=channel_id)
         access.token_of(channel)
+
+    def tell(account_id: uuid.UUID, webhook_id: uuid.UUID) -> None:
+        webhooks.deliver(account_id=account_id, delivery_id=webhook_id)
 
     print("ready", flush=True)
     for line in sys.stdin:
@@ -43,7 +47,7 @@ def main() -> None:
         if child == 0:
             settings.FAILPOINT = command["failpoint"]
             ids = {f"{name}_id": uuid.UUID(value) for name, value in command.items() if name != "failpoint"}
-            acts = {"turn_id": engine.answer, "mailbox_id": mailboxes.fetch, "channel_id": renew}
+            acts = {"turn_id": engine.answer, "mailbox_id": mailboxes.fetch, "channel_id": renew, "webhook_id": tell}
             act = next((act for name, act in acts.items() if name in ids), outbox.deliver)
             act(**ids)
             os._exit(0)

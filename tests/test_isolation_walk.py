@@ -14,7 +14,15 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from conversations.channels.base import File
-from conversations.models import AuditEvent, Delivery, Membership, Notification
+from conversations.models import (
+    AuditEvent,
+    Delivery,
+    Membership,
+    Notification,
+    WebhookDelivery,
+    WebhookEndpoint,
+    WebhookEvent,
+)
 from conversations.tenancy import tenant_context
 from drafts.desk import editing, notes
 from drafts.models import Draft, DraftRevision, Scenario
@@ -71,6 +79,11 @@ def planted(world: World) -> list[uuid.UUID]:
         rows += waiting
         rows.append(factories.tagged(theirs, f"{CANARY} tag"))
         rows.append(notes.write(conversation_id=theirs.conversation_id, actor=world.eve, text=f"{CANARY} note"))
+        told = WebhookEndpoint.objects.create(
+            account=world.globex, url=f"https://{CANARY}.test/", events=["draft.ready"], secret=f"whsec_{CANARY}"
+        )
+        event = WebhookEvent.objects.create(account=world.globex, kind="draft.ready", data={"draft": CANARY})
+        rows += [told, WebhookDelivery.objects.create(account=world.globex, event=event, endpoint=told)]
         rows += [AuditEvent.objects.first(), Notification.objects.get(), *_practice(world)]
         return [row.pk for row in rows if row is not None]
 

@@ -26,6 +26,7 @@ from conversations.admin_pages import people as admin_people
 from conversations.admin_pages import policy as admin_policy
 from conversations.admin_pages import setup as admin_setup
 from conversations.admin_pages import tenants as admin_tenants
+from conversations.admin_pages import webhooks as admin_webhooks
 from conversations.admin_pages.rights import is_platform, is_tenant_admin, tenant_of
 from conversations.models import Account, User
 
@@ -73,6 +74,15 @@ class TenantAdminSite(AdminSite):
             path("channels/<uuid:pk>/test/", own(admin_channels.send_test), name="channel-test"),
             path("channels/<uuid:pk>/try/", own(admin_channels.try_now), name="channel-try"),
             path("channels/<uuid:pk>/address/", own(admin_channels.hook), name="channel-hook"),
+            path("webhooks/", own(admin_webhooks.webhooks_page), name="webhooks"),
+            path("webhooks/add/", own(admin_webhooks.webhook_add), name="webhook-add"),
+            path("webhooks/<uuid:pk>/", own(admin_webhooks.webhook_page), name="webhook"),
+            path(
+                "webhooks/<uuid:pk>/deliveries/<uuid:delivery>/",
+                own(admin_webhooks.webhook_delivery),
+                name="webhook-delivery",
+            ),
+            path("webhooks/<uuid:pk>/<slug:act>/", own(admin_webhooks.webhook_act), name="webhook-act"),
             path("people/", own(admin_people.people_page), name="people"),
             path("people/<uuid:pk>/send/", own(admin_people.resend), name="invite-again"),
             path("people/<uuid:pk>/withdraw/", own(admin_people.withdraw), name="withdraw-invitation"),

@@ -22,20 +22,21 @@ class Unreachable(Exception):
         self.title, self.remedy = title, remedy
 
 
-def address_behind(host: str, port: int, *, seconds: float) -> str:
+def address_behind(host: str, port: int, *, seconds: float, setting: str = "CHANNEL_NETWORKS") -> str:
     """The address to connect to. The caller connects to it and not to the name, which could lead elsewhere a moment later.
+    `setting` names the installation's own networks that it may be in.
 
     Raises Unreachable.
     """
     found = _look_up(host, port, seconds)
     if not found:
         raise Unreachable(f"{host} was not found", "Look for a misspelling; your mail provider states the name.")
-    inside = next((address for address in found if not _may_be_reached(address)), None)
+    inside = next((address for address in found if not _may_be_reached(address, setting)), None)
     if inside is not None:
         raise Unreachable(
             f"{host} is inside a private network ({inside})",
             "Name a server of the internet, or ask the operator of this installation to allow that network "
-            "(CHANNEL_NETWORKS).",
+            f"({setting}).",
         )
     return found[0]
 
@@ -56,16 +57,16 @@ def _look_up(host: str, port: int, seconds: float) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in list(found)))
 
 
-def may_be_unencrypted(address: str) -> bool:
+def may_be_unencrypted(address: str, *, setting: str = "CHANNEL_NETWORKS") -> bool:
     """Whether it stands in one of the networks that the installation names: its own."""
     found = ipaddress.ip_address(address.partition("%")[0])
-    return any(found in network for network in settings.CHANNEL_NETWORKS)
+    return any(found in network for network in getattr(settings, setting))
 
 
-def _may_be_reached(written: str) -> bool:
+def _may_be_reached(written: str, setting: str) -> bool:
     address = ipaddress.ip_address(written.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    if any(address in network for network in settings.CHANNEL_NETWORKS):
+    if any(address in network for network in getattr(settings, setting)):
         return True
     return address.is_global and not address.is_multicast

@@ -34,6 +34,7 @@ from conversations.metadata import AuthenticationShape, MessageMetadata, PartySh
 from conversations.models import Channel, Conversation, Message, User
 from conversations.people.roles import Verb, check
 from conversations.web.sanitise import sanitise_html
+from conversations.webhooks.emit import News, emit
 
 #: The raw mail is kept; these are the fields that people are shown or that decide something.
 KEPT_HEADERS = (
@@ -310,6 +311,7 @@ def _store(
         },
         commit={"body": message.body_text},
     )
+    emit(News.MESSAGE_RECEIVED, message, conversation_id=conversation.pk)
     return message
 
 

@@ -11,6 +11,7 @@ from conversations.database import database_time
 from conversations.jobs import wake
 from conversations.messages import owing
 from conversations.models import Conversation, Delivery, Message, Notification
+from conversations.webhooks.emit import emit_delivery
 
 TASK = "conversations.deliver"
 
@@ -34,10 +35,11 @@ def lock_delivery(delivery_id: uuid.UUID) -> Delivery:
 
 
 def move(delivery: Delivery, to: Delivery.Status, **changes: Any) -> None:
-    delivery.status = to
+    before, delivery.status = delivery.status, to
     for name, value in changes.items():
         setattr(delivery, name, value)
     delivery.save(update_fields=["status", "updated_at", *changes])
+    emit_delivery(delivery, before)
 
 
 def record(kind: audit.Kind, delivery: Delivery, actor: Any, **data: Any) -> None:

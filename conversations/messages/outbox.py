@@ -19,11 +19,11 @@ from django.db.models import Q
 
 from conversations import audit
 from conversations.channels.base import ChannelError, Failure, Receipt, SignInRefused
-from conversations.database import database_time
+from conversations.database import database_time, once
 from conversations.errors import Conflict, Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import access, breaker, moves, once, outgoing, owing, sent_mail
+from conversations.messages import access, breaker, moves, outgoing, owing, sent_mail
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
 from conversations.people.roles import Verb, check

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('conversations', '0061_channel_pace'),
+        ('conversations', '0066_figures'),
     ]
 
     operations = [

@@ -25,6 +25,7 @@ from conversations.models.tenants import (
 )
 from conversations.models.threads import Conversation, RelatedConversation
 from conversations.models.turns import AssistantTurn
+from conversations.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Account",
@@ -66,4 +67,8 @@ __all__ = [
     "Tally",
     "User",
     "Watcher",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
 ]

@@ -83,13 +83,15 @@ class AuditSalt(TenantRow):
 
 
 class AuditHead(models.Model):
-    """The newest link of an account's chain; written by the sealing trigger alone."""
+    """The newest link of an account's chain; written by the sealing trigger alone. `webhook_seq` is the number of its newest
+    outgoing event (`webhook_number`): numbers of both kinds are given at commit, under this one row's lock."""
 
     account = models.OneToOneField(
         "conversations.Account", on_delete=models.PROTECT, primary_key=True, related_name="+", editable=False
     )
     seq = models.PositiveBigIntegerField()
     hash = models.CharField(max_length=64)
+    webhook_seq = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints: ClassVar = [TenantIsolation(name="audithead_isolation", grants=("SELECT",))]

@@ -49,6 +49,7 @@ class Notification(TenantRow):
         COUNTERSIGN = "countersign"
         CHANNEL_AWAY = "channel_away"
         EXPIRING = "expiring"
+        WEBHOOK_AWAY = "webhook_away"
 
     user = models.ForeignKey(
         "conversations.User", null=True, on_delete=models.CASCADE, related_name="notifications", db_index=False
@@ -85,6 +86,7 @@ class Notification(TenantRow):
                     "countersign",
                     "channel_away",
                     "expiring",
+                    "webhook_away",
                 ],
             ),
             json_under_64k("notification", "payload"),

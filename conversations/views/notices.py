@@ -40,6 +40,7 @@ WORDS = {
     Type.FACTOR_LOST: ("A lost second factor", "{person}: {what}"),
     Type.INBOUND_HELD: ("Mail waits in quarantine", "{channel}: {reason}"),
     Type.CHANNEL_AWAY: ("A channel does not work", "{channel}: {problem}"),
+    Type.WEBHOOK_AWAY: ("Outgoing events do not arrive", "{host}: {problem}"),
     Type.WATCHED: ("Something happened in a conversation that you watch", "#{number}: {what}."),
     Type.COUNTERSIGN: (
         "Your signature is wanted",
@@ -67,6 +68,7 @@ CHOICES = {
     Type.LANE_SHUT: "Automatic approval that stopped",
     Type.INBOUND_HELD: "Mail that waits in quarantine",
     Type.CHANNEL_AWAY: "Channels that do not work",
+    Type.WEBHOOK_AWAY: "Outgoing events that do not arrive",
     Type.WATCHED: "Conversations that I watch",
     Type.COUNTERSIGN: "What waits for my signature",
     Type.EXPIRING: "What waits for my signature, shortly before its time is over",
@@ -78,6 +80,7 @@ FALLBACKS = {
     Type.LANE_SHUT: "drafts:quality",
     Type.INBOUND_HELD: "ingestion:inbound",
     Type.CHANNEL_AWAY: "admin:channels",
+    Type.WEBHOOK_AWAY: "admin:webhooks",
 }
 
 

@@ -14,6 +14,7 @@ from conversations import audit
 from conversations.errors import Conflict, Invalid
 from conversations.models import Conversation, Membership, Notification, Role, User
 from conversations.people.roles import Policy, Verb
+from conversations.webhooks.emit import News, emit
 from drafts.desk import life
 from drafts.desk.decisions import add_revision, tidy
 from drafts.desk.editing import MAX_TEXT
@@ -55,6 +56,7 @@ def bring(*, conversation_id: uuid.UUID, actor: audit.Actor, writer: str, text: 
             data={"version": revision.number, "writer": author.name},
             commit={"text": typed},
         )
+        emit(News.DRAFT_READY, draft, conversation_id=conversation_id)
         notify(author, Notification.Type.DRAFT_READY, draft, customer=place.conversation.customer_name)
     return draft
 

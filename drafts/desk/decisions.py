@@ -20,6 +20,7 @@ from conversations.messages.envelope import digest
 from conversations.messages.owing import Promise
 from conversations.models import Conversation, Delivery, User
 from conversations.people.roles import Verb
+from conversations.webhooks.emit import News, emit
 from drafts.desk import check_drafts, four_eyes
 from drafts.desk.check_drafts import WRITE_TASK, ask_for_another
 from drafts.desk.scene import (
@@ -200,7 +201,7 @@ def reject_here(
         commit={"notes": notes},
         act_id=action.pk,
     )
-
+    emit(News.DRAFT_DECIDED, draft, conversation_id=conversation.pk, decision="rejected")
     return action
 
 

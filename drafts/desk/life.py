@@ -21,6 +21,7 @@ from conversations.messages import owing
 from conversations.models import AuditEvent, Conversation, Membership, Role, User
 from conversations.people.roles import Policy, Verb
 from conversations.web.bidi import isolated
+from conversations.webhooks.emit import News, emit
 from drafts.desk import notify, recipients
 from drafts.desk.editing import retire
 from drafts.desk.scene import Stale, decided, lock
@@ -125,6 +126,7 @@ def close_here(conversation: Conversation, draft: Draft | None, *, actor: Doer, 
         conversation_id=conversation.pk,
         data={"reason": Outcome(reason).label.lower() if reason else "", "owed": owed},
     )
+    emit(News.CONVERSATION_CLOSED, conversation, conversation_id=conversation.pk)
 
 
 def needs_reason(conversation: Conversation) -> bool:

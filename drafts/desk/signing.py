@@ -12,6 +12,7 @@ from conversations.messages import outbox
 from conversations.messages.formatted import to_html
 from conversations.messages.owing import Promise, due_from
 from conversations.models import Conversation, User
+from conversations.webhooks.emit import News, emit
 from drafts.desk.scene import UNRECORDED, Attention, Seen
 from drafts.desk.text import Text, promises_a_person
 from drafts.diffing import diff_ops
@@ -88,6 +89,7 @@ def sign(
         commit={"text": text.text},
         act_id=action.pk,
     )
+    emit(News.DRAFT_DECIDED, draft, conversation_id=conversation.pk, decision="edited" if changed else "approved")
     return action
 
 

@@ -22,6 +22,7 @@ from conversations.messages.envelope import reply_envelope, writer_name
 from conversations.messages.outbox import channel_of
 from conversations.models import Account, Conversation, Message, Notification
 from conversations.tenancy import tenant_context
+from conversations.webhooks.emit import News, emit
 from drafts.desk import files, findings, recipients, sources
 from drafts.desk.editing import retire
 from drafts.desk.text import Text, statements_to_json, text_checks
@@ -236,6 +237,7 @@ def _store(account_id: uuid.UUID, task: Task, result: DraftResult, asked_by: uui
         },
         commit={"text": result.text},
     )
+    emit(News.DRAFT_READY, draft, conversation_id=conversation.pk)
     # A source may have changed while the draft was written.
     sources.mark_if_gone(draft)
     return draft

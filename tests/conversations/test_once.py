@@ -8,8 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from conversations.database import database_time
-from conversations.messages import once
+from conversations.database import database_time, once
 from conversations.models import Delivery
 from conversations.tenancy import tenant_context
 from tests import factories

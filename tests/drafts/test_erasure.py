@@ -66,6 +66,10 @@ conversations_notification: type
 conversations_policyrule: role verb kind
 conversations_proposedaction: tool status reason
 conversations_relatedconversation: reason
+conversations_webhookattempt: outcome
+conversations_webhookdelivery: status
+conversations_webhookendpoint: state events
+conversations_webhookevent: kind
 drafts_configdocument: origin
 drafts_draft: status conversation_kind act
 drafts_draftaction: type reasons wished_act
@@ -96,6 +100,10 @@ conversations_auditevent: data
 conversations_channelhealth: problem fetch_problem
 conversations_channeltoken: problem
 ingestion_mailbox: folder problem
+conversations_webhookevent: data
+
+= What a receiver answered to ids alone; of what it answered to texts nothing is kept
+conversations_webhookattempt: answer
 
 = "Customer" for every customer (`audit.customer_actor`), else a member, a service or a model
 conversations_auditevent: actor_name
@@ -147,6 +155,7 @@ conversations_addressmove: by_name
 conversations_account: name slug timezone settings
 conversations_channel: external_id name metadata credentials incoming_credentials incoming_credentials_before client_secret refresh_token checked checked_as tested_to
 conversations_channelhook: digest
+conversations_webhookendpoint: url secret secret_before
 mail_address_claim: mailbox
 conversations_delivery: approved_by_name
 conversations_note: author_name

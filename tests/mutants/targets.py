@@ -34,7 +34,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/messages/elsewhere.py": ["conversations/test_inbox_rows", "ingestion/test_posts", "ingestion/test_sent_folder"],
     "conversations/messages/inbox.py": ["conversations/test_by_a_person", "conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
     "conversations/messages/joining.py": ["conversations/test_joining_rows", "conversations/test_joining", "conversations/test_record_inbound"],
-    "conversations/messages/once.py": ["conversations/test_once"],
+    "conversations/database/once.py": ["conversations/test_once"],
     "conversations/messages/moves.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/messages/outcomes.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],

@@ -181,10 +181,10 @@ def test_only_the_listed_functions_run_as_the_owner(db) -> None:
     )
     assert [name for name, _ in found] == [
         "account_directory", "accounts_without_admin", "action_moves_session", "assistant_used", "audit_forget", "audit_seal", "channel_by_address", "channel_by_hook", "channel_claims",
-        "conversation_holds", "invitation_by_digest", "lost_practice", "lost_turns", "mail_address_usable", "membership_in", "membership_in_v2", "memberships_of",
+        "conversation_holds", "installation_figures", "invitation_by_digest", "lost_practice", "lost_turns", "mail_address_usable", "membership_in", "membership_in_v2", "memberships_of",
         "own_tokens_end", "person_leaves_no_chat", "practice_goes_with_message", "practice_of_team", "practice_runs", "search_conversations", "search_index", "search_own_messages", "search_passages",
         "search_words_of_conversation", "search_words_of_file", "search_words_of_message", "second_factor_missing",
-        "service_token_by_key", "service_token_by_key_v2", "session_owners", "sessions_overview",
+        "service_token_by_key", "service_token_by_key_v2", "session_owners", "sessions_overview", "webhook_number",
     ]  # fmt: skip
     assert all("search_path" in config for _, config in found)
     assert rows("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'public' AND relkind IN ('v', 'm')") == [(0,)]  # fmt: skip
