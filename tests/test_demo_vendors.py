@@ -23,8 +23,9 @@ from conversations.messages import outbox, outgoing
 from conversations.models import Channel, Conversation, Message
 from conversations.tenancy import tenant_context
 from drafts.demo.seeding import CHANNELS
-from ingestion import receive
-from ingestion.models import InboundEvent
+from drafts.desk import decisions
+from ingestion import mailboxes, receive
+from ingestion.models import InboundEvent, Mailbox
 from tests import factories
 from tests.conftest import World
 from tests.servers import in_background
@@ -42,6 +43,7 @@ class Demo:
         in_background(self.http)
         self.url = f"http://127.0.0.1:{self.http.server_port}"
         settings.VENDOR_OVERRIDE = f"127.0.0.1:{self.http.server_port}"
+        self.poll()  # what is there from now on is new
 
     def get(self, path: str) -> BeautifulSoup:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
@@ -53,9 +55,17 @@ class Demo:
         with urllib.request.urlopen(asked, timeout=10) as answer:
             return urllib.parse.urlsplit(answer.url).path
 
+    def poll(self) -> None:
+        mailboxes.ask_for_rounds(account_id=self.account.pk)
+        with tenant_context(self.account.pk):
+            ids = list(Mailbox.objects.values_list("pk", flat=True))
+        for pk in ids:
+            mailboxes.fetch(account_id=self.account.pk, mailbox_id=pk)
+
     def heard(self, until: Callable[[], bool]) -> None:
         """Read what was posted to the desk until that holds."""
         for _ in range(200):
+            self.poll()
             with tenant_context(self.account.pk):
                 waiting = list(InboundEvent.objects.filter(status="received").values_list("pk", flat=True))
             for pk in waiting:
@@ -91,7 +101,7 @@ def test_a_talk_from_the_customers_question_to_the_answers(demo: Demo, vendor: s
             "Caleb <b>Nguyen</b>",
         )
     draft = factories.draft(asked, "Yes, by <noon> & free.", statements=[])
-    delivery = factories.approved(draft, demo.world.ada)
+    delivery = factories.approved(draft, demo.world.ada, attention=decisions.Attention(pressed_twice=True))
     with tenant_context(demo.account.pk):
         outbox.release(delivery_id=delivery.pk, actor=demo.world.ada)
     assert outbox.deliver(account_id=demo.account.pk, delivery_id=delivery.pk) == "sent"
@@ -129,11 +139,11 @@ def test_the_channel_is_checked_and_looked_into_as_the_vendors_own(demo: Demo, v
     with tenant_context(demo.account.pk):
         channel = Channel.objects.get(provider=vendor)
     found = channel.provided_by.check(channel.options, channel.credentials)
-    assert {one.state for one in found} == {"ok"}, found
+    assert {one.state for one in found} <= {"ok", "warn"}, found
     demo.post(f"/{vendor}/", name="Gus", text="Would you sponsor us?")
     [talk] = [one for stand_in in demo.vendors for one in stand_in.talks]
     adapter = outgoing.adapter_of(channel)
-    reply = Outbound("<mark-1>", Party("x"), (Party("y"),), "", "Yes & no", thread_id=talk.id)
+    reply = Outbound("<mark-1>", Party("support@hotrodan.example"), (Party("y"),), "", "Yes & no", thread_id=talk.id)
     assert adapter.find(reply) is None
     receipt = adapter.send(reply, before_handover=lambda: None)
     assert adapter.find(reply).provider_id == receipt.provider_id

@@ -43,7 +43,7 @@ WELCOME = """
 
     {customer}
 
-  Slack and Intercom of the demo are at {vendors}: replies arrive there, and you can write as the customer.
+  Slack, Intercom and the shop of the demo are at {vendors}: replies arrive there, and there you can be a customer.
 
   Internal API: {url}/internal/docs   Ctrl-C stops everything; the data stays for the next `make demo`.
 """

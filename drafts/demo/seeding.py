@@ -54,7 +54,14 @@ CHANNELS: tuple[dict[str, Any], ...] = (
         "credentials": "intercom-demo",
         "incoming_credentials": "demo-client-secret",
     },
-    {"type": "shopify", "provider": "shopify", "external_id": "hotrodan.myshopify.example", "name": "Shopify comments", "metadata": {}},
+    {
+        "type": "shopify",
+        "provider": "shopify",
+        "external_id": "hotrodan.myshopify.example",
+        "name": "Shopify comments",
+        "metadata": {"shop": "hotrodan", "author": "Hot Rod AN", "address": ADDRESS, "people": "joel@hotrodan.example"},
+        "credentials": "shopify-demo",
+    },
     {
         "type": "slack",
         "provider": "slack",
@@ -65,13 +72,15 @@ CHANNELS: tuple[dict[str, Any], ...] = (
         "incoming_credentials": "demo-signing-secret",
     },
 )  # fmt: skip
-#: How a vendor names the n-th thread, and its m-th message.
-THREADS: dict[str, Callable[[int], str]] = {
-    "intercom": lambda thread: str(21500 + thread),
-    "slack": lambda thread: f"C0DEALERS:17900{thread:05}.000001",
+#: How a vendor names the n-th thread, which somebody began, and its m-th message.
+THREADS: dict[str, Callable[[int, str], str]] = {
+    "intercom": lambda thread, who: str(21500 + thread),
+    "shopify": lambda thread, who: f"700/{9000 + thread}/{who}",
+    "slack": lambda thread, who: f"C0DEALERS:17900{thread:05}.000001",
 }
 MESSAGES: dict[str, Callable[[int, int], str]] = {
     "intercom": lambda thread, message: f"{21500 + thread}:{message if message > 1 else 'source'}",
+    "shopify": lambda thread, message: str(51000 + 100 * thread + message),
     "slack": lambda thread, message: f"C0DEALERS:17900{thread:05}.{message:06}",
 }
 #: Minutes until the first threads are due; the later ones follow a quarter of an hour apart.
@@ -211,7 +220,7 @@ def _thread(channel: Channel, number: int, thread: dict[str, Any]) -> tuple[uuid
 
     first = name_of(1)
     named = THREADS.get(channel.provider)
-    place = "" if not channel.provided_by.threads else named(number) if named else f"demo-{number}"
+    place = "" if not channel.provided_by.threads else named(number, sender.address) if named else f"demo-{number}"
     for position, message in enumerate(thread["messages"], 1):
         at = arrived - timedelta(hours=20 * (len(thread["messages"]) - position))
         name = name_of(position)

@@ -6,10 +6,11 @@ import uuid
 from typing import Any
 
 from config.demo.vendors.intercom import Intercom
+from config.demo.vendors.shopify import Shopify
 from config.demo.vendors.slack import Slack
 from config.demo.vendors.stand_in import Channel, Said, StandIn, Talk
 
-KINDS: dict[str, type[StandIn]] = {"intercom": Intercom, "slack": Slack}
+KINDS: dict[str, type[StandIn]] = {"intercom": Intercom, "shopify": Shopify, "slack": Slack}
 
 
 def stand_ins(account_id: uuid.UUID, *, desk: str) -> list[StandIn]:
