@@ -227,9 +227,10 @@ def consider(*, draft_id: uuid.UUID) -> DraftAction | None:
 
 
 def _needs_nobody(draft: Draft, conversation: Conversation) -> bool:
+    if conversation.channel and conversation.channel.provided_by.public:
+        return False  # everybody can read it there, and nothing takes it back
     return (
         draft.status == Draft.Status.PENDING
-        and not (conversation.channel and conversation.channel.provided_by.public)
         and draft.base_message_id == conversation.last_inbound_message_id
         and draft.version == 0
         and draft.intent not in NO_TOPIC
