@@ -205,6 +205,31 @@ def test_one_reply_alone_tries_a_channel_after_its_pause(world: World, provider:
     assert len(provider.calls) == 2
 
 
+@pytest.mark.parametrize(("response", "faults"), [("550 5.1.1 Nobody here has this name", 0), ("", 1)])
+def test_who_refuses_one_reply_works_and_who_says_nothing_may_not(
+    world: World, provider: Provider, time: Time, response: str, faults: int
+) -> None:
+    first, _ = replies(world, 2)
+    provider.fails = REFUSED
+    outbox.deliver(account_id=world.acme.pk, delivery_id=first.pk)
+    time.later += timedelta(seconds=31)
+    provider.fails = ChannelError(Failure.PERMANENT, "It cannot be sent.", response=response)
+    assert outbox.deliver(account_id=world.acme.pk, delivery_id=first.pk) == "failed"
+    assert ChannelHealth.objects.get().faults == faults
+
+
+def test_after_a_pause_the_longest_waiting_reply_goes_first(world: World, provider: Provider, time: Time) -> None:
+    one, *others = replies(world, 4)
+    provider.fails = REFUSED
+    outbox.deliver(account_id=world.acme.pk, delivery_id=one.pk)
+    for number, other in enumerate(others):  # the last one waits longest
+        Delivery.objects.filter(pk=other.pk).update(next_attempt_at=database_time.now() - timedelta(minutes=number))
+    time.later += timedelta(seconds=31)
+    provider.fails, time.jobs = None, []
+    outbox.deliver(account_id=world.acme.pk, delivery_id=one.pk)
+    assert [delivery for _, _, delivery in time.jobs] == [other.pk for other in reversed(others)]
+
+
 # --- who is told ---------------------------------------------------------------------------------------------------
 def test_admins_are_told_once_and_the_way_back_clears_it(world: World, provider: Provider, time: Time) -> None:
     replies(world, 3)

@@ -190,6 +190,13 @@ def test_which_sentence_is_the_messages_own(always: World, monkeypatch: pytest.M
 PLANTED = "You have to send a signed form."
 
 
+def test_it_is_looked_for_where_it_stood_and_not_where_the_text_begins() -> None:
+    kept, gone = "This sentence stays as it was, word for word. ", "But this one, which is long as well, is taken out. "
+    suggested = f"{gone}{kept}{PLANTED} Bye."
+    assert canaries.still_says(PLANTED, suggested, f"{kept}You have to send a form. Bye.")
+    assert not canaries.still_says(PLANTED, suggested, f"{kept}Bye.")
+
+
 @pytest.mark.parametrize(
     ("text", "holds"),
     [

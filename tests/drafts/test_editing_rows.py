@@ -251,8 +251,10 @@ def test_a_reopened_draft_waits_again_and_that_is_recorded(world: World, draft: 
     rejected(draft, world)
     with assert_nothing_written(), pytest.raises(PermissionDenied):
         editing.reopen(draft_id=draft.pk, actor=world.bo)
+    before = Draft.objects.get(pk=draft.pk).updated_at
     editing.reopen(draft_id=draft.pk, actor=world.cy)
     draft.refresh_from_db()
+    assert draft.updated_at > before
     act = last_act()
     assert (draft.status, act.type, act.user, act.version) == ("pending", "undo", world.cy, 0)
     assert event("draft.undone") == ("Cy", str(draft.pk), draft.conversation_id, {})

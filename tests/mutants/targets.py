@@ -1,7 +1,7 @@
 """Which modules are judged, and by which test files: quick ones, that are about the module."""
 
 TARGETS: dict[str, list[str]] = {
-    "drafts/desk/decisions.py": ["drafts/test_signing", "drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more", "drafts/test_canaries"],
+    "drafts/desk/decisions.py": ["drafts/test_signing", "drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more", "drafts/test_canaries", "drafts/test_drafting"],
     "drafts/desk/signing.py": ["drafts/test_signing", "drafts/test_decisions", "drafts/test_approve", "drafts/test_undo", "drafts/test_reject_and_more"],
     "drafts/desk/scene.py": ["drafts/test_scene", "drafts/test_decisions", "drafts/test_approve", "drafts/test_reject_and_more", "drafts/test_presence", "schema/test_second_guard"],
     "drafts/desk/editing.py": ["drafts/test_editing_rows", "drafts/test_reject_and_more", "drafts/test_approve", "drafts/test_handover"],
@@ -36,12 +36,12 @@ TARGETS: dict[str, list[str]] = {
     "conversations/messages/joining.py": ["conversations/test_joining_rows", "conversations/test_joining", "conversations/test_record_inbound"],
     "conversations/database/once.py": ["conversations/test_once"],
     "conversations/messages/moves.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
-    "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
+    "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo", "conversations/test_breaker", "conversations/test_reconcile"],
     "conversations/messages/outcomes.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/people/members.py": ["conversations/test_people", "conversations/test_addresses", "schema/test_second_guard"],
     "conversations/people/roles.py": ["conversations/test_roles", "schema/test_second_guard"],
     "conversations/tenancy.py": ["conversations/test_tenant_rows", "conversations/test_tenancy"],
-    "conversations/people/tokens.py": ["conversations/test_tokens"],
+    "conversations/people/tokens.py": ["conversations/test_tokens", "conversations/test_own_tokens"],
     "conversations/channels/email/reading/authentication.py": ["ingestion/test_authentication"],
     "conversations/channels/email/reading/automatic.py": ["ingestion/test_mail_automatic", "ingestion/test_mail_bounces"],
 }  # fmt: skip
