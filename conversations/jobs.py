@@ -12,6 +12,12 @@ from typing import Any
 from django.db import transaction
 from procrastinate import exceptions
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.manager import JobManager
+
+#: By Django's own connection, and so in its transaction. In a worker the app has a connector of its own, whose jobs are
+#: there before what they are about is committed, and stay when that is rolled back.
+_JOBS = JobManager(DjangoConnector())
 
 
 def wake(
@@ -27,6 +33,7 @@ def wake(
     if lock:
         options["lock"] = lock
     deferrer = app.configure_task(task, **{k: v for k, v in options.items() if v is not None})
+    deferrer.job_manager = _JOBS
     arguments = {name: str(value) for name, value in ids.items()}
     if not once:
         deferrer.defer(**arguments)
