@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -192,6 +193,19 @@ def test_a_draft_that_is_not_of_the_kind_waits_for_a_person(lane_world: World, c
     decide(lane_world, unchanged=REVIEWED)
     opened(lane_world)
     draft = a_draft(lane_world, **changes)
+    with assert_nothing_written():
+        assert lanes.consider(draft_id=draft.pk) is None
+
+
+def test_an_open_lane_sends_nothing_where_everybody_reads_it(
+    lane_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lane cannot be opened there; one that is open may outlive what its channel was."""
+    decide(lane_world, unchanged=REVIEWED)
+    opened(lane_world)
+    draft = a_draft(lane_world)
+    public = replace(lane_world.mail.provided_by, public=True)
+    monkeypatch.setattr(Channel, "provided_by", property(lambda channel: public))
     with assert_nothing_written():
         assert lanes.consider(draft_id=draft.pk) is None
 
