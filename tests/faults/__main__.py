@@ -55,19 +55,21 @@ def main() -> None:
     django.setup()
     from tests.faults.ground import standing
 
-    began, bad = time.monotonic(), 0
+    began, bad = time.monotonic(), list[str]()
     print(f"Seed {arguments.seed}, share {arguments.share:g} of the trials.", flush=True)
     print(f"{'':<4} {'trials':>6} {'violations':>10} {'seconds':>7}  what", flush=True)
     with standing(share=arguments.share, seed=arguments.seed) as ground:
         for name in arguments.faults or FAULTS:
             room, verb = FAULTS[name]
             bad += run(name, getattr(import_module(f"tests.faults.{room}"), verb), ground)
-    print(f"{bad} of the faults above are not as they must be. {time.monotonic() - began:.0f} s.", flush=True)
+    # Once more at the end: what is above may have scrolled away, or been cut off by who keeps the log.
+    print("".join(f"{line}\n" for line in bad), end="")
+    print(f"{len(bad)} complaints. {time.monotonic() - began:.0f} s.", flush=True)
     sys.exit(bool(bad))
 
 
-def run(name: str, trial: Callable[[Any], Any], ground: Any) -> bool:
-    """Try one fault and print its line; True if it is not as it must be."""
+def run(name: str, trial: Callable[[Any], Any], ground: Any) -> list[str]:
+    """Try one fault and print its line; what is not as it must be, each complaint a line."""
     from tests.faults.ground import Outcome
 
     began = time.monotonic()
@@ -80,14 +82,16 @@ def run(name: str, trial: Callable[[Any], Any], ground: Any) -> bool:
     title = (trial.__doc__ or "").split("\n")[0]
     if found.skipped:
         print(f"{name:<4} {'-':>6} {'-':>10} {took:>7.0f}  {title} NOT TRIED: {found.skipped}", flush=True)
-        return False
+        return []
     print(f"{name:<4} {found.trials:>6} {len(found.violations):>10} {took:>7.0f}  {title}", flush=True)
     if found.figures:
         print(f"{'':<30} {found.figures}", flush=True)
     print(f"{'':<30} control: {found.control or 'NOTHING WAS NOTICED, so this proves nothing'}", flush=True)
     for violation in found.violations[:5]:
         print(f"{'':<30} VIOLATED: {violation}", flush=True)
-    return bool(found.violations or not found.control)
+    if not found.control:
+        return [f"{name} control: nothing was noticed", *(f"{name} VIOLATED: {each}" for each in found.violations[:5])]
+    return [f"{name} VIOLATED: {each}" for each in found.violations[:5]]
 
 
 if __name__ == "__main__":
