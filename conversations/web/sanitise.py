@@ -56,6 +56,13 @@ _IMAGE = re.compile(
 )
 _NUMBER = re.compile(r"\d{1,4}%?\Z")
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
+# A parser compares each attribute of a tag with all before it: 200,000 in one tag are minutes. Nobody writes a thousand.
+MAX_ATTRIBUTES = 1_000
+_FEW_ATTRIBUTES = 10_000  # characters that cannot hold enough of them to be slow
+# As the HTML Standard cuts a tag (13.2.5.32 to 39). Nothing in it gives back what it took, so a match is one walk.
+_ATTRIBUTE = r"[\s/]*+[^\s/>][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"?+|'[^']*+'?+|[^\s>\"'][^\s>]*+)?+)?+"
+_START_TAG = re.compile(rf"<[a-zA-Z][^\s/>]*+(?:{_ATTRIBUTE}){{0,{MAX_ATTRIBUTES}}}+({_ATTRIBUTE})?")
+_PATIENCE = 20  # times that a text may be walked
 
 
 def sanitise_html(html: str) -> str:
@@ -65,7 +72,8 @@ def sanitise_html(html: str) -> str:
     http, https, mailto and tel, with `rel="noopener nofollow noreferrer"` and a new window. A document too large or
     too deeply nested to be cleaned in bounded time becomes its plain text. Never raises.
     """
-    if len(html) > MAX_CHARS or html.count("<") > MAX_TAGS or _deepest(html) > MAX_OPEN_TAGS:
+    is_large = len(html) > MAX_CHARS or html.count("<") > MAX_TAGS
+    if is_large or _deepest(html) > MAX_OPEN_TAGS or has_endless_tag(html):
         return text_to_html(strip_tags(html[: 4 * MAX_CHARS]))
     return str(_cleaner().clean(html))
 
@@ -115,6 +123,22 @@ def _deepest(html: str) -> int:
             depth += 1
             deepest = max(deepest, depth)
     return deepest
+
+
+def has_endless_tag(html: str) -> bool:
+    """Whether some tag has more attributes than MAX_ATTRIBUTES. Linear: who hides tags in values of others is taken for guilty.
+
+    Each `<` is looked at, also one inside of a comment or a value, so that no trick with quotes hides a tag from it.
+    """
+    if len(html) < _FEW_ATTRIBUTES:
+        return False
+    left = _PATIENCE * len(html)
+    for opening in re.finditer(r"<[a-zA-Z]", html):
+        tag = _START_TAG.match(html, opening.start())
+        left -= tag.end() - tag.start() if tag else 0
+        if left < 0 or (tag and tag[1]):
+            return True
+    return False
 
 
 def text_to_html(text: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from conversations.web.sanitise import has_endless_tag
 from ingestion.knowledge import documents
 from ingestion.knowledge.documents import MAX_TEXT, SECONDS, Unreadable
 from ingestion.knowledge.page import read_page
@@ -47,6 +48,7 @@ _FILES = {
 _FIRST_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
 _IN_HEAD = {"base", "link", "meta", "noscript", "script", "style", "template", "title"}
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w.:-]{2,40})", re.IGNORECASE)
+_SCRIPT = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,10 @@ def parse_html(content: bytes, charset: str) -> Any:
 
     declared = _META_CHARSET.search(content[:4096])
     text = decode(content[:MAX_HTML], charset or (declared[1].decode("ascii", "replace") if declared else ""))
+    if has_endless_tag(text):  # perhaps it is a "less than" in a script
+        text = _SCRIPT.sub("", text)
+    if has_endless_tag(text):
+        raise Unreadable("a tag in it has more attributes than anybody writes")
     try:
         # As bytes of a known charset: a text with an XML declaration is refused by the parser.
         tree = html.document_fromstring(text.encode("utf-8", "replace"), parser=html.HTMLParser(encoding="utf-8"))

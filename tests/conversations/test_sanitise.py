@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,7 +14,8 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.web.sanitise import MAX_CHARS, sanitise_html
+from conversations.channels.email.reading.html_text import html_to_text
+from conversations.web.sanitise import MAX_ATTRIBUTES, MAX_CHARS, has_endless_tag, sanitise_html
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::bs4.XMLParsedAsHTMLWarning"),
@@ -157,14 +159,53 @@ def test_a_large_embedded_picture_is_dropped() -> None:
         "x" * (MAX_CHARS + 1) + "the text",
         "<script>" + "x" * MAX_CHARS + "</script>the text",
         "<table><tr><td>" * 5_000 + "the text",
+        f"<p {' '.join(f'a{n}=b' for n in range(1_500))}>the text",
     ],
-    ids=["divs", "formatting", "many tags", "long", "script", "tables"],
+    ids=["divs", "formatting", "many tags", "long", "script", "tables", "attributes"],
 )
 def test_a_bomb_becomes_its_text(bomb: str) -> None:
     clean = sanitise_html(bomb)
     assert clean.startswith("<div>")
     assert clean.endswith("the text</div>")
     assert set(re.findall(r"<[^>]*>", clean)) <= {"<div>", "</div>", "<br>"}
+
+
+MANY = 200_000
+ENDLESS = {
+    "plain": f"<p {' '.join(f'a{n}' for n in range(MANY))}>",
+    "with slashes": f"<p{''.join(f'/a{n}' for n in range(MANY))}>",
+    "without gaps": "<p " + "".join(f'a{n}="b"' for n in range(MANY)) + ">",
+    "ends in values": '<p a=b" ' + " ".join(f'c{n}=">"' for n in range(MANY)) + ">",
+    "behind a comment's quote": '<!-- <p a=" -->' + f"<p {' '.join(f'a{n}' for n in range(MANY))}>" + '"',
+    "a quote that is not closed": '<p a="' + "".join(f"<p a{n} " for n in range(MANY)),
+    "a tag in each": "".join(f"<p a{n} " for n in range(MANY)),
+    "many quotes": '<p a=\'"<q b="' * MANY,
+}
+
+
+@pytest.mark.parametrize("html", ENDLESS.values(), ids=list(ENDLESS))
+def test_a_tag_without_end_is_seen_at_once_however_it_hides(html: str) -> None:
+    """A parser needs minutes for it: it compares each attribute with all before it."""
+    began = time.process_time()
+    assert has_endless_tag(f"<div>A mail</div>{html}the text")
+    assert "A mail" in html_to_text(f"<div>A mail</div>{html}the text")
+    assert "A mail" in sanitise_html(f"<div>A mail</div>{html}the text")
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        f"<p {' '.join(f'a{n}' for n in range(MAX_ATTRIBUTES))}>" * 3,
+        "<div class='a b' style=\"color: red\">x</div>" * 40_000,
+        f'<img alt="{"a word " * 50_000}" src="data:image/png;base64,{"A" * 300_000}">',
+        f"<p>{'1 < 2 and a / b ' * 20_000}</p>",
+        f"<p {' ' * 300_000}>",
+    ],
+    ids=["as many as are allowed", "divs", "long values", "less than", "spaces"],
+)
+def test_no_honest_mail_has_one(html: str) -> None:
+    assert not has_endless_tag(html)
 
 
 def test_an_honest_large_mail_is_cleaned_and_not_flattened() -> None:

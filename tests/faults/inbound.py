@@ -118,6 +118,9 @@ def poison() -> dict[str, bytes]:
         + nested,
         "20,000 links": _mail("links", links, "text/html"),
         "100,000 divs": _mail("divs", b"<div>" * 100_000 + b"deep" + b"</div>" * 100_000, "text/html"),
+        "200,000 attributes": _mail(
+            "attributes", b"<p %s>" % b" ".join(b"a%d" % n for n in range(200_000)), "text/html"
+        ),
         "50 MB": _mail("large", b"A line of a long text.\r\n" * 2_080_000),
         "one endless line": _mail("line", b"> " * 500_000),
         "no headers": b"\xff\xfe\x00\x00" * 1000,
@@ -129,7 +132,7 @@ def poison() -> dict[str, bytes]:
 
 
 def f12_poison(ground: Ground) -> Outcome:
-    """Every mail of the corpora and ten poisoned ones: each is kept, in ten seconds, and the next one is read."""
+    """Every mail of the corpora and eleven poisoned ones: each is kept, in ten seconds, and the next one is read."""
     mails = (
         {str(path.relative_to(CORPORA)): path for path in sorted(CORPORA.rglob("*.eml"))} if CORPORA.exists() else {}
     )

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from ingestion.knowledge.documents import Unreadable
 from ingestion.knowledge.extract import Extracted, read_html
 
 #: A piece of a page -> what must be in its Markdown.
@@ -185,3 +186,15 @@ def test_a_page_whose_head_is_not_closed_is_read_whole(start: str, within: str) 
     text = f"{start}<style>p {{}}</style><{within}><h1>Returns</h1><p>Within 30 days.</p></{within}><p>The end.</p>"
     found = read_html(text.encode())
     assert (found.title, found.text) == ("Returns", "# Returns\n\nWithin 30 days.\n\nThe end.")
+
+
+def test_a_tag_without_end_is_refused_in_words_and_a_script_is_no_tag() -> None:
+    """A parser needs minutes for 200,000 attributes; a "less than" before much code looks like such a tag."""
+    endless = f"<p>Prices.</p><p {' '.join(f'a{n}' for n in range(200_000))}>"
+    with pytest.raises(Unreadable, match="more attributes than anybody writes"):
+        read_html(endless.encode())
+    hidden = f"<p a='<script>' {' '.join(f'a{n}' for n in range(200_000))} b='</script>'>{endless}"
+    with pytest.raises(Unreadable, match="more attributes than anybody writes"):
+        read_html(hidden.encode())
+    script = "<script>for (i = 0; i<n; i++) { " + "x = y [ i ] ; " * 3_000 + "}</script>"
+    assert read_html(f"<p>Prices.</p>{script}<p>8.95 USD</p>".encode()).text == "Prices.\n\n8.95 USD"

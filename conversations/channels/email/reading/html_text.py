@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from conversations.channels.email.reading.charsets import clean_text
-from conversations.web.sanitise import strip_tags
+from conversations.web.sanitise import has_endless_tag, strip_tags
 
 # Above these the layout engine is not asked: it recurses by depth and aligns by width.
 MAX_HTML_CHARS = 2_000_000
@@ -34,6 +34,8 @@ def html_to_text(html: str) -> str:
         return ""
     if len(html) > MAX_HTML_CHARS:
         return _tidy(strip_tags(html[: 2 * MAX_HTML_CHARS]))
+    if has_endless_tag(html):
+        return _tidy(strip_tags(html))
     try:
         parser = lxml.html.HTMLParser(encoding="utf-8", huge_tree=True)
         tree = lxml.html.document_fromstring(html.encode("utf-8", "replace"), parser=parser)
