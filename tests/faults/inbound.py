@@ -121,6 +121,7 @@ def poison() -> dict[str, bytes]:
         "200,000 attributes": _mail(
             "attributes", b"<p %s>" % b" ".join(b"a%d" % n for n in range(200_000)), "text/html"
         ),
+        "80,000 forwards": _mail("forwards", b"-----Original Message-----\r\n" * 80_000),
         "50 MB": _mail("large", b"A line of a long text.\r\n" * 2_080_000),
         "one endless line": _mail("line", b"> " * 500_000),
         "no headers": b"\xff\xfe\x00\x00" * 1000,
@@ -132,7 +133,7 @@ def poison() -> dict[str, bytes]:
 
 
 def f12_poison(ground: Ground) -> Outcome:
-    """Every mail of the corpora and eleven poisoned ones: each is kept, in ten seconds, and the next one is read."""
+    """Every mail of the corpora and twelve poisoned ones: each is kept, in ten seconds, and the next one is read."""
     mails = (
         {str(path.relative_to(CORPORA)): path for path in sorted(CORPORA.rglob("*.eml"))} if CORPORA.exists() else {}
     )

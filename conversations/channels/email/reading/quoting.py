@@ -249,10 +249,8 @@ def _is_told(lines: list[str], kinds: list[_Kind], index: int, below: int) -> bo
 def _cut_history(lines: list[str], kinds: list[_Kind], labels: list[str]) -> int:
     """Label the history; return the index at which what remains ends."""
     count = len(kinds)
-    for index in range(count):
-        if kinds[index] is _Kind.HISTORY and _is_written(kinds, 0, index):
-            count = index
-            break
+    written = next((at for at, kind in enumerate(kinds) if kind in _WRITTEN or kind is _Kind.MOBILE), count)
+    count = next((at for at in range(written, count) if kinds[at] is _Kind.HISTORY), count)
     labels[count:] = ["h"] * (len(kinds) - count)
     _keep_answers(lines, kinds, labels, count, len(kinds))
     for index in range(count):
@@ -262,7 +260,7 @@ def _cut_history(lines: list[str], kinds: list[_Kind], labels: list[str]) -> int
         while below < count and kinds[below] in {_Kind.HEADING, _Kind.EMPTY}:
             below += 1
         quoted_below = below < count and kinds[below] is _Kind.QUOTED
-        if not _is_written(kinds, 0, index):
+        if index <= written:
             if quoted_below:
                 _cut_quote_above(kinds, labels, index, count)
             return count
