@@ -13,7 +13,7 @@ from conversations.tenancy import account_directory, tenant_context
 from drafts.answers import goldens
 from drafts.assistant import engine, expiring, vectors
 from drafts.desk import lanes, presence, quiet
-from drafts.flow import drafting
+from drafts.flow import drafting, sweeping
 from drafts.practice import drafting as practice
 from drafts.writing.port import DrafterUnavailable
 from ingestion.knowledge.embed import EmbedderDown
@@ -44,6 +44,14 @@ def write(context: JobContext, account_id: str, conversation_id: str, asked_by: 
     with tenant_context(account):
         lanes.consider(draft_id=draft.pk)
     return str(draft.pk)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="drafts.sweep", queue="drafts", queueing_lock="sweep_drafts")
+def sweep(timestamp: int) -> None:
+    """Ask again for drafts whose job was lost."""
+    for account in account_directory():
+        sweeping.sweep(account_id=account["id"])
 
 
 @app.task(name="drafts.answer", queue="drafts")
