@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -37,6 +37,8 @@ LISTS = {
     "limit": ("Over a limit", Status.QUARANTINED),
     "aside": ("Set aside", Status.SET_ASIDE),
 }
+#: What is often a reason to set something aside; any other can be written.
+REASONS = ("Spam", "Nothing to answer", "Answered elsewhere", "A test")
 WHY = {
     Status.FAILED: "It could not be read.",
     Status.QUARANTINED: "It is over a limit.",
@@ -152,7 +154,8 @@ def _page(
         "rows": [_row(event, clock, shown) for event in found[:PAGE]],
         "one": _whole(request, one, clock, shown, is_typed=one.pk == typed) if one else None,
         "is_chosen": bool(wanted),
-        "tabs": [{"label": name, "url": _url(key), "on": key == shown} for key, (name, _) in LISTS.items()],
+        "tabs": _tabs(request, shown),
+        "reasons": REASONS,
         "list": shown,
         "list_url": _url(shown),
         "can_act": may(tenant, Verb.HANDLE_INBOUND),
@@ -161,6 +164,20 @@ def _page(
         "more_url": more,
     }
     return render(request, "ingestion/inbound.html", context, status=problem.status if problem else 200)
+
+
+def _tabs(request: HttpRequest, shown: str) -> list[dict[str, Any]]:
+    """The lists with how much is in each, and the mail of machines, which is read and stands with the conversations."""
+    waiting = InboundEvent.objects.within(require_tenant(request).channels).filter(
+        status__in=[status for _, status in LISTS.values()]
+    )
+    counts = dict(waiting.values_list("status").annotate(number=Count("pk")))
+    tabs = [
+        {"label": name, "url": _url(key), "on": key == shown, "count": counts.get(status, 0), "warns": key == "unread"}
+        for key, (name, status) in LISTS.items()
+    ]
+    automatic = {"label": "Automatic mail", "url": f"{reverse('conversations:list')}?list=automatic"}
+    return [tabs[0], automatic, *tabs[1:]]
 
 
 def _events(request: HttpRequest, status: str, *, place: str | None = None) -> QuerySet[InboundEvent]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Now
 from django.test import Client
@@ -49,6 +50,21 @@ def test_each_list_shows_its_own_mails_as_text(world: World, ada: Client) -> Non
             if f"{other}<" in pages[name] or f"{other}&lt;" in pages[name]
         ] == [own]
     assert "Quarantine" in ada.get("/conversations/").content.decode()
+
+
+def test_the_tabs_say_how_much_waits_and_lead_to_the_mail_of_machines(world: World, ada: Client) -> None:
+    """Only of channels that the person sees; the counts are one statement."""
+    for status in ("failed", "failed", "quarantined"):
+        factories.waiting_mail(world.mail, status)
+    factories.waiting_mail(world.other_mail, "failed")
+    factories.message(world.mail, subject="I am away", automatic="auto_reply")
+    page = BeautifulSoup(ada.get("/inbound/?list=limit").content, "html.parser")
+    tabs = {" ".join(tab.stripped_strings): tab for tab in page.select("nav[aria-label=Lists] a")}
+    assert list(tabs) == ["Could not be read 2", "Automatic mail", "Over a limit 1", "Set aside"]
+    assert [name for name, tab in tabs.items() if tab.get("aria-current")] == ["Over a limit 1"]
+    assert "I am away" in ada.get(tabs["Automatic mail"]["href"]).content.decode()
+    named = page.select_one("#why")["list"]
+    assert [one["value"] for one in page.select(f"#{named} option")][:2] == ["Spam", "Nothing to answer"]
 
 
 def test_a_mail_that_is_let_in_becomes_a_message_and_no_limit_holds_it_again(
