@@ -32,7 +32,7 @@ from tests.browser.conftest import OpenPage, Queue, armed
 from tests.conftest import World
 from tests.factories import seen
 
-RUNS = int(os.environ.get("COUNTERSIGN_CHAOS_RUNS", "150"))  # a thousand take minutes; CI asks for them
+RUNS = int(os.environ.get("COUNTERSIGN_CHAOS_RUNS", "150"))  # a thousand take minutes
 SEED = int(os.environ.get("COUNTERSIGN_CHAOS_SEED", "7"))  # of the runs in Chromium
 VERB_RUNS, HTTP_RUNS, THREADS = RUNS * 24 // 25, max(RUNS // 25, 10), 3
 BATCH = 150  # runs of the threads before they are joined

@@ -13,12 +13,12 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.migrations.executor import MigrationExecutor
 
 from config.postgres import Cluster
 from conversations.events import SENTENCES, Kind
 from tests import ready_cluster
 from tests.conftest import _migrate
+from tests.schema.going_back import Executor
 
 SQL = sorted(Path(settings.BASE_DIR).glob("*/sql/*.up.sql"))
 
@@ -168,8 +168,8 @@ def down_and_up(cluster: Cluster, django_db_setup: None, django_db_blocker: Any)
         try:
             # Down in one go: going back works out the state of every migration, which takes half a minute each time.
             users = ("conversations", "0001_initial")
-            MigrationExecutor(owner).migrate([("drafts", None), ("ingestion", None), users])
-            MigrationExecutor(owner).migrate([("conversations", "0008_invitations")])
+            Executor(owner).migrate([("drafts", None), ("ingestion", None), users])
+            Executor(owner).migrate([("conversations", "0008_invitations")])
             with owner.cursor() as cursor:
                 cursor.execute(PEOPLE)
             for target in (("conversations", "0020"), ("drafts", "0011")):
