@@ -43,7 +43,7 @@ WELCOME = """
 
     {customer}
 
-  Slack, Intercom and the shop of the demo are at {vendors}: replies arrive there, and there you can be a customer.
+  Slack, Intercom, Zoho Desk and the shop of the demo are at {vendors}: replies arrive there, there you can be a customer.
 
   Internal API: {url}/internal/docs   Ctrl-C stops everything; the data stays for the next `make demo`.
 """

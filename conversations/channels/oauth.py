@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
+
 from conversations.channels.base import ChannelError, Failure
 from conversations.channels.provider import Grant
 from conversations.channels.reach import Unreachable, address_behind, may_be_unencrypted
@@ -90,15 +92,20 @@ def _away(why: str, *, response: str = "", retry_after: str = "") -> ChannelErro
 
 
 def _post(url: str, body: str) -> tuple[int, http.client.HTTPMessage, bytes]:
-    """To the address that was looked at, as the name that was written; a redirection is not followed."""
+    """To the address that was looked at, as the name that was written; a redirection is not followed. The installation's own
+    stand-in of all vendors is asked instead, if there is one (`VENDOR_OVERRIDE`)."""
     parts = urllib.parse.urlsplit(url)
     host, is_tls = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if is_tls else 80)
-    address = address_behind(host, port, seconds=SECONDS / 2)
-    if not is_tls and (parts.scheme != "http" or not may_be_unencrypted(address)):
-        raise Unreachable(
-            "The token address does not begin with https", "Secrets are sent there, so nothing else will do."
-        )
+    address, _, own_port = settings.VENDOR_OVERRIDE.rpartition(":")
+    if address:
+        port, is_tls = int(own_port), False
+    else:
+        address = address_behind(host, port, seconds=SECONDS / 2)
+        if not is_tls and (parts.scheme != "http" or not may_be_unencrypted(address)):
+            raise Unreachable(
+                "The token address does not begin with https", "Secrets are sent there, so nothing else will do."
+            )
     connection = _Pinned(host, port, address=address, is_tls=is_tls)
     hang_up = threading.Timer(SECONDS, connection.hang_up)  # one that answers a byte now and then never times out
     hang_up.daemon = True

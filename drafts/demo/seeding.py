@@ -71,6 +71,15 @@ CHANNELS: tuple[dict[str, Any], ...] = (
         "credentials": "xoxb-demo",
         "incoming_credentials": "demo-signing-secret",
     },
+    {
+        "type": "zoho",
+        "provider": "zoho",
+        "external_id": "wholesale@hotrodan.example",
+        "name": "Zoho Desk, wholesale",
+        "metadata": {"organisation": "2389290", "client_id": "1000.DEMO"},
+        "client_secret": "zoho-demo",
+        "refresh_token": "zoho-demo",
+    },
 )  # fmt: skip
 #: How a vendor names the n-th thread, which somebody began, and its m-th message.
 THREADS: dict[str, Callable[[int, str], str]] = {

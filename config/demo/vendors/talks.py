@@ -9,8 +9,9 @@ from config.demo.vendors.intercom import Intercom
 from config.demo.vendors.shopify import Shopify
 from config.demo.vendors.slack import Slack
 from config.demo.vendors.stand_in import Channel, Said, StandIn, Talk
+from config.demo.vendors.zoho import Zoho
 
-KINDS: dict[str, type[StandIn]] = {"intercom": Intercom, "shopify": Shopify, "slack": Slack}
+KINDS: dict[str, type[StandIn]] = {"intercom": Intercom, "shopify": Shopify, "slack": Slack, "zoho": Zoho}
 
 
 def stand_ins(account_id: uuid.UUID, *, desk: str) -> list[StandIn]:
