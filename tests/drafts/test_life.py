@@ -17,9 +17,9 @@ from conversations.messages import outbox
 from conversations.models import Account, AuditEvent, Conversation, Delivery, MembershipChannel, User
 from conversations.people.members import set_channels
 from drafts import tasks
-from drafts.desk import after, decisions, editing, life, quiet
+from drafts.desk import decisions, editing, life, quiet
 from drafts.desk.decisions import Attention
-from drafts.models import Draft, DraftAction
+from drafts.models import Draft
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -323,62 +323,6 @@ def test_what_waited_quietly_closes_by_itself(world: World, message: Any) -> Non
     assert quiet.close_quiet(account_id=world.acme.pk, days=14) == 1
     assert (fresh(message).outcome, fresh(open_).status) == ("quiet", "open")
     assert newest("conversation.closed") == {"reason": "nobody wrote for days", "owed": ""}
-
-
-# --- a rejection is a step -----------------------------------------------------------------------------------------
-def rejected(draft: Draft, user: User, then: str, **changes: Any) -> tuple[DraftAction, Draft | None]:
-    follows = after.Next(after.Then(then), **changes)
-    return after.reject(
-        draft_id=draft.pk, actor=user, seen=factories.seen(draft), reasons=["tone"], follows=follows, request_id="r" * 8
-    )
-
-
-def test_rejected_and_kept_it_is_owed_by_who_rejected_it(world: World, message: Any) -> None:
-    due = in_hours(30)
-    rejected(factories.draft(message), world.cy, "owed", due_at=due, is_mine=True)
-    found = fresh(message)
-    assert (found.owed, found.due_at, found.owner, lists(message)) == ("rejected", due, world.cy, ["owed"])
-
-
-def test_rejected_to_be_written_by_hand_an_empty_draft_waits(world: World, message: Any) -> None:
-    draft = factories.draft(message)
-    seen, follows = factories.seen(draft), after.Next(after.Then.WRITE)
-    values: dict[str, Any] = {
-        "draft_id": draft.pk, "actor": world.cy, "seen": seen, "reasons": ["tone"], "follows": follows, "request_id": "r" * 8,
-    }  # fmt: skip
-    first, begun = after.reject(**values)
-    assert begun is not None and begun.author_user == world.cy
-    with assert_nothing_written():
-        assert after.reject(**values) == (first, begun)
-    assert lists(message) == ["to_answer"]
-
-
-def test_rejected_and_redrafted_another_is_asked_for_with_the_instruction(world: World, message: Any) -> None:
-    rejected(factories.draft(message), world.cy, "redraft", instruction="Say less.")
-    asked = DraftAction.objects.get(type="regenerate")
-    assert (asked.notes, asked.user, lists(message)) == ("Say less.", world.cy, ["owed"])
-
-
-def test_rejected_and_answered_elsewhere_it_waits_for_the_customer(world: World, message: Any) -> None:
-    rejected(factories.draft(message), world.cy, "elsewhere")
-    assert lists(message) == ["waiting"]
-
-
-def test_rejected_and_closed_it_is_closed_or_nothing_is_done(world: World, message: Any) -> None:
-    draft = factories.draft(message)
-    with assert_nothing_written(), pytest.raises(Invalid):
-        rejected(draft, world.cy, "close")
-    rejected(draft, world.cy, "close", reason="not_needed")
-    assert (lists(message), fresh(message).outcome) == (["closed"], "not_needed")
-
-
-def test_a_rejected_check_draft_is_followed_by_the_real_one(world: World, message: Any) -> None:
-    draft = factories.draft(message, is_canary=True)
-    for then in ("elsewhere", "close"):
-        with assert_nothing_written(), pytest.raises(Invalid):
-            rejected(draft, world.ada, then, reason="not_needed")
-    assert rejected(draft, world.ada, "write")[1] is None
-    assert (fresh(message).owed, lists(message)) == ("message", ["owed"])
 
 
 # --- the database's own rules --------------------------------------------------------------------------------------
