@@ -149,3 +149,9 @@ def test_where_redrafting_is_refused_nothing_is_rejected(world: World, message: 
     begun.refresh_from_db()
     with assert_nothing_written(), pytest.raises(Invalid, match="Nobody wrote here yet"):
         rejected(begun, world.cy, "redraft")
+
+
+def test_who_owes_it_and_until_when_counts_only_where_it_is_kept(world: World, message: Any) -> None:
+    due = fresh(message).due_at
+    rejected(factories.draft(message), world.cy, "redraft", due_at=in_hours(30), is_mine=True)
+    assert (fresh(message).due_at, fresh(message).owner) == (due, None)

@@ -69,7 +69,7 @@ def test_a_repeated_press_does_not_close_it_again(world: World, message: Any) ->
 
 def test_a_check_draft_that_is_approved_closes_nothing(world: World, message: Any) -> None:
     canary = factories.draft(message, is_canary=True)
-    sent(canary, world.ada, after.Sent.CLOSE)
+    assert sent(canary, world.ada, after.Sent.CLOSE).draft == canary
     assert fresh(message).status == "open"
 
 
@@ -111,8 +111,9 @@ def test_a_repeated_press_keeps_it_as_owed_once(world: World, message: Any, text
 
 
 def test_what_is_kept_as_owed_is_due_when_an_answer_would_be(world: World, message: Any) -> None:
+    factories.message(world.mail)
     began = database_time.now()
-    sent(factories.draft(message), world.ada, after.Sent.OWED)
+    assert sent(factories.draft(message), world.ada, after.Sent.OWED).type == "approve"
     due = fresh(message).due_at
     assert due is not None and began + timedelta(hours=4) <= due <= database_time.now() + timedelta(hours=4)
 
