@@ -6,7 +6,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/desk/scene.py": ["drafts/test_scene", "drafts/test_decisions", "drafts/test_approve", "drafts/test_reject_and_more", "drafts/test_presence", "schema/test_second_guard"],
     "drafts/desk/editing.py": ["drafts/test_editing_rows", "drafts/test_reject_and_more", "drafts/test_approve", "drafts/test_handover"],
     "drafts/desk/lanes.py": ["drafts/test_lanes", "drafts/test_lane_rows", "schema/test_second_guard"],
-    "drafts/desk/check_drafts.py": ["drafts/test_canaries", "drafts/test_decisions"],
+    "drafts/desk/check_drafts.py": ["drafts/test_check_rows", "drafts/test_canaries"],
     "drafts/desk/life.py": ["drafts/test_life_rows", "drafts/test_noted_rows", "drafts/test_life"],
     "drafts/desk/after.py": ["drafts/test_after_rejecting", "drafts/test_after_sending"],
     "conversations/messages/owing.py": ["conversations/test_owing", "drafts/test_life"],
