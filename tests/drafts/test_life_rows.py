@@ -274,3 +274,23 @@ def test_an_owner_works_here_now_and_may_decide_in_this_channel(world: World, me
 def test_who_is_kept_to_this_channel_owns_here(world: World, message: Any) -> None:
     set_channels(account_id=world.acme.pk, user=world.cy, channels=[world.mail.pk], actor=world.dan)
     assert life.assign(conversation_id=message.conversation_id, actor=world.ada, to=world.cy.pk).owner == world.cy
+
+
+def test_each_act_gives_back_the_conversation_as_it_is_then(world: World, message: Any) -> None:
+    pk, ada = message.conversation_id, world.ada
+    due = in_hours(1)
+    for act, owed, status in (
+        (lambda: life.owe(conversation_id=pk, actor=ada, due_at=due), "note", "open"),
+        (lambda: life.snooze(conversation_id=pk, actor=ada, until=due), "note", "open"),
+        (lambda: life.assign(conversation_id=pk, actor=ada, to=ada.pk), "note", "open"),
+        (lambda: life.answered_elsewhere(conversation_id=pk, actor=ada), "", "pending"),
+        (lambda: life.reopen(conversation_id=pk, actor=ada), "reopened", "open"),
+        (lambda: life.close(conversation_id=pk, actor=ada, reason="other"), "", "closed"),
+        (lambda: life.close(conversation_id=pk, actor=ada), "", "closed"),
+    ):
+        given = act()
+        assert (given.pk, given.owed, given.status) == (pk, owed, status)
+    assert life.assign(conversation_id=pk, actor=ada, to=ada.pk).owner == ada  # as before
+    life.reopen(conversation_id=pk, actor=ada)
+    begun = life.write(conversation_id=pk, actor=ada)
+    assert life.discard(draft_id=begun.pk, actor=ada).pk == pk

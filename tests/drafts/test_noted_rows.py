@@ -45,11 +45,17 @@ def test_what_is_put_off_without_a_draft_is_on_the_record_and_let_go_of(world: W
 
 
 def test_a_draft_is_put_off_with_its_conversation(world: World, message: Any) -> None:
+    given_up = life.write(conversation_id=message.conversation_id, actor=world.ada)
+    life.discard(draft_id=given_up.pk, actor=world.ada)
     draft, until = factories.draft(message), in_hours(1)
     held_by(message, world.dan, seconds=-60)
+    Conversation.objects.update(updated_at=in_hours(-1))
     assert life.snooze_draft(draft_id=draft.pk, actor=world.ada, until=until).snoozed_until == until
     draft.refresh_from_db()
     assert (draft.snoozed_until, fresh(message).snoozed_until) == (until, until)
+    assert fresh(message).updated_at > in_hours(-0.5)
+    given_up.refresh_from_db()
+    assert given_up.snoozed_until is None
     assert recorded("draft.snoozed") == (
         "Ada", str(draft.pk), message.conversation_id, {"until": until.isoformat(timespec="minutes")},
     )  # fmt: skip
