@@ -10,15 +10,18 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from conversations import audit
+from conversations.channels.base import Party
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid
-from conversations.models import AuditSalt, Conversation
+from conversations.models import AuditSalt, Conversation, Membership
 from conversations.people.members import set_channels
 from drafts.desk import decisions, editing, life
+from drafts.desk.readdress import Recipients
 from drafts.models import BY_A_PERSON, Draft, Hold
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
+from tests.drafts.test_begin import begun, sent
 from tests.drafts.test_life import fresh, in_hours
 from tests.drafts.test_life_rows import held_by, newest, recorded
 
@@ -148,6 +151,16 @@ def test_a_draft_wakes_with_the_conversation_that_a_note_wakes(world: World, mes
     assert (fresh(message).snoozed_until, draft.snoozed_until) == (None, None)
 
 
+def test_the_draft_of_another_conversation_sleeps_on(world: World, message: Any) -> None:
+    other, draft = Draft.objects.get(), factories.draft(message)
+    for one in (draft, other):
+        life.snooze(conversation_id=one.conversation_id, actor=world.ada, until=in_hours(3))
+    life.owe(conversation_id=message.conversation_id, actor=world.ada, due_at=in_hours(2))
+    other.refresh_from_db()
+    draft.refresh_from_db()
+    assert (draft.snoozed_until, other.snoozed_until is not None) == (None, True)
+
+
 def test_something_is_owed_within_a_year_to_the_day(world: World, message: Any) -> None:
     due = database_time.now() + timedelta(days=365) - timedelta(minutes=1)
     assert life.owe(conversation_id=message.conversation_id, actor=world.ada, due_at=due).due_at == due
@@ -206,3 +219,51 @@ def test_an_auditor_discards_nothing_and_nobody_a_draft_that_another_took_the_pl
     )  # fmt: skip
     with assert_nothing_written(), pytest.raises(Draft.DoesNotExist):
         life.discard(draft_id=second.pk, actor=world.cy)
+
+
+def test_who_may_edit_no_more_gives_up_nothing_not_even_their_own(world: World, message: Any) -> None:
+    begun = life.write(conversation_id=message.conversation_id, actor=world.ada)
+    Membership.objects.filter(user=world.ada).update(role="auditor")
+    with assert_nothing_written(), pytest.raises(PermissionDenied):
+        life.discard(draft_id=begun.pk, actor=world.ada)
+
+
+def test_where_we_wrote_first_a_follow_up_goes_to_those_whom_we_wrote_to_last(world: World, message: Any) -> None:
+    first = begun(world)
+    sent(world, first)
+    elsewhere = begun(world, recipients=Recipients.read("pat@supplier.test", "", ""), subject="Another")
+    second = life.write(conversation_id=first.conversation_id, actor=world.ada)
+    assert (second.base_message, second.recipients, second.subject) == (None, first.recipients, "Your order of hoses")
+    assert second.recipients
+    Draft.objects.filter(pk=second.pk).update(subject="Hoses again")
+    second.refresh_from_db()
+    sent(world, second)
+    sent(world, elsewhere)
+    given_up = life.write(conversation_id=first.conversation_id, actor=world.ada)
+    Draft.objects.filter(pk=given_up.pk).update(subject="Given up")
+    life.discard(draft_id=given_up.pk, actor=world.ada)
+    assert life.write(conversation_id=first.conversation_id, actor=world.ada).subject == "Hoses again"
+
+
+def test_where_nothing_of_ours_left_yet_there_is_nothing_to_follow_up(world: World, message: Any) -> None:
+    first = begun(world)
+    Draft.objects.filter(pk=first.pk).update(status="superseded")
+    with assert_nothing_written(), pytest.raises(Invalid, match="Nobody wrote here yet"):
+        life.write(conversation_id=first.conversation_id, actor=world.ada)
+
+
+def test_a_begun_reply_copies_those_whom_the_mail_asks_to_copy(world: World, acme: Any) -> None:
+    to = (Party(world.mail.external_id), Party("luis@customer.test"))
+    message = factories.message(world.mail, to=to)
+    begun = life.write(conversation_id=message.conversation_id, actor=world.ada)
+    assert [party["address"] for party in begun.recipients["cc"]] == ["luis@customer.test"]
+
+
+def test_who_began_a_reply_gives_it_up_and_what_was_owed_before_is_owed_still(world: World, message: Any) -> None:
+    life.answered_elsewhere(conversation_id=message.conversation_id, actor=world.ada)
+    begun = life.write(conversation_id=message.conversation_id, actor=world.cy)  # an agent may take over nothing
+    held_by(message, world.dan, seconds=-60)
+    assert fresh(message).owed == "writing"
+    assert life.discard(draft_id=begun.pk, actor=world.cy).status == "pending"
+    assert (fresh(message).status, fresh(message).owed) == ("pending", "")
+    assert Hold.objects.get().user == world.dan  # somebody else's is left alone
