@@ -31,7 +31,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/database/encryption.py": ["conversations/test_encryption"],
     "conversations/search.py": ["conversations/test_search", "conversations/test_search_cases", "conversations/test_search_words"],
     "conversations/messages/envelope.py": ["conversations/test_envelope", "drafts/test_approve"],
-    "conversations/messages/elsewhere.py": ["conversations/test_inbox_rows", "ingestion/test_posts", "ingestion/test_sent_folder"],
+    "conversations/messages/elsewhere.py": ["conversations/test_inbox_rows", "ingestion/test_posts_ours", "ingestion/test_sent_folder"],
     "conversations/messages/inbox.py": ["conversations/test_by_a_person", "conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
     "conversations/messages/joining.py": ["conversations/test_joining_rows", "conversations/test_joining", "conversations/test_record_inbound"],
     "conversations/database/once.py": ["conversations/test_once"],
