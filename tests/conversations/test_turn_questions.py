@@ -62,6 +62,9 @@ def test_a_question_that_was_asked_again_is_its_first_turn_to_a_repeated_request
         again = turns.ask_again(turn_id=first.pk, actor=world.ada)
         AssistantTurn.objects.filter(pk=first.pk).update(created_at=again.created_at + timedelta(seconds=1))
         assert ask(session, world.ada, request_id="r1").pk == again.pk  # first by its time
+        turns.stop(turn_id=again.pk, actor=world.ada)
+        other = ask(session, world.ada, "Another?", request_id="r2")
+        assert (other.pk != again.pk, ask(session, world.ada, request_id="r2").pk) == (True, other.pk)
         AssistantTurn.objects.filter(pk=first.pk).update(created_at=again.created_at - timedelta(seconds=1))
         assert ask(session, world.ada, request_id="r1").pk == first.pk
 

@@ -230,13 +230,22 @@ def test_what_was_said_is_kept_tidy_and_on_the_record_only_as_a_commitment(world
         assert AuditEvent.objects.filter(kind="action.rejected").latest("id").commitments == {}
 
 
-def test_a_long_name_is_kept_as_far_as_there_is_room_for_it(world: World) -> None:
-    """A person's name may have more characters than the column that keeps it beside their act."""
-    User.objects.filter(pk=world.cy.pk).update(display_name="C" * 100)
-    cy = User.objects.get(pk=world.cy.pk)
+def test_a_name_that_is_longer_than_there_is_room_for_is_cut_and_not_refused(world: World) -> None:
+    """Who gave no name is called by the first part of their address."""
+    cy, ada = (User.objects.create_user(f"{sign * 130}@acme.test", "correct horse") for sign in "ca")
+    with tenant_context(world.acme.pk):
+        for person in (cy, ada):
+            Membership.objects.create(account=world.acme, user=person, role="reviewer")
+    four_eyes(world)
     action = card(world, cy)
     with as_(world, cy):
-        assert confirm(action_id=action.pk, actor=cy, pressed=factories.pressed(action)).confirmed_name == "C" * 100
+        confirm(action_id=action.pk, actor=cy, pressed=factories.pressed(action))
+    with as_(world, ada):
+        done = confirm(action_id=action.pk, actor=ada, pressed=factories.pressed(action))
+        assert (done.confirmed_name, done.second_name) == (cy.name[:120], ada.name[:120])
+    other = factories.proposed(factories.message(world.mail).conversation, cy, "set_tags", {"add": ["Refund"]})
+    with as_(world, cy):
+        assert reject(action_id=other.pk, actor=cy).rejected_name == cy.name[:120] != cy.name
 
 
 def test_who_says_no_to_what_somebody_else_refused_is_told_who(world: World) -> None:
@@ -284,3 +293,10 @@ def test_a_confirmation_that_is_taken_back_is_called_so(world: World) -> None:
     with as_(world, world.cy):
         assert reject(action_id=action.pk, actor=world.cy).reason == "taken_back"
         assert recorded("action.rejected")[2]["reason"] == "taken back"
+
+
+def test_what_the_assistant_can_do_no_more_is_refused_by_who_uses_it(world: World, monkeypatch: Any) -> None:
+    action = signed(world)
+    monkeypatch.delitem(TOOLS, "set_tags")
+    with as_(world, world.ada):
+        assert reject(action_id=action.pk, actor=world.ada).rejected_by == world.ada
