@@ -38,7 +38,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/messages/moves.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo", "conversations/test_breaker", "conversations/test_reconcile"],
     "conversations/messages/outcomes.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
-    "conversations/people/members.py": ["conversations/test_people", "conversations/test_addresses", "schema/test_second_guard"],
+    "conversations/people/members.py": ["conversations/test_people", "conversations/test_addresses", "conversations/test_sign_in_by_provider", "schema/test_second_guard"],
     "conversations/people/roles.py": ["conversations/test_roles", "schema/test_second_guard"],
     "conversations/tenancy.py": ["conversations/test_tenant_rows", "conversations/test_tenancy"],
     "conversations/people/tokens.py": ["conversations/test_tokens", "conversations/test_own_tokens"],
