@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from conversations.chats import turns
+from conversations.chats import sessions, turns
 from conversations.chats.turns import Answer, LateWorker
 from conversations.database import database_time
 from conversations.errors import Conflict
@@ -91,6 +91,23 @@ def test_nobody_writes_to_a_turn_that_is_not_running_or_another_workers(world: W
                 turns.tell(turn_id=of.pk, fence=fence, text="late", steps=[])
             with assert_nothing_written(), pytest.raises(LateWorker):
                 turns.finish_turn(turn_id=of.pk, fence=fence, answer=Answer("late"))
+
+
+def test_who_writes_one_answer_touches_no_other(world: World) -> None:
+    """Each worker's first fence is the same number."""
+    with as_(world.ada, world):
+        first, second = running(world), running(world)
+        turns.tell(turn_id=second.pk, fence=1, text="The", steps=[])
+        assert [AssistantTurn.objects.get(pk=one.pk).text for one in (first, second)] == ["", "The"]
+        sessions.delete_session(session_id=first.session_id, actor=world.ada)
+        said = turns.finish_turn(turn_id=second.pk, fence=1, answer=Answer("The -6."))
+        assert said is not None and said.conversation_id == second.conversation_id
+        assert AssistantTurn.objects.get(pk=first.pk).answer is None
+
+
+def test_to_a_turn_that_is_not_there_nothing_is_stored(world: World) -> None:
+    with as_(world.ada, world), assert_nothing_written(), pytest.raises(LateWorker):
+        turns.finish_turn(turn_id=world.ada.pk, fence=1, answer=Answer("Yes."))
 
 
 def test_an_answer_is_stored_under_the_chats_lock_and_the_turns(world: World) -> None:
