@@ -279,6 +279,16 @@ def test_only_one_of_several_lost_turns_is_put_back_at_a_time_and_all_are(world:
         assert {turn.status for turn in AssistantTurn.objects.all()} == {"queued"}
 
 
+def test_a_question_of_a_deleted_chat_is_not_taken_up_while_others_are_there(world: World) -> None:
+    kept, gone = begin(world), begin(world)
+    with as_(world.ada, world):
+        turn = ask(gone, world.ada)
+        sessions.delete_session(session_id=gone.pk, actor=world.ada)
+        assert turns.claim(turn_id=turn.pk) is None
+        turn.refresh_from_db()
+        assert (turn.status, turns.claim(turn_id=ask(kept, world.ada).pk) is None) == ("stopped", False)
+
+
 # --- what can be stored --------------------------------------------------------------------------------------------
 def test_halves_are_joined_a_lone_half_is_marked_and_zero_bytes_are_left_out() -> None:
     assert turns.storable("a\ud83d\ude00b") == "a😀b"

@@ -259,6 +259,14 @@ def test_what_its_verb_refuses_has_failed_in_the_verbs_words(
         assert not AuditEvent.objects.filter(kind="conversation.tagged").exists()  # taken back
 
 
+def test_what_is_about_a_conversation_keeps_nobody_in_the_account_waiting(world: World) -> None:
+    action = card(world, world.cy)
+    with as_(world, world.cy), counted() as asked:
+        confirm(action_id=action.pk, actor=world.cy, pressed=factories.pressed(action))
+    sql = [query["sql"] for query in asked.captured_queries]
+    assert not [one for one in sql if 'FROM "conversations_account"' in one and "UPDATE" in one]
+
+
 def test_of_two_conversations_the_one_that_is_merged_is_locked_first(world: World) -> None:
     """In the order of the verb itself; and one that is merged already, alone, as the verb does."""
     first, second = (factories.message(world.mail).conversation for _ in range(2))

@@ -21,7 +21,7 @@ TARGETS: dict[str, list[str]] = {
     "drafts/evidence/canaries.py": ["drafts/test_canaries"],
     "drafts/learning/compare.py": ["drafts/test_compare", "drafts/test_prompts"],
     "drafts/learning/redaction.py": ["drafts/test_redaction_cases"],
-    "drafts/erasure.py": ["drafts/test_erasure", "drafts/test_retention", "drafts/test_forwarded_erasure"],
+    "drafts/erasure.py": ["drafts/test_erasure_rows", "drafts/test_retention", "drafts/test_forwarded_erasure", "drafts/test_erasure"],
     "drafts/retention.py": ["drafts/test_retention", "schema/test_second_guard", "drafts/test_forwarded_erasure"],
     "conversations/audit.py": ["conversations/test_audit", "schema/test_append_only", "schema/test_second_guard"],
     "conversations/trail/anchors.py": ["conversations/test_anchor_lines", "conversations/test_anchors"],
