@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 
 from conversations import audit
+from conversations.database import database_time
 from conversations.models import AuditEvent, AuditSalt, Conversation, Delivery
 from drafts.desk import decisions, editing
 from drafts.models import Draft, Hold
@@ -43,6 +45,9 @@ def test_it_is_rejected_the_act_is_kept_and_the_real_one_is_asked_for(
     world: World, check: Draft, text: str, type_: str, outcome: str
 ) -> None:
     editing.claim(draft_id=check.pk, actor=world.ada)
+    Conversation.objects.filter(pk=check.conversation_id).update(owed="draft")
+    hour_ago = database_time.now() - timedelta(hours=1)
+    Draft.objects.filter(pk=check.pk).update(updated_at=hour_ago)
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM procrastinate_jobs")
     seen = factories.seen(check)
@@ -53,6 +58,7 @@ def test_it_is_rejected_the_act_is_kept_and_the_real_one_is_asked_for(
     check.refresh_from_db()
     conversation = Conversation.objects.get(pk=check.conversation_id)
     assert (check.status, conversation.owed, Hold.objects.count()) == ("rejected", "message", 0)
+    assert check.updated_at > hour_ago
     assert (action.type, action.user, action.draft_id, action.version) == (type_, world.ada, check.pk, 0)
     assert (action.final_text, action.viewed_ms, action.pressed_twice) == (text, 900, True)
     assert (action.seen, action.request_id, action.message) == (seen.as_json(), "one-press", None)

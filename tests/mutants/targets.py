@@ -53,7 +53,6 @@ FLOOR = 0.9
 NOT_YET: dict[str, float] = {
     "drafts/assistant/deciding.py": 0.0,
     "conversations/chats/turns.py": 0.0,
-    "drafts/desk/check_drafts.py": 0.0,
     "conversations/trail/anchors.py": 0.0,
     "conversations/trail/chain.py": 0.0,
     "conversations/trail/checkpoints.py": 0.0,
