@@ -43,6 +43,7 @@ def test_a_card_is_its_owners_until_they_signed_it(world: World) -> None:
 
 
 def test_a_signed_card_is_known_to_who_sees_its_conversation(world: World) -> None:
+    factories.message(world.mail)  # not the only one
     action = signed(world, by=world.ada)
     with as_(world, world.cy):
         assert find(action.pk, world.cy).pk == action.pk
@@ -112,10 +113,11 @@ def test_an_administrator_changes_a_setting_alone(world: World) -> None:
     assert 'FROM "conversations_account"' in locks[0]
 
 
-def test_who_may_propose_no_more_does_not_sign_what_they_proposed(world: World) -> None:
+@pytest.mark.parametrize("kind", ["any", "proposed"])
+def test_who_may_propose_no_more_does_not_sign_what_they_proposed(world: World, kind: str) -> None:
     action = setting(world, world.ada)
     with as_(world, world.ada):
-        PolicyRule.objects.create(account=world.acme, role="reviewer", verb="propose", kind="any", allowed=False)
+        PolicyRule.objects.create(account=world.acme, role="reviewer", verb="propose", kind=kind, allowed=False)
         with assert_nothing_written(), pytest.raises(PermissionDenied):
             confirm(action_id=action.pk, actor=world.ada, pressed=factories.pressed(action))
 
