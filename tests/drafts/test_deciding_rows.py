@@ -40,7 +40,9 @@ def signed(world: World, *, by: User | None = None, token: str = "") -> Proposed
     action = card(world, person)
     with as_(world, person):
         return confirm(
-            action_id=action.pk, actor=person, pressed=factories.pressed(action, request_id="a1", token=token)
+            action_id=action.pk,
+            actor=person,
+            pressed=factories.pressed(action, request_id="a1", seen_ms=500, token=token),
         )
 
 
@@ -86,6 +88,8 @@ def test_a_second_persons_press_is_repeated_by_them_and_by_nobody_else(world: Wo
         press = factories.pressed(action, request_id="b2")
         done = confirm(action_id=action.pk, actor=world.ada, pressed=press)
         assert (done.status, done.second_by, done.second_request) == ("executed", world.ada, "b2")
+        assert (done.second_name, done.confirmed_by, done.seen_ms) == ("Ada", world.cy, 500)
+        assert done.second_at is not None and done.confirmed_at is not None and done.second_at >= done.confirmed_at
         with assert_nothing_written():
             assert confirm(action_id=action.pk, actor=world.ada, pressed=press).pk == action.pk
     for person, request in ((world.dan, "b2"), (world.ada, "a1"), (world.cy, "b2")):
@@ -106,7 +110,8 @@ def test_ones_own_token_is_named_on_the_record_and_no_token_signs_for_a_colleagu
 def test_a_press_by_hand_names_no_token_and_says_how_long_it_was_read(world: World) -> None:
     action = signed(world)
     with as_(world, world.ada):
-        assert "token" not in recorded("action.confirmed")[2]
+        said = recorded("action.confirmed")
+        assert (said[0], said[1], said[2]["seen_ms"], "token" in said[2]) == ("Cy", action.case_id, 500, False)
         confirm(action_id=action.pk, actor=world.ada, pressed=factories.pressed(action, seen_ms=700))
         said = recorded("action.second_confirmed")
         assert (said[0], said[1], said[2]["seen_ms"]) == ("Ada", action.case_id, 700)
