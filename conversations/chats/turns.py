@@ -215,11 +215,11 @@ def finish_turn(*, turn_id: uuid.UUID, fence: int, answer: Answer) -> Message | 
     One transaction, the caller's, holds the answer, its usage, what the session has in mind and whatever the caller adds
     (proposals). Raises LateWorker, and nothing is stored.
     """
-    found = AssistantTurn.objects.filter(pk=turn_id, status=Status.RUNNING, fence=fence).first()
+    found = AssistantTurn.objects.filter(pk=turn_id).first()
     if found is None:
         raise LateWorker
     chat = Conversation.objects.select_for_update(of=("self",)).get(pk=found.conversation_id)
-    turn = AssistantTurn.objects.select_for_update(of=("self",)).filter(pk=turn_id).get()
+    turn = AssistantTurn.objects.select_for_update(of=("self",)).get(pk=turn_id)
     if turn.status != Status.RUNNING or turn.fence != fence or chat.deleted_at or chat.forgotten_at:
         raise LateWorker  # to a chat that is gone nothing is added
     message = _said(chat, answer) if answer.text.strip() else None

@@ -119,14 +119,9 @@ def reject(
             case Then.REDRAFT:
                 decisions.regenerate(draft_id=draft_id, actor=actor, seen=seen, instruction=follows.instruction)
             case Then.ELSEWHERE:
-                life.answered_elsewhere(conversation_id=conversation.pk, actor=actor, last_inbound=seen.last_inbound)
+                life.answered_elsewhere(conversation_id=conversation.pk, actor=actor)
             case Then.CLOSE:
-                life.close(
-                    conversation_id=conversation.pk,
-                    actor=actor,
-                    reason=follows.reason,
-                    last_inbound=seen.last_inbound,
-                )
+                life.close(conversation_id=conversation.pk, actor=actor, reason=follows.reason)
     return action, None
 
 

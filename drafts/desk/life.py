@@ -81,7 +81,7 @@ def look(conversation_id: uuid.UUID, *, actor: Doer, merged_too: bool = False) -
         role=Role(member.role) if member else None,
         policy=Policy.of(conversation.account),
         holder=isolated(held.user.name) if held else "",
-        is_service=person is None and audit.actor_of(actor).type == AuditEvent.ActorType.SERVICE,
+        is_service=audit.actor_of(actor).type == AuditEvent.ActorType.SERVICE,
     )
 
 
@@ -338,7 +338,6 @@ def write_here(conversation: Conversation, *, actor: Doer, author: User) -> Draf
         trigger_message=base,
         author_user=author,
         model_key=BY_A_PERSON,
-        suggested_text="",
         recipients=asked,
         subject=subject,
         due_at=conversation.due_at or database_time.now(),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
+from django.core.exceptions import PermissionDenied
 
+from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.models import AuditEvent, User
 from drafts.desk import after, decisions
@@ -66,7 +69,7 @@ def test_a_repeated_press_does_not_close_it_again(world: World, message: Any) ->
 
 def test_a_check_draft_that_is_approved_closes_nothing(world: World, message: Any) -> None:
     canary = factories.draft(message, is_canary=True)
-    sent(canary, world.ada, after.Sent.CLOSE)
+    assert sent(canary, world.ada, after.Sent.CLOSE).draft == canary
     assert fresh(message).status == "open"
 
 
@@ -92,3 +95,45 @@ def test_where_a_person_is_promised_closing_is_not_offered(world: World, message
     page = BeautifulSoup(signed_in(world.ada).get(f"/drafts/{held.pk}/").content, "lxml")
     assert page.select_one(".promise")
     assert not page.select("#sent")
+
+
+@pytest.mark.parametrize("text", [None, "Dear Marcus,\n\nThank you."])
+def test_a_repeated_press_keeps_it_as_owed_once(world: World, message: Any, text: str | None) -> None:
+    draft = factories.draft(message)
+    values: dict[str, Any] = {
+        "draft_id": draft.pk, "actor": world.ada, "seen": factories.seen(draft), "follows": after.Sent.OWED,
+        "final_text": text, "request_id": "one-press",
+    }  # fmt: skip
+    first = after.approve(**values)
+    assert first.type == ("edit" if text else "approve")
+    with assert_nothing_written():
+        assert after.approve(**values) == first
+
+
+def test_what_is_kept_as_owed_is_due_when_an_answer_would_be(world: World, message: Any) -> None:
+    factories.message(world.mail)
+    began = database_time.now()
+    assert sent(factories.draft(message), world.ada, after.Sent.OWED).type == "approve"
+    due = fresh(message).due_at
+    assert due is not None and began + timedelta(hours=4) <= due <= database_time.now() + timedelta(hours=4)
+
+
+def test_a_check_draft_that_is_approved_and_kept_is_nobodys_yet(world: World, message: Any) -> None:
+    sent(factories.draft(message, is_canary=True), world.ada, after.Sent.OWED)
+    assert (fresh(message).owed, fresh(message).owner) == ("message", None)
+
+
+def test_where_the_approval_is_refused_nothing_follows(world: World, message: Any) -> None:
+    draft = factories.draft(message)
+    for follows in (after.Sent.CLOSE, after.Sent.OWED):
+        with assert_nothing_written(), pytest.raises(PermissionDenied):
+            sent(draft, world.bo, follows)
+
+
+def test_a_rejections_request_is_not_repeated_as_an_approval(world: World, message: Any) -> None:
+    draft = factories.draft(message)
+    decisions.reject(
+        draft_id=draft.pk, actor=world.ada, seen=factories.seen(draft), reasons=["tone"], request_id="one-press"
+    )
+    with assert_nothing_written(), pytest.raises(Invalid, match="used for another decision"):
+        sent(draft, world.ada, after.Sent.CLOSE, request_id="one-press")

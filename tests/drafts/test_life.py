@@ -14,12 +14,11 @@ from conversations.channels.base import Receipt
 from conversations.database import database_time
 from conversations.errors import Conflict, Invalid, Locked
 from conversations.messages import outbox
-from conversations.models import Account, AuditEvent, Conversation, Delivery, MembershipChannel, User
+from conversations.models import AuditEvent, Conversation, Delivery, MembershipChannel, User
 from conversations.people.members import set_channels
-from drafts import tasks
-from drafts.desk import after, decisions, editing, life, quiet
+from drafts.desk import decisions, editing, life
 from drafts.desk.decisions import Attention
-from drafts.models import Draft, DraftAction
+from drafts.models import Draft
 from tests import factories
 from tests.asserts import assert_nothing_written
 from tests.conftest import World
@@ -309,124 +308,6 @@ def test_nobody_writes_to_a_machine(world: World, acme: Any) -> None:
     notice = factories.message(world.mail, "Undeliverable", automatic="bounce")
     with assert_nothing_written(), pytest.raises(Invalid):
         life.write(conversation_id=notice.conversation_id, actor=world.ada)
-
-
-# --- quiet ones ----------------------------------------------------------------------------------------------------
-def test_what_waited_quietly_closes_by_itself(world: World, message: Any) -> None:
-    life.answered_elsewhere(conversation_id=message.conversation_id, actor=world.ada)
-    open_ = factories.message(world.mail)
-    old = database_time.now() - timedelta(days=14, minutes=1)
-    Conversation.objects.update(last_message_at=old)
-    with assert_nothing_written():
-        assert quiet.close_quiet(account_id=world.acme.pk, days=14, dry_run=True) == 1
-        assert quiet.close_quiet(account_id=world.acme.pk, days=15) == 0
-    assert quiet.close_quiet(account_id=world.acme.pk, days=14) == 1
-    assert (fresh(message).outcome, fresh(open_).status) == ("quiet", "open")
-    assert newest("conversation.closed") == {"reason": "nobody wrote for days", "owed": ""}
-
-
-# --- a rejection is a step -----------------------------------------------------------------------------------------
-def rejected(draft: Draft, user: User, then: str, **changes: Any) -> tuple[DraftAction, Draft | None]:
-    follows = after.Next(after.Then(then), **changes)
-    return after.reject(
-        draft_id=draft.pk, actor=user, seen=factories.seen(draft), reasons=["tone"], follows=follows, request_id="r" * 8
-    )
-
-
-def test_rejected_and_kept_it_is_owed_by_who_rejected_it(world: World, message: Any) -> None:
-    due = in_hours(30)
-    rejected(factories.draft(message), world.cy, "owed", due_at=due, is_mine=True)
-    found = fresh(message)
-    assert (found.owed, found.due_at, found.owner, lists(message)) == ("rejected", due, world.cy, ["owed"])
-
-
-def test_rejected_to_be_written_by_hand_an_empty_draft_waits(world: World, message: Any) -> None:
-    draft = factories.draft(message)
-    seen, follows = factories.seen(draft), after.Next(after.Then.WRITE)
-    values: dict[str, Any] = {
-        "draft_id": draft.pk, "actor": world.cy, "seen": seen, "reasons": ["tone"], "follows": follows, "request_id": "r" * 8,
-    }  # fmt: skip
-    first, begun = after.reject(**values)
-    assert begun is not None and begun.author_user == world.cy
-    with assert_nothing_written():
-        assert after.reject(**values) == (first, begun)
-    assert lists(message) == ["to_answer"]
-
-
-def test_rejected_and_redrafted_another_is_asked_for_with_the_instruction(world: World, message: Any) -> None:
-    rejected(factories.draft(message), world.cy, "redraft", instruction="Say less.")
-    asked = DraftAction.objects.get(type="regenerate")
-    assert (asked.notes, asked.user, lists(message)) == ("Say less.", world.cy, ["owed"])
-
-
-def test_rejected_and_answered_elsewhere_it_waits_for_the_customer(world: World, message: Any) -> None:
-    rejected(factories.draft(message), world.cy, "elsewhere")
-    assert lists(message) == ["waiting"]
-
-
-def test_rejected_and_closed_it_is_closed_or_nothing_is_done(world: World, message: Any) -> None:
-    draft = factories.draft(message)
-    with assert_nothing_written(), pytest.raises(Invalid):
-        rejected(draft, world.cy, "close")
-    rejected(draft, world.cy, "close", reason="not_needed")
-    assert (lists(message), fresh(message).outcome) == (["closed"], "not_needed")
-
-
-def test_a_rejected_check_draft_is_followed_by_the_real_one(world: World, message: Any) -> None:
-    draft = factories.draft(message, is_canary=True)
-    for then in ("elsewhere", "close"):
-        with assert_nothing_written(), pytest.raises(Invalid):
-            rejected(draft, world.ada, then, reason="not_needed")
-    assert rejected(draft, world.ada, "write")[1] is None
-    assert (fresh(message).owed, lists(message)) == ("message", ["owed"])
-
-
-# --- the database's own rules --------------------------------------------------------------------------------------
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"status": "pending"},
-        {"status": "closed"},
-        {"owed": ""},
-        {"due_at": None},
-        {"owed": "nothing"},
-        {"outcome": "other"},
-    ],
-    ids=str,
-)
-def test_an_open_conversation_owes_something_and_nothing_else_does(
-    world: World, message: Any, changes: dict[str, Any]
-) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Conversation.objects.filter(pk=message.conversation_id).update(**changes)
-
-
-def test_a_draft_waits_only_where_something_is_owed_and_sleeps_with_it(world: World, message: Any) -> None:
-    draft = factories.draft(message)
-    for changes, of in (
-        ({"snoozed_until": in_hours(1)}, Draft.objects.filter(pk=draft.pk)),
-        ({"snoozed_until": in_hours(1)}, Conversation.objects.filter(pk=message.conversation_id)),
-        ({"status": "pending", "owed": "", "due_at": None}, Conversation.objects.filter(pk=message.conversation_id)),
-    ):
-        with pytest.raises(IntegrityError), transaction.atomic():
-            of.update(**changes)
-            connection.check_constraints()
-
-
-def test_where_a_draft_is_said_to_wait_one_does(world: World, message: Any) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Conversation.objects.filter(pk=message.conversation_id).update(owed="draft")
-        connection.check_constraints()
-
-
-def test_the_worker_closes_only_where_the_account_wants_it(world: World, message: Any) -> None:
-    life.answered_elsewhere(conversation_id=message.conversation_id, actor=world.ada)
-    Conversation.objects.update(last_message_at=database_time.now() - timedelta(days=8))
-    tasks.close_quiet(0)
-    assert lists(message) == ["waiting"]
-    Account.objects.filter(pk=world.acme.pk).update(settings={"close_after_days": 7})
-    tasks.close_quiet(0)
-    assert lists(message) == ["closed"]
 
 
 def test_nobody_owns_what_they_do_not_see(world: World, message: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
 import time
 from collections.abc import Iterator
@@ -11,36 +10,28 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.exceptions import PermissionDenied
 from django.db import connections
 from django.test import Client
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from conversations.channels import registry
-from conversations.channels.base import HookRequest, Verified
 from conversations.database import database_time
-from conversations.errors import Conflict
-from conversations.messages import outbox
 from conversations.models import (
     AuditEvent,
     Channel,
     ChannelHealth,
     ChannelHook,
     Conversation,
-    Delivery,
     Message,
-    Notification,
     User,
 )
 from conversations.setup import hooks as setup
-from conversations.setup.channels import save_channel
 from conversations.tenancy import tenant_context
 from drafts import retention
-from drafts.models import Draft
 from ingestion import happened, keys, receive
 from ingestion.models import InboundEvent, InboundKey
 from tests import factories, toy
-from tests.asserts import assert_nothing_written, assert_nothing_written_in
+from tests.asserts import assert_nothing_written_in
 from tests.conftest import World
 
 SECRET = "the toy signs with this"
@@ -227,88 +218,6 @@ def test_while_the_database_is_away_it_is_503_and_nothing_else(vendor: Vendor, m
         registry.PROVIDERS = registry.PROVIDERS[:-1]
 
 
-# --- whose address and secret it is ------------------------------------------------------------------------------------------
-def test_the_address_before_stands_for_two_days_and_one_before_that_is_gone(vendor: Vendor) -> None:
-    first = vendor.token
-    with tenant_context(vendor.account.pk):
-        second = setup.make_hook(channel_id=vendor.channel.pk, actor=vendor.world.dan)
-        assert [vendor.post(vendor.body(), token=one).status_code for one in (first, second)] == [200, 200]
-        third = setup.make_hook(channel_id=vendor.channel.pk, actor=vendor.world.dan)
-        said = AuditEvent.objects.filter(kind="channel.hook_made")
-        assert {(event.actor_name, tuple(event.data)) for event in said} == {("Dan", ("name",))}
-        assert ChannelHook.objects.count() == 2
-    assert [vendor.post(vendor.body(), token=one).status_code for one in (first, second, third)] == [401, 200, 200]
-    with tenant_context(vendor.account.pk):
-        ChannelHook.objects.filter(expires_at__isnull=False).update(expires_at=database_time.now())
-    assert [vendor.post(vendor.body(), token=one).status_code for one in (second, third)] == [401, 200]
-
-
-def test_the_secret_before_stands_too_until_somebody_ends_it(vendor: Vendor) -> None:
-    with tenant_context(vendor.account.pk):
-        channel = Channel.objects.get(pk=vendor.channel.pk)
-        channel.incoming_credentials = "new"
-        save_channel(channel=channel, actor=vendor.world.dan, changed=["incoming_credentials"])
-    secrets = (SECRET, "new", "guessed")
-    assert [vendor.post(vendor.body(), secret=one).status_code for one in secrets] == [200, 200, 401]
-    with tenant_context(vendor.account.pk):
-        setup.end_old(channel_id=vendor.channel.pk, actor=vendor.world.dan)
-        assert AuditEvent.objects.filter(kind="channel.hook_refused").count() == 1
-    assert [vendor.post(vendor.body(), secret=one).status_code for one in secrets] == [401, 200, 401]
-    with tenant_context(vendor.account.pk), assert_nothing_written(), pytest.raises(Conflict):
-        setup.end_old(channel_id=vendor.channel.pk, actor=vendor.world.dan)
-
-
-def test_only_an_admin_of_the_account_makes_an_address_and_only_where_something_is_posted(vendor: Vendor) -> None:
-    world = vendor.world
-    with tenant_context(vendor.account.pk):
-        for verb in (setup.make_hook, setup.end_old):
-            for actor in (world.ada, world.bo, world.cy):
-                with assert_nothing_written(), pytest.raises(PermissionDenied):
-                    verb(channel_id=vendor.channel.pk, actor=actor)
-        with assert_nothing_written(), pytest.raises(Conflict):
-            setup.make_hook(channel_id=world.mail.pk, actor=world.dan)
-    with tenant_context(world.globex.pk), pytest.raises(Channel.DoesNotExist):
-        setup.make_hook(channel_id=vendor.channel.pk, actor=world.eve)
-
-
-def test_the_page_shows_an_address_once_and_that_posts_are_refused(vendor: Vendor, signed_in: Any) -> None:
-    page = f"/admin/conversations/channel/{vendor.channel.pk}/change/"
-    act = f"/admin/channels/{vendor.channel.pk}/address/"
-    dan = signed_in(vendor.world.dan)
-    shown = dan.post(act, {"do": "make"})
-    assert (shown.status_code, "no-store" in shown["Cache-Control"]) == (200, True)
-    found = re.search(r"https?://[^/\"]+/hooks/([\w-]{43})/", shown.content.decode())
-    assert found and vendor.post(vendor.body(), token=found[1]).status_code == 200
-    again = dan.get(page).content.decode()
-    assert found[1] not in again and SECRET not in again and "An old address or secret is good until" in again
-    vendor.post(vendor.body(), secret="guessed")
-    assert "Enter the toy&#x27;s signing secret" in " ".join(dan.get(page).content.decode().split())
-    assert "Refuses what is posted" in dan.get("/admin/channels/").content.decode()
-    assert dan.post(act, {"do": "end"}).status_code == 303
-    others = [signed_in(getattr(vendor.world, name)) for name in ("ada", "bo", "cy")]
-    with assert_nothing_written_in(vendor.account):
-        assert dan.post(act, {"do": "end"}).status_code == 409
-        assert dan.post(f"/admin/channels/{vendor.world.mail.pk}/address/", {"do": "make"}).status_code == 409
-        assert dan.post(f"/admin/channels/{vendor.world.other_mail.pk}/address/", {"do": "make"}).status_code == 404
-        for refused in [one.post(act, {"do": "make"}) for one in others]:
-            assert refused.status_code in {302, 403}  # the administration's own door
-
-
-def test_a_verifier_that_breaks_refuses(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(request: HookRequest, secrets: Any) -> Verified:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS[:-1], _with(verify=breaks)))
-    assert vendor.post(vendor.body()).status_code == 401
-
-
-def _with(**changes: Any) -> Any:
-    from dataclasses import replace
-
-    assert toy.TOY.hooks
-    return replace(toy.TOY, hooks=replace(toy.TOY.hooks, **changes))
-
-
 # --- what happened -----------------------------------------------------------------------------------------------------------
 def test_one_message_under_eleven_event_ids_is_one_message(vendor: Vendor) -> None:
     read = [vendor.says() for _ in range(11)]
@@ -416,196 +325,6 @@ def test_a_key_is_a_channels_own(vendor: Vendor) -> None:
         assert vendor.post(body, token=one).status_code == 200
         vendor.read()
     assert vendor.messages() == [("inbound", "Hello")] * 2
-
-
-# --- what we sent, and what a colleague did ------------------------------------------------------------------------------------
-def approved(vendor: Vendor, text: str = "We do.") -> Delivery:
-    with tenant_context(vendor.account.pk):
-        asked = Message.objects.get(direction="inbound")
-    draft = factories.draft(asked, text, statements=[])
-    factories.approved(draft, vendor.world.ada)
-    with tenant_context(vendor.account.pk):
-        delivery = Delivery.objects.get()
-        due = database_time.now() - timedelta(seconds=5)
-        Delivery.objects.update(hold_until=due, next_attempt_at=due)
-        return delivery
-
-
-def state(vendor: Vendor) -> tuple[str, str, str]:
-    with tenant_context(vendor.account.pk):
-        delivery = Delivery.objects.get()
-        return delivery.status, delivery.provider_id, Conversation.objects.get().owed
-
-
-def us(vendor: Vendor, text: str = "We do.", **changes: Any) -> InboundEvent:
-    return vendor.says(text, **{"id": "toy-1", "by": "us", "from": "bot", **changes})
-
-
-def test_what_we_sent_comes_back_and_is_no_message(vendor: Vendor) -> None:
-    vendor.says()
-    delivery = approved(vendor)
-    outbox.deliver(account_id=vendor.account.pk, delivery_id=delivery.pk)
-    for by in ("us", "team", "customer"):
-        echo = us(vendor, by=by)
-        assert (echo.status, echo.message_id) == ("ignored", delivery.message_id)
-    assert vendor.messages() == [("inbound", "Hello"), ("outbound", "We do.")]
-    assert state(vendor) == ("sent", "toy-1", "")
-
-
-@pytest.mark.parametrize(("status", "settled"), [("uncertain", True), ("queued", True), ("failed", True)])
-@pytest.mark.parametrize("marked", [True, False])
-def test_an_echo_settles_a_delivery_that_nobody_was_sure_of(
-    vendor: Vendor, status: str, settled: bool, marked: bool
-) -> None:
-    vendor.says()
-    delivery = approved(vendor)
-    _tried(vendor, status)
-    mark = {"mark": delivery.idempotency_key, "text": "We *do*."} if marked else {}
-    us(vendor, **mark)
-    assert state(vendor) == ("sent", "toy-1", "")
-    assert vendor.messages() == [("inbound", "Hello"), ("outbound", "We do.")]
-    with tenant_context(vendor.account.pk):
-        assert AuditEvent.objects.filter(kind="delivery.seen").count() == 1
-        # The customer asked for nothing else meanwhile: the draft went with its reply.
-        assert Draft.objects.get().status == "sent"
-    outbox.deliver(account_id=vendor.account.pk, delivery_id=delivery.pk)
-    assert toy.SENT == []
-
-
-def _tried(vendor: Vendor, status: str) -> None:
-    """A worker had it once, and it ended like this."""
-    with tenant_context(vendor.account.pk):
-        lease = database_time.now() + timedelta(minutes=2)
-        for one in ("queued", "sending", status):
-            Delivery.objects.update(status=one, attempt_count=1, lease_until=lease)
-
-
-@pytest.mark.parametrize(
-    ("marked", "text"),
-    [(True, "We do."), (False, "We do."), (False, "We *do*.")],
-    ids=["marked", "same words", "words changed there"],
-)
-def test_while_it_is_being_sent_its_echo_waits_and_loses_no_try(vendor: Vendor, marked: bool, text: str) -> None:
-    vendor.says()
-    delivery = approved(vendor)
-    mark = delivery.idempotency_key if marked else ""
-    _tried(vendor, "sending")
-    vendor.post(vendor.body(text, id="toy-1", by="us", mark=mark))
-    ProcrastinateJob.objects.all().delete()  # a worker has it
-    waits = vendor.read()
-    assert (waits.status, waits.tries, waits.lease_until) == ("received", 0, None)
-    job = ProcrastinateJob.objects.filter(task_name="ingestion.read_event").order_by("-id")[0]
-    assert job.scheduled_at is not None and job.scheduled_at > database_time.now() + timedelta(seconds=5)
-    assert vendor.messages() == [("inbound", "Hello"), ("outbound", "We do.")]
-    with tenant_context(vendor.account.pk):
-        Delivery.objects.update(status="sent", sent_at=database_time.now(), provider_id="toy-1")
-    assert vendor.read().status == "ignored"
-    assert vendor.messages() == [("inbound", "Hello"), ("outbound", "We do.")]
-
-
-@pytest.mark.parametrize("status", ["held", "queued", "cancelled"])
-def test_a_mark_on_what_never_left_or_was_given_up_is_not_believed(vendor: Vendor, status: str) -> None:
-    vendor.says()
-    delivery = approved(vendor)
-    with tenant_context(vendor.account.pk):
-        Delivery.objects.update(status=status)
-    us(vendor, mark=delivery.idempotency_key, text="Forged")
-    assert vendor.messages()[-1] == ("outbound", "Forged")  # a colleague's answer: what waits does not follow it
-    assert state(vendor)[0] == ("cancelled" if status in {"held", "queued"} else status)
-
-
-def test_a_second_reply_of_the_same_words_is_another_message(vendor: Vendor) -> None:
-    vendor.says()
-    delivery = approved(vendor)
-    outbox.deliver(account_id=vendor.account.pk, delivery_id=delivery.pk)
-    us(vendor, id="typed-there")
-    assert vendor.messages() == [("inbound", "Hello"), ("outbound", "We do."), ("outbound", "We do.")]
-
-
-@pytest.mark.parametrize("by", ["team", "us"])
-def test_what_a_colleague_typed_there_is_theirs_and_settles_what_is_owed(vendor: Vendor, by: str) -> None:
-    vendor.says()
-    with tenant_context(vendor.account.pk):
-        asked = Message.objects.get()
-    draft = factories.draft(asked)
-    event = us(vendor, "Yes, it is.", id="m-9", by=by, name="Mina")
-    assert event.status == "processed"
-    assert vendor.messages() == [("inbound", "Hello"), ("outbound", "Yes, it is.")]
-    with tenant_context(vendor.account.pk):
-        answer = Message.objects.get(direction="outbound")
-        assert (answer.role, answer.details.sender_name, answer.deliveries.count()) == ("operator", "Mina", 0)
-        conversation = Conversation.objects.get()
-        assert (conversation.status, conversation.owed) == ("pending", "")
-        assert Draft.objects.get(pk=draft.pk).status == "answered_elsewhere"
-    us(vendor, "Yes, it is.", id="m-9", by=by)
-    assert len(vendor.messages()) == 2
-
-
-@pytest.mark.parametrize("tried", [False, True])
-def test_a_reply_that_has_not_left_is_not_sent_after_a_colleagues_answer(vendor: Vendor, tried: bool) -> None:
-    vendor.says()
-    delivery = approved(vendor)
-    if tried:
-        with tenant_context(vendor.account.pk):
-            outage = {
-                "status": "queued",
-                "attempt_count": 1,
-                "next_attempt_at": database_time.now() + timedelta(hours=1),
-            }
-            Delivery.objects.update(**outage)
-    us(vendor, "Yes, it is.", id="m-9", by="team", name="Mina")
-    with tenant_context(vendor.account.pk):
-        delivery.refresh_from_db()
-        assert (delivery.status, Draft.objects.get().status) == ("cancelled", "answered_elsewhere")
-        conversation = Conversation.objects.get()
-        assert (conversation.status, conversation.owed) == ("pending", "")
-        notice = Notification.objects.get(type="came_back")
-        assert (notice.user_id, notice.payload["why"]) == (
-            delivery.approved_by_id, "somebody answered outside of this desk before it left",
-        )  # fmt: skip
-    assert outbox.deliver(account_id=vendor.account.pk, delivery_id=delivery.pk) == "cancelled"
-
-
-def test_a_reply_that_has_not_left_stays_where_a_colleagues_answer_is_older_than_the_question(vendor: Vendor) -> None:
-    vendor.says("And this?", at="2026-11-01T11:00:00+00:00")
-    delivery = approved(vendor)
-    us(vendor, "Yes.", by="team", id="m-9", at="2026-11-01T10:00:00+00:00")
-    with tenant_context(vendor.account.pk):
-        delivery.refresh_from_db()
-        assert delivery.status == "held"
-
-
-def test_an_answer_waits_for_what_it_answers_and_then_opens_it(vendor: Vendor) -> None:
-    waits = us(vendor, "Yes.", by="team", id="m-9", at="2026-11-01T10:00:00+00:00")
-    assert (waits.status, waits.tries) == ("received", 0)
-    assert vendor.messages() == []
-    with tenant_context(vendor.account.pk):
-        InboundEvent.objects.update(received_at=database_time.now() - timedelta(seconds=61))
-    assert vendor.read().status == "processed"
-    vendor.says("Is it?", at="2026-11-01T09:00:00+00:00")
-    with tenant_context(vendor.account.pk):
-        assert (Conversation.objects.get().status, Conversation.objects.get().owed) == ("pending", "")
-    vendor.says("And this?", id="m-2", at="2026-11-01T11:00:00+00:00")
-    with tenant_context(vendor.account.pk):
-        assert Conversation.objects.get().owed == "message"
-
-
-def test_an_answer_that_is_older_than_the_question_settles_nothing(vendor: Vendor) -> None:
-    vendor.says("And this?", at="2026-11-01T11:00:00+00:00")
-    us(vendor, "Yes.", by="team", id="m-9", at="2026-11-01T10:00:00+00:00")
-    assert len(vendor.messages()) == 2
-    with tenant_context(vendor.account.pk):
-        assert Conversation.objects.get().owed == "message"
-
-
-def test_people_see_whose_answer_it_was(vendor: Vendor, signed_in: Any) -> None:
-    vendor.says()
-    us(vendor, "Yes, it is.", id="m-9", by="team", name="Mina")
-    with tenant_context(vendor.account.pk):
-        pk = Conversation.objects.get().pk
-    page = signed_in(vendor.world.ada).get(f"/conversations/{pk}/").content.decode()
-    assert "Mina" in page
-    assert "not from this desk" in page
 
 
 def test_nobody_sees_or_names_what_was_posted_to_others(vendor: Vendor) -> None:
