@@ -36,9 +36,7 @@ def add(*, draft_id: uuid.UUID, actor: User, seen: Seen, files: Sequence[File]) 
     """
     with transaction.atomic():
         scene = _open(draft_id, actor, seen)
-        if not files:
-            raise Invalid("Choose a file. Nothing was attached.")
-        _within_limits(scene, [len(file.content) for file in files])
+        _attachable(scene, files)
         there = {(file["name"], file["sha256"]) for file in files_of(scene.draft)}
         added = [
             row
@@ -47,6 +45,12 @@ def add(*, draft_id: uuid.UUID, actor: User, seen: Seen, files: Sequence[File]) 
         ]
         _added(scene, actor, added)
     return scene.draft
+
+
+def look(*, draft_id: uuid.UUID, actor: User, seen: Seen, files: Sequence[File]) -> None:
+    """Whether `add` would attach these, before their bytes are kept. Changes nothing; raises what `add` raises."""
+    with transaction.atomic():
+        _attachable(_open(draft_id, actor, seen), files)
 
 
 def pick(*, draft_id: uuid.UUID, actor: User, seen: Seen, attachment_id: uuid.UUID) -> Draft:
@@ -105,6 +109,12 @@ def _open(draft_id: uuid.UUID, actor: User, seen: Seen) -> Scene:
     still_open(scene, replace(seen, version=scene.draft.version))  # a text that was saved meanwhile is no hindrance
     as_seen(scene, seen)
     return scene
+
+
+def _attachable(scene: Scene, files: Sequence[File]) -> None:
+    if not files:
+        raise Invalid("Choose a file. Nothing was attached.")
+    _within_limits(scene, [len(file.content) for file in files])
 
 
 def _within_limits(scene: Scene, sizes: Sequence[int]) -> None:
