@@ -318,6 +318,11 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     "attachments": attachments.store(LOCAL_DIR),
 }
+#: The dotted path of a conversations.storage.scanner.Scanner, asked before anybody opens a file. Empty: nobody is asked.
+SCAN_FILE = env.text("SCAN_FILE", "")
+#: For conversations.storage.clamav.scan: host:port, or the path of clamd's socket.
+CLAMD_ADDRESS = env.text("CLAMD_ADDRESS", "127.0.0.1:3310")
+CLAMD_TIMEOUT_SECONDS = env.number("CLAMD_TIMEOUT_SECONDS", 60.0, low=0.1)
 #: How long a link to a file in a bucket is good. Whoever has it needs no other right.
 ATTACHMENTS_LINK_SECONDS = env.number("ATTACHMENTS_LINK_SECONDS", 60, low=1)
 if not (DEBUG or DEMO):

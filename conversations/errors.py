@@ -47,3 +47,7 @@ class NotThere(Refusal):
     """What was asked for is on a machine that does not answer (503)."""
 
     status = 503
+
+
+class Shut(Refusal):
+    """What was asked for is not handed to anybody, at this moment or at all (409)."""

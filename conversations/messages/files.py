@@ -17,6 +17,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.files.base import ContentFile
 from django.core.files.base import File as DjangoFile
@@ -26,6 +27,7 @@ from django.db.models.functions import Now
 
 from conversations.channels.base import File
 from conversations.database import database_time
+from conversations.jobs import wake
 from conversations.messages.sniffing import kind_of
 from conversations.models import Attachment, Message, StoredFile
 from conversations.storage import Away
@@ -38,6 +40,7 @@ UNNAMED_FOR = timedelta(days=1)
 #: Bytes that were given up are removed within this time, or their store was away.
 STAYED_FOR = timedelta(minutes=10)
 AT_ONCE = 200
+SCAN_TASK = "conversations.scan_file"
 
 
 def storage() -> Storage:
@@ -62,6 +65,8 @@ def put(account_id: uuid.UUID, content: bytes) -> tuple[str, str]:
             storage().save(row.storage_key, ContentFile(content))
         with tenant_context(account_id):
             if StoredFile.objects.of_use().filter(pk=row.pk).update(kept_at=Now()):
+                if settings.SCAN_FILE and row.verdict == StoredFile.Verdict.UNASKED:
+                    wake(SCAN_TASK, once=f"scan:{row.pk}", account_id=account_id, file_id=row.pk)
                 return digest, row.storage_key
         storage().delete(row.storage_key)  # somebody dropped it meanwhile
 

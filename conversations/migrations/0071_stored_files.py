@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=conversations.models.base.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), default=conversations.database.database_time.now, editable=False)),
                 ('sha256', models.CharField(editable=False, max_length=64)),
-                ('storage_key', models.CharField(editable=False, max_length=255, unique=True)),
+                ('storage_key', models.CharField(editable=False, max_length=255)),
                 ('size_bytes', models.PositiveBigIntegerField(editable=False)),
                 ('kind', models.CharField(editable=False, help_text='Its media type, told by its first bytes.', max_length=127)),
                 ('asked_at', models.DateTimeField(default=conversations.database.database_time.now, help_text='When somebody last wanted to keep it.')),
@@ -48,6 +48,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='storedfile',
             constraint=models.UniqueConstraint(fields=('account', 'id'), name='storedfile_account_id'),
+        ),
+        migrations.AddConstraint(
+            model_name='storedfile',
+            constraint=models.UniqueConstraint(fields=('account', 'storage_key'), name='storedfile_key'),
         ),
         migrations.AddConstraint(
             model_name='storedfile',

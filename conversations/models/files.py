@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from conversations.database import database_time
-from conversations.database.guards import one_of, tenant_guards
+from conversations.database.guards import Trigger, one_of, tenant_guards
 from conversations.models.base import TenantRow
 from conversations.models.messages import Attachment
 
@@ -17,6 +17,10 @@ class StoredFileQuerySet(models.QuerySet["StoredFile"]):
     def of_use(self) -> StoredFileQuerySet:
         """Those that are there to stay: not on their way out of the store."""
         return self.filter(dropped_at__isnull=True)
+
+    def unchecked(self) -> StoredFileQuerySet:
+        """Those that are there as a whole and of which no scanner has said what they are."""
+        return self.filter(kept_at__isnull=False, verdict__in=["", "unknown"])
 
     def unnamed(self) -> StoredFileQuerySet:
         """Those that no message and no draft names."""
@@ -40,7 +44,7 @@ class StoredFile(TenantRow):
         UNKNOWN = "unknown"  # the scanner could not say, and is asked again
 
     sha256 = models.CharField(max_length=64, editable=False)
-    storage_key = models.CharField(max_length=255, unique=True, editable=False)
+    storage_key = models.CharField(max_length=255, editable=False)
     size_bytes = models.PositiveBigIntegerField(editable=False)
     kind = models.CharField(max_length=127, editable=False, help_text="Its media type, told by its first bytes.")
     asked_at = models.DateTimeField(default=database_time.now, help_text="When somebody last wanted to keep it.")
@@ -55,9 +59,11 @@ class StoredFile(TenantRow):
     class Meta:
         constraints: ClassVar = [
             *tenant_guards("storedfile"),
+            models.UniqueConstraint(fields=["account", "storage_key"], name="storedfile_key"),
             models.UniqueConstraint(
                 fields=["account", "sha256"], condition=Q(dropped_at__isnull=True), name="storedfile_digest"
             ),
+            Trigger(name="storedfile_verdict", when="AFTER UPDATE OF verdict", function="storedfile_verdict"),
             one_of("storedfile", "verdict", ["", "clean", "infected", "unknown"]),
             models.CheckConstraint(
                 condition=Q(verdict="", scanned_at__isnull=True) | Q(~Q(verdict=""), scanned_at__isnull=False),

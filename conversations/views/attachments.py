@@ -14,8 +14,9 @@ from django.core.files import File as DjangoFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
-from conversations.errors import NotThere
-from conversations.messages import files
+from conversations.errors import NotThere, Shut
+from conversations.messages import files, scanning
+from conversations.messages.scanning import Infected
 from conversations.messages.sniffing import PICTURES, UNKNOWN, kind_of
 from conversations.models import Attachment, Conversation, Message, StoredFile
 from conversations.people.roles import Verb, require
@@ -37,6 +38,7 @@ def attachment(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     found = _find(request, pk)
     store = files.storage()
     if isinstance(store, Links):
+        _let_through(found)
         return _elsewhere(store, found)
     return _download(_opened(request, found), found.file_name, found.size_bytes)
 
@@ -71,6 +73,8 @@ def all_files(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     found = list(message.attachments.order_by("id")) if message else []
     if not found:
         raise Http404("There are no such files in this account.")
+    held = scanning.shut(found[0].account_id, {file.sha256 for file in found})
+    shut = {file.pk: held[file.sha256] for file in found if file.sha256 in held}
     archive = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  the response closes it
     with (
         outside_transaction(request),
@@ -79,6 +83,8 @@ def all_files(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
         missing = []
         for name, file in zip(_names(one.file_name for one in found), found, strict=True):
             try:
+                if file.pk in shut:
+                    raise Infected(shut[file.pk])
                 with files.open_whole(file.storage_key, file.sha256) as stream, into.open(name, "w") as entry:
                     for chunk in stream.chunks():
                         entry.write(chunk)
@@ -114,6 +120,7 @@ def _find(request: HttpRequest, pk: uuid.UUID) -> Attachment:
 
 
 def _opened(request: HttpRequest, found: Attachment) -> DjangoFile:
+    _let_through(found)
     try:
         with outside_transaction(request):
             return files.open_whole(found.storage_key, found.sha256)
@@ -121,6 +128,14 @@ def _opened(request: HttpRequest, found: Attachment) -> DjangoFile:
         raise Http404(str(error)) from None
     except Away as error:
         raise NotThere(f"{error} The file is kept; try again in a moment.") from None
+
+
+def _let_through(found: Attachment) -> None:
+    """Raises Shut (409) for a file that is infected, or that the scanner has not let through."""
+    try:
+        scanning.refuse(found.account_id, found.sha256)
+    except OSError as error:
+        raise Shut(f"{found.file_name}: {error}") from None
 
 
 def _elsewhere(store: Links, found: Attachment) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from conversations.channels.addresses import is_same
 from conversations.channels.registry import icon_of
+from conversations.messages import scanning
 from conversations.metadata import AuthenticationShape
 from conversations.models import Conversation, RelatedConversation
 from conversations.views.life import due_words, state_of
@@ -23,16 +24,19 @@ class FileView:
     size: str
     url: str
     id: str = ""
+    shut: str = ""  # why it may not be opened
     picture_url: str = ""  # of what calls itself a picture; the view looks
 
     @classmethod
-    def of(cls, pk: Any, name: str, size_bytes: int) -> FileView:
-        is_picture = name.lower().endswith((".png", ".jpg", ".jpeg", ".gif"))
+    def of(cls, pk: Any, name: str, size_bytes: int, verdict: str = "") -> FileView:
+        shut = scanning.why_not(verdict)
+        is_picture = not shut and name.lower().endswith((".png", ".jpg", ".jpeg", ".gif"))
         return cls(
             name=name,
             size=size(size_bytes),
             url=reverse("conversations:attachment", args=[pk]),
             id=str(pk),
+            shut=shut,
             picture_url=reverse("conversations:picture", args=[pk]) if is_picture else "",
         )
 
@@ -146,7 +150,10 @@ def message_view(
         paragraphs=_paragraphs(shown),
         quoted=_paragraphs(_rest(full, shown)),
         notes=notes,
-        files=[FileView.of(file["id"], file["name"], file["size"]) for file in message["files"] or ()],
+        files=[
+            FileView.of(file["id"], file["name"], file["size"], file.get("verdict", ""))
+            for file in message["files"] or ()
+        ],
         all_files_url=reverse("conversations:all-files", args=[message["id"]])
         if len(message["files"] or ()) > 1
         else "",

@@ -17,8 +17,8 @@ from conversations import audit
 from conversations.channels.base import File
 from conversations.errors import Invalid
 from conversations.messages import files as store
-from conversations.messages import outbox
-from conversations.models import Attachment, User
+from conversations.messages import outbox, scanning
+from conversations.models import Attachment, StoredFile, User
 from conversations.people.roles import Verb
 from conversations.tenancy import tenant_context
 from drafts.desk.readdress import as_seen
@@ -58,6 +58,8 @@ def pick(*, draft_id: uuid.UUID, actor: User, seen: Seen, attachment_id: uuid.UU
     with transaction.atomic():
         scene = _open(draft_id, actor, seen)
         found = Attachment.objects.get(pk=attachment_id, message__conversation=scene.conversation)
+        if found.verdict == StoredFile.Verdict.INFECTED:
+            raise Invalid(f"{found.file_name}: {scanning.why_not(found.verdict)} Nothing was attached.")
         _within_limits(scene, [found.size_bytes])
         there = {(file["name"], file["sha256"]) for file in files_of(scene.draft)}
         copies = [copy_of(found, scene.draft)] if (found.file_name, found.sha256) not in there else []

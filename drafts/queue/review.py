@@ -42,7 +42,7 @@ def _panes(given: Any) -> QuerySet[Draft]:
 
 
 def _with_panes(drafts: QuerySet[Draft], within: Visible) -> QuerySet[Draft]:
-    attachments = JSONObject(id="id", name="file_name", size="size_bytes", inline="is_inline")
+    attachments = JSONObject(id="id", name="file_name", size="size_bytes", inline="is_inline", verdict="verdict")
     thread = (
         Message.objects.shown()
         .filter(conversation=OuterRef("conversation"))

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from conversations.errors import Invalid, Refusal
-from conversations.messages import files
+from conversations.messages import files, scanning
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
@@ -82,7 +82,9 @@ def read_upload(*, account_id: uuid.UUID, upload: Upload) -> bytes:
     with tenant_context(account_id):
         key = files.key_of(account_id, upload.sha256)
     try:
-        return files.read_whole(key, upload.sha256)
+        return scanning.read_checked(account_id, key, upload.sha256)
+    except scanning.Infected as error:
+        raise UploadGone(f"{upload.name} was not read. {error}") from error
     except files.Damaged as error:
         raise UploadGone(f"The bytes of {upload.name} are not in the store any more. Upload it again.") from error
 

@@ -199,7 +199,7 @@ def ready(world: World, port: int, browser: Client) -> Delivery:
     assert attach(browser, draft).status_code == 303
     delivery = factories.approved(draft, world.ada)
     with tenant_context(world.acme.pk):
-        now = database_time.now()
+        now = database_time.now() - timedelta(seconds=5)
         Delivery.objects.filter(pk=delivery.pk).update(hold_until=now, next_attempt_at=now)
     return delivery
 

@@ -71,6 +71,7 @@ conversations_webhookdelivery: status
 conversations_webhookendpoint: state events
 conversations_webhookevent: kind
 conversations_storedfile: kind verdict
+conversations_attachment: verdict
 drafts_configdocument: origin
 drafts_draft: status conversation_kind act
 drafts_draftaction: type reasons wished_act
