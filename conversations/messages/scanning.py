@@ -112,7 +112,7 @@ def scan(*, account_id: uuid.UUID, file_id: uuid.UUID) -> str:
         if held is None or held.verdict not in {Says.UNASKED, Says.UNKNOWN}:
             return held.verdict if held else "gone"
         StoredFile.objects.filter(pk=file_id).update(verdict=says, finding=words, scanned_at=Now())
-        if says == Says.INFECTED:
+        if says == "infected":
             audit.record(audit.Kind.FILE_INFECTED, actor=audit.SYSTEM, about=held, data={"finding": words})
     return says
 

@@ -66,6 +66,7 @@ def _with_panes(drafts: QuerySet[Draft], within: Visible) -> QuerySet[Draft]:
                 cc=F("metadata__cc"),
                 authentication=F("metadata__authentication"),
                 problems=F("metadata__problems"),
+                there=F("metadata__there"),
                 files=ArraySubquery(Attachment.objects.filter(message=OuterRef("pk")).values(json=attachments)),
             )
         )
