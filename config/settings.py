@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from config import env
+from config import attachments, env
 
 BASE_DIR = env.BASE_DIR
 #: Everything that running makes on this machine: the embedded cluster, vectors, attachments, the demo's mail.
@@ -316,11 +316,15 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "attachments": {
-        "BACKEND": "conversations.storage.WholeFiles",
-        "OPTIONS": {"location": env.text("ATTACHMENTS_DIR", "") or str(LOCAL_DIR / "attachments"), "base_url": None},
-    },
+    "attachments": attachments.store(LOCAL_DIR),
 }
+#: The dotted path of a conversations.storage.scanner.Scanner, asked before anybody opens a file. Empty: nobody is asked.
+SCAN_FILE = env.text("SCAN_FILE", "")
+#: For conversations.storage.clamav.scan: host:port, or the path of clamd's socket.
+CLAMD_ADDRESS = env.text("CLAMD_ADDRESS", "127.0.0.1:3310")
+CLAMD_TIMEOUT_SECONDS = env.number("CLAMD_TIMEOUT_SECONDS", 60.0, low=0.1)
+#: How long a link to a file in a bucket is good. Whoever has it needs no other right.
+ATTACHMENTS_LINK_SECONDS = env.number("ATTACHMENTS_LINK_SECONDS", 60, low=1)
 if not (DEBUG or DEMO):
     STORAGES["staticfiles"] = {"BACKEND": "config.static.HashedStaticFiles"}
 WHITENOISE_USE_FINDERS = DEBUG or DEMO
@@ -409,6 +413,7 @@ LOGGING = {
     "loggers": {
         "procrastinate": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},  # below that it writes down addresses
         "flufl.bounce": {"level": "WARNING"},
         "granian": {"level": "INFO"},
     },

@@ -35,3 +35,19 @@ class TooMuch(Refusal):
     """A limit is reached; it is possible again later (429)."""
 
     status = 429
+
+
+class NotKept(Refusal):
+    """What was brought could not be stored at this moment (503)."""
+
+    status = 503
+
+
+class NotThere(Refusal):
+    """What was asked for is on a machine that does not answer (503)."""
+
+    status = 503
+
+
+class Shut(Refusal):
+    """What was asked for is not handed to anybody, at this moment or at all (409)."""

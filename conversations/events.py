@@ -101,6 +101,9 @@ class Kind(models.TextChoices):
     JOB_FINISHED = "job.finished"
     RETENTION_APPLIED = "retention.applied"
     EXPORT_MADE = "export.made"
+    FILE_FETCHED = "file.fetched"
+    FILES_ASKED_FOR = "file.asked_for"
+    FILE_INFECTED = "file.infected"
     INBOUND_HELD = "inbound.held"
     INBOUND_RETRIED = "inbound.retried"
     INBOUND_MADE = "inbound.made"
@@ -236,6 +239,9 @@ SENTENCES: dict[Kind, str] = {
     Kind.JOB_FINISHED: "{actor} finished the job {type}: {status}",
     Kind.RETENTION_APPLIED: "{actor} applied retention: {counts}",
     Kind.EXPORT_MADE: "{actor} exported {what}: {rows} rows",
+    Kind.FILE_FETCHED: "{actor} fetched a file from where the message was written",
+    Kind.FILES_ASKED_FOR: "{actor} had files fetched again",
+    Kind.FILE_INFECTED: "{actor} found a file infected: {finding}",
     Kind.INBOUND_HELD: "{actor} kept a mail on {channel} back: {reason}",
     Kind.INBOUND_RETRIED: "{actor} let a mail on {channel} in",
     Kind.INBOUND_MADE: "{actor} made a message of a mail on {channel} that could not be read",

@@ -345,6 +345,15 @@ class AnswerClaim(Shape):
     label: str = Field(default="", max_length=20)
 
 
+class ThereShape(Shape):
+    """A file of a message that stands at its vendor, and is not here yet."""
+
+    name: str
+    address: str
+    tries: int = 0
+    problem: str = ""
+
+
 class MessageMetadata(Shape):
     """Everything a channel or the assistant tells about a message beside its text (seeds 001 and 004)."""
 
@@ -363,6 +372,7 @@ class MessageMetadata(Shape):
     recipient: str = ""
     authentication: AuthenticationShape = AuthenticationShape()
     problems: list[str] = []
+    there: list[ThereShape] = []
     automatic: str = ""
     automatic_reason: str = ""
     source: dict[str, Any] = {}

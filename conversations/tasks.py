@@ -9,7 +9,7 @@ from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
 from conversations.chats import actions
-from conversations.messages import files, outbox, reconcile
+from conversations.messages import files, outbox, reconcile, scanning, there
 from conversations.people import invitations, limits, lost_factor, lost_factor_mail, proofs
 from conversations.storage import WholeFiles
 from conversations.tenancy import account_directory, tenant_context
@@ -97,6 +97,24 @@ def forget_unfinished_files(timestamp: int) -> None:
     store = files.storage()
     if isinstance(store, WholeFiles):
         store.forget_unfinished()
+
+
+@app.task(name=there.TASK, retry=RetryStrategy(max_attempts=5, exponential_wait=5))
+def fetch_files(account_id: str, message_id: str) -> str:
+    return there.fetch_files(account_id=uuid.UUID(account_id), message_id=uuid.UUID(message_id))
+
+
+@app.task(name=files.SCAN_TASK)
+def scan_file(account_id: str, file_id: str) -> str:
+    return scanning.scan(account_id=uuid.UUID(account_id), file_id=uuid.UUID(file_id))
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="conversations.sweep_scans", queueing_lock="sweep_scans")
+def sweep_scans(timestamp: int) -> None:
+    """Files that no scanner has looked at yet, or could not."""
+    for account in account_directory():
+        scanning.sweep(account_id=account["id"])
 
 
 @app.periodic(cron="37 * * * *")

@@ -228,15 +228,38 @@ class _Work:
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION READ ONLY")
 
-    def start_anew(self, tenant: Tenant | None) -> None:
-        self.is_taken_back = True
-        transaction.set_rollback(True)
+    def commit(self) -> None:
+        """End the transaction with what was written so far; `begin` opens the next."""
         self._open.__exit__(None, None, None)
+
+    def begin(self, tenant: Tenant | None) -> None:
+        """The next transaction, in the same tenant and as bound."""
         self._open.__enter__()
         if self._is_read_only:
             self.read_only()
         if tenant is not None:
             _name(tenant.account_id, tenant.person or "")
+
+    def start_anew(self, tenant: Tenant | None) -> None:
+        self.is_taken_back = True
+        transaction.set_rollback(True)
+        self.commit()
+        self.begin(tenant)
+
+
+@contextlib.contextmanager
+def outside_transaction(request: HttpRequest) -> Iterator[None]:
+    """For what waits for another machine: the request's transaction ends here, with what it wrote, and the next one
+    begins after the block, in the same tenant. What was looked at before may have changed; verbs look again by themselves."""
+    work: _Work | None = getattr(request, "work", None)
+    if work is None:
+        yield
+        return
+    work.commit()
+    try:
+        yield
+    finally:
+        work.begin(getattr(request, "tenant", None))
 
 
 class TenantMiddleware:

@@ -37,6 +37,7 @@ urlpatterns = [
     path("customers/<uuid:pk>/merge/", customers.merge, name="merge-customer"),
     path("customers/<uuid:pk>/split/", customers.split, name="split-customer"),
     path("messages/<uuid:pk>/by-a-person/", threads.by_a_person, name="by-a-person"),
+    path("messages/<uuid:pk>/fetch-files/", threads.fetch_files, name="fetch-files"),
     path("messages/<uuid:pk>/html/", threads.message_html, name="message-html"),
     path("messages/<uuid:pk>/files.zip", attachments.all_files, name="all-files"),
     path("attachments/<uuid:pk>/", attachments.attachment, name="attachment"),

@@ -232,7 +232,7 @@ REMEDIES = {
     "migrations": "Look at DATABASE_URL, and whether PostgreSQL answers.",
     "clock": "Look at DATABASE_URL, and whether PostgreSQL answers.",
     "workers": "Look at DATABASE_URL, and whether PostgreSQL answers.",
-    "storage": "Look at ATTACHMENTS_DIR: whether it is there, has room, and this user may write in it.",
+    "storage": "Look at ATTACHMENTS_DIR: whether it is there, has room, and this user may write in it. Of a bucket: ATTACHMENTS_ENDPOINT and the key.",
     "vectors": "Look at CHROMA_URL, and whether the server runs.",
     "channels": "Look at DATABASE_URL, and whether PostgreSQL answers.",
     "webhooks": "Look at DATABASE_URL, and whether PostgreSQL answers.",

@@ -28,7 +28,7 @@ from conversations.database import database_time
 from conversations.errors import Invalid
 from conversations.failpoints import failpoint
 from conversations.jobs import wake
-from conversations.messages import access, blocking
+from conversations.messages import access, blocking, files
 from conversations.messages.inbox import clean, record_inbound
 from conversations.models import Channel, Message
 from conversations.tenancy import tenant_context
@@ -135,6 +135,7 @@ def read_event(*, account_id: uuid.UUID, event_id: uuid.UUID) -> Received:
         if work.is_post:
             return _take_post(account_id, event_id, work)
         inbound = _read(work)
+        files.put_all(account_id, inbound.files)  # before the transaction: their store may be another machine
         with tenant_context(account_id, durable=True):
             event = InboundEvent.objects.defer("payload").select_for_update(of=("self",)).get(pk=event_id)
             if event.status not in {Status.RECEIVED, Status.FAILED}:

@@ -72,6 +72,14 @@ def sweep_jobs(timestamp: int) -> None:
             crawl_due_sites(account_id=account["id"])
 
 
+@app.periodic(cron="11 * * * *")
+@app.task(name="ingestion.sweep_files", queueing_lock="sweep_files")
+def sweep_files(timestamp: int) -> None:
+    """Bytes that nothing names leave the store."""
+    for account in account_directory():
+        uploads.sweep(account_id=account["id"])
+
+
 @app.periodic(cron="23 2 * * *")
 @app.task(name="ingestion.nightly", queue="knowledge", queueing_lock="ingestion_nightly")
 def nightly(timestamp: int) -> None:

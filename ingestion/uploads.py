@@ -49,5 +49,10 @@ def are_needed(account_id: uuid.UUID, digest: str, *, but: JobRun | None = None)
     return others.filter(theirs).exists()
 
 
+def sweep(*, account_id: uuid.UUID) -> int:
+    """Remove files that were kept and never named by anything, and those that could not be removed before. How many went."""
+    return files.sweep(account_id=account_id, needed=lambda digest: are_needed(account_id, digest))
+
+
 def _drop(job: JobRun, digest: str) -> bool:
     return files.drop(job.account_id, digest, needed=lambda: are_needed(job.account_id, digest, but=job))

@@ -85,6 +85,7 @@ TABLE: dict[str, tuple[str, str]] = {
     "drafts:reopen": ("reject", DECIDERS),
     "drafts:regenerate": ("regenerate", DECIDERS),
     "conversations:by-a-person": ("regenerate", DECIDERS),
+    "conversations:fetch-files": ("edit", DECIDERS),
     "drafts:snooze": ("snooze", DECIDERS),
     "drafts:claim": ("claim", DECIDERS),
     "drafts:release": ("claim", DECIDERS),
@@ -253,6 +254,10 @@ class Scene:
         self.drafts["thanks"] = factories.draft(new(), "Hi Marcus,\n\nThank you.\n\nBest", statements=[], act="none")
         factories.reply_to(self.drafts["stale"].base_message)
         self.notice = factories.message(world.mail, automatic=Automatic.AUTO_REPLY)
+        with tenant_context(world.acme.pk):
+            there = [{"name": "a.png", "address": "https://files.slack.com/a.png", "tries": 9, "problem": "gone"}]
+            self.notice.metadata = {**self.notice.metadata, "there": there}
+            self.notice.save(update_fields=["metadata"])
         failed = factories.approved(self.drafts["failed"], world.ada)
         held = factories.approved(self.drafts["approved"], world.ada)
         with tenant_context(world.acme.pk):
@@ -341,6 +346,7 @@ class Scene:
         yield "drafts:format", "post", of("sourced", "format"), {**seen["sourced"], "formatted": "1"}
         yield "drafts:snippets", "post", "/snippets/", {"name": "Hello", "text": "Hello {name}"}
         yield "drafts:remove-snippet", "post", f"/snippets/{self.snippet.pk}/remove/", {}
+        yield "conversations:fetch-files", "post", f"/messages/{self.notice.pk}/fetch-files/", {}
         yield "conversations:by-a-person", "post", f"/messages/{self.notice.pk}/by-a-person/", {}
         yield "drafts:snooze", "post", of("sourced", "snooze"), {**seen["sourced"], "until": later}
         yield "drafts:claim", "post", of("sourced", "claim"), {}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,23 @@ class Party:
 
     address: str
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileThere:
+    """A file that stands at the vendor, and is fetched from this address once its message is recorded."""
+
+    name: str
+    address: str = field(repr=False)
+
+
+def handed_out(vendor: str, files: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Of an `Inbound`: what can be fetched of these files, by name and address, and in words what has no address."""
+    missing = [name for name, address in files if not address]
+    return {
+        "there": tuple(FileThere(*one) for one in files if one[1]),
+        "problems": (f"Files that {vendor} does not hand out: {', '.join(missing)}.",) if missing else (),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +101,7 @@ class Inbound:
     sent_at: datetime | None = None
     references: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
+    there: tuple[FileThere, ...] = ()
     automatic: Automatic | None = None
     automatic_reason: str = ""
     bounced_message_id: str = ""

@@ -37,6 +37,10 @@ LONGEST_ASKED = timedelta(days=1)
 _NOT_DONE = frozenset({301, 307, 308, 408, 425})
 
 
+class TooLong(ValueError):
+    """An answer has more bytes than are taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a vendor answered; names of headers are in small letters."""
@@ -74,6 +78,7 @@ class Vendor:
     resets: str = ""
     not_taken: frozenset[int] = frozenset()
     seconds: float = SECONDS
+    most_bytes: int = MOST_BYTES
 
     def read(self, path: str, query: Mapping[str, str] | None = None, *, takes: frozenset[int] = frozenset()) -> Answer:
         """Ask for something. Nothing is done by it, so whatever goes wrong may be asked again.
@@ -134,7 +139,7 @@ class Vendor:
             if before_handover is not None:
                 before_handover()
             try:
-                answer = _exchange(connection, content)
+                answer = _exchange(connection, content, self.most_bytes)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 late = time.monotonic() >= ends
                 raise self._no_answer(error, late=late, is_write=before_handover is not None) from error
@@ -249,13 +254,13 @@ def _date(written: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _exchange(connection: _Pinned, content: bytes | None) -> Answer:
+def _exchange(connection: _Pinned, content: bytes | None, most: int) -> Answer:
     """The prepared request and its whole answer. A redirection is an answer like any other: nobody follows it."""
     connection.endheaders(content)
     found = connection.getresponse()
-    body = found.read(MOST_BYTES + 1)
-    if len(body) > MOST_BYTES:
-        raise ValueError(f"it answered with more than {MOST_BYTES:,} bytes")
+    body = found.read(most + 1)
+    if len(body) > most:
+        raise TooLong(f"it answered with more than {most:,} bytes")
     if connection.is_over:  # a body without a length ends where it is cut
         raise TimeoutError
     # It closed before the end that it announced, or in the middle of its headers, which the library takes for their

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db.models import TextChoices
 from pydantic import Field
 
-from conversations.channels.base import Event, HookRequest, Inbound, Polls, Receipt, Sends, Verified
+from conversations.channels.base import Event, FileThere, HookRequest, Inbound, Polls, Receipt, Sends, Verified
 from conversations.shapes import Shape
 
 
@@ -318,6 +318,7 @@ class Provider:
     was changed. `incoming`: how messages are fetched, if an admin says from where. `hooks`: how the vendor brings them.
     `public`: everybody can read what is sent, so a person presses twice, and nothing goes without one.
     `trial`: how a test is sent that is no mail. `form`: a chat has no salutation and nobody signs below it.
+    `fetch_file(settings, secret, there)`: the bytes of a file that a message left at the vendor; raises `ChannelError`.
     `grant(settings)`: how its tokens are renewed, None where it signs in with what was entered.
     """
 
@@ -328,6 +329,7 @@ class Provider:
     limits: Limits
     settings: SettingsShape = ChannelSettings
     secrets: tuple[str, ...] = ()
+    fetch_file: Callable[[Any, str, FileThere], bytes] | None = None
     open: Callable[[Any, str], Sends] | None = None
     read: Callable[[Arrival, Any], Inbound] | None = None
     ids: Ids = PLAIN_IDS

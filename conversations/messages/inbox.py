@@ -19,7 +19,7 @@ from conversations.customers import identity
 from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.errors import Conflict, Invalid
-from conversations.messages import files, outcomes, owing, turns
+from conversations.messages import files, outcomes, owing, there, turns
 from conversations.messages.joining import (
     Place,
     Reason,
@@ -250,6 +250,7 @@ def details_of(inbound: Inbound) -> dict[str, Any]:
         cc=[party.address for party in inbound.cc],
         headers=inbound.headers,
         problems=list(inbound.problems),
+        there=there.noted(inbound.there),
         automatic=inbound.automatic or "",
         automatic_reason=inbound.automatic_reason,
         source={"references": list(inbound.references[:20])},
@@ -296,6 +297,8 @@ def _store(
         is_automatic=inbound.automatic is not None,
     )
     files.attach(message, inbound.files)
+    if inbound.there:
+        there.ask(message)
     _count(conversation, message)
     _reopen(conversation, message)
     audit.record(

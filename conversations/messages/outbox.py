@@ -27,6 +27,7 @@ from conversations.messages import access, breaker, moves, outgoing, owing, sent
 from conversations.models import Channel, Conversation, Delivery, DeliveryAttempt, Message, Notification, User
 from conversations.models.base import new_id
 from conversations.people.roles import Verb, check
+from conversations.storage import Away
 from conversations.tenancy import tenant_context
 
 Status = Delivery.Status
@@ -171,6 +172,9 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
 
     try:
         adapter, outbound = outgoing.adapter_of(channel), outgoing.outbound_of(delivery)
+    except Away as error:  # it is not sent without its files, and goes when their store is back
+        with tenant_context(account_id, durable=True):
+            return _record_failure(delivery_id, attempt, ChannelError(Failure.TRANSIENT, str(error)))
     except (LookupError, OSError, ValueError) as error:
         # No adapter, settings that are not valid, or a file that cannot be read: nothing was handed over.
         with tenant_context(account_id, durable=True):

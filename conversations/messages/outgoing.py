@@ -8,7 +8,7 @@ from typing import Any
 
 from conversations.channels.base import File, Outbound, Party, Sends
 from conversations.channels.provider import Limits
-from conversations.messages import access
+from conversations.messages import access, scanning
 from conversations.messages.files import read_whole
 from conversations.messages.formatted import with_signature
 from conversations.models import Channel, Delivery
@@ -41,6 +41,11 @@ def problems(channel: Channel, envelope: Mapping[str, Any], *, body_text: str, b
         )
     except OSError as error:
         return [f"A file that is to be sent cannot be read: {error}"]
+    held = (
+        scanning.shut(channel.account_id, [file["sha256"] for file in envelope["files"]]) if envelope["files"] else {}
+    )
+    if held:
+        return [f"{file['name']}: {held[file['sha256']]}" for file in envelope["files"] if file["sha256"] in held]
     size = sum(file.get("size", 0) for file in envelope["files"]) + sum(len(file.content) for file in outbound.files)
     # No secret is needed to look at a reply.
     return [*over_limits(outbound, provider.limits, size), *provider.open(options, "").problems(outbound)]
@@ -57,10 +62,10 @@ def over_limits(outbound: Outbound, limits: Limits, size: int) -> list[str]:
 
 
 def outbound_of(delivery: Delivery) -> Outbound:
-    """What was approved, with the files' bytes as their digests say. Raises OSError for a file that is gone or changed."""
+    """What was approved, with the files' bytes as their digests say. Raises OSError for a file that is gone or changed, or that the scanner does not let out."""
     return _outbound(
         delivery.envelope,
-        read=lambda file: read_whole(file["key"], file["sha256"]),
+        read=lambda file: scanning.read_checked(delivery.account_id, file["key"], file["sha256"]),
         body_text=delivery.body_text,
         body_html=delivery.body_html,
         message_id=delivery.idempotency_key,

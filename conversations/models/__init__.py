@@ -6,6 +6,7 @@ from conversations.models.channel_tokens import ChannelToken
 from conversations.models.channels import Channel
 from conversations.models.chats import AssistantSession, MessageVector
 from conversations.models.customers import AddressMove, Customer, CustomerAddress
+from conversations.models.files import StoredFile
 from conversations.models.invitations import Invitation
 from conversations.models.messages import Attachment, Message
 from conversations.models.notes import Note, Watcher
@@ -63,6 +64,7 @@ __all__ = [
     "Role",
     "SearchWords",
     "ServiceToken",
+    "StoredFile",
     "Tag",
     "Tally",
     "User",

@@ -141,10 +141,20 @@ class Attachment(TenantRow):
     storage_key = models.CharField(max_length=255)
     content_id = models.CharField(max_length=255, blank=True, default="")
     is_inline = models.BooleanField(default=False)
+    verdict = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="That of its bytes (StoredFile).",
+    )
 
     class Meta:
         constraints: ClassVar = [
             *tenant_guards("attachment"),
+            one_of("attachment", "verdict", ["", "clean", "infected", "unknown"]),
+            Trigger(name="attachment_verdict", when="BEFORE INSERT", function="attachment_verdict"),
             SameAccount(field="message", name="attachment_message_same_account"),
             models.CheckConstraint(
                 condition=Q(message__isnull=False, draft_id__isnull=True)

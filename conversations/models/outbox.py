@@ -112,6 +112,7 @@ class Delivery(TenantRow):
         verbose_name_plural = "deliveries"
         constraints: ClassVar = [
             *tenant_guards("delivery"),
+            Trigger(name="delivery_files", when="BEFORE INSERT", function="delivery_files"),
             models.UniqueConstraint(fields=["account", "idempotency_key"], name="delivery_idempotency"),
             models.UniqueConstraint(
                 fields=["account", "draft_id"],

@@ -9,23 +9,22 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
+from django.conf import settings
 from django.core.files import File as DjangoFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.views.decorators.http import require_safe
 
-from conversations.messages import files
-from conversations.models import Attachment, Conversation, Message
+from conversations.errors import NotThere, Shut
+from conversations.messages import files, scanning
+from conversations.messages.scanning import Infected
+from conversations.messages.sniffing import PICTURES, UNKNOWN, kind_of
+from conversations.models import Attachment, Conversation, Message, StoredFile
 from conversations.people.roles import Verb, require
-from conversations.tenancy import require_tenant
+from conversations.storage import Away, Links
+from conversations.tenancy import outside_transaction, require_tenant
 from conversations.views.access import signed_in
 from conversations.visible import Visible
 
-#: What a browser draws by itself and cannot run, told by its first bytes; what a sender calls a file is never believed.
-PICTURES = {
-    "image/png": b"\x89PNG\r\n\x1a\n",
-    "image/jpeg": b"\xff\xd8\xff",
-    "image/gif": b"GIF8",
-}
 IN_MEMORY = 5_000_000  # bytes of an archive; a larger one is built on disk
 _NOTHING = {"default-src": ["'none'"], "sandbox": []}
 
@@ -33,10 +32,15 @@ _NOTHING = {"default-src": ["'none'"], "sandbox": []}
 @require_safe
 @signed_in
 @require(Verb.READ)
-def attachment(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
-    """One file as a download, never shown inline; the name is sent by RFC 6266, the type is never guessed."""
+def attachment(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
+    """One file as a download, never shown inline; the name is sent by RFC 6266, the type is never guessed. From a bucket it
+    comes by a link that is of this person's asking and dies within a minute."""
     found = _find(request, pk)
-    return _download(_opened(found), found.file_name, found.size_bytes)
+    store = files.storage()
+    if isinstance(store, Links):
+        _let_through(found)
+        return _elsewhere(store, found)
+    return _download(_opened(request, found), found.file_name, found.size_bytes)
 
 
 @require_safe
@@ -44,11 +48,11 @@ def attachment(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
 @require(Verb.READ)
 def picture(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
     """The same file for an `img` element, if it is a PNG, a JPEG or a GIF; else there is no picture of it (404)."""
-    stream = _opened(_find(request, pk))
+    stream = _opened(request, _find(request, pk))
     first = stream.read(16)
     stream.seek(0)
-    kind = next((kind for kind, magic in PICTURES.items() if first.startswith(magic)), None)
-    if kind is None:
+    kind = kind_of(first)
+    if kind not in PICTURES:
         stream.close()
         raise Http404("This file is no picture.")
     response = FileResponse(stream, content_type=kind)
@@ -69,15 +73,22 @@ def all_files(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     found = list(message.attachments.order_by("id")) if message else []
     if not found:
         raise Http404("There are no such files in this account.")
+    held = scanning.shut(found[0].account_id, {file.sha256 for file in found})
+    shut = {file.pk: held[file.sha256] for file in found if file.sha256 in held}
     archive = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  the response closes it
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as into:  # pictures, PDF: packed already
+    with (
+        outside_transaction(request),
+        zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as into,
+    ):  # pictures, PDF: packed already
         missing = []
         for name, file in zip(_names(one.file_name for one in found), found, strict=True):
             try:
+                if file.pk in shut:
+                    raise Infected(shut[file.pk])
                 with files.open_whole(file.storage_key, file.sha256) as stream, into.open(name, "w") as entry:
                     for chunk in stream.chunks():
                         entry.write(chunk)
-            except files.Damaged as error:
+            except OSError as error:
                 missing.append(f"{name}: {error}")
         if missing:
             into.writestr("missing.txt", "\n".join(missing))
@@ -108,22 +119,53 @@ def _find(request: HttpRequest, pk: uuid.UUID) -> Attachment:
     return found
 
 
-def _opened(found: Attachment) -> DjangoFile:
+def _opened(request: HttpRequest, found: Attachment) -> DjangoFile:
+    _let_through(found)
     try:
-        return files.open_whole(found.storage_key, found.sha256)
+        with outside_transaction(request):
+            return files.open_whole(found.storage_key, found.sha256)
     except files.Damaged as error:
         raise Http404(str(error)) from None
+    except Away as error:
+        raise NotThere(f"{error} The file is kept; try again in a moment.") from None
+
+
+def _let_through(found: Attachment) -> None:
+    """Raises Shut (409) for a file that is infected, or that the scanner has not let through."""
+    try:
+        scanning.refuse(found.account_id, found.sha256)
+    except OSError as error:
+        raise Shut(f"{found.file_name}: {error}") from None
+
+
+def _elsewhere(store: Links, found: Attachment) -> HttpResponse:
+    """The way to the bucket, for a minute. Nothing of it is kept: who has the link needs no other right."""
+    kind = StoredFile.objects.filter(storage_key=found.storage_key).values_list("kind", flat=True).first() or UNKNOWN
+    link = store.link(
+        found.storage_key,
+        seconds=settings.ATTACHMENTS_LINK_SECONDS,
+        disposition=_disposition(found.file_name),
+        kind=kind,
+    )
+    response = HttpResponseRedirect(link)
+    response["Cache-Control"] = "no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 def _download(stream: object, name: str, size: int) -> FileResponse:
     response = FileResponse(stream, content_type="application/octet-stream")
-    ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)[:150]
-    utf8 = quote(name.replace("\x00", ""), safe="")
-    response["Content-Disposition"] = f"attachment; filename=\"{ascii_name or 'file'}\"; filename*=UTF-8''{utf8}"
+    response["Content-Disposition"] = _disposition(name)
     response["Content-Length"] = str(size)
     response["X-Content-Type-Options"] = "nosniff"
     response.csp = _NOTHING  # type: ignore[attr-defined]
     return response
+
+
+def _disposition(name: str) -> str:
+    ascii_name = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)[:150]
+    utf8 = quote(name.replace("\x00", ""), safe="")
+    return f"attachment; filename=\"{ascii_name or 'file'}\"; filename*=UTF-8''{utf8}"
 
 
 def _may_see(found: Attachment, channels: Visible) -> bool:

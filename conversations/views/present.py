@@ -11,6 +11,8 @@ from django.urls import reverse
 
 from conversations.channels.addresses import is_same
 from conversations.channels.registry import icon_of
+from conversations.messages import scanning
+from conversations.messages.there import GAVE_UP
 from conversations.metadata import AuthenticationShape
 from conversations.models import Conversation, RelatedConversation
 from conversations.views.life import due_words, state_of
@@ -23,16 +25,19 @@ class FileView:
     size: str
     url: str
     id: str = ""
+    shut: str = ""  # why it may not be opened
     picture_url: str = ""  # of what calls itself a picture; the view looks
 
     @classmethod
-    def of(cls, pk: Any, name: str, size_bytes: int) -> FileView:
-        is_picture = name.lower().endswith((".png", ".jpg", ".jpeg", ".gif"))
+    def of(cls, pk: Any, name: str, size_bytes: int, verdict: str = "") -> FileView:
+        shut = scanning.why_not(verdict)
+        is_picture = not shut and name.lower().endswith((".png", ".jpg", ".jpeg", ".gif"))
         return cls(
             name=name,
             size=size(size_bytes),
             url=reverse("conversations:attachment", args=[pk]),
             id=str(pk),
+            shut=shut,
             picture_url=reverse("conversations:picture", args=[pk]) if is_picture else "",
         )
 
@@ -57,6 +62,8 @@ class MessageView:
     lang: str = ""
     person_url: str = ""
     problems: list[str] = field(default_factory=list)
+    there: list[tuple[str, str]] = field(default_factory=list)  # files that are not here yet, and why
+    fetch_url: str = ""  # where one of them waits for a person
     copied: str = ""  # who else got it
     all_files_url: str = ""  # where there are several
 
@@ -146,17 +153,32 @@ def message_view(
         paragraphs=_paragraphs(shown),
         quoted=_paragraphs(_rest(full, shown)),
         notes=notes,
-        files=[FileView.of(file["id"], file["name"], file["size"]) for file in message["files"] or ()],
+        files=[
+            FileView.of(file["id"], file["name"], file["size"], file.get("verdict", ""))
+            for file in message["files"] or ()
+        ],
         all_files_url=reverse("conversations:all-files", args=[message["id"]])
         if len(message["files"] or ()) > 1
         else "",
         html_url=reverse("conversations:message-html", args=[message["id"]]) if message.get("has_html") else "",
         problems=list(message.get("problems") or ()),
+        there=[(one["name"], _why_there(one)) for one in message.get("there") or ()],
+        fetch_url=reverse("conversations:fetch-files", args=[message["id"]])
+        if may_correct and any(one.get("tries", 0) >= GAVE_UP for one in message.get("there") or ())
+        else "",
         copied=_copied(message.get("cc") or ()) if inbound else "",
         person_url=reverse("conversations:by-a-person", args=[message["id"]])
         if may_correct and inbound and message.get("is_automatic") and not message.get("erased_at")
         else "",
     )
+
+
+def _why_there(one: Mapping[str, Any]) -> str:
+    """Why a file is not here, in words."""
+    problem = one.get("problem", "")  # what is as it began is not written down
+    if one.get("tries", 0) >= GAVE_UP:
+        return f"could not be fetched: {problem}"
+    return f"is being fetched; not yet: {problem}" if problem else "is being fetched"
 
 
 def _envelope_notes(message: Mapping[str, Any], sender: str) -> list[str]:

@@ -77,9 +77,12 @@ def as_entry(message: Message) -> dict[str, Any]:
         "erased_at": message.erased_at,
         **{
             name: message.metadata.get(name)
-            for name in ("sender", "sender_name", "reply_to", "answer_to", "cc", "authentication", "problems")
+            for name in ("sender", "sender_name", "reply_to", "answer_to", "cc", "authentication", "problems", "there")
         },
-        "files": [{"id": f.pk, "name": f.file_name, "size": f.size_bytes} for f in message.attachments.all()],
+        "files": [
+            {"id": f.pk, "name": f.file_name, "size": f.size_bytes, "verdict": f.verdict}
+            for f in message.attachments.all()
+        ],
     }
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_POST, require_safe
 
 from conversations.errors import Refusal
-from conversations.messages import blocking, inbox
+from conversations.messages import blocking, inbox, there
 from conversations.models import Conversation, Delivery, Message, RelatedConversation, Tag, Watcher
 from conversations.people.roles import Verb, may, require
 from conversations.tenancy import require_tenant
@@ -190,6 +190,22 @@ def by_a_person(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     conversation = get_conversation_for(request, found)
     try:
         inbox.by_a_person(message_id=pk, actor=person(request))
+    except Refusal as refusal:
+        return thread_page(request, conversation, problem=str(refusal), status=refusal.status)
+    return see_other(reverse("conversations:detail", args=[found]))
+
+
+@require_POST
+@signed_in
+@require(Verb.EDIT)
+def fetch_files(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """What of a message stands at its vendor, and could not be fetched, is tried again."""
+    found = Message.objects.filter(pk=pk).values_list("conversation_id", flat=True).first()
+    if found is None:
+        raise Http404("There is no such message in this account.")
+    conversation = get_conversation_for(request, found)
+    try:
+        there.fetch_again(message_id=pk, actor=person(request))
     except Refusal as refusal:
         return thread_page(request, conversation, problem=str(refusal), status=refusal.status)
     return see_other(reverse("conversations:detail", args=[found]))

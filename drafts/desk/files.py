@@ -17,8 +17,8 @@ from conversations import audit
 from conversations.channels.base import File
 from conversations.errors import Invalid
 from conversations.messages import files as store
-from conversations.messages import outbox
-from conversations.models import Attachment, User
+from conversations.messages import outbox, scanning
+from conversations.models import Attachment, StoredFile, User
 from conversations.people.roles import Verb
 from conversations.tenancy import tenant_context
 from drafts.desk.readdress import as_seen
@@ -36,9 +36,7 @@ def add(*, draft_id: uuid.UUID, actor: User, seen: Seen, files: Sequence[File]) 
     """
     with transaction.atomic():
         scene = _open(draft_id, actor, seen)
-        if not files:
-            raise Invalid("Choose a file. Nothing was attached.")
-        _within_limits(scene, [len(file.content) for file in files])
+        _attachable(scene, files)
         there = {(file["name"], file["sha256"]) for file in files_of(scene.draft)}
         added = [
             row
@@ -49,11 +47,19 @@ def add(*, draft_id: uuid.UUID, actor: User, seen: Seen, files: Sequence[File]) 
     return scene.draft
 
 
+def look(*, draft_id: uuid.UUID, actor: User, seen: Seen, files: Sequence[File]) -> None:
+    """Whether `add` would attach these, before their bytes are kept. Changes nothing; raises what `add` raises."""
+    with transaction.atomic():
+        _attachable(_open(draft_id, actor, seen), files)
+
+
 def pick(*, draft_id: uuid.UUID, actor: User, seen: Seen, attachment_id: uuid.UUID) -> Draft:
     """Attach a file of the same conversation's messages. Raises what `add` raises; Attachment.DoesNotExist (404) for others."""
     with transaction.atomic():
         scene = _open(draft_id, actor, seen)
         found = Attachment.objects.get(pk=attachment_id, message__conversation=scene.conversation)
+        if found.verdict == StoredFile.Verdict.INFECTED:
+            raise Invalid(f"{found.file_name}: {scanning.why_not(found.verdict)} Nothing was attached.")
         _within_limits(scene, [found.size_bytes])
         there = {(file["name"], file["sha256"]) for file in files_of(scene.draft)}
         copies = [copy_of(found, scene.draft)] if (found.file_name, found.sha256) not in there else []
@@ -105,6 +111,12 @@ def _open(draft_id: uuid.UUID, actor: User, seen: Seen) -> Scene:
     still_open(scene, replace(seen, version=scene.draft.version))  # a text that was saved meanwhile is no hindrance
     as_seen(scene, seen)
     return scene
+
+
+def _attachable(scene: Scene, files: Sequence[File]) -> None:
+    if not files:
+        raise Invalid("Choose a file. Nothing was attached.")
+    _within_limits(scene, [len(file.content) for file in files])
 
 
 def _within_limits(scene: Scene, sizes: Sequence[int]) -> None:

@@ -15,7 +15,13 @@ from drafts.models.drafts import Draft
 #: What an envelope says of a file; its digest is what was seen.
 _SAID = ("name", "sha256", "key", "type", "size")
 _COLUMNS = JSONObject(
-    id="id", name="file_name", size="size_bytes", sha256="sha256", key="storage_key", type="mime_type"
+    id="id",
+    name="file_name",
+    size="size_bytes",
+    sha256="sha256",
+    key="storage_key",
+    type="mime_type",
+    verdict="verdict",
 )
 
 

@@ -42,7 +42,7 @@ def _panes(given: Any) -> QuerySet[Draft]:
 
 
 def _with_panes(drafts: QuerySet[Draft], within: Visible) -> QuerySet[Draft]:
-    attachments = JSONObject(id="id", name="file_name", size="size_bytes", inline="is_inline")
+    attachments = JSONObject(id="id", name="file_name", size="size_bytes", inline="is_inline", verdict="verdict")
     thread = (
         Message.objects.shown()
         .filter(conversation=OuterRef("conversation"))
@@ -66,6 +66,7 @@ def _with_panes(drafts: QuerySet[Draft], within: Visible) -> QuerySet[Draft]:
                 cc=F("metadata__cc"),
                 authentication=F("metadata__authentication"),
                 problems=F("metadata__problems"),
+                there=F("metadata__there"),
                 files=ArraySubquery(Attachment.objects.filter(message=OuterRef("pk")).values(json=attachments)),
             )
         )

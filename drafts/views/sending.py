@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,10 +13,12 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from conversations.channels.base import File
-from conversations.errors import Invalid
+from conversations.errors import Invalid, NotKept
+from conversations.messages import files as kept
 from conversations.messages.envelope import digest
 from conversations.models import Attachment
 from conversations.people.roles import Verb, require
+from conversations.tenancy import outside_transaction, require_tenant
 from conversations.views.access import is_fragment, person, signed_in
 from drafts.desk import files as attaching
 from drafts.desk import formatting
@@ -27,6 +30,8 @@ from drafts.views import answers, press
 from drafts.views.pane import Doing
 from drafts.views.present import DeskFilters
 from drafts.views.press import LINES, in_place, onward, read
+
+logger = logging.getLogger(__name__)
 
 
 @require_POST
@@ -60,7 +65,10 @@ def files(request: HttpRequest, pk: uuid.UUID, filters: DeskFilters) -> HttpResp
         elif removed := request.POST.get("remove"):
             attaching.remove(draft_id=pk, actor=actor, seen=seen, attachment_id=_id(removed))
         else:
-            attaching.add(draft_id=pk, actor=actor, seen=seen, files=_uploaded(request.FILES.getlist("files")))
+            found = _uploaded(request.FILES.getlist("files"))
+            attaching.look(draft_id=pk, actor=actor, seen=seen, files=found)
+            _keep(request, found)
+            attaching.add(draft_id=pk, actor=actor, seen=seen, files=found)
     except Attachment.DoesNotExist:
         raise Http404("There is no such file here.") from None
     if is_fragment(request):
@@ -98,6 +106,19 @@ def _choose(request: HttpRequest, pk: uuid.UUID, seen: Seen) -> Draft:
     chosen = Recipients.read(*(request.POST.get(name, "") for name in LINES))
     subject = request.POST.get("subject_line", "").replace("\x00", "")
     return addressing.choose(draft_id=pk, actor=person(request), seen=seen, recipients=chosen, subject=subject)
+
+
+def _keep(request: HttpRequest, found: Sequence[File]) -> None:
+    """The bytes, before the transaction that names them. Raises NotKept (503)."""
+    account_id = require_tenant(request).account_id
+    with outside_transaction(request):
+        try:
+            kept.put_all(account_id, found)
+        except OSError as error:
+            logger.warning("files could not be kept: %s", error)
+            raise NotKept(
+                "The files could not be kept, their store is away. Nothing was attached; try again."
+            ) from None
 
 
 def _id(value: str) -> uuid.UUID:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from conversations.errors import Invalid, Refusal
-from conversations.messages import files
+from conversations.messages import files, scanning
 from conversations.metadata import Shape
 from conversations.tenancy import tenant_context
 from ingestion.jobs import JobKind, Work, checked
@@ -63,7 +63,8 @@ class Counts:
 
 
 def keep_upload(*, account_id: uuid.UUID, name: str, content: bytes, endings: tuple[str, ...] = tuple(KINDS)) -> Upload:
-    """Put an uploaded file into the account's store; the answer goes into a job's params. Raises Invalid (422)."""
+    """Put an uploaded file into the account's store, outside of any transaction that waits; the answer goes into a job's
+    params. Raises Invalid (422), OSError."""
     name = PurePosixPath(name.replace("\\", "/")).name.strip()[:200]
     if not name or PurePosixPath(name).suffix.lower() not in endings:
         raise Invalid(
@@ -73,13 +74,17 @@ def keep_upload(*, account_id: uuid.UUID, name: str, content: bytes, endings: tu
         raise Invalid(f"{name} was not kept: it is empty.")
     if len(content) > MAX_BYTES:
         raise Invalid(f"{name} was not kept: it is larger than {MAX_BYTES / 1e6:.0f} MB.")
-    return Upload(name=name, sha256=files.store(account_id, content)[0])
+    return Upload(name=name, sha256=files.put(account_id, content)[0])
 
 
 def read_upload(*, account_id: uuid.UUID, upload: Upload) -> bytes:
     """The bytes of a kept file, which are what their digest says. Raises UploadGone."""
+    with tenant_context(account_id):
+        key = files.key_of(account_id, upload.sha256)
     try:
-        return files.read_whole(files.key_of(account_id, upload.sha256), upload.sha256)
+        return scanning.read_checked(account_id, key, upload.sha256)
+    except scanning.Infected as error:
+        raise UploadGone(f"{upload.name} was not read. {error}") from error
     except files.Damaged as error:
         raise UploadGone(f"The bytes of {upload.name} are not in the store any more. Upload it again.") from error
 

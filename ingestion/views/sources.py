@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import timedelta
 from pathlib import PurePosixPath
@@ -16,10 +17,10 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from conversations.errors import Invalid
+from conversations.errors import Invalid, NotKept
 from conversations.people.roles import Verb, check, may, require
 from conversations.search import words_query
-from conversations.tenancy import require_tenant
+from conversations.tenancy import outside_transaction, require_tenant
 from conversations.views.access import person, signed_in
 from conversations.views.links import see_other
 from conversations.views.words import Clock, clock_for, plural, span
@@ -30,6 +31,8 @@ from ingestion.knowledge.files import MAX_FILES, Upload, keep_upload
 from ingestion.models import JobRun, Passage, Site, SourceDocument
 from ingestion.views.present import AGES, DOCUMENT_STATES, KINDS, OLD, document_row, freshness
 from ingestion.views.runs import back, cards_context, runs_context
+
+logger = logging.getLogger(__name__)
 
 PAGE = 50
 PASSAGES = 200
@@ -206,15 +209,19 @@ def upload(request: HttpRequest) -> HttpResponse:
         try:
             if (file.size or 0) > MAX_BYTES:
                 raise Invalid(f"{name[:200]} was not kept: it is larger than {MAX_BYTES / 1e6:.0f} MB.")
-            found = keep_upload(
-                account_id=tenant.account_id,
-                name=name,
-                content=file.read(),
-                endings=ANSWERS if is_answers else tuple(READABLE),
-            )
+            with outside_transaction(request):  # their store may be another machine
+                found = keep_upload(
+                    account_id=tenant.account_id,
+                    name=name,
+                    content=file.read(),
+                    endings=ANSWERS if is_answers else tuple(READABLE),
+                )
         except Invalid as refusal:
             refused.append(str(refusal))
             continue
+        except OSError:
+            logger.exception("an upload could not be kept")
+            raise NotKept("The files could not be kept, their store is away. Nothing was queued; try again.") from None
         (answers if is_answers else kept).append(found)
     if not kept and not answers:
         raise Invalid(" ".join(refused) or "Choose at least one file. Nothing was uploaded.")

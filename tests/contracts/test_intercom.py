@@ -330,9 +330,13 @@ def test_html_is_read_as_mail_is_and_text_as_it_stands(body: str, text: str, htm
     assert (found.inbound.body_text, found.inbound.body_html) == (text, html)
 
 
-def test_a_file_that_was_not_fetched_is_named() -> None:
+def test_a_file_that_cannot_be_fetched_is_named() -> None:
     [found] = read("conversation.user.replied", part(body="", attachments=[{"name": "ends.jpg"}]))
-    assert found.inbound.problems == ("Files that stand in Intercom and were not fetched: ends.jpg.",)
+    assert found.inbound.problems == ("Files that Intercom does not hand out: ends.jpg.",)
+    has_address = [{"type": "upload", "name": "ends.jpg", "url": "https://downloads.intercomcdn.com/i/o/1/ends.jpg"}]
+    [found] = read("conversation.user.replied", part(body="See", attachments=has_address))
+    assert [(one.name, one.address) for one in found.inbound.there] == [("ends.jpg", has_address[0]["url"])]
+    assert found.inbound.problems == ()
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"{}", b"null", b'{"topic": "conversation.user.created"}', b"\xff"])

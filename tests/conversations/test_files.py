@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.utils import timezone
 
 from conversations.channels.base import File
 from conversations.messages import files, outbox
-from conversations.models import Account, Attachment, Conversation, Delivery, DeliveryAttempt
+from conversations.messages.sniffing import UNKNOWN, kind_of
+from conversations.models import Account, Attachment, Conversation, Delivery, DeliveryAttempt, StoredFile
 from conversations.storage import UNFINISHED, WholeFiles
 from conversations.tenancy import tenant_context
 from drafts import retention
@@ -50,20 +52,21 @@ def test_what_a_full_disk_cut_short_is_not_kept_and_the_next_try_is_whole(
     world: World, acme: Any, attachments_dir: Path
 ) -> None:
     with room_for(30_000), pytest.raises(OSError, match="File too large"):
-        files.store(acme.pk, CONTENT)
+        files.put(acme.pk, CONTENT)
     assert stored(attachments_dir) == []
-    digest, key = files.store(acme.pk, CONTENT)
+    digest, key = files.put(acme.pk, CONTENT)
     assert files.read_whole(key, digest) == CONTENT
-    assert [path.name for path in stored(attachments_dir)] == [digest]
+    assert [path.name for path in stored(attachments_dir)] == [key.rpartition("/")[2]]
+    assert digest not in key
 
 
 @pytest.mark.parametrize("damaged", [CONTENT[:30_000], b"", bytes(len(CONTENT)), CONTENT + b"x"])
 def test_a_name_that_exists_is_trusted_for_its_bytes_only(
     world: World, acme: Any, attachments_dir: Path, damaged: bytes
 ) -> None:
-    digest, key = files.store(acme.pk, CONTENT)
+    digest, key = files.put(acme.pk, CONTENT)
     (attachments_dir / key).write_bytes(damaged)
-    assert files.store(acme.pk, CONTENT) == (digest, key)
+    assert files.put(acme.pk, CONTENT) == (digest, key)
     assert (attachments_dir / key).read_bytes() == CONTENT
 
 
@@ -146,3 +149,70 @@ def test_a_secret_of_this_machine_is_written_whole_or_not_at_all(
     made = product._local_secret("secret_key")
     assert len(made) > 50
     assert product._local_secret("secret_key") == made
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"ATTACHMENTS_STORE": "s4"}, "one of: file, s3, gcs"),
+        ({"ATTACHMENTS_STORE": "s3"}, "ATTACHMENTS_BUCKET"),
+        ({"ATTACHMENTS_STORE": "s3", "ATTACHMENTS_BUCKET": "b", "ATTACHMENTS_KEY_ID": "half"}, "Set both"),
+        ({"ATTACHMENTS_STORE": "gcs", "ATTACHMENTS_BUCKET": "b"}, "Set both"),
+        ({"ATTACHMENTS_STORE": "s3", "ATTACHMENTS_BUCKET": "b", "ATTACHMENTS_ENDPOINT": "s3.acme.test"}, "no scheme"),
+    ],
+)
+def test_half_a_bucket_is_refused_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], words: str
+) -> None:
+    from config import attachments
+
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=words):
+        attachments.store(tmp_path)
+
+
+def test_googles_bucket_is_asked_where_google_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from config import attachments
+
+    for name, value in {"STORE": "gcs", "BUCKET": "b", "KEY_ID": "id", "KEY": "secret"}.items():
+        monkeypatch.setenv(f"ATTACHMENTS_{name}", value)
+    options = attachments.store(tmp_path)["OPTIONS"]
+    assert (options["endpoint"], options["region"]) == ("https://storage.googleapis.com", "auto")
+
+
+def test_a_type_is_told_by_the_first_bytes_and_never_one_that_runs() -> None:
+    told = {
+        b"%PDF-1.7": "application/pdf", b"\x89PNG\r\n\x1a\n": "image/png", b"RIFF\0\0\0\0WEBP": "image/webp",
+        b"<html>": UNKNOWN, b"<svg xmlns=''>": UNKNOWN, b"": UNKNOWN, b"\x89PN": UNKNOWN,
+    }  # fmt: skip
+    assert {content: kind_of(content) for content in told} == told
+
+
+def test_two_who_keep_the_same_bytes_at_once_keep_them_once(
+    committed_world: World, attachments_dir: Path, in_threads: Any
+) -> None:
+    keys = in_threads([lambda: files.put(committed_world.acme.pk, CONTENT)] * 6)
+    assert len(set(keys)) == 1 and len(stored(attachments_dir)) == 1
+    with tenant_context(committed_world.acme.pk):
+        assert StoredFile.objects.count() == 1
+    other = files.put(committed_world.globex.pk, CONTENT)
+    assert other[1] != keys[0][1] and len(stored(attachments_dir)) == 2
+
+
+def test_bytes_that_are_dropped_while_they_are_put_are_put_again(
+    committed_world: World, attachments_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever puts them holds no lock meanwhile: the row that went is noticed, and what was written under it goes too."""
+    account_id, real = committed_world.acme.pk, WholeFiles._save
+
+    def dropped(self: WholeFiles, name: str, content: Any) -> str:
+        monkeypatch.setattr(WholeFiles, "_save", real)
+        with tenant_context(account_id):
+            files.drop(account_id, StoredFile.objects.get().sha256, needed=lambda: False)
+        return real(self, name, content)
+
+    monkeypatch.setattr(WholeFiles, "_save", dropped)
+    digest, key = files.put(account_id, CONTENT)
+    assert files.read_whole(key, digest) == CONTENT
+    assert [path.name for path in stored(attachments_dir)] == [key.rpartition("/")[2]]

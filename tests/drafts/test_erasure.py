@@ -70,6 +70,8 @@ conversations_webhookattempt: outcome
 conversations_webhookdelivery: status
 conversations_webhookendpoint: state events
 conversations_webhookevent: kind
+conversations_storedfile: kind verdict
+conversations_attachment: verdict
 drafts_configdocument: origin
 drafts_draft: status conversation_kind act
 drafts_draftaction: type reasons wished_act
@@ -112,10 +114,14 @@ conversations_auditevent: actor_name
 conversations_message: content_sha256
 conversations_delivery: content_sha256
 conversations_attachment: sha256 storage_key
+conversations_storedfile: sha256 storage_key
 conversations_proposedaction: arguments_sha256 precondition_sha256 effect_sha256
 drafts_configdocument: sha256
 drafts_draftrevision: sha256
 ingestion_inboundevent: external_id payload_sha256
+
+= A scanner's own name for what it found in a file; the row goes with the bytes
+conversations_storedfile: finding
 
 = A colleague's own chat, emptied by rules of its own (`empty_chats`, tests/conversations/test_chats.py)
 conversations_assistantsession: context

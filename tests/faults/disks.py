@@ -136,7 +136,7 @@ def _fill_the_attachments(ground: Ground, out: Outcome) -> None:
             storages._storages.clear()  # type: ignore[attr-defined]
             with tenant_context(ground.world.acme.pk):
                 try:
-                    files.store(ground.world.acme.pk, content)
+                    files.put(ground.world.acme.pk, content)
                     out.violations.append("a file larger than its disk was stored")
                 except OSError:
                     pass
@@ -144,6 +144,6 @@ def _fill_the_attachments(ground: Ground, out: Outcome) -> None:
             out.must(not left, f"a file that did not fit left {left}")
             subprocess.run(["mount", "-o", "remount,size=8m", str(disk)], check=True, capture_output=True)
             with tenant_context(ground.world.acme.pk):
-                digest, key = files.store(ground.world.acme.pk, content)
+                digest, key = files.put(ground.world.acme.pk, content)
                 out.must(files.read_whole(key, digest) == content, "the file is not whole after there was room")
         storages._storages.clear()  # type: ignore[attr-defined]

@@ -143,10 +143,10 @@ def test_its_text_is_written_out() -> None:
     assert plain(text) == "Hi @ada, @here see the page (https://a.test/x) & https://b.test, #orders, a@b.test <b> @May"
 
 
-def test_a_file_that_was_not_fetched_is_named() -> None:
+def test_a_file_that_cannot_be_fetched_is_named() -> None:
     found = read(subtype="file_share", text="", files=[{"name": "ends.jpg"}])
     assert found.inbound.body_text == "ends.jpg"
-    assert found.inbound.problems == ("Files that stand in Slack and were not fetched: ends.jpg.",)
+    assert found.inbound.problems == ("Files that Slack does not hand out: ends.jpg.",)
 
 
 @needs_corpora

@@ -160,15 +160,18 @@ def ended(world: World, user: User, content: bytes, **facts: object) -> tuple[Jo
         values = {"status": "succeeded", "finished_at": timezone.now(), "started_at": timezone.now(), **facts}
         params = {"files": [kept.model_dump()]}
         job = JobRun.objects.create(account=world.acme, type="ingest_files", params=params, **values)
-    return job, files.key_of(world.acme.pk, kept.sha256)
+        return job, files.key_of(world.acme.pk, kept.sha256)
 
 
-def test_uploads_go_when_their_job_has_ended_for_good(world: World, attachments_dir) -> None:
+def test_uploads_go_when_their_job_has_ended_for_good(
+    world: World, attachments_dir, django_capture_on_commit_callbacks
+) -> None:
     done, of_done = ended(world, world.dan, b"# One")
     _, of_failed = ended(world, world.dan, b"# Two", status="failed")
     _, of_old = ended(world, world.dan, b"# Three", status="failed", finished_at=timezone.now() - timedelta(days=8))
     _, of_waiting = ended(world, world.dan, b"# Four", status="queued", finished_at=None)
-    assert uploads.drop_uploads(account_id=world.acme.pk) == 2
+    with django_capture_on_commit_callbacks(execute=True):
+        assert uploads.drop_uploads(account_id=world.acme.pk) == 2
     there = {key: files.storage().exists(key) for key in (of_done, of_failed, of_old, of_waiting)}
     assert there == {of_done: False, of_failed: True, of_old: False, of_waiting: True}
     with tenant_context(world.acme.pk):

@@ -209,7 +209,7 @@ def test_a_thread_of_the_customers_is_a_message_with_what_is_new_in_it(asked: zo
     assert (inbound.sender.address, inbound.sender.name) == ("kim@customer.test", "Kim Tran")
     assert inbound.body_new == "And on the return side?" and "Yes, it is." in inbound.body_text
     assert inbound.body_html == html
-    assert inbound.problems == ("Files that stand in Zoho Desk and were not fetched: photo.jpg.",)
+    assert inbound.problems == ("Files that Zoho Desk does not hand out: photo.jpg.",)
     assert found.at == datetime(2026, 1, 5, 11, tzinfo=UTC)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from conversations.channels.intercom.checking import check_intercom, missing
 from conversations.channels.intercom.events import parse
+from conversations.channels.intercom.files import fetch_file
 from conversations.channels.intercom.sending import MOST_FILE_BYTES, MOST_FILES, MOST_TEXT, open_intercom
 from conversations.channels.intercom.settings import IntercomSettings
 from conversations.channels.intercom.signature import verify
@@ -17,6 +18,7 @@ INTERCOM = Provider(
     limits=Limits(text=MOST_TEXT, files=MOST_FILES, file_bytes=MOST_FILE_BYTES, per_second=5.0, burst=10),
     settings=IntercomSettings,
     secrets=("the access token",),
+    fetch_file=fetch_file,
     open=open_intercom,
     threads=True,
     form="chat",

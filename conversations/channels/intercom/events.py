@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from conversations.channels.base import Author, Event, EventKind, Inbound, Party
+from conversations.channels.base import Author, Event, EventKind, Inbound, Party, handed_out
 from conversations.channels.intercom.settings import IntercomSettings
 
 NOTHING = Event(EventKind.OTHER)
@@ -73,7 +73,8 @@ def _message(
 ) -> Iterator[Event]:
     author = _author(part, settings)
     text, html = text_of(part)
-    files = [str(file.get("name") or "a file") for file in part.get("attachments") or ()]
+    attached = [file for file in part.get("attachments") or () if isinstance(file, dict)]
+    files = [str(file.get("name") or "a file") for file in attached]
     if author is None or part.get("redacted") or not (text.strip() or files):
         return
     by = _party(part.get("author") or {})
@@ -93,7 +94,9 @@ def _message(
             body_text=text or " ".join(files),
             body_new=text or " ".join(files),
             body_html=html,
-            problems=(f"Files that stand in Intercom and were not fetched: {', '.join(files)}.",) if files else (),
+            **handed_out(
+                "Intercom", [(n, str(file.get("url") or "")) for n, file in zip(files, attached, strict=True)]
+            ),
         ),
         at=datetime.fromtimestamp(int(part["created_at"]), UTC) if part.get("created_at") else None,
     )

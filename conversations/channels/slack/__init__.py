@@ -5,6 +5,7 @@ from __future__ import annotations
 from conversations.channels.provider import ChannelType, Hooks, Limits, Provider, Section, Trial
 from conversations.channels.slack.checking import check_slack, missing, places, send_test
 from conversations.channels.slack.events import parse
+from conversations.channels.slack.files import fetch_file
 from conversations.channels.slack.sending import MOST_TEXT, open_slack
 from conversations.channels.slack.settings import SlackSettings
 from conversations.channels.slack.signature import verify
@@ -17,6 +18,7 @@ SLACK = Provider(
     limits=Limits(text=MOST_TEXT, per_second=1.0, burst=3),
     settings=SlackSettings,
     secrets=("the bot token",),
+    fetch_file=fetch_file,
     open=open_slack,
     threads=True,
     form="chat",

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from conversations.channels.base import Author, Event, EventKind, Inbound, Party
+from conversations.channels.base import Author, Event, EventKind, Inbound, Party, handed_out
 from conversations.channels.slack.settings import SlackSettings
 
 #: Kinds of messages that somebody wrote; others say that somebody joined, that a topic changed and the like.
@@ -61,7 +61,10 @@ def _written(
     if author is None:
         return NOTHING
     text = plain(str(message.get("text") or ""))
-    names = [str(file.get("name") or file.get("id") or "a file") for file in message.get("files") or ()]
+    files = [file for file in message.get("files") or () if isinstance(file, dict)]
+    names = [str(file.get("name") or file.get("id") or "a file") for file in files]
+    # A file that is only linked to, and one that was removed, have no such address.
+    there = [str(file.get("url_private_download") or file.get("url_private") or "") for file in files]
     name = f"{room}:{ts}"
     return Event(
         kind,
@@ -74,7 +77,7 @@ def _written(
             subject=" ".join(text.split())[:80],
             body_text=text or " ".join(names),
             body_new=text or " ".join(names),
-            problems=(f"Files that stand in Slack and were not fetched: {', '.join(names)}.",) if names else (),
+            **handed_out("Slack", list(zip(names, there, strict=True))),
         ),
         mark=mark_of(message),
         at=datetime.fromtimestamp(float(ts), UTC),

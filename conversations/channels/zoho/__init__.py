@@ -9,6 +9,7 @@ from conversations.channels.base import Event
 from conversations.channels.provider import ChannelType, Hooks, Incoming, Limits, Provider, Section
 from conversations.channels.zoho.checking import check, missing
 from conversations.channels.zoho.facts import MOST_CHARS
+from conversations.channels.zoho.files import fetch_file
 from conversations.channels.zoho.gaps import Source
 from conversations.channels.zoho.sending import ZohoAdapter
 from conversations.channels.zoho.settings import ZohoSettings
@@ -27,6 +28,7 @@ ZOHO = Provider(
     icon="ticket",
     limits=Limits(text=MOST_CHARS),
     settings=ZohoSettings,
+    fetch_file=fetch_file,
     open=ZohoAdapter,
     threads=True,
     about="Tickets of your Zoho Desk. Replies leave there, as mails of the ticket.",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from conversations.channels.base import Author, Event, EventKind, Inbound, Party
+from conversations.channels.base import Author, Event, EventKind, Inbound, Party, handed_out
 from conversations.channels.zoho import events
 from conversations.channels.zoho.api import GONE, desk, ticket_path
 from conversations.channels.zoho.settings import ZohoSettings
@@ -60,7 +60,11 @@ def event_of(thread: dict[str, Any], ticket: dict[str, Any]) -> Event:
         return Event(EventKind.FAILED, provider_id=name, author=Author.TEAM, detail="Zoho Desk could not send it.")
     author = thread.get("author") or {}
     written = _party(str(thread.get("fromEmailAddress") or ""), author)
-    files = [str(one.get("name") or "a file") for one in thread.get("attachments") or () if isinstance(one, dict)]
+    files = [
+        (str(one.get("name") or "a file"), str(one.get("href") or ""))
+        for one in thread.get("attachments") or ()
+        if isinstance(one, dict)
+    ]
     inbound = _inbound(name, ticket, written, _text(thread), files, is_out=is_out)
     if not is_out:
         return Event(EventKind.MESSAGE, name, Author.CUSTOMER, inbound, at=_at(thread.get("createdTime")))
@@ -81,25 +85,31 @@ def _comment(comment: dict[str, Any], ticket: dict[str, Any]) -> Event:
 
 
 def _inbound(
-    name: str, ticket: dict[str, Any], sender: Party, text: tuple[str, str], files: list[str], *, is_out: bool
+    name: str,
+    ticket: dict[str, Any],
+    sender: Party,
+    text: tuple[str, str],
+    files: list[tuple[str, str]],
+    *,
+    is_out: bool,
 ) -> Inbound:
     # Imported when the first thread is read: pages need none of it.
     from conversations.channels.email.reading.quoting import split_reply
 
     plain, html = text
     new, _ = split_reply(plain)
-    problems = (f"Files that stand in Zoho Desk and were not fetched: {', '.join(files)}.",) if files else ()
+    named = " ".join(name for name, _ in files)
     address = str(ticket.get("email") or "")
     return Inbound(
         external_id=name,
         thread_id=str(ticket["id"]),
         sender=sender,
         subject=str(ticket.get("subject") or ""),
-        body_text=plain or " ".join(files),
-        body_new=new or plain or " ".join(files),
+        body_text=plain or named,
+        body_new=new or plain or named,
         body_html=html,
         customer=Party(address) if is_out and address else None,
-        problems=problems,
+        **handed_out("Zoho Desk", files),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conversations.messages import scanning
 from conversations.views.present import FileView
 from conversations.views.words import plural, size
 from drafts.desk.recipients import Choice, other_recipient
@@ -62,7 +63,7 @@ class Sending:
             is_formatted=draft.is_formatted,
             may_format=may_write_to,
             signature=str(envelope.get("signature", "")),
-            files=[FileView.of(file["id"], file["name"], file["size"]) for file in own],
+            files=[FileView.of(file["id"], file["name"], file["size"], file.get("verdict", "")) for file in own],
             size=f"{plural(len(own), 'file')}, {size(sum(file['size'] for file in own))}" if own else "",
             takes_files=takes_files,
             thread_files=_thread_files(draft, own) if takes_files else [],
@@ -125,4 +126,5 @@ def _quoted(name: str) -> str:
 def _thread_files(draft: Draft, own: list[dict[str, Any]]) -> list[tuple[str, str]]:
     there = {file["name"] for file in own}
     found = [file for entry in draft.thread for file in entry["files"] if not file.get("inline")]  # type: ignore[attr-defined]
-    return [(str(file["id"]), file["name"]) for file in found if file["name"] not in there][:20]
+    may = [file for file in found if file["name"] not in there and not scanning.why_not(file.get("verdict", ""))]
+    return [(str(file["id"]), file["name"]) for file in may][:20]

@@ -1,0 +1,2 @@
+DROP FUNCTION delivery_files();
+DELETE FROM conversations_storedfile;

@@ -1,0 +1,2 @@
+DROP FUNCTION attachment_verdict();
+DROP FUNCTION storedfile_verdict();
