@@ -176,9 +176,15 @@ _connection: dict[str, Any] = {
         "keepalives_count": 2,
     },
 }
+_of_owner: dict[str, Any] = {**_connection, "OPTIONS": {"application_name": "countersign-owner"}}
+# What a URL says of its connection (`?sslmode=`, `?target_session_attrs=`) goes to libpq, before what we say.
+_servers: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("default", _default, _connection),
+    ("owner", _owner, _of_owner),
+]
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {**_default, **_connection},
-    "owner": {**_owner, **_connection, "OPTIONS": {"application_name": "countersign-owner"}},
+    alias: {**there, **ours, "OPTIONS": {**ours["OPTIONS"], **there.get("OPTIONS", {})}}
+    for alias, there, ours in _servers
 }
 # Requests that one web process answers at a time, each thread with a database connection of its own (config/asgi.py).
 WEB_THREADS = env.number("WEB_THREADS", 4, low=1)
