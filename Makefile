@@ -96,6 +96,6 @@ reset: $(VENV)/.demo  ## forget the demo's data (a fetched language model stays)
 
 lock: | $(BIN)/uv  ## resolve pyproject.toml into the hash-locked requirement files
 	@echo 'django<6' > $(VENV)/lts.txt
-	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra worker pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --extra worker --extra demo --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-demo.txt
-	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements-demo.txt --extra worker --extra demo --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra worker --extra otel pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --extra worker --extra otel --extra demo --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-demo.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements-demo.txt --extra worker --extra otel --extra demo --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-dev.txt

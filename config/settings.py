@@ -400,6 +400,11 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "countersign@localhost")
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 #: Whoever scrapes /metrics shows it as a bearer. Empty: there is no such page.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+PROCRASTINATE_ON_APP_READY = "conversations.workers.ready"
+#: An OpenTelemetry collector (OTLP over HTTP). Empty: no traces, and nothing of OpenTelemetry is imported.
+TRACES_TO = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+#: What the collector wants to be shown, as name=value after commas.
+TRACES_HEADERS = dict(each.split("=", 1) for each in env.words("OTEL_EXPORTER_OTLP_HEADERS") if "=" in each)
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 #: "json": one object a line, with the account and the trace of the request.
 LOG_FORMAT = env.text("LOG_FORMAT", "line", choices=("line", "json"))
