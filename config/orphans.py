@@ -20,13 +20,14 @@ GRACE_SECONDS = 10.0
 
 def end_with_parent() -> None:
     """In a child of a server: stop as if it had asked, once it is gone. Elsewhere (a shell, a test) nothing."""
-    if multiprocessing.parent_process() is None:
+    parent = multiprocessing.parent_process()
+    if parent is None:
         return
-    parent = os.getppid()
-    threading.Thread(target=_watch, args=[parent], name="parent", daemon=True).start()
+    # Its number as the server gave it: a server that was killed while we were starting is not our parent any more.
+    threading.Thread(target=_watch, args=[parent.pid], name="parent", daemon=True).start()
 
 
-def _watch(parent: int) -> None:
+def _watch(parent: int | None) -> None:
     # Asked, not told: prctl(2) names the thread that forked and not its process, and sockets of siblings keep pipes open.
     while os.getppid() == parent:
         time.sleep(LOOK_SECONDS)

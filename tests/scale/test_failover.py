@@ -176,3 +176,16 @@ def test_children_of_a_killed_web_server_end_and_the_next_one_has_the_port(
         assert wait_until(lambda: not any(is_alive(pid) for pid in orphans), ORPHAN_SECONDS)
         assert web.answers()
         assert web.process.pid != first
+
+
+def test_a_child_whose_server_is_killed_while_it_starts_ends_too(
+    committed_world: World, cluster: Any, tmp_path: Path
+) -> None:
+    """Left over by a proof that killed servers at any moment: it looked who its parent was when that was gone already."""
+    address = f"postgres:///{cluster.socket_dir}/countersign_test"
+    web = Web("web", environment(tmp_path, DATABASE_URL=address), tmp_path)
+    with at_work(web):
+        assert wait_until(lambda: bool(children_of(web.process.pid)), 30, 0.01)
+        orphans = children_of(web.process.pid)
+        web.kill()
+        assert wait_until(lambda: not any(is_alive(pid) for pid in orphans), 30)
