@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := true
 export UV_NATIVE_TLS := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test mutants faults newest lint bench bench-large eval local-model test-model reset shell stop lock fmt coverage
+.PHONY: help demo test mutants faults prove-scale newest lint bench bench-large eval local-model test-model reset shell stop lock fmt coverage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -40,6 +40,9 @@ test: lint  ## everything: lint, types, contracts, and all tests on a throw-away
 SHARE ?= 1
 faults: $(VENV)/.dev  ## kill, stall, fill and skew real processes; SHARE=0.1 tries a tenth (root: also a full disk; faketime: also wrong clocks)
 	$(BIN)/python -m tests.faults --share $(SHARE)
+
+prove-scale: $(VENV)/.dev  ## primary and standby, PgBouncer, three webs, three workers, killed under load: what is lost or sent twice; SHARE=0.1 is small
+	$(BIN)/python -m tests.scale --share $(SHARE)
 
 SEED ?= 1
 mutants: $(VENV)/.dev  ## put small faults into the modules that matter: is each noticed? SAMPLE=40 SEED=1, or MODULE=drafts/desk/decisions.py

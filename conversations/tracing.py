@@ -8,7 +8,6 @@ Nothing of OpenTelemetry is imported while it is off.
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
@@ -18,8 +17,6 @@ from django.conf import settings
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
-
-logger = logging.getLogger(__name__)
 
 #: https://www.w3.org/TR/trace-context/
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
