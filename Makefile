@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := true
 export UV_NATIVE_TLS := true
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help demo test mutants faults newest lint bench bench-large eval local-model test-model s3-server reset shell stop lock fmt coverage
+.PHONY: help demo test mutants faults prove-scale newest lint bench bench-large eval local-model test-model s3-server reset shell stop lock fmt coverage
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | sort | expand -t 12
@@ -40,6 +40,9 @@ test: lint  ## everything: lint, types, contracts, and all tests on a throw-away
 SHARE ?= 1
 faults: $(VENV)/.dev  ## kill, stall, fill and skew real processes; SHARE=0.1 tries a tenth (root: also a full disk; faketime: also wrong clocks)
 	$(BIN)/python -m tests.faults --share $(SHARE)
+
+prove-scale: $(VENV)/.dev  ## primary and standby, PgBouncer, three webs, three workers, killed under load: what is lost or sent twice; SHARE=0.1 is small
+	$(BIN)/python -m tests.scale --share $(SHARE)
 
 SEED ?= 1
 mutants: $(VENV)/.dev  ## put small faults into the modules that matter: is each noticed? SAMPLE=40 SEED=1, or MODULE=drafts/desk/decisions.py
@@ -102,7 +105,7 @@ reset: $(VENV)/.demo  ## forget the demo's data (a fetched language model and S3
 
 lock: | $(BIN)/uv  ## resolve pyproject.toml into the hash-locked requirement files
 	@echo 'django<6' > $(VENV)/lts.txt
-	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra worker pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra worker --extra s3 pyproject.toml -o requirements-s3.txt
-	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --extra worker --extra demo --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-demo.txt
-	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements-demo.txt -c requirements-s3.txt --extra worker --extra demo --extra s3 --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra worker --extra otel pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra worker --extra otel --extra s3 pyproject.toml -o requirements-s3.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements.txt --extra worker --extra otel --extra demo --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-demo.txt
+	$(BIN)/uv pip compile -q -c $(VENV)/lts.txt -c requirements-demo.txt -c requirements-s3.txt --extra worker --extra otel --extra demo --extra s3 --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements-dev.txt

@@ -170,6 +170,9 @@ async def _send(answer: Answer, send: Send) -> None:
 
 django.setup(set_prefix=False)
 
+from config import orphans  # noqa: E402
 from conversations.web import outage  # noqa: E402  # its pages need the apps
+
+orphans.end_with_parent()
 
 application = KeptThreads()

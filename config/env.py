@@ -69,6 +69,9 @@ def database(name: str, url: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{name} is not a database URL: postgres://user:password@host:port/name") from error
     if not found.get("NAME"):
         raise ImproperlyConfigured(f"{name} names no database: postgres://user:password@host:port/name")
+    if "," in str(found.get("HOST", "")):
+        # Of several servers we mean the one that can be written to, whichever it is today (libpq asks each).
+        found["OPTIONS"] = {"target_session_attrs": "read-write", **found.get("OPTIONS", {})}
     return dict(found)
 
 

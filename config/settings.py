@@ -176,9 +176,15 @@ _connection: dict[str, Any] = {
         "keepalives_count": 2,
     },
 }
+_of_owner: dict[str, Any] = {**_connection, "OPTIONS": {"application_name": "countersign-owner"}}
+# What a URL says of its connection (`?sslmode=`, `?target_session_attrs=`) goes to libpq, before what we say.
+_servers: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("default", _default, _connection),
+    ("owner", _owner, _of_owner),
+]
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {**_default, **_connection},
-    "owner": {**_owner, **_connection, "OPTIONS": {"application_name": "countersign-owner"}},
+    alias: {**there, **ours, "OPTIONS": {**ours["OPTIONS"], **there.get("OPTIONS", {})}}
+    for alias, there, ours in _servers
 }
 # Requests that one web process answers at a time, each thread with a database connection of its own (config/asgi.py).
 WEB_THREADS = env.number("WEB_THREADS", 4, low=1)
@@ -398,6 +404,11 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "countersign@localhost")
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 #: Whoever scrapes /metrics shows it as a bearer. Empty: there is no such page.
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+PROCRASTINATE_ON_APP_READY = "conversations.workers.ready"
+#: An OpenTelemetry collector (OTLP over HTTP). Empty: no traces, and nothing of OpenTelemetry is imported.
+TRACES_TO = env.text("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+#: What the collector wants to be shown, as name=value after commas.
+TRACES_HEADERS = dict(each.split("=", 1) for each in env.words("OTEL_EXPORTER_OTLP_HEADERS") if "=" in each)
 LOG_LEVEL = env.text("LOG_LEVEL", "INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 #: "json": one object a line, with the account and the trace of the request.
 LOG_FORMAT = env.text("LOG_FORMAT", "line", choices=("line", "json"))

@@ -8,4 +8,6 @@ class ConversationsConfig(AppConfig):
     verbose_name = "Desk"
 
     def ready(self) -> None:
-        from conversations import checks  # noqa: F401 - registers the system checks
+        from conversations import checks, tracing  # noqa: F401 - registers the system checks
+
+        tracing.start()

@@ -15,6 +15,8 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.django_connector import DjangoConnector
 from procrastinate.manager import JobManager
 
+from conversations import tracing
+
 #: By Django's own connection, and so in its transaction. In a worker the app has a connector of its own, whose jobs are
 #: there before what they are about is committed, and stay when that is rolled back.
 _JOBS = JobManager(DjangoConnector())
@@ -35,6 +37,8 @@ def wake(
     deferrer = app.configure_task(task, **{k: v for k, v in options.items() if v is not None})
     deferrer.job_manager = _JOBS
     arguments = {name: str(value) for name, value in ids.items()}
+    if trace := tracing.header(for_account=ids.get("account_id", "")):
+        arguments[tracing.ARGUMENT] = trace
     if not once:
         deferrer.defer(**arguments)
         return

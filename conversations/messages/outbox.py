@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from conversations import audit
+from conversations import audit, tracing
 from conversations.channels.base import ChannelError, Failure, Receipt, SignInRefused
 from conversations.database import database_time, once
 from conversations.errors import Conflict, Invalid
@@ -183,7 +183,8 @@ def deliver(*, account_id: uuid.UUID, delivery_id: uuid.UUID) -> str:
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, error)
     try:
-        receipt = sent_mail.sent_before(delivery, channel) or adapter.send(outbound, before_handover=handing_over)
+        with tracing.span("hand over", channel_id=channel.pk):
+            receipt = sent_mail.sent_before(delivery, channel) or adapter.send(outbound, before_handover=handing_over)
     except ChannelError as error:
         with tenant_context(account_id, durable=True):
             return _record_failure(delivery_id, attempt, error)

@@ -177,8 +177,9 @@ def _address() -> dict[str, Any]:
     there = settings.LISTEN_DATABASE or connections["default"].settings_dict
     named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
     address = {name: str(there[key]) for name, key in named.items() if there.get(key)}
-    address |= {name: value for name, value in there.get("OPTIONS", {}).items() if name.startswith("ssl")}
-    return {**address, "application_name": "countersign-live", "connect_timeout": 5, "keepalives_idle": 30}
+    options = there.get("OPTIONS", {}).items()
+    address |= {name: value for name, value in options if name.startswith("ssl") or name == "target_session_attrs"}
+    return {**address, "application_name": "countersign-live", "connect_timeout": 2, "keepalives_idle": 30}
 
 
 async def events(stream: Stream) -> AsyncIterator[str]:

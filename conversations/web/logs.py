@@ -8,22 +8,22 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import re
 import secrets
 from collections.abc import Iterator
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
+from conversations import tracing
+from conversations.tracing import TRACEPARENT
+
 _account: ContextVar[str] = ContextVar("account", default="")
 _trace: ContextVar[str] = ContextVar("trace", default="")
-#: https://www.w3.org/TR/trace-context/: the trace of whoever asked us, where they have one.
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _NO_TRACE = "0" * 32
 
 
 def begin(traceparent: str) -> str:
     """A request begins: of no account yet, with the caller's trace id or a new one, which is returned."""
-    found = _TRACEPARENT.fullmatch(traceparent)
+    found = TRACEPARENT.fullmatch(traceparent)
     trace = found[1] if found and found[1] != _NO_TRACE else secrets.token_hex(16)
     _account.set("")
     _trace.set(trace)
@@ -55,7 +55,7 @@ class JsonLines(logging.Formatter):
         }
         if account := _account.get():
             said["account"] = account
-        if trace := _trace.get():
+        if trace := tracing.trace_id() or _trace.get():  # a job's, or a request's
             said["trace"] = trace
         if record.exc_info:
             said["traceback"] = self.formatException(record.exc_info)

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
 
+from conversations import tracing
 from conversations.web import logs
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -108,13 +109,18 @@ class MetricsMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path == "/metrics" and settings.METRICS_TOKEN:
             return _answer(request)
-        logs.begin(request.headers.get("traceparent", ""))
-        began = time.monotonic()
-        response = self.get_response(request)
-        match: Any = getattr(request, "resolver_match", None)
-        # Never a path as it was asked for: those have ids in them, and anybody can make up any number.
-        route = str(match.route) if match is not None else "(none)"
-        method = request.method if request.method in METHODS else "other"
+        parent = request.headers.get("traceparent", "")
+        with tracing.span("request", parent=parent) as span:
+            logs.begin(tracing.header() or parent)
+            began = time.monotonic()
+            response = self.get_response(request)
+            match: Any = getattr(request, "resolver_match", None)
+            # Never a path as it was asked for: those have ids in them, and anybody can make up any number.
+            route = str(match.route) if match is not None else "(none)"
+            method = request.method if request.method in METHODS else "other"
+            span.set_attribute("http.route", route)
+            span.set_attribute("http.request.method", str(method))
+            span.set_attribute("http.response.status_code", response.status_code)
         REQUESTS.add(route, str(method), response.status_code, time.monotonic() - began)
         return response
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from conversations import audit
+from conversations import audit, tracing
 from conversations.channels.email.reading.language import detect
 from conversations.database import database_time
 from conversations.messages import owing
@@ -76,13 +76,17 @@ def write_draft(
             return None
         # Outside any transaction: retrieval and drafting wait for the network and for models.
         asked = f"{task.request.subject}\n{task.request.question}"
-        found, findings, spent = find_sources(account_id=account_id, text=asked, language=task.request.language_hint)
+        with tracing.span("retrieve"):
+            found, findings, spent = find_sources(
+                account_id=account_id, text=asked, language=task.request.language_hint
+            )
         request = replace(task.request, sources=found, recogniser=findings.recogniser, spent=spent)
         task = replace(task, request=request, degraded=findings.degraded)
         # Somebody looks on while another draft is written; the first one is nobody's until it is there.
         publish = progress.publisher(account_id=account_id, conversation_id=conversation_id) if asked_by else None
         try:
-            result = drafter.write(task.request, on_text=publish)
+            with tracing.span("model"):
+                result = drafter.write(task.request, on_text=publish)
         except DrafterUnavailable as error:
             if error.retryable:
                 raise
