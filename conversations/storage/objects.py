@@ -47,7 +47,7 @@ class ObjectStorage(Storage):
     @cached_property
     def _client(self) -> Any:
         from minio import Minio
-        from minio.credentials import IamAwsProvider, StaticProvider
+        from minio.credentials.providers import IamAwsProvider, StaticProvider
         from urllib3 import PoolManager, Retry, Timeout
 
         again = Retry(total=1, connect=0, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504))
