@@ -119,9 +119,10 @@ def message_view(
     account: str,
     address: str = "",
     may_correct: bool = False,
+    may_fetch: bool = False,
 ) -> MessageView:
     """`address` is the customer's usual one: another sender is named. `may_correct`: whether the page offers to say that an
-    automatic message is a person's.
+    automatic message is a person's; `may_fetch`: to try again for files that could not be fetched.
 
     `message` has the keys of `drafts.queue.panes`' thread, or of `Message` values of the same names."""
     sent_at = message["sent_at"]
@@ -167,7 +168,7 @@ def message_view(
         problems=list(message.get("problems") or ()),
         there=[(one["name"], _why_there(one)) for one in message.get("there") or ()],
         fetch_url=reverse("conversations:fetch-files", args=[message["id"]])
-        if may_correct and any(one.get("tries", 0) >= GAVE_UP for one in message.get("there") or ())
+        if may_fetch and any(one.get("tries", 0) >= GAVE_UP for one in message.get("there") or ())
         else "",
         copied=_copied(message.get("cc") or ()) if inbound else "",
         person_url=reverse("conversations:by-a-person", args=[message["id"]])

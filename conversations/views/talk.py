@@ -35,6 +35,7 @@ def talk_of(
     account: str,
     before: str,
     may_correct: bool,
+    may_fetch: bool,
     reader: str,
 ) -> Talk:
     """`family` is the conversation with all that are merged with it; `before` is what `earlier` said. Of one conversation the
@@ -56,7 +57,13 @@ def talk_of(
         of = by_id[message.conversation_id]
         entry = as_entry(message)
         view = present.message_view(
-            entry, clock, customer=of.customer, account=account, address=of.customer_email, may_correct=may_correct
+            entry,
+            clock,
+            customer=of.customer,
+            account=account,
+            address=of.customer_email,
+            may_correct=may_correct,
+            may_fetch=may_fetch,
         )
         if of.pk != conversation.pk:
             view.notes.append(f"in #{of.number}")

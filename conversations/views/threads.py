@@ -69,6 +69,7 @@ def thread_page(
         account=tenant.name,
         before=request.GET.get("before", ""),
         may_correct=may(tenant, Verb.REGENERATE),
+        may_fetch=may(tenant, Verb.EDIT),
         reader=str(user.pk) if may(tenant, Verb.NOTE) else "",
     )
     is_blocked = blocking.is_blocked([conversation.customer_email])
