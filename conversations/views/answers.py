@@ -13,8 +13,9 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from conversations import hooks
+from conversations.answer_shapes import AnswerClaim
 from conversations.chats import turns
-from conversations.metadata import AnswerClaim, MessageMetadata
+from conversations.metadata import MessageMetadata
 from conversations.models import AssistantSession, AssistantTurn, Message, ProposedAction
 from conversations.views.words import Clock, clock_for, plural
 

@@ -8,13 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from conversations.metadata import (
-    ComparisonResults,
-    ConfigReference,
-    DocumentationLink,
-    Suggestion,
-)
-from conversations.metadata import Difference as Told
+from conversations.answer_shapes import ComparisonResults, ConfigReference, DocumentationLink, Suggestion
+from conversations.answer_shapes import Difference as Told
 from drafts.assistant.orders import Missing
 from drafts.assistant.port import OnFile, Proposed, Reply, Request, Setting
 from drafts.assistant.reader import Reading

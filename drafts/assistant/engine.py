@@ -14,13 +14,14 @@ from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 
+from conversations.answer_shapes import Step
 from conversations.chats import turns
 from conversations.chats.turns import Answer, LateWorker, Status
 from conversations.database import database_time
 from conversations.errors import Refusal
 from conversations.failpoints import failpoint
 from conversations.hours import zone_of
-from conversations.metadata import AccountSettings, MessageMetadata, SessionContext, Step
+from conversations.metadata import AccountSettings, MessageMetadata, SessionContext
 from conversations.models import (
     Account,
     AssistantSession,

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from conversations.answer_shapes import AnswerClaim, AnswerSource, Step
 from conversations.chats.turns import TURN_TOKENS, storable
-from conversations.metadata import AnswerClaim, AnswerSource, Step
 from drafts.assistant.port import Case, Failed, Proposed, Reply, Request, Tell, Toolbox
 from drafts.assistant.reader import DESK
 from drafts.assistant.taint import is_tainted

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from conversations.metadata import AnswerClaim, AnswerSource, Said, SessionContext, Step
+from conversations.answer_shapes import AnswerClaim, AnswerSource, Said, Step
+from conversations.metadata import SessionContext
 from drafts.assistant import configuring
 from drafts.assistant.orders import ARGUMENTS as OF_A_CASE
 from drafts.assistant.orders import REASONS, Missing, as_slot, could_be, own_words

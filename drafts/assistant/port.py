@@ -9,17 +9,17 @@ from typing import Any, Protocol
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from conversations.metadata import (
+from conversations.answer_shapes import (
     AnswerClaim,
     AnswerSource,
     ComparisonResults,
     ConfigReference,
     DocumentationLink,
     Said,
-    SessionContext,
     Step,
     Suggestion,
 )
+from conversations.metadata import SessionContext
 from drafts.assistant.slots import Colleague
 from drafts.configuration.differences import Comparison
 from drafts.writing.port import Source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from conversations.metadata import AnswerClaim
+from conversations.answer_shapes import AnswerClaim
 from drafts.assistant.port import Case, CaseMessage
 from drafts.writing.relevance import asks_of
 from drafts.writing.sentences import split_sentences

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from conversations.metadata import DocumentationLink
+from conversations.answer_shapes import DocumentationLink
 from drafts.configuration.differences import Place
 
 FILE = DocumentationLink(file="docs/deployment.md", section="The configuration as a file")

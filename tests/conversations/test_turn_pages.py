@@ -10,9 +10,10 @@ from bs4 import BeautifulSoup
 from django.test import Client
 from django.urls import reverse
 
+from conversations.answer_shapes import AnswerClaim, AnswerSource, Said, Step
 from conversations.chats import exporting, turns
 from conversations.chats.turns import Answer, Status
-from conversations.metadata import AnswerClaim, AnswerSource, MessageMetadata, Said, Step
+from conversations.metadata import MessageMetadata
 from conversations.models import (
     AssistantSession,
     AssistantTurn,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from zoneinfo import ZoneInfo
 
-from conversations.metadata import Step
+from conversations.answer_shapes import Step
 from drafts.assistant.offline import NOT_SAID, OfflineAssistant
 from drafts.assistant.port import Reply, Request
 from drafts.assistant.slots import Colleague

@@ -12,7 +12,7 @@ from django.test import Client
 from pydantic import TypeAdapter, ValidationError
 
 from conversations import metadata
-from conversations.metadata import Suggestion
+from conversations.answer_shapes import Suggestion
 from conversations.people import account_settings
 from drafts.assistant.tools import TOOLS
 from drafts.assistant.tools.configuration import kind_of

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from conversations.answer_shapes import Step
 from conversations.chats import sessions, turns
 from conversations.database import database_time
-from conversations.metadata import Step
 from conversations.models import (
     AssistantSession,
     AssistantTurn,

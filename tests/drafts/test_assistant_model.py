@@ -15,7 +15,7 @@ from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ToolReturnPart, UserPromptPart
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
-from conversations.metadata import Step
+from conversations.answer_shapes import Step
 from drafts.assistant.model import CALLS, REQUESTS, RULES, ModelAssistant
 from drafts.assistant.offline import OfflineAssistant
 from drafts.assistant.port import (
