@@ -51,7 +51,6 @@ FLOOR = 0.9
 #: Not there yet: what was measured last, which such a module may not fall below (0: not measured whole). Each line that goes is progress. CI's sample is
 #: drawn from the others.
 NOT_YET: dict[str, float] = {
-    "conversations/chats/turns.py": 0.0,
     "conversations/trail/anchors.py": 0.0,
     "conversations/trail/chain.py": 0.0,
     "conversations/trail/checkpoints.py": 0.0,
