@@ -127,7 +127,7 @@ def reject(*, action_id: uuid.UUID, actor: User, reason: str = "") -> ProposedAc
     with transaction.atomic():
         action = find(action_id, actor, lock=True)
         own = action.owner_id == actor.pk
-        if action.status == Status.REJECTED and action.rejected_by_id == actor.pk:
+        if action.rejected_by_id == actor.pk:
             return action
         tool = TOOLS.get(action.tool)
         check(actor, Verb.ASSIST if own or tool is None else tool.verb, account_id=action.account_id, kind=PROPOSED)

@@ -305,3 +305,24 @@ def test_what_the_assistant_can_do_no_more_is_refused_by_who_uses_it(world: Worl
     monkeypatch.delitem(TOOLS, "set_tags")
     with as_(world, world.ada):
         assert reject(action_id=action.pk, actor=world.ada).rejected_by == world.ada
+
+
+def test_a_signature_is_given_to_one_card_and_to_no_other(world: World) -> None:
+    action = signed(world)
+    other = factories.proposed(factories.message(world.mail).conversation, world.cy, "set_tags", {"add": ["Refund"]})
+    with as_(world, world.cy):
+        confirm(action_id=other.pk, actor=world.cy, pressed=factories.pressed(other))
+    with as_(world, world.ada):
+        confirm(action_id=action.pk, actor=world.ada, pressed=factories.pressed(action))
+        other.refresh_from_db()
+        assert (other.status, other.second_by, other.second_at) == ("confirmed", None, None)
+
+
+def test_from_another_state_than_was_seen_no_row_is_changed(world: World) -> None:
+    action = card(world, world.cy)
+    with as_(world, world.cy):
+        late = ProposedAction.objects.get(pk=action.pk)
+        reject(action_id=action.pk, actor=world.cy)
+        with assert_nothing_written(), pytest.raises(Decided, match="Cy was first"):
+            deciding.move(late, ProposedAction.Status.CONFIRMED, confirmed_at=database_time.now())
+        assert late.status == "rejected"  # as it is now

@@ -33,7 +33,7 @@ TARGETS: dict[str, list[str]] = {
     "conversations/messages/envelope.py": ["conversations/test_envelope", "drafts/test_approve"],
     "conversations/messages/elsewhere.py": ["conversations/test_inbox_rows", "ingestion/test_posts_ours", "ingestion/test_sent_folder"],
     "conversations/messages/inbox.py": ["conversations/test_by_a_person", "conversations/test_inbox_rows", "conversations/test_record_inbound", "conversations/test_joining"],
-    "conversations/messages/joining.py": ["conversations/test_joining_rows", "conversations/test_joining", "conversations/test_record_inbound"],
+    "conversations/messages/joining.py": ["conversations/test_joining_rows", "conversations/test_joining_signed", "conversations/test_joining", "conversations/test_record_inbound"],
     "conversations/database/once.py": ["conversations/test_once"],
     "conversations/messages/moves.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo"],
     "conversations/messages/outbox.py": ["conversations/test_outbox_rows", "conversations/test_deliver", "drafts/test_undo", "conversations/test_breaker", "conversations/test_reconcile"],
@@ -51,8 +51,6 @@ FLOOR = 0.9
 #: Not there yet: what was measured last, which such a module may not fall below (0: not measured whole). Each line that goes is progress. CI's sample is
 #: drawn from the others.
 NOT_YET: dict[str, float] = {
-    "drafts/assistant/deciding.py": 0.0,
-    "conversations/chats/turns.py": 0.0,
     "conversations/trail/anchors.py": 0.0,
     "conversations/trail/chain.py": 0.0,
     "conversations/trail/checkpoints.py": 0.0,
