@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 from bs4 import BeautifulSoup
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, OperationalError, connection
+from django.db import DatabaseError, IntegrityError, InternalError, OperationalError, connection
 from django.test import Client
 from django.urls import get_resolver
 from psycopg import errors
@@ -122,6 +123,15 @@ def test_only_what_passes_is_called_an_outage(cause: Exception | None, passes: b
         outer = ValueError("a view's own")
         outer.__context__ = error
         assert outage.is_passing(outer) is passes
+
+
+def test_a_pooler_whose_server_died_is_an_outage() -> None:
+    """psycopg's own error, without a state: it was a 500 when the primary failed over behind PgBouncer."""
+    error = InternalError("received 2 results from command 'COMMIT'")
+    error.__cause__ = psycopg.InternalError("received 2 results from command 'COMMIT'")
+    assert outage.is_passing(error)
+    error.__cause__ = errors.InFailedSqlTransaction()
+    assert not outage.is_passing(error)
 
 
 def test_what_was_asked_wrongly_is_no_outage() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.db import DatabaseError, Error, InterfaceError, OperationalError
+from django.db import DatabaseError, Error, InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
@@ -30,8 +30,10 @@ def is_passing(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, Error):
             state = getattr(error.__cause__, "sqlstate", None)
-            if state is None:  # never connected, no room in the pool, or the connection broke
-                return isinstance(error, OperationalError | InterfaceError)
+            if state is None:
+                # Never connected, no room in the pool, or the connection broke; or psycopg was answered out of turn, by a
+                # PgBouncer whose server died in the middle of a COMMIT ("received 2 results").
+                return isinstance(error, OperationalError | InterfaceError | InternalError)
             return state in PASSING or state.startswith(PASSING_CLASSES)
         error = error.__cause__ or error.__context__
     return False
