@@ -35,6 +35,7 @@ FAULTS = {
     "F16": ("drafting", "f16_vectors_killed"),
     "F17": ("races", "f17_an_approval_meets_a_newer_message"),
     "F18": ("lives", "f18_nobody_is_forgotten"),
+    "F19": ("posts", "f19_posts_while_processes_die"),
 }
 
 
