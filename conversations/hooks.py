@@ -12,11 +12,13 @@ from typing import Protocol
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from conversations.channels.base import Event
 from conversations.models import Conversation, Delivery, Message, ProposedAction, User
 
 InboundHandler = Callable[[Conversation, Message], None]
 DeliveryHandler = Callable[[Delivery], None]
 ConversationHandler = Callable[[Conversation], None]
+StatusHandler = Callable[[Conversation, Event], str]
 TextOfDraft = Callable[[uuid.UUID], str | None]
 
 
@@ -46,6 +48,8 @@ on_inbound: list[InboundHandler] = []
 on_delivery: list[DeliveryHandler] = []
 #: Somebody answered outside of this desk; the conversation is locked.
 on_answered_elsewhere: list[ConversationHandler] = []
+#: The vendor says that a thread is closed or open again there; the conversation is locked. What came of it, in words.
+on_status_there: list[StatusHandler] = []
 #: The text of a draft as it stands, for an endpoint that is told texts; None for one that is gone.
 text_of_draft: TextOfDraft | None = None
 #: How many documents drafts of this transaction's account may cite.

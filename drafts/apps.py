@@ -32,6 +32,7 @@ class DraftsConfig(AppConfig):
         hooks.on_inbound.append(reactions.customer_wrote)
         hooks.on_delivery.append(reactions.delivery_moved)
         hooks.on_answered_elsewhere.append(reactions.answered_elsewhere)
+        hooks.on_status_there.append(reactions.status_there)
         texts.places.extend(bound.PLACES)
         texts.witnesses.extend(bound.WITNESSES)
         texts.checks += [bound.envelopes, proposed.proposals]

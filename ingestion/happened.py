@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from conversations import audit
+from conversations import audit, hooks
 from conversations.channels.base import Author, Event, EventKind, Inbound, Party
 from conversations.database import database_time
 from conversations.messages import blocking, elsewhere, outcomes, owing
@@ -64,6 +64,8 @@ def take(event: InboundEvent, channel: Channel, happened: Event) -> Taken:
         return Taken(detail="a person saw to it") if event.is_released else Taken(hold=happened.detail, tells=True)
     if happened.kind == EventKind.FAILED:
         return _failed(channel, happened)
+    if happened.kind in {EventKind.CLOSED, EventKind.OPENED}:
+        return _status(channel, happened)
     key, is_first = keys.claim(channel, InboundKey.Kind.MESSAGE, happened.provider_id)
     if happened.kind == EventKind.DELETED:
         return _deleted(channel, key, is_first=is_first)
@@ -81,6 +83,19 @@ def take(event: InboundEvent, channel: Channel, happened: Event) -> Taken:
     else:
         InboundKey.objects.filter(pk=key.pk).update(message=taken.message)
     return taken
+
+
+def _status(channel: Channel, happened: Event) -> Taken:
+    """Somebody closed or opened the thread there. What the customer wrote since is newer than that."""
+    rows = Conversation.objects.of_customers().filter(account_id=channel.account_id, channel=channel)
+    found = rows.filter(external_id=clean(happened.provider_id)[:255]).first()
+    if found is None:
+        return Taken(detail="nothing that is kept here")
+    conversation = _locked(found.pk)
+    newest = conversation.last_inbound_message
+    if happened.at and newest and newest.sent_at > happened.at:
+        return Taken(detail="the customer wrote since")
+    return Taken(detail="; ".join(handler(conversation, happened) for handler in hooks.on_status_there))
 
 
 def _new(event: InboundEvent, channel: Channel, happened: Event) -> Taken:

@@ -89,7 +89,7 @@ def stands(place: str) -> bool:
 
 def test_the_page_has_a_row_for_every_state_and_seed() -> None:
     assert {row.seed for row in ROWS} == {"000", "001", "002", "003", "004"}
-    assert {row.state for row in ROWS} == set(STATES)
+    assert {row.state for row in ROWS} == {"built", "replaced"}
     assert len(ROWS) > 400
 
 

@@ -274,12 +274,15 @@ class EventKind(enum.StrEnum):
     EDITED = "edited"
     DELETED = "deleted"
     FAILED = "failed"  # what was to be sent did not go out after all
+    CLOSED = "closed"  # the thread, there; `provider_id` is the thread's
+    OPENED = "opened"  # it is open again there
     PRIVACY = "privacy"  # a customer's right that a person has to see to; `detail` says what
     OTHER = "other"  # nothing that the desk does anything about
 
 
 class Author(enum.StrEnum):
-    """Who acted at the vendor. `US` is the account that our own replies are sent as, so it may be an echo."""
+    """Who acted at the vendor. `US` is the account that our own replies are sent as, so it may be an echo. Of a thread that was
+    closed: `CUSTOMER` also where no person of ours is known to have done it."""
 
     CUSTOMER = "customer"
     TEAM = "team"

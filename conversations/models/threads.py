@@ -22,7 +22,7 @@ OWED = (
 AWAKE = Q(snoozed_until__isnull=True) | Q(snoozed_until__lte=Now())
 #: Approved and about to leave; one that has not left when the answer was due is somebody's business again.
 ON_ITS_WAY = Q(owed="leaving", due_at__gt=Now())
-OUTCOMES = ("answered_elsewhere", "not_needed", "goes_on", "other", "quiet", "merged", "spam")
+OUTCOMES = ("answered_elsewhere", "not_needed", "goes_on", "other", "closed_there", "quiet", "merged", "spam")
 
 
 def _has_draft() -> Exists:
@@ -122,6 +122,7 @@ class Conversation(TenantRow):
         NOT_NEEDED = "not_needed", "The customer no longer needs it"
         GOES_ON = "goes_on", "Goes on in another conversation"
         OTHER = "other", "Something else"
+        CLOSED_THERE = "closed_there", "Closed at the vendor"
         QUIET = "quiet", "Nobody wrote for days"
         MERGED = "merged", "Merged"
         SPAM = "spam", "Spam"

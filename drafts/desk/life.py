@@ -146,10 +146,15 @@ def reopen(*, conversation_id: uuid.UUID, actor: Doer) -> Conversation:
         if conversation.status == Status.OPEN:
             raise Conflict("This conversation is open already. Nothing was changed.")
         not_gone(conversation)
-        owing.owe(conversation, Owed.REOPENED)
-        conversation.save(update_fields=owing.FIELDS)
-        audit.record(audit.Kind.CONVERSATION_REOPENED, actor=actor, about=conversation, conversation_id=conversation.pk)
+        reopen_here(conversation, actor=actor)
     return conversation
+
+
+def reopen_here(conversation: Conversation, *, actor: Doer) -> None:
+    """The rest of `reopen`, in the caller's transaction and under its lock."""
+    owing.owe(conversation, Owed.REOPENED)
+    conversation.save(update_fields=owing.FIELDS)
+    audit.record(audit.Kind.CONVERSATION_REOPENED, actor=actor, about=conversation, conversation_id=conversation.pk)
 
 
 def answered_elsewhere(

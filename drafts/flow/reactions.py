@@ -8,12 +8,13 @@ from typing import Any
 from django.db.models import Exists, OuterRef, QuerySet
 
 from conversations import audit
+from conversations.channels.base import Author, Event, EventKind
 from conversations.database import database_time
 from conversations.database.compiled import Compiled
 from conversations.jobs import wake
 from conversations.messages import outbox, owing
 from conversations.models import Conversation, Delivery, Message, Notification, Watcher
-from drafts.desk import notify
+from drafts.desk import life, notify
 from drafts.desk.check_drafts import WRITE_TASK
 from drafts.desk.editing import retire
 from drafts.learning import samples
@@ -95,6 +96,26 @@ def answered_elsewhere(conversation: Conversation) -> None:
     for draft in Draft.objects.filter(conversation=conversation).pending():
         retire(draft, Draft.Status.ANSWERED_ELSEWHERE, reason="somebody answered outside of this desk")
     _take_back(conversation, Draft.Status.ANSWERED_ELSEWHERE, "somebody answered outside of this desk before it left")
+
+
+def status_there(conversation: Conversation, event: Event) -> str:
+    """Somebody closed the thread at the vendor, or opened it again: it is so here too. Who is owed something is let go only
+    where a person of ours closed it, and nobody is at work on it here (promise 10)."""
+    if event.kind == EventKind.OPENED:
+        if conversation.status != Conversation.Status.CLOSED or conversation.archived_at:
+            return "it is open here"
+        life.reopen_here(conversation, actor=audit.SYSTEM)
+        return "reopened"
+    if conversation.status == Conversation.Status.CLOSED:
+        return "closed before"
+    if life.needs_reason(conversation):
+        if event.author == Author.CUSTOMER:
+            return "something is owed here, and no person of ours closed it there"
+        if Hold.objects.filter(conversation=conversation, lease_until__gt=database_time.now()).exists():
+            return "somebody is working on it here"
+    draft = Draft.objects.select_for_update(of=("self",)).filter(conversation=conversation).pending().first()
+    life.close_here(conversation, draft, actor=audit.SYSTEM, reason=Conversation.Outcome.CLOSED_THERE)
+    return "closed"
 
 
 def delivery_moved(delivery: Delivery) -> None:

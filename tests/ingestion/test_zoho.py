@@ -398,6 +398,25 @@ def test_five_thousand_bent_requests_get_nothing_that_zoho_punishes(
     assert desk.zoho.count("GET", "jwks.json") <= 1
 
 
+def test_a_ticket_that_is_closed_there_is_closed_here_where_nothing_is_owed(desk: Desk) -> None:
+    """Zoho does not tell who closed it, so who is owed an answer stays; that a ticket is open says nothing."""
+    ticket = desk.zoho.ticket()
+    desk.tells_of(desk.zoho.thread(ticket))
+    closed = {"status": "Closed", "statusType": "Closed", "closedTime": "2099-01-01T00:00:00.000Z"}
+    desk.zoho.tickets[ticket].update(closed)
+    owed = desk.tells("Ticket_Update", desk.zoho.tickets[ticket], eventTime="2")
+    assert owed.detail == "something is owed here, and no person of ours closed it there"
+    desk.tells_of(desk.zoho.answers(ticket))  # a colleague answered there
+    desk.zoho.tickets[ticket].update({"modifiedTime": "2099-01-01T00:00:01.000Z"})
+    assert desk.tells("Ticket_Update", desk.zoho.tickets[ticket]).detail == "closed"
+    with tenant_context(desk.account.pk):
+        assert Conversation.objects.get().outcome == "closed_there"
+    desk.zoho.tickets[ticket].update({"statusType": "Open", "modifiedTime": "2099-01-01T00:00:02.000Z"})
+    assert desk.tells("Ticket_Update", desk.zoho.tickets[ticket]).status == "ignored"
+    with tenant_context(desk.account.pk):
+        assert Conversation.objects.get().status == "closed"
+
+
 # --- what was missed --------------------------------------------------------------------------------------------------
 def fetched(desk: Desk) -> int:
     """A round of five minutes later, and what came is read."""

@@ -30,6 +30,8 @@ ANSWERED = frozenset(
     }
 )
 REDACTED = "conversation_part.redacted"
+#: The conversation itself was closed or opened, after what was said with it.
+_STATUS = {"conversation.admin.closed": EventKind.CLOSED, "conversation.admin.opened": EventKind.OPENED}
 _CUSTOMERS, _OURS = frozenset({"user", "lead", "contact"}), frozenset({"admin", "team"})
 _HTML = re.compile(
     r"\s*<(?:!doctype|html|body|p|div|h[1-6]|ul|ol|pre|blockquote|table|br|img|a|b|i|em|strong|code)\b", re.I
@@ -61,6 +63,15 @@ def _written(item: Mapping[str, Any], conversation: str, topic: str, settings: I
     for part in parts_of(item):
         if not is_note(part):
             yield from _message(part, name_of(conversation, part), conversation, customer, source, settings)
+    if kind := _STATUS.get(topic):
+        last: Mapping[str, Any] = next(iter(reversed(list(parts_of(item)))), {})
+        at = last.get("created_at") or item.get("updated_at")
+        yield Event(
+            kind,
+            provider_id=conversation,
+            author=_author(last, settings) or Author.CUSTOMER,
+            at=datetime.fromtimestamp(int(at), UTC) if at else None,
+        )
 
 
 def _message(

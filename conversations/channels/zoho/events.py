@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 TICKET, THREAD, COMMENT = "Ticket_Add", "Ticket_Thread_Add", "Ticket_Comment_Add"
+CHANGED = "Ticket_Update"
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """`thread` is "" for a new ticket that names none; `comment` is of a comment alone."""
+    """`thread` is "" for a new ticket that names none; `comment` is of a comment alone; `is_change`: only of the ticket
+    itself."""
 
     ticket: str
     thread: str = ""
     comment: str = ""
+    is_change: bool = False
 
 
 def names(raw: bytes) -> list[str]:
@@ -44,6 +47,8 @@ def read(raw: bytes) -> list[Said]:
             found.append(Said(_id(payload["ticketId"]), thread=_id(payload["id"])))
         elif kind == COMMENT:
             found.append(Said(_id(payload["ticketId"]), comment=_id(payload["id"])))
+        elif kind == CHANGED:
+            found.append(Said(_id(payload["id"]), is_change=True))
     return list(dict.fromkeys(found))
 
 

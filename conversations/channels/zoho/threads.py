@@ -30,6 +30,8 @@ def _event(said: events.Said, settings: ZohoSettings, token: str) -> Event:
         return NOTHING
     if settings.listened_to and str(ticket.get("departmentId")) not in settings.listened_to:
         return NOTHING
+    if said.is_change:
+        return _status(ticket)
     if said.comment:
         comment = zoho.read(ticket_path(said.ticket, f"/comments/{said.comment}"), takes=GONE).data()
         return _comment(comment, ticket)
@@ -41,6 +43,14 @@ def _event(said: events.Said, settings: ZohoSettings, token: str) -> Event:
     if thread.get("isContentTruncated"):
         thread = {**thread, **zoho.read(f"{path}/fullContent", takes=GONE).data(), "plainText": None}
     return event_of(thread, ticket)
+
+
+def _status(ticket: dict[str, Any]) -> Event:
+    """Whether the ticket is closed there. By whom nobody tells: a person, a rule of theirs, or an answer that closes. One that
+    is open says nothing: most were never closed, and what a customer writes opens it here too."""
+    if str(ticket.get("statusType")) != "Closed":
+        return NOTHING
+    return Event(EventKind.CLOSED, str(ticket["id"]), at=_at(ticket.get("closedTime")))
 
 
 def _first(page: dict[str, Any]) -> str:
