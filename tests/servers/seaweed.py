@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import signal
@@ -69,9 +70,22 @@ class Seaweed:
         return {found.object_name for found in self.client().list_objects(BUCKET, recursive=True)}
 
     def start(self) -> None:
+        """Until bytes can be kept and read: it answers for names before it knows where their bytes are."""
+        for _ in range(3):  # another process may have taken one of its ports meanwhile
+            self._process = self._begin()
+            until = time.monotonic() + 60
+            while self._process.poll() is None and time.monotonic() < until:
+                time.sleep(0.1)
+                with contextlib.suppress(Exception):
+                    self._try()
+                    return
+            self.stop()
+        raise RuntimeError((self.folder / "log").read_text()[-2000:])
+
+    def _begin(self) -> subprocess.Popen[bytes]:
         ports = [f"-{name}={free_port()}" for name in ("master.port", "volume.port", "filer.port")]
         ports += [f"-{name}.port.grpc={free_port()}" for name in ("master", "volume", "filer", "s3")]
-        self._process = subprocess.Popen(
+        return subprocess.Popen(
             [
                 *(PROGRAM, f"-logdir={self.folder}", "server", f"-dir={self.folder}", "-ip=127.0.0.1"),
                 *("-ip.bind=127.0.0.1", "-volume.max=20", "-master.volumeSizeLimitMB=64", "-filer", "-s3"),
@@ -81,15 +95,16 @@ class Seaweed:
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "log").open("ab"),
         )
-        for _ in range(300):
-            time.sleep(0.1)
-            with contextlib.suppress(Exception):
-                client = self.client()
-                if not client.bucket_exists(BUCKET):
-                    client.make_bucket(BUCKET)
-                ObjectStorage(**self.options).exists("ready")
-                return
-        raise RuntimeError((self.folder / "log").read_text()[-2000:])
+
+    def _try(self) -> None:
+        client = self.client()
+        if not client.bucket_exists(BUCKET):
+            client.make_bucket(BUCKET)
+        client.put_object(BUCKET, "ready", io.BytesIO(b"ready"), 5)
+        answer = client.get_object(BUCKET, "ready")
+        assert answer.read() == b"ready"
+        answer.close()
+        client.remove_object(BUCKET, "ready")
 
     def stop(self) -> None:
         """At once: asked to end, it takes twenty seconds."""
