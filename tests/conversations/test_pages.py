@@ -111,7 +111,7 @@ def test_a_file_that_retention_removed_is_404_with_a_reason(
     factories.message(world.mail, files=(File("a.txt", "text/plain", b"x"),))
     with tenant_context(world.acme.pk):
         file = Attachment.objects.get()
-    next(attachments_dir.rglob(file.sha256)).unlink()
+    (attachments_dir / file.storage_key).unlink()
     assert signed_in(world.ada).get(f"/attachments/{file.pk}/").status_code == 404
 
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.test import Client
 from pydantic import TypeAdapter, ValidationError
 
-from conversations import metadata
+from conversations import answer_shapes
 from conversations.answer_shapes import Suggestion
 from conversations.people import account_settings
 from drafts.assistant.tools import TOOLS
@@ -187,7 +187,12 @@ def chat(client: Client, talk: Talk) -> BeautifulSoup:
 
 # --- the shapes ------------------------------------------------------------------------------------------------------
 def test_a_suggestion_names_a_tool_of_its_kind_or_cannot_be_stored() -> None:
-    changes = (metadata.WorkflowChange, metadata.FieldChange, metadata.RuleChange, metadata.InfrastructureChange)
+    changes = (
+        answer_shapes.WorkflowChange,
+        answer_shapes.FieldChange,
+        answer_shapes.RuleChange,
+        answer_shapes.InfrastructureChange,
+    )
     for change in changes:
         assert set(get_args(change.model_fields["tool"].annotation)) <= TOOLS.keys()
     adapter: TypeAdapter[Any] = TypeAdapter(Suggestion)

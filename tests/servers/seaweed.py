@@ -90,6 +90,8 @@ class Seaweed:
                 *(PROGRAM, f"-logdir={self.folder}", "server", f"-dir={self.folder}", "-ip=127.0.0.1"),
                 *("-ip.bind=127.0.0.1", "-volume.max=20", "-master.volumeSizeLimitMB=64", "-filer", "-s3"),
                 "-s3.autoCreateBucket=false",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",  # two may run at once
                 *(f"-s3.port={self.port}", f"-s3.config={self.folder / 's3.json'}", *ports),
             ],
             stdout=subprocess.DEVNULL,
