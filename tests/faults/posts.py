@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import statistics
 import threading
 import time
@@ -104,9 +103,8 @@ def f19_posts_while_processes_die(ground: Ground) -> Outcome:
 
     check(out)
     ground.check_trail(out)
+    # How quick it is without deaths is F8's; here a twentieth of the posts meets a server that has just begun.
     p95 = statistics.quantiles(waits, n=20)[-1]
-    if os.getloadavg()[0] < 4:  # else it says more of what else runs here
-        out.must(p95 < 0.5, f"p95 {p95 * 1e3:.0f} ms")
     out.figures = f"p95 {p95 * 1e3:.0f} ms at {RATE} a second, {len(waits)} answers"
 
     def twice(planted: Outcome) -> None:
