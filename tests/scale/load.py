@@ -22,6 +22,8 @@ from tests.scale.stage import Stage
 QUESTION = "Is PTFE hose safe with E85 on the return line? ({})"
 PATIENCE_SECONDS = 120
 REPEATED = 0.3
+#: However few they are and however quick the machine: who is killed is killed under them, and the primary dies halfway.
+LEAST_SECONDS = 30.0
 
 
 class Load:
@@ -76,7 +78,9 @@ class Load:
             self._write(client, numbers, random.Random(seed))
 
     def _write(self, client: httpx2.Client, numbers: range, chance: random.Random) -> None:
-        for number in numbers:
+        began, gap = time.monotonic(), LEAST_SECONDS / len(numbers)
+        for turn, number in enumerate(numbers):
+            time.sleep(max(0.0, began + turn * gap - time.monotonic()))
             at = number % len(self.stage.accounts)
             account, channel = self.stage.accounts[at], self.stage.channels[at]
             headers = {"Authorization": f"Bearer {self.stage.tokens[account.pk]}"}
