@@ -219,3 +219,9 @@ def test_who_answers_in_anothers_thread_is_greeted_and_not_who_opened_it(world: 
     named = factories.reply_to(first, sender=Party("luis@customer.test", "Luis Ortega"))
     named.refresh_from_db()
     assert answered(named) == ([("luis@customer.test", "Luis Ortega")], "Luis Ortega")
+
+
+def test_what_answers_nothing_and_names_nobody_goes_to_nobody(world: World, mail: Message) -> None:
+    """Lists, never nothing: the page and the adapter walk them."""
+    found = reply_envelope(mail.conversation, world.mail, None, subject="Your order")
+    assert (found["to"], found["cc"], found["subject"], found["in_reply_to"]) == ([], [], "Your order", "")

@@ -192,6 +192,15 @@ def test_who_has_a_handle_and_no_address_is_forgotten_by_it(world: World, acme: 
     blank(Conversation.objects.get(pk=message.conversation_id), customer_email="", customer_name="")
 
 
+def test_a_customers_record_says_all_the_addresses_that_are_forgotten(world: World, acme: Account) -> None:
+    mine, other = factories.message(world.mail), factories.message(world.mail, sender=Party("kim@customer.test", "Kim"))
+    address = CustomerAddress.objects.get(pk=Conversation.objects.get(pk=mine.conversation_id).customer_address_id)
+    done = retention.erase_customer(account_id=world.acme.pk, customer_id=address.customer_id, dry_run=False)
+    assert done["addresses"] == 1
+    blank(Conversation.objects.get(pk=mine.conversation_id), customer_email="", customer_name="")
+    blank(Conversation.objects.get(pk=other.conversation_id), customer_email="kim@customer.test", customer_name="Kim")
+
+
 def test_who_asks_is_forgotten_at_once_also_in_quarantine(world: World, acme: Account, now: datetime) -> None:
     mine, other = corrected(world), corrected(world, "other@customer.test")
     Conversation.objects.update(**AGAIN_OPEN, due_at=now)
