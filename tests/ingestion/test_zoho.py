@@ -183,12 +183,20 @@ def test_an_event_is_known_by_type_thread_and_time() -> None:
 
 def test_only_ids_are_read_of_it() -> None:
     read = events.read(
-        json.dumps([post("Ticket_Thread_Add", id="11", ticketId="1"), post("Ticket_Update", id="1")]).encode()
+        json.dumps(
+            [
+                post("Ticket_Thread_Add", id="11", ticketId="1"),
+                post("Ticket_Update", id="1", status="Closed"),
+                post("Contact_Update", id="2"),
+            ]
+        ).encode()
     )
-    assert read == [events.Said("1", thread="11")]
+    assert read == [events.Said("1", thread="11"), events.Said("1", is_change=True)]
     for wrong in ("1/../2", "", "x", "1?a=b", "１", "9" * 31):
         with pytest.raises(ValueError):
             events.read(json.dumps([post("Ticket_Thread_Add", id=wrong, ticketId="1")]).encode())
+        with pytest.raises(ValueError):
+            events.read(json.dumps([post("Ticket_Update", id=wrong)]).encode())
 
 
 # --- what Zoho says of it ---------------------------------------------------------------------------------------------
