@@ -51,7 +51,8 @@ def write(context: JobContext, account_id: str, conversation_id: str, asked_by: 
 def sweep(timestamp: int) -> None:
     """Ask again for drafts whose job was lost."""
     for account in account_directory():
-        sweeping.sweep(account_id=account["id"])
+        if account["is_active"]:
+            sweeping.sweep(account_id=account["id"])
 
 
 @app.task(name="drafts.answer", queue="drafts")

@@ -92,6 +92,8 @@ def _status(channel: Channel, happened: Event) -> Taken:
     if found is None:
         return Taken(detail="nothing that is kept here")
     conversation = _locked(found.pk)
+    if conversation.pk != found.pk:  # one matter here, of which only a part was closed there
+        return Taken(detail="it is merged with another here")
     newest = conversation.last_inbound_message
     if happened.at and newest and newest.sent_at > happened.at:
         return Taken(detail="the customer wrote since")

@@ -108,13 +108,15 @@ def status_there(conversation: Conversation, event: Event) -> str:
         return "reopened"
     if conversation.status == Conversation.Status.CLOSED:
         return "closed before"
-    if life.needs_reason(conversation):
-        if event.author == Author.CUSTOMER:
-            return "something is owed here, and no person of ours closed it there"
-        if Hold.objects.filter(conversation=conversation, lease_until__gt=database_time.now()).exists():
-            return "somebody is working on it here"
+    if Hold.objects.filter(conversation=conversation, lease_until__gt=database_time.now()).exists():
+        return "somebody is working on it here"
+    is_leaving = conversation.owed == Conversation.Owed.LEAVING
+    if conversation.owed and not is_leaving and event.author == Author.CUSTOMER:
+        return "something is owed here, and no person of ours closed it there"
     draft = Draft.objects.select_for_update(of=("self",)).filter(conversation=conversation).pending().first()
-    life.close_here(conversation, draft, actor=audit.SYSTEM, reason=Conversation.Outcome.CLOSED_THERE)
+    # While a reply leaves, it is that reply that answers: if it does not arrive, the customer is owed one as before.
+    reason = "" if is_leaving else Conversation.Outcome.CLOSED_THERE
+    life.close_here(conversation, draft, actor=audit.SYSTEM, reason=reason)
     return "closed"
 
 

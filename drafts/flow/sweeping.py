@@ -23,6 +23,7 @@ from drafts.models import Draft
 
 PATIENCE = timedelta(minutes=3)  # with a drafter that is away and comes back a job takes a minute
 TRIES = 3  # of the sweep; then a person is told
+NOTHING_FOR = timedelta(hours=1)
 AT_ONCE = 200
 
 
@@ -41,7 +42,8 @@ def sweep(*, account_id: uuid.UUID) -> int:
     newest = {str(one.pk): one.last_inbound_message for one in waiting}
     for status, key, at in jobs.values_list("status", "args__conversation_id", "scheduled_at"):
         base = newest[key]
-        if status in {"todo", "doing"}:
+        # One that found nothing to write is not asked for again at once, minute by minute.
+        if status in {"todo", "doing"} or (status == "succeeded" and at and at > now - NOTHING_FOR):
             busy.add(key)
         elif status == "failed" and at and base and at >= base.received_at:  # asked for by the sweep, for this message
             failed[key] += 1

@@ -115,6 +115,23 @@ def test_a_draft_that_was_replaced_or_was_a_check_answers_nobody(world: World) -
     assert sweeping.sweep(account_id=world.acme.pk) == 2
 
 
+def test_what_found_nothing_to_write_is_not_asked_for_minute_by_minute(world: World) -> None:
+    conversation, now = factories.message(world.mail).conversation, database_time.now()
+    jobs(1, conversation, "succeeded", at=now)
+    assert sweeping.sweep(account_id=world.acme.pk) == 0
+    jobs(1, conversation, "succeeded", at=now - timedelta(hours=2))
+    assert sweeping.sweep(account_id=world.acme.pk) == 1
+
+
+def test_an_account_that_is_off_asks_for_nothing(world: World) -> None:
+    factories.message(world.other_mail)
+    forget_jobs()
+    with tenant_context(world.globex.pk):
+        type(world.globex).objects.filter(pk=world.globex.pk).update(is_active=False)
+    sweep(timestamp=0)
+    assert asked() == []
+
+
 def test_what_fails_again_and_again_is_shown_to_people(world: World) -> None:
     conversation = factories.message(world.mail).conversation
     now = database_time.now()

@@ -16,7 +16,7 @@ from conversations.channels.intercom.settings import IntercomSettings
 from conversations.database import database_time
 from conversations.models import AuditEvent, Conversation
 from conversations.tenancy import tenant_context
-from drafts.desk import editing, life
+from drafts.desk import editing, life, merging
 from drafts.models import Draft
 from ingestion.models import InboundEvent
 from tests import factories, toy
@@ -98,6 +98,36 @@ def test_what_somebody_writes_here_is_not_taken_away(vendor: Vendor) -> None:
         editing.claim(draft_id=draft.pk, actor=vendor.world.ada)
     assert status(vendor, "closed", "team") == "somebody is working on it here"
     assert now(vendor).status == "open"
+
+
+def test_a_reply_that_somebody_began_is_not_ended_by_a_machine(vendor: Vendor) -> None:
+    draft = drafted(vendor)
+    with tenant_context(vendor.account.pk):
+        Conversation.objects.update(owed="writing")
+    assert status(vendor, "closed") == "something is owed here, and no person of ours closed it there"
+    with tenant_context(vendor.account.pk):
+        assert Draft.objects.get(pk=draft.pk).status == "pending"
+
+
+def test_while_a_reply_leaves_it_is_the_reply_that_answers(vendor: Vendor) -> None:
+    """Many close a ticket with their answer. If ours does not arrive, the customer is owed one as before."""
+    draft = drafted(vendor)
+    factories.approved(draft, vendor.world.ada)
+    assert now(vendor).owed == "leaving"
+    before = now(vendor).answered_seq
+    assert status(vendor, "closed") == "closed"
+    found = now(vendor)
+    assert (found.status, found.outcome, found.answered_seq) == ("closed", "", before)
+
+
+def test_a_part_of_a_matter_that_is_closed_there_does_not_close_the_matter(vendor: Vendor) -> None:
+    draft = drafted(vendor)
+    other = factories.message(vendor.channel, "And for six?", external_id="m-9", thread_id="t-9")
+    with tenant_context(vendor.account.pk):
+        merging.merge(conversation_id=draft.conversation_id, into=other.conversation_id, actor=vendor.world.ada)
+    assert status(vendor, "closed", "team") == "it is merged with another here"
+    with tenant_context(vendor.account.pk):
+        assert Conversation.objects.get(pk=other.conversation_id).status == "open"
 
 
 def test_a_closing_that_comes_late_does_not_close_what_was_written_since(vendor: Vendor) -> None:
