@@ -1,4 +1,4 @@
-"""A real vector store for the tests that need one."""
+"""A real vector store for the tests that need one, and the toy's vendor."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
+
+from conversations.channels import registry
+from tests import toy
+from tests.conftest import World
+from tests.ingestion.toy_vendor import Vendor
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +54,15 @@ def _answers(url: str) -> bool:
         return httpx2.get(f"{url}/api/v2/heartbeat", timeout=1).status_code == 200
     except httpx2.HTTPError:
         return False
+
+
+@pytest.fixture
+def toys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy's vendor is one of the providers."""
+    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, toy.TOY))
+    monkeypatch.setattr(toy, "SENT", [])
+
+
+@pytest.fixture
+def vendor(toys: None, committed_world: World, attachments_dir: Any) -> Vendor:
+    return Vendor(committed_world)

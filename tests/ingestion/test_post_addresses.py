@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,20 +22,9 @@ from conversations.setup.channels import save_channel
 from conversations.tenancy import tenant_context
 from tests import toy
 from tests.asserts import assert_nothing_written, assert_nothing_written_in
-from tests.conftest import World
-from tests.ingestion.test_posts import SECRET, Vendor
+from tests.ingestion.toy_vendor import SECRET, Vendor
 
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, toy.TOY))
-    monkeypatch.setattr(toy, "SENT", [])
-    yield
-
-
-@pytest.fixture
-def vendor(committed_world: World, attachments_dir: Any) -> Vendor:
-    return Vendor(committed_world)
+pytestmark = pytest.mark.usefixtures("toys")
 
 
 def test_the_address_before_stands_for_two_days_and_one_before_that_is_gone(vendor: Vendor) -> None:

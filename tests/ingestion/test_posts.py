@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -32,63 +31,9 @@ from ingestion import happened, keys, receive
 from ingestion.models import InboundEvent, InboundKey
 from tests import factories, toy
 from tests.asserts import assert_nothing_written_in
-from tests.conftest import World
+from tests.ingestion.toy_vendor import SECRET, Vendor
 
-SECRET = "the toy signs with this"
-
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, toy.TOY))
-    monkeypatch.setattr(toy, "SENT", [])
-    yield
-
-
-class Vendor:
-    """The toy's vendor, who knows the address and the secret of one channel."""
-
-    def __init__(self, world: World, **changes: Any) -> None:
-        self.world, self.account = world, world.acme
-        self.channel = factories.channel(
-            world.acme, type="chat", provider="toy", external_id="toy-1", name="Toy box", credentials="sesame",
-            incoming_credentials=SECRET, **changes,
-        )  # fmt: skip
-        with tenant_context(self.account.pk):
-            self.token = setup.make_hook(channel_id=self.channel.pk, actor=world.dan)
-        self.events = 0
-
-    def body(self, text: str | None = "Hello", **changes: Any) -> bytes:
-        self.events += 1
-        data = {
-            "event": f"e-{self.events}", "type": "message", "id": "m-1", "thread": "t-7", "from": "kid-1", "name": "Robin",
-            "text": text, **changes,
-        }  # fmt: skip
-        return json.dumps(data).encode()
-
-    def post(self, body: bytes, *, secret: str = SECRET, token: str = "", ago: int = 0) -> Any:
-        headers = toy.signed(body, secret, database_time.now() - timedelta(seconds=ago))
-        url = f"/hooks/{token or self.token}/"
-        return Client().post(url, body, content_type="application/json", headers=headers)
-
-    def says(self, text: str | None = "Hello", **changes: Any) -> InboundEvent:
-        """Posted, stored and read."""
-        assert self.post(self.body(text, **changes)).status_code == 200
-        return self.read()
-
-    def read(self) -> InboundEvent:
-        with tenant_context(self.account.pk):
-            newest = InboundEvent.objects.order_by("-id").first()
-        assert newest is not None
-        return receive.read_event(account_id=self.account.pk, event_id=newest.pk).event
-
-    def messages(self) -> list[tuple[str, str]]:
-        with tenant_context(self.account.pk):
-            return list(Message.objects.order_by("conversation", "seq").values_list("direction", "body_text"))
-
-
-@pytest.fixture
-def vendor(committed_world: World, attachments_dir: Any) -> Vendor:
-    return Vendor(committed_world)
+pytestmark = pytest.mark.usefixtures("toys")
 
 
 # --- the address -----------------------------------------------------------------------------------------------------------

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from conversations.channels import registry
 from conversations.database import database_time
 from conversations.messages import outbox
 from conversations.models import (
@@ -23,20 +21,9 @@ from conversations.tenancy import tenant_context
 from drafts.models import Draft
 from ingestion.models import InboundEvent
 from tests import factories, toy
-from tests.conftest import World
-from tests.ingestion.test_posts import Vendor
+from tests.ingestion.toy_vendor import Vendor
 
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, toy.TOY))
-    monkeypatch.setattr(toy, "SENT", [])
-    yield
-
-
-@pytest.fixture
-def vendor(committed_world: World, attachments_dir: Any) -> Vendor:
-    return Vendor(committed_world)
+pytestmark = pytest.mark.usefixtures("toys")
 
 
 def approved(vendor: Vendor, text: str = "We do.") -> Delivery:

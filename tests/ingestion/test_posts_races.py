@@ -7,14 +7,13 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from conversations.channels import registry
 from conversations.channels.base import Outbound, Receipt
 from conversations.database import database_time
 from conversations.messages import outbox
@@ -24,20 +23,16 @@ from ingestion import happened, receive
 from ingestion.models import InboundEvent, InboundKey
 from tests import factories, toy
 from tests.conftest import World
-from tests.ingestion.test_posts import Vendor
+from tests.ingestion.toy_vendor import Vendor
+
+pytestmark = pytest.mark.usefixtures("toys")
+
 
 POSTS, MESSAGES = 2000, 260
 
 
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, toy.TOY))
-    monkeypatch.setattr(toy, "SENT", [])
-    yield
-
-
 @pytest.fixture
-def vendor(committed_world: World, attachments_dir: Any) -> Vendor:
+def vendor(toys: None, committed_world: World, attachments_dir: Any) -> Vendor:
     metadata = {"sender_per_hour": 100_000, "mails_per_hour": 1_000_000}
     return Vendor(committed_world, metadata=metadata)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from conversations.channels import registry
 from conversations.channels.base import Author, EventKind
 from conversations.channels.intercom.events import parse
 from conversations.channels.intercom.settings import IntercomSettings
@@ -19,20 +17,10 @@ from conversations.tenancy import tenant_context
 from drafts.desk import editing, life, merging
 from drafts.models import Draft
 from ingestion.models import InboundEvent
-from tests import factories, toy
-from tests.conftest import World
-from tests.ingestion.test_posts import Vendor
+from tests import factories
+from tests.ingestion.toy_vendor import Vendor
 
-
-@pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "PROVIDERS", (*registry.PROVIDERS, toy.TOY))
-    yield
-
-
-@pytest.fixture
-def vendor(committed_world: World, attachments_dir: Any) -> Vendor:
-    return Vendor(committed_world)
+pytestmark = pytest.mark.usefixtures("toys")
 
 
 def status(vendor: Vendor, kind: str, by: str = "customer", **changes: Any) -> str:
